@@ -1,0 +1,89 @@
+/**
+ * Inspection: what the evaluator saw on its way, as lines of the host's trace log, for the tools that explain decisions
+ * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
+ */
+import { openWriter, type Writer, writeByte, writeDecimal, writeText } from "../bytes/writer";
+import { LogLevel } from "../host/abi";
+import { log } from "../host/host";
+import { log_bytes } from "../limits";
+import { type Reason, reasonName } from "../reason";
+
+/** What is known of a token's signature. */
+export const enum Signature {
+  VALID = 0,
+  INVALID,
+  UNSUPPORTED,
+  MALFORMED,
+  KEY_UNKNOWN,
+}
+
+export let inspecting: bool = false;
+
+const writer = changetype<Writer>(memory.data(32, 8));
+const line: usize = memory.data(log_bytes);
+
+export function setInspecting(on: bool): void {
+  inspecting = on;
+}
+
+/** The request is a member of a caller group. */
+export function reportGroup(group: u32): void {
+  openLine("group ");
+  writeDecimal(writer, group);
+  closeLine();
+}
+
+/** The request is for a host the policy knows by this number. */
+export function reportHost(host: u32): void {
+  openLine("host ");
+  writeDecimal(writer, host);
+  closeLine();
+}
+
+/** A rule's path matched, but none of its methods. */
+export function reportEntry(rule: u32): void {
+  openLine("entry ");
+  writeDecimal(writer, rule);
+  writeText(writer, " path");
+  closeLine();
+}
+
+/** A candidate rule was judged. */
+export function reportRule(rule: u32, reason: Reason): void {
+  openLine("rule ");
+  writeDecimal(writer, rule);
+  writeByte(writer, 0x20);
+  writeText(writer, reasonName(reason));
+  closeLine();
+}
+
+export function reportSignature(signature: Signature): void {
+  openLine("signature ");
+  switch (signature) {
+    case Signature.VALID:
+      writeText(writer, "valid");
+      break;
+    case Signature.INVALID:
+      writeText(writer, "invalid");
+      break;
+    case Signature.UNSUPPORTED:
+      writeText(writer, "unsupported");
+      break;
+    case Signature.KEY_UNKNOWN:
+      writeText(writer, "key_unknown");
+      break;
+    default:
+      writeText(writer, "malformed");
+  }
+  closeLine();
+}
+
+function openLine(kind: string): void {
+  openWriter(writer, line, log_bytes);
+  writeText(writer, "inspect ");
+  writeText(writer, kind);
+}
+
+function closeLine(): void {
+  log(LogLevel.TRACE, line, writer.size);
+}

@@ -1,0 +1,118 @@
+/**
+ * Counters, under names that only the policy's author can choose and only so many of (rule_metrics). All are defined at
+ * configure time; on a request they are numbers. The dots part names and values for Envoy's stats_tags
+ * (envoy/inbound.yaml):
+ *
+ *   sallyport_requests.policy.<policy>.decision.<allow | deny | shadow_deny>
+ *   sallyport_denials.policy.<policy>.reason.<reason>
+ *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny>
+ *   sallyport_failures.policy.<policy>.cause.<failure>
+ *
+ * Their numbers lie in the policy's region:
+ *
+ *   +-----------+----------------------+-------------------+---------------------------+
+ *   | decisions | reasons              | failures          | allow, deny for each rule |
+ *   +-----------+----------------------+-------------------+---------------------------+
+ */
+import { openWriter, type Writer, writeBytes, writeText } from "../bytes/writer";
+import { Failure, failureName } from "../failure";
+import { defineCounter, incrementCounter, lastFailure } from "../host/host";
+import * as layout from "../policy/layout";
+import { head, type Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { Reason, reasonName } from "../reason";
+import { request } from "../request/request";
+
+const decisions: u32 = 3;
+const decision_allow: u32 = 0;
+const decision_deny: u32 = 1;
+const decision_shadow_deny: u32 = 2;
+const reasons_at: u32 = decisions;
+const failures_at: u32 = reasons_at + Reason.COUNT;
+const rules_at: u32 = failures_at + Failure.COUNT;
+
+const name_bytes: u32 = 256;
+const name: usize = memory.data(256);
+const writer = changetype<Writer>(memory.data(32, 8));
+
+/** The bytes of the counter numbers of a policy with so many rule metrics. */
+export function countersBytes(policy: Policy): u32 {
+  return (rules_at + 2 * (load<u32>(head(policy), layout.policy_rule_metrics) + 1)) << 2;
+}
+
+/** Defines every counter of a policy; false when the host refuses one. */
+export function defineCounters(policy: Policy): bool {
+  if (!define(policy, decision_allow, "requests", "decision", "allow")) return false;
+  if (!define(policy, decision_deny, "requests", "decision", "deny")) return false;
+  if (!define(policy, decision_shadow_deny, "requests", "decision", "shadow_deny")) return false;
+  for (let reason: i32 = Reason.ALLOWED + 1; reason < Reason.COUNT; reason++) {
+    if (!define(policy, reasons_at + reason, "denials", "reason", reasonName(<Reason>reason))) return false;
+  }
+  for (let failure: i32 = Failure.NONE + 1; failure < Failure.COUNT; failure++) {
+    if (!define(policy, failures_at + failure, "failures", "cause", failureName(<Failure>failure))) return false;
+  }
+  const rules = load<u32>(head(policy), layout.policy_rule_metrics);
+  for (let rule: u32 = 0; rule <= rules; rule++) {
+    if (!defineRule(policy, rule, rule == rules, "allow") || !defineRule(policy, rule, rule == rules, "deny"))
+      return false;
+  }
+  return true;
+}
+
+/** Counts the decision; false when the host refuses. */
+export function countDecision(policy: Policy, reason: Reason): bool {
+  const allowed = reason == Reason.ALLOWED;
+  const decision = allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny;
+  if (!increment(policy, decision)) return false;
+  if (!allowed && !increment(policy, reasons_at + reason)) return false;
+  if (request.rule == 0) return true;
+  const rule = min(request.rule - 1, load<u32>(head(policy), layout.policy_rule_metrics));
+  return increment(policy, rules_at + 2 * rule + (allowed ? 0 : 1));
+}
+
+/** Counts what `internal` stood for. */
+export function countFailure(policy: Policy): void {
+  if (lastFailure != Failure.NONE) increment(policy, failures_at + lastFailure);
+}
+
+function increment(policy: Policy, counter: u32): bool {
+  return incrementCounter(load<u32>(policy.counters + ((<usize>counter) << 2)));
+}
+
+function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
+  openName(policy, metric, label);
+  writeText(writer, value);
+  return defineNamed(policy, counter);
+}
+
+/** Rules past the last with a metric of its own share one, named `_other`, which no rule can be named. */
+function defineRule(policy: Policy, rule: u32, isOther: bool, decision: string): bool {
+  openName(policy, "rules", "rule");
+  if (isOther) {
+    writeText(writer, "_other");
+  } else {
+    const text = ruleAt(policy, rule) + layout.rule_name;
+    writeBytes(writer, textStart(policy, text), textSize(text));
+  }
+  writeText(writer, ".decision.");
+  writeText(writer, decision);
+  return defineNamed(policy, rules_at + 2 * rule + (decision.length == 5 ? 0 : 1));
+}
+
+function openName(policy: Policy, metric: string, label: string): void {
+  openWriter(writer, name, name_bytes);
+  writeText(writer, "sallyport_");
+  writeText(writer, metric);
+  writeText(writer, ".policy.");
+  const text = head(policy) + layout.policy_name;
+  writeBytes(writer, textStart(policy, text), textSize(text));
+  writeText(writer, ".");
+  writeText(writer, label);
+  writeText(writer, ".");
+}
+
+function defineNamed(policy: Policy, counter: u32): bool {
+  const number = defineCounter(name, writer.size);
+  if (number < 0) return false;
+  store<u32>(policy.counters + ((<usize>counter) << 2), <u32>number);
+  return true;
+}

@@ -1,0 +1,83 @@
+/**
+ * The audit record of a decision: one line of JSON in the property `sallyport`, which Envoy keeps as filter state
+ * `wasm.sallyport` and access logs print with %FILTER_STATE(wasm.sallyport:PLAIN)%.
+ *
+ *   {"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders",
+ *    "caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
+ *
+ * Members that do not apply are left out. `mode` is there in shadow mode, `limit` where a limit denied, `cause` where
+ * the failure was ours.
+ */
+import * as json from "../bytes/json";
+import { Kind } from "../bytes/json";
+import { literal } from "../bytes/literal";
+import { openWriter, type Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
+import { Failure, failureName } from "../failure";
+import { lastFailure, writeProperty } from "../host/host";
+import { record_bytes, spiffe_id_bytes } from "../limits";
+import * as layout from "../policy/layout";
+import { head, issuerAt, limitAt, type Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { Reason, reasonName } from "../reason";
+import { request } from "../request/request";
+import { subjectClaim } from "../token/claims";
+
+const property_name = literal("sallyport");
+const subject_bytes: u32 = 256;
+const record: usize = memory.data(record_bytes);
+const writer = changetype<Writer>(memory.data(32, 8));
+
+// The caller and the subject are the long members; escaping may make a byte six.
+if (!(record_bytes >= spiffe_id_bytes + 6 * 256 + 1024)) ERROR("record_bytes holds a whole record");
+
+/** Writes the record; false when the host refuses it. */
+export function writeRecord(policy: Policy, reason: Reason): bool {
+  openWriter(writer, record, record_bytes);
+  writeText(writer, '{"policy":');
+  writeName(policy, head(policy) + layout.policy_name);
+  if (policy.shadow) writeText(writer, ',"mode":"shadow"');
+  writeText(writer, ',"decision":');
+  writeText(writer, reason == Reason.ALLOWED ? '"allow"' : '"deny"');
+  writeText(writer, ',"reason":"');
+  writeText(writer, reasonName(reason));
+  writeByte(writer, 0x22);
+  if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name);
+  writeCaller();
+  writeToken(policy);
+  if (reason == Reason.LIMIT_EXCEEDED) {
+    writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name);
+  }
+  if (reason == Reason.INTERNAL && lastFailure != Failure.NONE) {
+    writeText(writer, ',"cause":"');
+    writeText(writer, failureName(lastFailure));
+    writeByte(writer, 0x22);
+  }
+  writeByte(writer, 0x7d);
+  return writeProperty(property_name, record, writer.size);
+}
+
+/** A valid ID has nothing to escape; of another the first part is enough to find where it came from. */
+function writeCaller(): void {
+  if (request.callerSize == 0) return;
+  const isValid = request.callerReason == Reason.ALLOWED || request.callerReason == Reason.IDENTITY_UNTRUSTED;
+  writeText(writer, ',"caller":');
+  writeJsonString(writer, request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
+}
+
+/** Only what a verified token says is worth recording. */
+function writeToken(policy: Policy): void {
+  if (request.verifiedIssuer == 0) return;
+  writeMember(policy, ',"issuer":', issuerAt(policy, request.verifiedIssuer - 1) + layout.issuer_name);
+  const subject = subjectClaim();
+  if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return;
+  writeText(writer, ',"sub":');
+  writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes);
+}
+
+function writeMember(policy: Policy, member: string, name: usize): void {
+  writeText(writer, member);
+  writeName(policy, name);
+}
+
+function writeName(policy: Policy, name: usize): void {
+  writeJsonString(writer, textStart(policy, name), textSize(name), textSize(name));
+}

@@ -1,0 +1,54 @@
+/** What `internal` stands for: the name in the record and in the metric, so that an operator knows where to look. */
+export const enum Failure {
+  NONE = 0,
+  NO_POLICY,
+  ARENA_FULL,
+  GET_HEADER_MAP_PAIRS,
+  GET_PROPERTY,
+  GET_CURRENT_TIME,
+  CALL_FOREIGN_FUNCTION,
+  GET_SHARED_DATA,
+  SET_SHARED_DATA,
+  SHARED_DATA_CONTENTION,
+  SET_PROPERTY,
+  INCREMENT_METRIC,
+  SEND_LOCAL_RESPONSE,
+  INDEX_VISITS,
+  CANDIDATE_RULES,
+  COUNT,
+}
+
+export function failureName(failure: Failure): string {
+  switch (failure) {
+    case Failure.NO_POLICY:
+      return "no_policy";
+    case Failure.ARENA_FULL:
+      return "arena_full";
+    case Failure.GET_HEADER_MAP_PAIRS:
+      return "get_header_map_pairs";
+    case Failure.GET_PROPERTY:
+      return "get_property";
+    case Failure.GET_CURRENT_TIME:
+      return "get_current_time";
+    case Failure.CALL_FOREIGN_FUNCTION:
+      return "call_foreign_function";
+    case Failure.GET_SHARED_DATA:
+      return "get_shared_data";
+    case Failure.SET_SHARED_DATA:
+      return "set_shared_data";
+    case Failure.SHARED_DATA_CONTENTION:
+      return "shared_data_contention";
+    case Failure.SET_PROPERTY:
+      return "set_property";
+    case Failure.INCREMENT_METRIC:
+      return "increment_metric";
+    case Failure.SEND_LOCAL_RESPONSE:
+      return "send_local_response";
+    case Failure.INDEX_VISITS:
+      return "index_visits";
+    case Failure.CANDIDATE_RULES:
+      return "candidate_rules";
+    default:
+      return "none";
+  }
+}

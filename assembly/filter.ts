@@ -1,0 +1,67 @@
+/**
+ * The whole request, top to bottom: headers → path → identity → rules → token, scopes, limits → verdict → audit. Stages
+ * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
+ * every way leads past the record and the counters.
+ */
+import { countDecision, countFailure } from "./audit/metrics";
+import { writeRecord } from "./audit/record";
+import { literal } from "./bytes/literal";
+import { Failure } from "./failure";
+import { Action } from "./host/abi";
+import { resetArena } from "./host/arena";
+import { fail, readClock, writeProperty } from "./host/host";
+import { policyOfStream } from "./host/root";
+import { readIdentity } from "./identity/identity";
+import { evaluate } from "./policy/evaluate";
+import { findCandidates } from "./policy/match";
+import type { Policy } from "./policy/policy";
+import { Reason } from "./reason";
+import { readHeaders } from "./request/headers";
+import { readPath } from "./request/path";
+import { clearRequest, request } from "./request/request";
+import { respond, respondPlainly } from "./verdict/respond";
+
+/** What the second lock, a native filter behind ours, looks for: filter state `wasm.verdict` of exactly `allow`. */
+const verdict_property = literal("verdict");
+const allow_value = literal("allow");
+
+/** Decides the request of a stream. */
+export function onRequestHeaders(context: u32): Action {
+  resetArena();
+  clearRequest();
+  fail(Failure.NONE);
+  const policy = policyOfStream(context);
+  if (policy == null) {
+    respondPlainly();
+    return Action.STOP;
+  }
+  return act(policy, decide(policy));
+}
+
+function decide(policy: Policy): Reason {
+  let reason = readHeaders();
+  if (reason != Reason.ALLOWED) return reason;
+  reason = readPath();
+  if (reason != Reason.ALLOWED) return reason;
+  request.nowNanoseconds = readClock();
+  if (request.nowNanoseconds == 0) return Reason.INTERNAL;
+  reason = readIdentity(policy);
+  if (reason != Reason.ALLOWED) return reason;
+  reason = findCandidates(policy);
+  if (reason != Reason.ALLOWED) return reason;
+  return evaluate(policy);
+}
+
+/** Admits only after the decision was counted, recorded and marked; a request that left no trace does not pass. */
+function act(policy: Policy, decided: Reason): Action {
+  let reason = decided;
+  if (!countDecision(policy, reason)) reason = Reason.INTERNAL;
+  if (!writeRecord(policy, reason)) reason = Reason.INTERNAL;
+  if (reason == Reason.ALLOWED || policy.shadow) {
+    if (writeProperty(verdict_property, allow_value.start, allow_value.size)) return Action.CONTINUE;
+    reason = Reason.INTERNAL;
+  }
+  if (reason == Reason.INTERNAL) countFailure(policy);
+  if (!respond(policy, reason)) respondPlainly();
+  return Action.STOP;
+}

@@ -1,0 +1,43 @@
+/**
+ * The host's side of proxy-wasm ABI 0.2.1: the raw imports we use and the numbers they speak
+ * (proxy-wasm/spec, abi-versions/v0.2.1; Envoy's proxy-wasm-cpp-host, include/proxy-wasm/proxy_wasm_enums.h).
+ */
+export {
+  proxy_call_foreign_function,
+  proxy_define_metric,
+  proxy_get_buffer_bytes,
+  proxy_get_current_time_nanoseconds,
+  proxy_get_header_map_pairs,
+  proxy_get_property,
+  proxy_get_shared_data,
+  proxy_increment_metric,
+  proxy_log,
+  proxy_send_local_response,
+  proxy_set_property,
+  proxy_set_shared_data,
+} from "@solo-io/proxy-runtime/assembly/imports";
+
+/** What a host call answers. Every number but OK is a failure, unless the call's own contract says otherwise. */
+export const enum Result {
+  OK = 0,
+  NOT_FOUND = 1,
+  CAS_MISMATCH = 8,
+}
+
+export const enum LogLevel {
+  TRACE = 0,
+  INFO = 2,
+  WARN = 3,
+  ERROR = 4,
+  CRITICAL = 5,
+}
+
+export const request_headers: i32 = 0;
+export const plugin_configuration: i32 = 7;
+export const metric_counter: i32 = 0;
+
+/** What a filter callback answers: the stream goes on, or stops because the answer has been sent. */
+export const enum Action {
+  CONTINUE = 0,
+  STOP = 1,
+}

@@ -1,0 +1,39 @@
+/**
+ * Where the host puts what it hands us. The host calls `malloc` for every buffer it returns (proxy-wasm ABI 0.2.1,
+ * "Memory ownership"); ours takes from one fixed block, reset at the start of every callback, and answers 0 when the
+ * block is full. The host call then fails and the request is denied: an oversized request cannot grow memory.
+ *
+ * A plugin configuration may be far larger than a request, so on_configure lends a region of its own for the time of
+ * one call.
+ */
+import { arena_bytes, header_pairs_bytes, path_bytes, token_bytes } from "../limits";
+
+const block: usize = memory.data(arena_bytes, 16);
+
+// One request may take: its header pairs, its decoded path, its token three times over (decoded parts, the signing input
+// inside the argument of verify_signature, and slack for keys and signatures), and what shared data hands back.
+if (!(arena_bytes >= header_pairs_bytes + path_bytes + 3 * token_bytes + 16384))
+  ERROR("arena_bytes holds a whole request");
+
+let cursor: usize = block;
+let end: usize = block + arena_bytes;
+
+/** Starts a callback: everything handed out before is free again. */
+export function resetArena(): void {
+  cursor = block;
+  end = block + arena_bytes;
+}
+
+/** Takes allocations from `start` to `start + size_bytes` until the next `resetArena`. */
+export function lendArena(start: usize, size_bytes: usize): void {
+  cursor = start;
+  end = start + size_bytes;
+}
+
+/** Takes `size_bytes`, 8-aligned; 0 when the arena is full. */
+export function takeBytes(size_bytes: usize): usize {
+  const start = (cursor + 7) & ~(<usize>7);
+  if (start > end || size_bytes > end - start) return 0;
+  cursor = start + size_bytes;
+  return start;
+}

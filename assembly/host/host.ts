@@ -1,0 +1,154 @@
+/**
+ * Typed calls to the host. A read has three ends, told apart by `Read`: the value is there (it may be empty), it is
+ * absent, or the call failed. A failure is remembered by name in `lastFailure`, for the record and the metrics.
+ */
+import type { Literal } from "../bytes/literal";
+import { Failure } from "../failure";
+import * as abi from "./abi";
+import { type LogLevel, Result } from "./abi";
+
+export const enum Read {
+  PRESENT = 0,
+  ABSENT,
+  FAILED,
+}
+
+/** The value of the last read that was PRESENT; valid until the callback ends. */
+export let valueStart: usize = 0;
+export let valueSize: u32 = 0;
+/** The compare-and-swap number that came with the last shared data read. */
+export let valueCas: u32 = 0;
+/** The last call that failed in this callback. */
+export let lastFailure: Failure = Failure.NONE;
+
+/** Where the host writes what it returns: a pointer, a size, and a third word or a long. */
+const out: usize = memory.data(24, 8);
+
+/** Names what went wrong, for failures that are ours rather than a host call's. */
+export function fail(failure: Failure): void {
+  lastFailure = failure;
+}
+
+/** All request headers, pseudo-headers too, as the ABI serializes them (see request/headers.ts). */
+export function readRequestHeaders(): Read {
+  clearOut();
+  const result = abi.proxy_get_header_map_pairs(abi.request_headers, out, out + 4);
+  return finishRead(result, Failure.GET_HEADER_MAP_PAIRS);
+}
+
+/** A property; the path's segments are joined by NUL. */
+export function readProperty(path: Literal): Read {
+  clearOut();
+  const result = abi.proxy_get_property(path.start, path.size, out, out + 4);
+  if (result == Result.NOT_FOUND) return Read.ABSENT;
+  return finishRead(result, Failure.GET_PROPERTY);
+}
+
+/** The configuration the host was given for this plugin, `size` bytes of it. */
+export function readConfiguration(size: u32): Read {
+  clearOut();
+  const result = abi.proxy_get_buffer_bytes(abi.plugin_configuration, 0, size, out, out + 4);
+  return finishRead(result, Failure.NONE);
+}
+
+/** A shared value and its compare-and-swap number. */
+export function readSharedData(key: usize, keySize: u32): Read {
+  clearOut();
+  const result = abi.proxy_get_shared_data(key, keySize, out, out + 4, out + 8);
+  if (result == Result.NOT_FOUND) return Read.ABSENT;
+  valueCas = load<u32>(out, 8);
+  return finishRead(result, Failure.GET_SHARED_DATA);
+}
+
+/** Calls a function of the host by name; what it returns is the value read. ABSENT: the host has no such function. */
+export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
+  clearOut();
+  const result = abi.proxy_call_foreign_function(name.start, name.size, argument, argumentSize, out, out + 4);
+  if (result == Result.NOT_FOUND) return Read.ABSENT;
+  return finishRead(result, Failure.CALL_FOREIGN_FUNCTION);
+}
+
+/** Nanoseconds since 1970, or 0 when the host does not say: a time at which no token is yet valid. */
+export function readClock(): u64 {
+  store<u64>(out, 0);
+  const result = abi.proxy_get_current_time_nanoseconds(out);
+  if (result != Result.OK) {
+    lastFailure = Failure.GET_CURRENT_TIME;
+    return 0;
+  }
+  return load<u64>(out);
+}
+
+/** Writes a shared value if its number is still `cas`. OK, CAS_MISMATCH, or a failure. */
+export function writeSharedData(key: usize, keySize: u32, value: usize, valueBytes: u32, cas: u32): Result {
+  const result = <Result>abi.proxy_set_shared_data(key, keySize, value, valueBytes, cas);
+  if (result != Result.OK && result != Result.CAS_MISMATCH) lastFailure = Failure.SET_SHARED_DATA;
+  return result;
+}
+
+/** Sets a property, which Envoy keeps as filter state `wasm.<name>`. */
+export function writeProperty(name: Literal, value: usize, valueBytes: u32): bool {
+  if (abi.proxy_set_property(name.start, name.size, value, valueBytes) == Result.OK) return true;
+  lastFailure = Failure.SET_PROPERTY;
+  return false;
+}
+
+/** Defines a counter and returns its number; -1 when the host refuses, so that 0 stays a number like any other. */
+export function defineCounter(name: usize, nameSize: u32): i64 {
+  store<u32>(out, 0);
+  if (abi.proxy_define_metric(abi.metric_counter, name, nameSize, out) != Result.OK) return -1;
+  return <i64>load<u32>(out);
+}
+
+export function incrementCounter(counter: u32): bool {
+  if (abi.proxy_increment_metric(counter, 1) == Result.OK) return true;
+  lastFailure = Failure.INCREMENT_METRIC;
+  return false;
+}
+
+/** Answers the request ourselves. `headers` are serialized as the ABI has header pairs. */
+export function sendResponse(
+  status: u32,
+  details: usize,
+  detailsSize: u32,
+  body: usize,
+  bodySize: u32,
+  headers: usize,
+  headersSize: u32,
+  grpcStatus: u32,
+): bool {
+  const result = abi.proxy_send_local_response(
+    status,
+    details,
+    detailsSize,
+    body,
+    bodySize,
+    headers,
+    headersSize,
+    grpcStatus,
+  );
+  if (result == Result.OK) return true;
+  lastFailure = Failure.SEND_LOCAL_RESPONSE;
+  return false;
+}
+
+/** Writes a line to the host's log. A log that cannot be written changes no decision, so its result is not one. */
+export function log(level: LogLevel, text: usize, size: u32): void {
+  abi.proxy_log(level, text, size);
+}
+
+function clearOut(): void {
+  store<u64>(out, 0);
+  store<u64>(out, 0, 8);
+}
+
+function finishRead(result: u32, failure: Failure): Read {
+  valueStart = <usize>load<u32>(out);
+  valueSize = load<u32>(out, 4);
+  if (result == Result.OK) return Read.PRESENT;
+  lastFailure = result == invalid_memory_access ? Failure.ARENA_FULL : failure;
+  return Read.FAILED;
+}
+
+/** What the host answers when our `malloc` had nothing left to give. */
+const invalid_memory_access: u32 = 6;

@@ -1,0 +1,72 @@
+/**
+ * Memory that outlives a callback: configurations, their tables and metric numbers. Regions are whole pages behind
+ * the module's initial memory, kept in one list in address order, each with a header in its first bytes:
+ *
+ *   0         4               8       12      16
+ *   +---------+---------------+-------+-------+----------------- ... -+
+ *   | next    | size in bytes | taken | 0     | the owner's bytes     |
+ *   +---------+---------------+-------+-------+----------------- ... -+
+ *
+ * A region is given back when its root context is deleted and taken again by a later one, joined with free neighbours
+ * and split as needed, so a thousand reloads grow nothing. Nothing here runs on a request's path.
+ */
+const header_bytes: usize = 16;
+const page_bytes: usize = 65536;
+
+let first: usize = 0;
+
+/** Takes a region for at least `size_bytes`, zeroed, 16-aligned; 0 when the host gives no more memory. */
+export function takeRegion(size_bytes: usize): usize {
+  if (size_bytes > 0x40000000) return 0;
+  const wanted = (size_bytes + header_bytes + page_bytes - 1) & ~(page_bytes - 1);
+  let last: usize = 0;
+  let region = first;
+  while (region != 0) {
+    if (load<u32>(region, 8) == 0) {
+      joinFreeNeighbours(region);
+      if (<usize>load<u32>(region, 4) >= wanted) return claim(region, wanted);
+    }
+    last = region;
+    region = <usize>load<u32>(region);
+  }
+  const pages = memory.grow(<i32>(wanted / page_bytes));
+  if (pages < 0) return 0;
+  const grown = <usize>pages * page_bytes;
+  store<u32>(grown, 0);
+  store<u32>(grown, <u32>wanted, 4);
+  if (last == 0) {
+    first = grown;
+  } else {
+    store<u32>(last, <u32>grown);
+  }
+  return claim(grown, wanted);
+}
+
+/** Gives back what `takeRegion` returned; 0 is ignored. */
+export function giveRegion(bytes: usize): void {
+  if (bytes != 0) store<u32>(bytes - header_bytes, 0, 8);
+}
+
+function claim(region: usize, wanted: usize): usize {
+  const size = <usize>load<u32>(region, 4);
+  if (size > wanted) {
+    const rest = region + wanted;
+    store<u32>(rest, load<u32>(region));
+    store<u32>(rest, <u32>(size - wanted), 4);
+    store<u32>(rest, 0, 8);
+    store<u32>(region, <u32>rest);
+    store<u32>(region, <u32>wanted, 4);
+  }
+  store<u32>(region, 1, 8);
+  memory.fill(region + header_bytes, 0, wanted - header_bytes);
+  return region + header_bytes;
+}
+
+function joinFreeNeighbours(region: usize): void {
+  let next = <usize>load<u32>(region);
+  while (next != 0 && load<u32>(next, 8) == 0 && next == region + <usize>load<u32>(region, 4)) {
+    store<u32>(region, load<u32>(region, 4) + load<u32>(next, 4), 4);
+    store<u32>(region, load<u32>(next));
+    next = <usize>load<u32>(region);
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Which policy a stream is under. A root context is one configuration of the filter; a new configuration is a new root
+ * context in the same VM, and streams of the old one go on until they are done.
+ *
+ * Envoy creates a stream's context just before its headers (source/extensions/common/wasm/context.cc, `decodeHeaders`),
+ * and numbers contexts upwards, so a small table indexed by the number's last bits tells whose a stream is, with nothing
+ * to clean up. A stream whose slot was taken by a later one has no policy, and is denied.
+ */
+import type { Policy } from "../policy/policy";
+
+const stream_slots: u32 = 4096;
+/** Two words a slot: the stream's context and its root context. */
+const streams: usize = memory.data(4096 * 8, 4);
+
+let first: usize = 0;
+
+/** A context was created: a root context when `parent` is 0, else a stream of that root context. */
+export function rememberStream(context: u32, parent: u32): void {
+  if (parent == 0) return;
+  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
+  store<u32>(slot, context);
+  store<u32>(slot, parent, 4);
+}
+
+/** The policy a stream is under, or null. */
+export function policyOfStream(context: u32): Policy | null {
+  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
+  return load<u32>(slot) == context ? policyOfRoot(load<u32>(slot, 4)) : null;
+}
+
+/** The policy of a root context, or null while it has none. */
+export function policyOfRoot(rootContext: u32): Policy | null {
+  let policy = first;
+  while (policy != 0) {
+    const candidate = changetype<Policy>(policy);
+    if (candidate.rootContext == rootContext) return candidate;
+    policy = candidate.next;
+  }
+  return null;
+}
+
+/** Puts a policy in force for its root context. The newest is found first: most streams ask for it. */
+export function addPolicy(policy: Policy): void {
+  policy.next = first;
+  first = changetype<usize>(policy);
+}
+
+/** Takes a policy out of force; null when the root context has none. */
+export function removePolicy(rootContext: u32): Policy | null {
+  let before: usize = 0;
+  let policy = first;
+  while (policy != 0) {
+    const candidate = changetype<Policy>(policy);
+    if (candidate.rootContext == rootContext) {
+      if (before == 0) {
+        first = candidate.next;
+      } else {
+        changetype<Policy>(before).next = candidate.next;
+      }
+      return candidate;
+    }
+    before = policy;
+    policy = candidate.next;
+  }
+  return null;
+}

@@ -1,0 +1,45 @@
+/** The first door: who the caller is, by the certificate it proved to own in the TLS handshake. */
+import { literal } from "../bytes/literal";
+import { sameBytes } from "../bytes/span";
+import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import * as layout from "../policy/layout";
+import { head, type Policy, textAt, textSize, textStart } from "../policy/policy";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+import { trust_domain_offset, trustDomainBytes } from "./spiffe";
+
+/** The first URI among the subject alternative names; Envoy's TLS context has validated the chain. */
+const uri_san = literal("connection\0uri_san_peer_certificate");
+
+/**
+ * Reads the caller's SPIFFE ID into the request's slot. An identity that is missing or does not count is kept as such: a
+ * rule for `anonymous` may still admit. INTERNAL, or ALLOWED.
+ */
+export function readIdentity(policy: Policy): Reason {
+  const read = readProperty(uri_san);
+  if (read == Read.FAILED) return Reason.INTERNAL;
+  if (read == Read.ABSENT || valueSize == 0) {
+    request.callerReason = Reason.IDENTITY_MISSING;
+    return Reason.ALLOWED;
+  }
+  request.callerStart = valueStart;
+  request.callerSize = valueSize;
+  const domain = trustDomainBytes(valueStart, valueSize);
+  if (domain == 0) {
+    request.callerReason = Reason.IDENTITY_MALFORMED;
+  } else if (!isTrusted(policy, valueStart + trust_domain_offset, domain)) {
+    request.callerReason = Reason.IDENTITY_UNTRUSTED;
+  }
+  return Reason.ALLOWED;
+}
+
+function isTrusted(policy: Policy, start: usize, size: u32): bool {
+  const record = head(policy);
+  const first = load<u32>(record, layout.policy_domains);
+  const count = load<u32>(record, layout.policy_domains + 4);
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,57 @@
+/**
+ * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and two entries for
+ * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
+ */
+import { inspecting, setInspecting } from "./audit/inspect";
+import { configure, forget } from "./configure";
+import { onRequestHeaders } from "./filter";
+import { resetArena, takeBytes } from "./host/arena";
+import { readClock } from "./host/host";
+import { policyOfRoot, rememberStream } from "./host/root";
+import { section_issuers } from "./policy/layout";
+import { sectionCount } from "./policy/policy";
+import { Reason } from "./reason";
+import { clearRequest, request } from "./request/request";
+import { inspectToken } from "./token/token";
+
+export function proxy_abi_version_0_2_1(): void {}
+
+/** Memory for what the host returns; 0 when there is none. */
+export function malloc(size_bytes: usize): usize {
+  return takeBytes(size_bytes);
+}
+
+export function proxy_on_context_create(context: u32, parent: u32): void {
+  rememberStream(context, parent);
+}
+
+export function proxy_on_configure(rootContext: u32, configuration_bytes: u32): bool {
+  resetArena();
+  return configure(rootContext, configuration_bytes);
+}
+
+export function proxy_on_request_headers(context: u32, _headers: u32, _endOfStream: bool): u32 {
+  return onRequestHeaders(context);
+}
+
+export function proxy_on_delete(context: u32): void {
+  forget(context);
+}
+
+/** For tools: turns the inspection log on or off (audit/inspect.ts). */
+export function sallyport_inspect(on: bool): void {
+  setInspecting(on);
+}
+
+/**
+ * For tools: holds a token, `size_bytes` of it at `start` in memory from `malloc`, against one issuer of a root context's
+ * policy. The reason's number, 0 for a good token, -1 where there is no such policy or issuer.
+ */
+export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: usize, size_bytes: u32): i32 {
+  const policy = policyOfRoot(rootContext);
+  if (policy == null || !inspecting || issuer >= sectionCount(policy, section_issuers)) return -1;
+  clearRequest();
+  request.nowNanoseconds = readClock();
+  if (request.nowNanoseconds == 0) return Reason.INTERNAL;
+  return inspectToken(policy, issuer, start, size_bytes);
+}

@@ -1,0 +1,36 @@
+/**
+ * Token buckets, in integers only. A bucket is one number, as in the generic cell rate algorithm (ITU-T I.371 §A): the
+ * time at which it will be full again. Full is any time up to now, empty is `burst` intervals ahead, and taking a token
+ * moves the time one interval on. A bucket that is full is the same as one that was never used, so forgetting it
+ * forgets nothing.
+ *
+ *   now                full at              now + burst × interval
+ *   |------------------|--------------------|
+ *    tokens missing      tokens left
+ */
+
+/** The time at which the bucket is full after one token is taken; 0 when it has none to give. */
+export function takeToken(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+  const from = clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens);
+  const after = from + interval_nanoseconds;
+  return after - now <= capacity(interval_nanoseconds, burst_tokens) ? after : 0;
+}
+
+/** Whole seconds until the bucket has a token again, at least 1. */
+export function secondsUntilToken(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+  const from = clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens);
+  const wanted = from + interval_nanoseconds - now;
+  const room = capacity(interval_nanoseconds, burst_tokens);
+  if (wanted <= room) return 1;
+  return (wanted - room + 999999999) / 1000000000;
+}
+
+/** A bucket is never more than empty: a clock that stepped back, or a limit that was lowered, must not shut anyone out for longer. */
+function clampedFullAt(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+  const emptyAt = now + capacity(interval_nanoseconds, burst_tokens);
+  return min(max(fullAt, now), emptyAt);
+}
+
+function capacity(interval_nanoseconds: u64, burst_tokens: u32): u64 {
+  return interval_nanoseconds * <u64>burst_tokens;
+}

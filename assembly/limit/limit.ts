@@ -1,0 +1,92 @@
+/**
+ * The limits of an allow rule. All must have room; a request that is refused for one takes nothing from the others,
+ * short of a race between workers, which errs towards denying.
+ */
+import { hash32 } from "../bytes/hash";
+import * as json from "../bytes/json";
+import * as layout from "../policy/layout";
+import { limitAt, type Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+import { Take, takeFrom, waitSeconds } from "./store";
+
+/** Takes one token from each of a rule's limits. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
+export function takeLimits(policy: Policy, rule: usize): Reason {
+  const first = load<u32>(rule, layout.rule_limits_run);
+  const count = load<u32>(rule, layout.rule_limits_run + 4);
+  if (count > 1) {
+    const reason = takeEach(policy, first, count, true);
+    if (reason != Reason.ALLOWED) return reason;
+  }
+  return takeEach(policy, first, count, false);
+}
+
+function takeEach(policy: Policy, first: u32, count: u32, dry: bool): Reason {
+  for (let index: u32 = 0; index < count; index++) {
+    const number = wordAt(policy, first + index);
+    const take = takeOne(policy, number, dry);
+    if (take == Take.FAILED) return Reason.INTERNAL;
+    if (take == Take.EMPTY) {
+      // The first rule whose limit has no room is the one reported, and so is its limit.
+      if (request.fullLimit == 0) {
+        request.fullLimit = number + 1;
+        request.retryAfterSeconds = waitSeconds;
+      }
+      return Reason.LIMIT_EXCEEDED;
+    }
+  }
+  return Reason.ALLOWED;
+}
+
+function takeOne(policy: Policy, number: u32, dry: bool): Take {
+  const limit = limitAt(policy, number);
+  const seed = load<u32>(limit, layout.limit_seed);
+  const hash = hashSelected(policy, limit, seed);
+  const fingerprint = ((<u64>hashSelected(policy, limit, ~seed)) << 32) | <u64>hash;
+  return takeFrom(
+    seed,
+    hash,
+    fingerprint,
+    request.nowNanoseconds,
+    load<u64>(limit, layout.limit_interval_nanoseconds),
+    load<u32>(limit, layout.limit_burst_tokens),
+    dry,
+  );
+}
+
+/** The hash of what the limit counts by. Each value's own hash ends with its size, so no two lists run together. */
+function hashSelected(policy: Policy, limit: usize, seed: u32): u32 {
+  const first = load<u32>(limit, layout.limit_per);
+  const count = load<u32>(limit, layout.limit_per + 4);
+  let hash = seed;
+  for (let index: u32 = 0; index < count; index++) {
+    const selector = recordAt(policy, layout.section_selectors, first + index);
+    if (load<u32>(selector) == layout.selector_caller) {
+      const known = request.callerReason == Reason.ALLOWED;
+      hash = hash32(hash, request.callerStart, known ? request.callerSize : 0);
+    } else {
+      hash = hashClaim(hash, findClaim(policy, selector));
+    }
+  }
+  return hash;
+}
+
+/** The kind goes in first: the string "1" and the number 1 are two clients, and so are "" and no claim at all. */
+function hashClaim(hash: u32, claim: i32): u32 {
+  if (claim == json.absent) return hash32(~hash, 0, 0);
+  return hash32(hash ^ (<u32>json.kindOf(claim) + 1), json.startOf(claim), json.sizeOf(claim));
+}
+
+/** The claim at the end of a path of names; only a verified token has any. */
+function findClaim(policy: Policy, selector: usize): i32 {
+  if (request.verifiedIssuer == 0) return json.absent;
+  const first = load<u32>(selector, layout.selector_path);
+  const count = load<u32>(selector, layout.selector_path + 4);
+  let claim = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    claim = json.member(claim, textStart(policy, text), textSize(text));
+    if (claim == json.absent) return claim;
+  }
+  return claim;
+}

@@ -1,0 +1,112 @@
+/**
+ * Buckets in shared data, one for all workers of a host. Shared data is never freed and cannot be listed, so a limit has
+ * a fixed number of sets, each one shared value with room for a few buckets:
+ *
+ *   0                   8             16
+ *   +-------------------+-------------+------------------ ... -+
+ *   | fingerprint u64   | full at u64 | 7 more buckets         |
+ *   +-------------------+-------------+------------------ ... -+
+ *
+ * A key's hash names its set, its fingerprint the bucket there. A bucket that is full again is free for another key: no
+ * client comes back to more than it left. When all in a set are in use, the newcomer shares the one that is fullest,
+ * which errs towards denying.
+ *
+ * Updates are compare-and-swap. A set that does not exist yet is created with a number no set can have: the host
+ * ignores the number where there is no value (proxy-wasm-cpp-host, src/shared_data.cc), and refuses it where another
+ * worker was first.
+ */
+import { openWriter, type Writer, writeText, writeWord } from "../bytes/writer";
+import { Failure } from "../failure";
+import { Result } from "../host/abi";
+import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
+import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
+import { secondsUntilToken, takeToken } from "./bucket";
+
+if (!((bucket_sets & (bucket_sets - 1)) == 0)) ERROR("the hash is masked");
+
+export const enum Take {
+  /** A token was taken, or could be. */
+  TAKEN = 0,
+  /** The bucket is empty; `waitSeconds` says for how long. */
+  EMPTY,
+  FAILED,
+}
+
+/** How long until the bucket found EMPTY last has a token. */
+export let waitSeconds: u64 = 0;
+
+const way_bytes: u32 = 16;
+const set_bytes: u32 = bucket_ways * way_bytes;
+const create: u32 = 0xffffffff;
+
+const set: usize = memory.data(bucket_ways * 16, 8);
+const key_bytes: u32 = 32;
+const key: usize = memory.data(32, 4);
+const writer = changetype<Writer>(memory.data(32, 8));
+let cas: u32 = 0;
+
+/**
+ * Takes a token from the bucket of `hash` and `fingerprint` under a limit's `seed`; with `dry`, only says whether one
+ * could be taken.
+ */
+export function takeFrom(
+  seed: u32,
+  hash: u32,
+  fingerprint: u64,
+  now: u64,
+  interval_nanoseconds: u64,
+  burst_tokens: u32,
+  dry: bool,
+): Take {
+  openWriter(writer, key, key_bytes);
+  writeText(writer, "sallyport:bucket:1:");
+  writeWord(writer, seed);
+  writeWord(writer, hash & (bucket_sets - 1));
+  for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
+    if (!readSet()) return Take.FAILED;
+    const way = chooseWay(fingerprint, now);
+    const fullAt = load<u64>(way, 8);
+    const after = takeToken(fullAt, now, interval_nanoseconds, burst_tokens);
+    if (after == 0) {
+      waitSeconds = secondsUntilToken(fullAt, now, interval_nanoseconds, burst_tokens);
+      return Take.EMPTY;
+    }
+    if (dry) return Take.TAKEN;
+    // A bucket in use keeps its owner's fingerprint, also where another key shares it.
+    if (fullAt <= now) store<u64>(way, fingerprint);
+    store<u64>(way, after, 8);
+    const result = writeSharedData(key, writer.size, set, set_bytes, cas);
+    if (result == Result.OK) return Take.TAKEN;
+    if (result != Result.CAS_MISMATCH) return Take.FAILED;
+  }
+  fail(Failure.SHARED_DATA_CONTENTION);
+  return Take.FAILED;
+}
+
+function readSet(): bool {
+  const read = readSharedData(key, writer.size);
+  if (read == Read.FAILED) return false;
+  if (read == Read.ABSENT) {
+    memory.fill(set, 0, set_bytes);
+    cas = create;
+    return true;
+  }
+  if (valueSize != set_bytes) {
+    fail(Failure.GET_SHARED_DATA);
+    return false;
+  }
+  memory.copy(set, valueStart, set_bytes);
+  cas = valueCas;
+  return true;
+}
+
+/** The key's own bucket, else a free one, else the one that is fullest. */
+function chooseWay(fingerprint: u64, now: u64): usize {
+  let chosen = set;
+  const end = set + set_bytes;
+  for (let way = set; way < end; way += way_bytes) {
+    if (load<u64>(way) == fingerprint && load<u64>(way, 8) > now) return way;
+    if (load<u64>(way, 8) < load<u64>(chosen, 8)) chosen = way;
+  }
+  return chosen;
+}

@@ -1,0 +1,65 @@
+/**
+ * Every bound of the engine, its unit last in the name. The policy compiler reads this file too, so that a policy the
+ * engine would refuse is refused where it is written. Nothing here may use AssemblyScript's own types.
+ */
+
+/** What one callback may take from the host: headers, decoded path and token, the signature's argument, shared data. */
+export const arena_bytes: u32 = 131072;
+/** Envoy's own default is 60 KiB of headers; the serialized pairs add 10 bytes a header. */
+export const header_pairs_bytes: u32 = 65536;
+/** The path without its query, as received. */
+export const path_bytes: u32 = 8192;
+export const path_segments: u32 = 128;
+/** A host name without its port (RFC 1035 §2.3.4). */
+export const host_bytes: u32 = 255;
+export const method_bytes: u32 = 32;
+/** The compact serialization of a token. */
+export const token_bytes: u32 = 8192;
+export const signature_bytes: u32 = 1024;
+/** Values, members and elements of one token part. */
+export const json_nodes: u32 = 1024;
+export const json_members: u32 = 128;
+export const json_depth: u32 = 16;
+/** SPIFFE-ID §2.3 and §2.1. */
+export const spiffe_id_bytes: u32 = 2048;
+export const trust_domain_bytes: u32 = 255;
+
+/** Nodes of the endpoint index one request may visit, and rules it may have to judge. */
+export const index_visits: u32 = 4096;
+export const candidate_rules: u32 = 1024;
+/** Distinct sets of callers one caller may be a member of. */
+export const caller_groups: u32 = 256;
+/** Segments of a caller pattern and labels of a host pattern: one bit of a mask each. */
+export const pattern_segments: u32 = 31;
+/** Methods a policy may name; one more bit stands for every other method. */
+export const policy_methods: u32 = 31;
+export const policy_issuers: u32 = 64;
+export const issuer_keys: u32 = 64;
+/** A key of RSA 8192 bits takes 1,062 bytes as SubjectPublicKeyInfo. */
+export const key_bytes: u32 = 1280;
+export const policy_rules: u32 = 100000;
+export const rule_limits: u32 = 8;
+/** Rules with a metric of their own; the others share one, so that a policy cannot grow the host's statistics at will. */
+export const rule_metrics: u32 = 1000;
+export const name_bytes: u32 = 64;
+/** The widest leeway an issuer may ask for. */
+export const leeway_seconds: u32 = 300;
+
+/** Buckets of one limit: sets in shared data, each with as many ways. */
+export const bucket_sets: u32 = 4096;
+export const bucket_ways: u32 = 8;
+/** Attempts at one compare-and-swap before the request is denied. */
+export const bucket_attempts: u32 = 32;
+export const limit_key_bytes: u32 = 4096;
+export const limit_burst: u32 = 1000000;
+/** Requests a second at the most, so that one token is never less than a microsecond. */
+export const limit_rate_per_second: u32 = 1000000;
+
+/** The audit record; a caller's ID may have to be escaped byte by byte, and is cut before the record overflows. */
+export const record_bytes: u32 = 8192;
+export const response_bytes: u32 = 2048;
+export const log_bytes: u32 = 512;
+
+export const image_bytes: u32 = 268435456;
+/** The room kept for `literal` texts, filled while the module initializes. */
+export const literals_bytes: u32 = 4096;

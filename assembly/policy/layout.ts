@@ -1,0 +1,208 @@
+/**
+ * The policy image, byte by byte: what the compiler writes (scripts/policy/image.ts) and the engine reads
+ * (policy/image.ts). Both read this file, so it uses plain numbers only.
+ *
+ *   0          4          8            12         16
+ *   +----------+----------+------------+----------+------------------------+-----------------------+
+ *   | "SPI1"   | version  | total size | checksum | 19 x (offset, count)   | sections, 4-aligned   |
+ *   +----------+----------+------------+----------+------------------------+-----------------------+
+ *
+ * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
+ * two words, offset and size in bytes, inside the section STRINGS. "first, count" name a run in another section. The
+ * checksum is hash32 with seed 0 over everything after it: it finds accidents, a signature finds attackers.
+ *
+ * A table is a pair of sections. SLOTS holds a power of two of words, at least twice as many as records, each 0 for
+ * empty or a record's index + 1; a lookup starts at hash & (slots - 1) and goes on, wrapping, until it meets the record
+ * or an empty slot.
+ *
+ *   table    hash                                             record found when
+ *   CALLERS  hash32(seed kind, ID or prefix)                  kind and text are equal
+ *   HOSTS    hash32(seed kind, lower-case name or suffix)     kind and text are equal
+ *   ROOTS    hash32(seed 0, the two words group, host)        both are equal
+ *   EDGES    hash32(seed parent node, decoded path segment)   parent and text are equal
+ *
+ * A request's way: caller -> groups; host -> host numbers; (group, host) -> root node; path segments along EDGES or a
+ * node's wildcard -> entries at the end, or "tail" entries of `/**` on the way -> rules. Each step is a hash lookup, so
+ * the number of rules does not show.
+ */
+
+export const image_magic: u32 = 0x31495053;
+export const image_version: u32 = 1;
+/** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
+export const trailer_magic: u32 = 0x52545053;
+export const trailer_bytes: u32 = 16;
+
+export const checksum_offset: u32 = 12;
+export const sections_offset: u32 = 16;
+export const section_count: u32 = 19;
+export const image_header_bytes: u32 = 16 + 19 * 8;
+
+/** One record: what holds for the whole policy. */
+export const section_policy: u32 = 0;
+/** Bytes, not words: names, IDs, segments, keys. */
+export const section_strings: u32 = 1;
+/** Texts that others point at in runs: trust domains, methods, scopes, audiences, claim paths. */
+export const section_texts: u32 = 2;
+/** Words that others point at in runs: groups of a caller, issuers and limits of a rule. */
+export const section_words: u32 = 3;
+export const section_caller_slots: u32 = 4;
+export const section_callers: u32 = 5;
+export const section_host_slots: u32 = 6;
+export const section_hosts: u32 = 7;
+export const section_root_slots: u32 = 8;
+export const section_roots: u32 = 9;
+export const section_nodes: u32 = 10;
+export const section_edge_slots: u32 = 11;
+export const section_edges: u32 = 12;
+export const section_entries: u32 = 13;
+export const section_rules: u32 = 14;
+export const section_issuers: u32 = 15;
+export const section_keys: u32 = 16;
+export const section_limits: u32 = 17;
+export const section_selectors: u32 = 18;
+
+/** POLICY: name text, mode, trust domains (first, count in TEXTS), methods (first, count in TEXTS), masks, metrics. */
+export const policy_name: u32 = 0;
+export const policy_mode: u32 = 8;
+export const policy_domains: u32 = 12;
+export const policy_methods_run: u32 = 20;
+/** Bit n: some `/*` pattern, or some `/**` pattern, has a prefix of n path segments. */
+export const policy_child_depths: u32 = 28;
+export const policy_descendant_depths: u32 = 32;
+/** Bit n: some `*.` host pattern has a suffix of n labels. */
+export const policy_host_depths: u32 = 36;
+/** How many rules, counted from the first, have a metric of their own. */
+export const policy_rule_metrics: u32 = 40;
+export const policy_bytes: u32 = 44;
+
+export const mode_enforce: u32 = 0;
+export const mode_shadow: u32 = 1;
+
+export const text_bytes: u32 = 8;
+export const word_bytes: u32 = 4;
+
+/** CALLERS: kind, text, groups (first, count in WORDS). */
+export const caller_kind: u32 = 0;
+export const caller_text: u32 = 4;
+export const caller_groups_run: u32 = 12;
+export const caller_bytes: u32 = 20;
+/** The whole ID; the text and one more segment; the text and one or more segments. */
+export const caller_exact: u32 = 0;
+export const caller_child: u32 = 1;
+export const caller_descendants: u32 = 2;
+/** Groups every request may belong to: an authenticated caller of a trusted domain; anyone at all. */
+export const group_any: u32 = 0;
+export const group_anonymous: u32 = 1;
+
+/** HOSTS: kind, text. The host's number is its index + 1; number 0 is "any host". */
+export const host_kind: u32 = 0;
+export const host_text: u32 = 4;
+export const host_record_bytes: u32 = 12;
+export const host_exact: u32 = 0;
+export const host_suffix: u32 = 1;
+export const host_any: u32 = 0;
+
+/** ROOTS: group, host number, node. */
+export const root_group: u32 = 0;
+export const root_host: u32 = 4;
+export const root_node: u32 = 8;
+export const root_bytes: u32 = 12;
+
+/** NODES: wildcard child (its index + 1, or 0), entries that end here, entries that go on as `/**`; runs in ENTRIES. A child's index is greater than its parent's. */
+export const node_wildcard: u32 = 0;
+export const node_ends: u32 = 4;
+export const node_tails: u32 = 12;
+export const node_bytes: u32 = 20;
+
+/** EDGES: parent node, segment text, child node. */
+export const edge_parent: u32 = 0;
+export const edge_text: u32 = 4;
+export const edge_child: u32 = 12;
+export const edge_bytes: u32 = 16;
+
+/** ENTRIES: rule, mask of methods (bit n: the policy's method n; bit 31: any method it does not name). */
+export const entry_rule: u32 = 0;
+export const entry_methods: u32 = 4;
+export const entry_bytes: u32 = 8;
+
+/** RULES, in the order of their names: name, action, issuers (run in WORDS), scopes (run in TEXTS), the scopes joined by spaces, limits (run in WORDS). */
+export const rule_name: u32 = 0;
+export const rule_action: u32 = 8;
+export const rule_issuers: u32 = 12;
+export const rule_scopes: u32 = 20;
+export const rule_challenge: u32 = 28;
+export const rule_limits_run: u32 = 36;
+export const rule_bytes: u32 = 44;
+export const action_allow: u32 = 0;
+export const action_deny: u32 = 1;
+
+/** ISSUERS: name, `iss`, algorithms (mask of token/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in TEXTS), keys (run in KEYS). */
+export const issuer_name: u32 = 0;
+export const issuer_iss: u32 = 8;
+export const issuer_algorithms: u32 = 16;
+export const issuer_leeway_seconds: u32 = 20;
+export const issuer_lifetime_seconds: u32 = 24;
+export const issuer_audiences: u32 = 28;
+export const issuer_keys_run: u32 = 36;
+export const issuer_bytes: u32 = 44;
+
+/** KEYS: `kid` (size 0: the key has none), algorithms it fits (mask), SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, DER). */
+export const key_kid: u32 = 0;
+export const key_algorithms: u32 = 8;
+export const key_spki: u32 = 12;
+export const key_record_bytes: u32 = 20;
+
+/**
+ * LIMITS: name, nanoseconds between two tokens (low and high word of a u64), burst, `per` (run in SELECTORS),
+ * the value of `RateLimit-Policy`, and the seed of its bucket keys (hash32 seed 0 of policy name, NUL, limit name).
+ */
+export const limit_name: u32 = 0;
+export const limit_interval_nanoseconds: u32 = 8;
+export const limit_burst_tokens: u32 = 16;
+export const limit_per: u32 = 20;
+export const limit_header: u32 = 28;
+export const limit_seed: u32 = 36;
+export const limit_bytes: u32 = 40;
+
+/** SELECTORS: what a bucket is kept for: kind, and for a claim the names that lead to it (run in TEXTS). */
+export const selector_kind: u32 = 0;
+export const selector_path: u32 = 4;
+export const selector_bytes: u32 = 12;
+export const selector_caller: u32 = 0;
+export const selector_claim: u32 = 1;
+
+/** Record sizes by section, for reader and writer alike. */
+export function sectionRecordBytes(section: u32): u32 {
+  switch (section) {
+    case section_policy:
+      return policy_bytes;
+    case section_strings:
+      return 1;
+    case section_texts:
+      return text_bytes;
+    case section_callers:
+      return caller_bytes;
+    case section_hosts:
+      return host_record_bytes;
+    case section_roots:
+      return root_bytes;
+    case section_nodes:
+      return node_bytes;
+    case section_edges:
+      return edge_bytes;
+    case section_entries:
+      return entry_bytes;
+    case section_rules:
+      return rule_bytes;
+    case section_issuers:
+      return issuer_bytes;
+    case section_keys:
+      return key_record_bytes;
+    case section_limits:
+      return limit_bytes;
+    case section_selectors:
+      return selector_bytes;
+    default:
+      return word_bytes;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * A configured policy: the image and what goes with it while it is in force. Each root context has one (host/root.ts),
+ * so that two configurations can live side by side while old streams drain.
+ */
+import * as layout from "./layout";
+
+@unmanaged
+export class Policy {
+  /** The image's first byte, and its size. */
+  image: usize;
+  imageBytes: u32;
+  shadow: bool;
+  /** The region of a configuration that came from the host; 0 when the image is the embedded one. */
+  configurationRegion: usize;
+  /** Counter numbers, laid out by audit/metrics.ts. */
+  counters: usize;
+  next: usize;
+  rootContext: u32;
+}
+
+/** The address of a section's first record. */
+export function sectionStart(policy: Policy, section: u32): usize {
+  const entry = policy.image + layout.sections_offset + ((<usize>section) << 3);
+  return policy.image + <usize>load<u32>(entry);
+}
+
+/** How many records a section has. */
+export function sectionCount(policy: Policy, section: u32): u32 {
+  return load<u32>(policy.image + layout.sections_offset + ((<usize>section) << 3), 4);
+}
+
+/** The address of record `index` of a section. */
+export function recordAt(policy: Policy, section: u32, index: u32): usize {
+  return sectionStart(policy, section) + <usize>index * <usize>layout.sectionRecordBytes(section);
+}
+
+export function ruleAt(policy: Policy, rule: u32): usize {
+  return recordAt(policy, layout.section_rules, rule);
+}
+
+export function issuerAt(policy: Policy, issuer: u32): usize {
+  return recordAt(policy, layout.section_issuers, issuer);
+}
+
+export function limitAt(policy: Policy, limit: u32): usize {
+  return recordAt(policy, layout.section_limits, limit);
+}
+
+/** The address of text `index` of TEXTS. */
+export function textAt(policy: Policy, index: u32): usize {
+  return recordAt(policy, layout.section_texts, index);
+}
+
+/** Word `index` of WORDS. */
+export function wordAt(policy: Policy, index: u32): u32 {
+  return load<u32>(recordAt(policy, layout.section_words, index));
+}
+
+/** The first byte of the text at `text`. */
+export function textStart(policy: Policy, text: usize): usize {
+  return policy.image + <usize>load<u32>(text);
+}
+
+/** The size in bytes of the text at `text`. */
+export function textSize(text: usize): u32 {
+  return load<u32>(text, 4);
+}
+
+/** The policy's own record. */
+export function head(policy: Policy): usize {
+  return sectionStart(policy, layout.section_policy);
+}

@@ -1,0 +1,90 @@
+/**
+ * The reason codes: one list for the engine, the command line and the documents. A code's name is part of the public
+ * contract and never changes; its number is private and may. The order is that of the checks, so that of two reasons
+ * of one kind the greater came further (`policy/evaluate.ts` relies on it). Both compilers read this file.
+ */
+export const enum Reason {
+  ALLOWED = 0,
+  NO_RULE,
+  RULE_DENIED,
+  REQUEST_MALFORMED,
+  PATH_AMBIGUOUS,
+  IDENTITY_MISSING,
+  IDENTITY_MALFORMED,
+  IDENTITY_UNTRUSTED,
+  TOKEN_MISSING,
+  TOKEN_TOO_LARGE,
+  TOKEN_MALFORMED,
+  TOKEN_ISSUER,
+  TOKEN_ALGORITHM,
+  TOKEN_KEY_UNKNOWN,
+  TOKEN_SIGNATURE,
+  TOKEN_EXPIRED,
+  TOKEN_NOT_YET_VALID,
+  TOKEN_LIFETIME,
+  TOKEN_AUDIENCE,
+  SCOPE_MISSING,
+  LIMIT_EXCEEDED,
+  INTERNAL,
+  COUNT,
+}
+
+/** The stable name of a reason, as it stands in records, metrics and policy tests. */
+export function reasonName(reason: Reason): string {
+  switch (reason) {
+    case Reason.ALLOWED:
+      return "allowed";
+    case Reason.NO_RULE:
+      return "no_rule";
+    case Reason.RULE_DENIED:
+      return "rule_denied";
+    case Reason.REQUEST_MALFORMED:
+      return "request_malformed";
+    case Reason.PATH_AMBIGUOUS:
+      return "path_ambiguous";
+    case Reason.IDENTITY_MISSING:
+      return "identity_missing";
+    case Reason.IDENTITY_MALFORMED:
+      return "identity_malformed";
+    case Reason.IDENTITY_UNTRUSTED:
+      return "identity_untrusted";
+    case Reason.TOKEN_MISSING:
+      return "token_missing";
+    case Reason.TOKEN_TOO_LARGE:
+      return "token_too_large";
+    case Reason.TOKEN_MALFORMED:
+      return "token_malformed";
+    case Reason.TOKEN_ISSUER:
+      return "token_issuer";
+    case Reason.TOKEN_ALGORITHM:
+      return "token_algorithm";
+    case Reason.TOKEN_KEY_UNKNOWN:
+      return "token_key_unknown";
+    case Reason.TOKEN_SIGNATURE:
+      return "token_signature";
+    case Reason.TOKEN_EXPIRED:
+      return "token_expired";
+    case Reason.TOKEN_NOT_YET_VALID:
+      return "token_not_yet_valid";
+    case Reason.TOKEN_LIFETIME:
+      return "token_lifetime";
+    case Reason.TOKEN_AUDIENCE:
+      return "token_audience";
+    case Reason.SCOPE_MISSING:
+      return "scope_missing";
+    case Reason.LIMIT_EXCEEDED:
+      return "limit_exceeded";
+    default:
+      return "internal";
+  }
+}
+
+/** The HTTP status a denial is answered with; 200 stands for "passed on". */
+export function reasonStatus(reason: Reason): u32 {
+  if (reason == Reason.ALLOWED) return 200;
+  if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS) return 400;
+  if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_AUDIENCE) return 401;
+  if (reason == Reason.LIMIT_EXCEEDED) return 429;
+  if (reason >= Reason.INTERNAL) return 503;
+  return 403;
+}

@@ -1,0 +1,146 @@
+/**
+ * The request's headers, read in one host call. The ABI serializes a header map of n pairs as
+ *
+ *   0         4           8            12            4 + 8n
+ *   +---------+-----------+------------+-------------+-----------+------------+---- ... -+
+ *   | n       | name size | value size | n - 1 more  | name, NUL | value, NUL | n - 1 more |
+ *   +---------+-----------+------------+-------------+-----------+------------+---- ... -+
+ *
+ * Reading all pairs, not single values, is what shows duplicates.
+ */
+import { literal } from "../bytes/literal";
+import { isLiteral, startsWithLiteral } from "../bytes/span";
+import { Failure } from "../failure";
+import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
+import { host_bytes, method_bytes } from "../limits";
+import { Reason } from "../reason";
+import { request } from "./request";
+
+const method_name = literal(":method");
+const path_name = literal(":path");
+const authority_name = literal(":authority");
+const content_type_name = literal("content-type");
+const authorization_name = literal("authorization");
+const grpc_type = literal("application/grpc");
+
+/** Reads what the stages need into the request's slot. REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
+export function readHeaders(): Reason {
+  if (readRequestHeaders() != Read.PRESENT) return Reason.INTERNAL;
+  if (!readPairs(valueStart, valueSize)) {
+    fail(Failure.GET_HEADER_MAP_PAIRS);
+    return Reason.INTERNAL;
+  }
+  if (!isToken(request.methodStart, request.methodSize) || request.pathSize == 0) return Reason.REQUEST_MALFORMED;
+  return readHost() ? Reason.ALLOWED : Reason.REQUEST_MALFORMED;
+}
+
+/** False where the sizes do not add up to the buffer, which no host should do. */
+export function readPairs(start: usize, size: u32): bool {
+  if (size < 4) return false;
+  const count = load<u32>(start);
+  if (count > (size - 4) >> 3) return false;
+  const end = start + size;
+  let sizes = start + 4;
+  let cursor = sizes + ((<usize>count) << 3);
+  for (let index: u32 = 0; index < count; index++) {
+    const nameSize = load<u32>(sizes);
+    const valueBytes = load<u32>(sizes, 4);
+    sizes += 8;
+    if (nameSize >= <u32>(end - cursor)) return false;
+    const name = cursor;
+    cursor += nameSize + 1;
+    if (valueBytes >= <u32>(end - cursor)) return false;
+    takeHeader(name, nameSize, cursor, valueBytes);
+    cursor += valueBytes + 1;
+  }
+  return true;
+}
+
+function takeHeader(name: usize, nameSize: u32, value: usize, size: u32): void {
+  switch (nameSize) {
+    case 5:
+      if (isLiteral(name, nameSize, path_name)) {
+        request.pathStart = value;
+        request.pathSize = size;
+      }
+      return;
+    case 7:
+      if (isLiteral(name, nameSize, method_name)) {
+        request.methodStart = value;
+        request.methodSize = size;
+      }
+      return;
+    case 10:
+      if (isLiteral(name, nameSize, authority_name)) {
+        request.hostStart = value;
+        request.hostSize = size;
+      }
+      return;
+    case 12:
+      if (isLiteral(name, nameSize, content_type_name)) request.isGrpc = isGrpc(value, size);
+      return;
+    case 13:
+      if (isLiteral(name, nameSize, authorization_name)) {
+        request.authorizationStart = value;
+        request.authorizationSize = size;
+        request.authorizationCount++;
+      }
+      return;
+  }
+}
+
+/** As Envoy tells a gRPC request (source/common/grpc/common.cc, `hasGrpcContentType`), so that both answer alike. */
+function isGrpc(value: usize, size: u32): bool {
+  if (!startsWithLiteral(value, size, grpc_type)) return false;
+  return size == grpc_type.size || load<u8>(value + grpc_type.size) == 0x2b;
+}
+
+/** RFC 9110 §5.6.2 `token`, without the signs no method uses. */
+function isToken(start: usize, size: u32): bool {
+  if (size == 0 || size > method_bytes) return false;
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    const letter = (byte | 0x20) - 0x61 < 26;
+    if (!letter && byte - 0x30 >= 10 && byte != 0x2d && byte != 0x5f) return false;
+  }
+  return true;
+}
+
+/**
+ * Brings the host to the form policies name: lower-case, no port, no trailing dot. False for a host that two readers
+ * could take for two names: user information, white space, commas, a port that is no number.
+ */
+export function readHost(): bool {
+  const start = request.hostStart;
+  let size = request.hostSize;
+  if (size == 0) return false;
+  let colon = size;
+  const bracketed = load<u8>(start) == 0x5b;
+  let closing = false;
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    if (byte - 0x41 < 26) {
+      store<u8>(start + index, byte | 0x20);
+    } else if (byte == 0x3a) {
+      if (bracketed && !closing) continue;
+      if (colon != size) return false;
+      colon = index;
+    } else if (byte == 0x5d) {
+      if (!bracketed || closing) return false;
+      closing = true;
+    } else if (colon != size) {
+      if (byte - 0x30 >= 10) return false;
+    } else if (!isHostByte(byte) && !(bracketed && index == 0)) {
+      return false;
+    }
+  }
+  if (bracketed && (!closing || load<u8>(start + colon - 1) != 0x5d)) return false;
+  size = colon;
+  if (size > 1 && load<u8>(start + size - 1) == 0x2e) size--;
+  request.hostSize = size;
+  return size != 0 && size <= host_bytes;
+}
+
+function isHostByte(byte: u32): bool {
+  return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;
+}

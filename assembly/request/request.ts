@@ -1,0 +1,123 @@
+/**
+ * What is known of the request in hand. One callback decides one request from start to end, so there is one slot; the
+ * stages fill it from top to bottom, and nothing in it outlives the callback.
+ */
+
+import { caller_groups, candidate_rules, path_segments, policy_issuers } from "../limits";
+import type { Reason } from "../reason";
+
+@unmanaged
+export class Request {
+  /** request/headers.ts: as received, or size 0 where the header is not there. */
+  methodStart: usize;
+  methodSize: u32;
+  pathStart: usize;
+  pathSize: u32;
+  /** Lower-case, without port and trailing dot. */
+  hostStart: usize;
+  hostSize: u32;
+  authorizationStart: usize;
+  authorizationSize: u32;
+  authorizationCount: u32;
+  isGrpc: bool;
+
+  /** request/path.ts: the decoded segments. */
+  segmentCount: u32;
+
+  nowNanoseconds: u64;
+
+  /** identity/identity.ts: the caller's ID as the connection has it, and why it does not count, if it does not. */
+  callerStart: usize;
+  callerSize: u32;
+  callerReason: Reason;
+  callerSegments: u32;
+
+  /** policy/match.ts */
+  groupCount: u32;
+  candidateCount: u32;
+
+  /** token/token.ts: whether the token was looked at, and the tape record of its claims once it was parsed. */
+  tokenParsed: bool;
+  tokenReason: Reason;
+  /** The issuer whose checks all held, + 1; for the record. */
+  verifiedIssuer: u32;
+
+  /** limit/limit.ts: the limit without room, + 1, and when it will have some. */
+  fullLimit: u32;
+  retryAfterSeconds: u64;
+
+  /** The rule that decided or came closest, + 1. */
+  rule: u32;
+}
+
+/** The slot. */
+export const request: Request = changetype<Request>(memory.data(256, 8));
+if (!(offsetof<Request>() <= 256)) ERROR("the slot holds a request");
+
+const segmentStarts: usize = memory.data(path_segments * 4, 4);
+const segmentSizes: usize = memory.data(path_segments * 4, 4);
+const groups: usize = memory.data(caller_groups * 4, 4);
+const candidates: usize = memory.data(candidate_rules * 4, 4);
+/** One reason an issuer; `not_judged` until the token has been held against it. */
+const tokenReasons: usize = memory.data(policy_issuers);
+export const not_judged: u8 = 0xff;
+
+/** Empties the slot for a new request. */
+export function clearRequest(): void {
+  memory.fill(changetype<usize>(request), 0, offsetof<Request>());
+  memory.fill(tokenReasons, not_judged, policy_issuers);
+}
+
+export function segmentStart(index: u32): usize {
+  return <usize>load<u32>(segmentStarts + ((<usize>index) << 2));
+}
+
+export function segmentSize(index: u32): u32 {
+  return load<u32>(segmentSizes + ((<usize>index) << 2));
+}
+
+/** Adds a path segment; false when there is no room for one more. */
+export function addSegment(start: usize, size: u32): bool {
+  const index = request.segmentCount;
+  if (index == path_segments) return false;
+  store<u32>(segmentStarts + ((<usize>index) << 2), <u32>start);
+  store<u32>(segmentSizes + ((<usize>index) << 2), size);
+  request.segmentCount = index + 1;
+  return true;
+}
+
+export function group(index: u32): u32 {
+  return load<u32>(groups + ((<usize>index) << 2));
+}
+
+export function addGroup(number: u32): bool {
+  if (request.groupCount == caller_groups) return false;
+  store<u32>(groups + ((<usize>request.groupCount) << 2), number);
+  request.groupCount++;
+  return true;
+}
+
+export function candidate(index: u32): u32 {
+  return load<u32>(candidates + ((<usize>index) << 2));
+}
+
+/** Adds a rule to those to be judged, kept in the order of their numbers and each once; false when full. */
+export function addCandidate(rule: u32): bool {
+  let index = request.candidateCount;
+  while (index > 0 && candidate(index - 1) > rule) index--;
+  if (index > 0 && candidate(index - 1) == rule) return true;
+  if (request.candidateCount == candidate_rules) return false;
+  const place = candidates + ((<usize>index) << 2);
+  memory.copy(place + 4, place, (<usize>(request.candidateCount - index)) << 2);
+  store<u32>(place, rule);
+  request.candidateCount++;
+  return true;
+}
+
+export function tokenReasonFor(issuer: u32): u8 {
+  return load<u8>(tokenReasons + issuer);
+}
+
+export function setTokenReasonFor(issuer: u32, reason: Reason): void {
+  store<u8>(tokenReasons + issuer, <u8>reason);
+}

@@ -1,0 +1,51 @@
+/** Scopes of a verified token: `scope`, space-separated (RFC 8693 §4.2), or else `scp`, a string or a list. */
+import * as json from "../bytes/json";
+import { Kind } from "../bytes/json";
+import { literal } from "../bytes/literal";
+import { sameBytes } from "../bytes/span";
+import * as layout from "../policy/layout";
+import { type Policy, textAt, textSize, textStart } from "../policy/policy";
+
+const scope_name = literal("scope");
+const scp_name = literal("scp");
+
+/** Whether the claims on the tape hold every scope of a rule. */
+export function hasScopes(policy: Policy, rule: usize): bool {
+  const first = load<u32>(rule, layout.rule_scopes);
+  const count = load<u32>(rule, layout.rule_scopes + 4);
+  if (count == 0) return true;
+  let claim = json.member(0, scope_name.start, scope_name.size);
+  const isList = claim == json.absent;
+  if (isList) claim = json.member(0, scp_name.start, scp_name.size);
+  if (claim == json.absent) return false;
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    const start = textStart(policy, text);
+    const size = textSize(text);
+    const held =
+      isList && json.kindOf(claim) == Kind.ARRAY ? listHolds(claim, start, size) : textHolds(claim, start, size);
+    if (!held) return false;
+  }
+  return true;
+}
+
+function listHolds(list: i32, start: usize, size: u32): bool {
+  const end = json.after(list);
+  for (let element = list + 1; element < end; element = json.after(element)) {
+    if (json.isString(element, start, size)) return true;
+  }
+  return false;
+}
+
+function textHolds(claim: i32, start: usize, size: u32): bool {
+  if (json.kindOf(claim) != Kind.STRING) return false;
+  let cursor = json.startOf(claim);
+  const end = cursor + json.sizeOf(claim);
+  while (cursor < end) {
+    let wordEnd = cursor;
+    while (wordEnd < end && load<u8>(wordEnd) != 0x20) wordEnd++;
+    if (<u32>(wordEnd - cursor) == size && sameBytes(cursor, start, size)) return true;
+    cursor = wordEnd + 1;
+  }
+  return false;
+}

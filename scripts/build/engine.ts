@@ -1,0 +1,41 @@
+/**
+ * Compiles the engine with asc (asconfig.json), then holds the result to its gates: nothing on a request path allocates or
+ * traps, the size is within budget, and the imports are those the capability lists in envoy/ grant.
+ */
+import { readFile, stat } from "node:fs/promises";
+import asc from "assemblyscript/asc";
+import { findViolations } from "./gate.ts";
+
+/** The engine without a policy. */
+export const engineBytesBudget = 64 * 1024;
+
+/** What the engine may ask of the host: one line each in the capability lists of envoy/*.yaml. */
+export const allowedImports = [
+  "proxy_call_foreign_function",
+  "proxy_define_metric",
+  "proxy_get_buffer_bytes",
+  "proxy_get_current_time_nanoseconds",
+  "proxy_get_header_map_pairs",
+  "proxy_get_property",
+  "proxy_get_shared_data",
+  "proxy_increment_metric",
+  "proxy_log",
+  "proxy_send_local_response",
+  "proxy_set_property",
+  "proxy_set_shared_data",
+];
+
+/** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */
+export async function buildEngine(): Promise<void> {
+  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "release"]);
+  if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
+  const problems = findViolations(await readFile("build/engine.wat", "utf8"));
+  const { size } = await stat("build/engine.wasm");
+  if (size > engineBytesBudget) problems.push(`the engine takes ${size} bytes, its budget is ${engineBytesBudget}`);
+  const module = await WebAssembly.compile(await readFile("build/engine.wasm"));
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+    if (from !== "env" || !allowedImports.includes(name)) problems.push(`the engine imports ${from}.${name}`);
+  }
+  if (problems.length > 0) throw new Error(`the engine fails its gates:\n  ${problems.join("\n  ")}`);
+  console.log(`build/engine.wasm: ${size} bytes; no request path allocates or traps`);
+}

@@ -1,0 +1,171 @@
+import * as json from "../../../assembly/bytes/json";
+import { Kind } from "../../../assembly/bytes/json";
+import { bytesOf, hexBytes, textOf } from "../support";
+
+function scans(text: string): bool {
+  const input = bytesOf(text);
+  return json.scanJson(input.start, input.size);
+}
+
+/** The text of a member, as scanned, or "absent". */
+function member(text: string, name: string): string {
+  if (!scans(text)) return "refused";
+  const bytes = bytesOf(name);
+  const record = json.member(0, bytes.start, bytes.size);
+  return record == json.absent ? "absent" : textOf(json.startOf(record), json.sizeOf(record));
+}
+
+function nested(depth: i32): string {
+  return "[".repeat(depth) + "]".repeat(depth);
+}
+
+function numbered(members: i32): string {
+  let text = '{"k0":0';
+  for (let index = 1; index < members; index++) text += ',"k' + index.toString() + '":0';
+  return text + "}";
+}
+
+describe("what is JSON", () => {
+  test("every kind of value", () => {
+    expect(scans("null")).toBeTruthy();
+    expect(scans(" true ")).toBeTruthy();
+    expect(scans("false")).toBeTruthy();
+    expect(scans("[]")).toBeTruthy();
+    expect(scans("{}")).toBeTruthy();
+    expect(scans('{"a":[1,{"b":"c"},null],"d":{}}')).toBeTruthy();
+    expect(scans("\t[ 1 ,\n2 ]\r")).toBeTruthy();
+  });
+
+  test("what is not", () => {
+    expect(scans("")).toBeFalsy();
+    expect(scans(" ")).toBeFalsy();
+    expect(scans("nul")).toBeFalsy();
+    expect(scans("nulx")).toBeFalsy();
+    expect(scans("True")).toBeFalsy();
+    expect(scans("[1,]")).toBeFalsy();
+    expect(scans("[,1]")).toBeFalsy();
+    expect(scans('{"a":1,}')).toBeFalsy();
+    expect(scans("{a:1}")).toBeFalsy();
+    expect(scans("{'a':1}")).toBeFalsy();
+    expect(scans('{"a" 1}')).toBeFalsy();
+    expect(scans('{"a":}')).toBeFalsy();
+    expect(scans("[1")).toBeFalsy();
+    expect(scans('{"a":1')).toBeFalsy();
+    expect(scans("[1]]")).toBeFalsy();
+    expect(scans("{} {}")).toBeFalsy();
+    expect(scans("// no\n{}")).toBeFalsy();
+    expect(scans("\u00a0{}")).toBeFalsy();
+    expect(scans("\ufeff{}")).toBeFalsy();
+  });
+});
+
+describe("members", () => {
+  test("are found by their exact name", () => {
+    expect(member('{"a":"x","ab":"y"}', "ab")).toBe("y");
+    expect(member('{"a":"x"}', "b")).toBe("absent");
+    expect(member('{"a":{"b":"x"}}', "b")).toBe("absent");
+    expect(member('["a"]', "a")).toBe("absent");
+  });
+
+  test("an escaped name is the name it spells", () => {
+    expect(member('{"\\u0069ss":"x"}', "iss")).toBe("x");
+  });
+
+  test("duplicates are refused, however they are spelled and wherever they are", () => {
+    expect(scans('{"a":1,"a":2}')).toBeFalsy();
+    expect(scans('{"iss":1,"\\u0069ss":2}')).toBeFalsy();
+    expect(scans('{"x":{"a":1,"b":[],"a":2}}')).toBeFalsy();
+    expect(scans('{"":1,"":1}')).toBeFalsy();
+    expect(scans('{"a":{"a":1},"b":{"a":1}}')).toBeTruthy();
+    expect(scans('{"a":1,"A":2}')).toBeTruthy();
+  });
+
+  test("too many are refused", () => {
+    expect(scans(numbered(128))).toBeTruthy();
+    expect(scans(numbered(129))).toBeFalsy();
+  });
+});
+
+describe("strings", () => {
+  test("escapes are what they stand for", () => {
+    expect(member('{"a":"\\"\\\\\\/\\b\\f\\n\\r\\t"}', "a")).toBe('"\\/\b\f\n\r\t');
+    expect(member('{"a":"\\u00e9\\u20AC"}', "a")).toBe("é€");
+    expect(member('{"a":"\\ud83d\\ude00!"}', "a")).toBe("😀!");
+    expect(member('{"a":"é\\u0041€"}', "a")).toBe("éA€");
+  });
+
+  test("NUL, controls, unknown escapes and lone surrogates are refused", () => {
+    expect(scans('"\\u0000"')).toBeFalsy();
+    expect(scans('"a\nb"')).toBeFalsy();
+    expect(scans('"\\x41"')).toBeFalsy();
+    expect(scans('"\\u004"')).toBeFalsy();
+    expect(scans('"\\u00g0"')).toBeFalsy();
+    expect(scans('"\\ud83d"')).toBeFalsy();
+    expect(scans('"\\ud83dx"')).toBeFalsy();
+    expect(scans('"\\ud83d\\u0041"')).toBeFalsy();
+    expect(scans('"\\ude00"')).toBeFalsy();
+    expect(scans('"abc')).toBeFalsy();
+    expect(scans('"abc\\')).toBeFalsy();
+    expect(scans('"\\u')).toBeFalsy();
+  });
+
+  test("bytes that are not UTF-8 are refused", () => {
+    const cases = ["22c322", "22ff22", "22c0af22", "22eda08022", "22f490808022", "22e282", "228022"];
+    for (let index = 0; index < cases.length; index++) {
+      const input = hexBytes(cases[index]);
+      expect(json.scanJson(input.start, input.size)).toBeFalsy(cases[index]);
+    }
+  });
+});
+
+describe("numbers", () => {
+  test("of the grammar, within bounds", () => {
+    const cases = ["0", "-0", "10", "-1.5", "1e2", "1E+2", "1.0e-20", "1700000000", "9223372036854775807", "1e299"];
+    for (let index = 0; index < cases.length; index++) expect(scans(cases[index])).toBeTruthy(cases[index]);
+  });
+
+  test("all else is refused", () => {
+    const cases = [
+      "01",
+      "-",
+      "+1",
+      ".5",
+      "1.",
+      "1e",
+      "1e+",
+      "0x10",
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "1_0",
+      "1e300",
+      "1e9999",
+    ];
+    for (let index = 0; index < cases.length; index++) expect(scans(cases[index])).toBeFalsy(cases[index]);
+    expect(scans("1".repeat(20))).toBeFalsy();
+    expect(scans("0." + "1".repeat(20))).toBeFalsy();
+  });
+});
+
+describe("bounds", () => {
+  test("nesting", () => {
+    expect(scans(nested(16))).toBeTruthy();
+    expect(scans(nested(17))).toBeFalsy();
+    expect(scans(nested(1000))).toBeFalsy();
+    expect(scans('{"a":'.repeat(17) + "1" + "}".repeat(17))).toBeFalsy();
+  });
+
+  test("values", () => {
+    expect(scans("[" + "1,".repeat(1022) + "1]")).toBeTruthy();
+    expect(scans("[" + "1,".repeat(1023) + "1]")).toBeFalsy();
+  });
+
+  test("the kinds and ends of the tape", () => {
+    expect(scans('{"a":[1,2],"b":true}')).toBeTruthy();
+    expect(json.kindOf(0)).toBe(Kind.OBJECT);
+    expect(json.after(0)).toBe(7);
+    expect(json.kindOf(2)).toBe(Kind.ARRAY);
+    expect(json.after(2)).toBe(5);
+    expect(json.kindOf(6)).toBe(Kind.TRUE);
+  });
+});

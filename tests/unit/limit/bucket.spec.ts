@@ -1,0 +1,73 @@
+import { secondsUntilToken, takeToken } from "../../../assembly/limit/bucket";
+
+const second: u64 = 1000000000;
+const start: u64 = 1763719200 * second;
+
+/** How many tokens a bucket gives at one moment. */
+function drain(fullAt: u64, now: u64, interval: u64, burst: u32): i32 {
+  let taken = 0;
+  let state = fullAt;
+  while (true) {
+    const after = takeToken(state, now, interval, burst);
+    if (after == 0) return taken;
+    state = after;
+    taken++;
+  }
+}
+
+describe("token buckets", () => {
+  test("a bucket never used gives its burst, and then nothing", () => {
+    expect(drain(0, start, second, 1)).toBe(1);
+    expect(drain(0, start, second / 100, 200)).toBe(200);
+  });
+
+  test("a token comes back with every interval, never more than the burst", () => {
+    let state: u64 = 0;
+    for (let taken = 0; taken < 5; taken++) state = takeToken(state, start, second, 5);
+    expect(takeToken(state, start, second, 5)).toBe(0);
+    expect(takeToken(state, start + second - 1, second, 5)).toBe(0);
+    expect(drain(state, start + second, second, 5)).toBe(1);
+    expect(drain(state, start + 3 * second, second, 5)).toBe(3);
+    expect(drain(state, start + 1000 * second, second, 5)).toBe(5);
+  });
+
+  test("over a long time the rate is exact", () => {
+    let state: u64 = 0;
+    let admitted = 0;
+    for (let request = 0; request < 100000; request++) {
+      const after = takeToken(state, start + <u64>request * (second / 1000), second / 10, 1);
+      if (after == 0) continue;
+      state = after;
+      admitted++;
+    }
+    expect(admitted).toBe(1000);
+  });
+
+  test("seconds until a token are whole, and at least one", () => {
+    let state: u64 = takeToken(0, start, 60 * second, 1);
+    expect(secondsUntilToken(state, start, 60 * second, 1)).toBe(60);
+    expect(secondsUntilToken(state, start + second / 2, 60 * second, 1)).toBe(60);
+    expect(secondsUntilToken(state, start + 59 * second, 60 * second, 1)).toBe(1);
+    state = takeToken(0, start, second / 100, 1);
+    expect(secondsUntilToken(state, start, second / 100, 1)).toBe(1);
+    expect(secondsUntilToken(0, start, second, 1)).toBe(1);
+  });
+
+  test("a clock that steps back empties a bucket, and does not lock it", () => {
+    const state = start + 3600 * second;
+    expect(takeToken(state, start, second, 5)).toBe(0);
+    expect(secondsUntilToken(state, start, second, 5)).toBe(1);
+    expect(drain(start - 3600 * second, start, second, 5)).toBe(5);
+  });
+
+  test("a limit that was lowered shuts no one out for longer than its own burst", () => {
+    const state = start + 1000 * second;
+    expect(secondsUntilToken(state, start, second, 2)).toBe(1);
+  });
+
+  test("the widest limit stays within 64 bits", () => {
+    const hour = 3600 * second;
+    expect(takeToken(0, start, hour, 1000000)).toBe(start + hour);
+    expect(drain(start + hour * 999999, start, hour, 1000000)).toBe(1);
+  });
+});

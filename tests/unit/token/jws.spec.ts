@@ -1,0 +1,108 @@
+import { resetArena } from "../../../assembly/host/arena";
+import { reasonName } from "../../../assembly/reason";
+import { jws, parseJws } from "../../../assembly/token/jws";
+import { bytesOf, textOf } from "../support";
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+function url(text: string): string {
+  const bytes = bytesOf(text);
+  let encoded = "";
+  for (let index: u32 = 0; index < bytes.size; index += 3) {
+    const left = bytes.size - index;
+    let word = (<u32>load<u8>(bytes.start + index)) << 16;
+    if (left > 1) word |= (<u32>load<u8>(bytes.start + index + 1)) << 8;
+    if (left > 2) word |= <u32>load<u8>(bytes.start + index + 2);
+    const signs: u32 = min(left, 3) + 1;
+    for (let sign: u32 = 0; sign < signs; sign++) encoded += alphabet.charAt((word >> (18 - 6 * sign)) & 63);
+  }
+  return encoded;
+}
+
+function parse(token: string): string {
+  resetArena();
+  const bytes = bytesOf(token);
+  return reasonName(parseJws(bytes.start, bytes.size));
+}
+
+function header(text: string): string {
+  return parse(url(text) + "." + url("{}") + ".AAAA");
+}
+
+describe("compact JWS", () => {
+  test("RFC 7515 §A.2.1: header, payload, signing input", () => {
+    const token =
+      "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.AQID";
+    expect(parse(token)).toBe("allowed");
+    expect(jws.algorithm).toBe(0);
+    expect(jws.kidSize).toBe(0);
+    expect(textOf(jws.inputStart, jws.inputSize)).toBe(token.substring(0, token.length - 5));
+    expect(textOf(jws.payloadStart, jws.payloadSize)).toBe(
+      '{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}',
+    );
+    expect(jws.signatureSize).toBe(3);
+  });
+
+  test("three parts, none but the signature empty", () => {
+    expect(parse("")).toBe("token_malformed");
+    expect(parse("a")).toBe("token_malformed");
+    expect(parse("e30.e30")).toBe("token_malformed");
+    expect(parse(".e30.AAAA")).toBe("token_malformed");
+    expect(parse("e30..AAAA")).toBe("token_malformed");
+    expect(parse("..")).toBe("token_malformed");
+    expect(parse(url('{"alg":"RS256"}') + ".e30.AAAA.AAAA")).toBe("token_malformed");
+    expect(parse(url('{"alg":"RS256"}') + ".e30.AAAA.AAAA.AAAA")).toBe("token_malformed");
+    expect(parse(url('{"alg":"RS256"}') + ".e30.")).toBe("allowed");
+  });
+
+  test("strict base64url in every part", () => {
+    const head = url('{"alg":"RS256"}');
+    expect(parse(head + "=.e30.AAAA")).toBe("token_malformed");
+    expect(parse(head + ".e30=.AAAA")).toBe("token_malformed");
+    expect(parse(head + ".e30.AA==")).toBe("token_malformed");
+    expect(parse(head + ".e30.AB")).toBe("token_malformed");
+    expect(parse(" " + head + ".e30.AAAA")).toBe("token_malformed");
+    expect(parse(head + ".e30.AAAA ")).toBe("token_malformed");
+    expect(parse(head + ".e30.AAAA,x")).toBe("token_malformed");
+  });
+});
+
+describe("headers", () => {
+  test("the algorithms of the table, exactly spelled", () => {
+    const names = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+    for (let index = 0; index < names.length; index++) {
+      expect(header('{"alg":"' + names[index] + '"}')).toBe("allowed");
+      expect(jws.algorithm).toBe(index);
+    }
+  });
+
+  test("no other algorithm exists", () => {
+    const names = ["none", "None", "NONE", "", "HS256", "HS512", "PS256", "EdDSA", "rs256", "RS256 ", "RS1"];
+    for (let index = 0; index < names.length; index++) {
+      expect(header('{"alg":"' + names[index] + '"}')).toBe("token_algorithm", names[index]);
+    }
+  });
+
+  test("what is malformed", () => {
+    expect(header("[]")).toBe("token_malformed");
+    expect(header("{}")).toBe("token_malformed");
+    expect(header('{"alg":null}')).toBe("token_malformed");
+    expect(header('{"alg":256}')).toBe("token_malformed");
+    expect(header('{"alg":["RS256"]}')).toBe("token_malformed");
+    expect(header('{"alg":"none","alg":"RS256"}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","\\u0061lg":"none"}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","crit":["exp"]}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","crit":[]}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","b64":false}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","kid":1}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","kid":""}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","kid":null}')).toBe("token_malformed");
+  });
+
+  test("a kid is kept, keys the token brings are not looked at", () => {
+    expect(header('{"alg":"ES256","kid":"k\\u0031","jwk":{"kty":"EC"},"jku":"https://x","x5u":"y","x5c":[]}')).toBe(
+      "allowed",
+    );
+    expect(textOf(jws.kidStart, jws.kidSize)).toBe("k1");
+  });
+});
