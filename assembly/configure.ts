@@ -11,7 +11,7 @@ import * as json from "./bytes/json";
 import { Kind } from "./bytes/json";
 import { literal } from "./bytes/literal";
 import { isLiteral } from "./bytes/span";
-import { openWriter, type Writer, writeDecimal, writeText } from "./bytes/writer";
+import { openWriter, Writer, writeDecimal, writeText } from "./bytes/writer";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
 import { log, Read, readConfiguration, valueSize, valueStart } from "./host/host";
@@ -20,7 +20,7 @@ import { addPolicy, removePolicy } from "./host/root";
 import { log_bytes } from "./limits";
 import { isImage, no_section, problem, problemRecord, problemSection } from "./policy/image";
 import * as layout from "./policy/layout";
-import { head, type Policy, sectionCount } from "./policy/policy";
+import { head, Policy, sectionCount } from "./policy/policy";
 import { hostCanVerify } from "./token/signature";
 
 const policy_key = literal("policy");

@@ -1,5 +1,5 @@
 /**
- * The whole request, top to bottom: headers → path → identity → rules → token, scopes, limits → verdict → audit. Stages
+ * The whole request, top to bottom: identity → headers → path → rules → token, scopes, limits → verdict → audit. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
@@ -14,7 +14,7 @@ import { policyOfStream } from "./host/root";
 import { readIdentity } from "./identity/identity";
 import { evaluate } from "./policy/evaluate";
 import { findCandidates } from "./policy/match";
-import type { Policy } from "./policy/policy";
+import { Policy } from "./policy/policy";
 import { Reason } from "./reason";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
@@ -38,15 +38,16 @@ export function onRequestHeaders(context: u32): Action {
   return act(policy, decide(policy));
 }
 
+/** The caller comes first, so that the record of a malformed request says who sent it. */
 function decide(policy: Policy): Reason {
-  let reason = readHeaders();
+  let reason = readIdentity(policy);
+  if (reason != Reason.ALLOWED) return reason;
+  reason = readHeaders();
   if (reason != Reason.ALLOWED) return reason;
   reason = readPath();
   if (reason != Reason.ALLOWED) return reason;
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
-  reason = readIdentity(policy);
-  if (reason != Reason.ALLOWED) return reason;
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
   return evaluate(policy);

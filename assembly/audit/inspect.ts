@@ -2,11 +2,11 @@
  * Inspection: what the evaluator saw on its way, as lines of the host's trace log, for the tools that explain decisions
  * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
  */
-import { openWriter, type Writer, writeByte, writeDecimal, writeText } from "../bytes/writer";
+import { openWriter, Writer, writeByte, writeDecimal, writeText } from "../bytes/writer";
 import { LogLevel } from "../host/abi";
 import { log } from "../host/host";
 import { log_bytes } from "../limits";
-import { type Reason, reasonName } from "../reason";
+import { Reason, reasonName } from "../reason";
 
 /** What is known of a token's signature. */
 export const enum Signature {

@@ -14,11 +14,11 @@
  *   | decisions | reasons              | failures          | allow, deny for each rule |
  *   +-----------+----------------------+-------------------+---------------------------+
  */
-import { openWriter, type Writer, writeBytes, writeText } from "../bytes/writer";
+import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { defineCounter, incrementCounter, lastFailure } from "../host/host";
 import * as layout from "../policy/layout";
-import { head, type Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request } from "../request/request";
 

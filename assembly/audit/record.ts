@@ -11,12 +11,12 @@
 import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
 import { literal } from "../bytes/literal";
-import { openWriter, type Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
+import { openWriter, Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { lastFailure, writeProperty } from "../host/host";
 import { record_bytes, spiffe_id_bytes } from "../limits";
 import * as layout from "../policy/layout";
-import { head, issuerAt, limitAt, type Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request } from "../request/request";
 import { subjectClaim } from "../token/claims";

@@ -1,5 +1,5 @@
 /** Comparing runs of bytes, each given by its start and its size. */
-import type { Literal } from "./literal";
+import { Literal } from "./literal";
 
 /** Whether two runs of `size` bytes are the same. Never for secrets: it stops at the first difference. */
 export function sameBytes(left: usize, right: usize, size: u32): bool {

@@ -2,7 +2,7 @@
  * Writing into a fixed block of static memory. What does not fit is left out and `full` says so: a record is cut, a
  * header is never sent by halves.
  */
-import type { Literal } from "./literal";
+import { Literal } from "./literal";
 import { characterBytes } from "./utf8";
 
 @unmanaged

@@ -2,10 +2,10 @@
  * Typed calls to the host. A read has three ends, told apart by `Read`: the value is there (it may be empty), it is
  * absent, or the call failed. A failure is remembered by name in `lastFailure`, for the record and the metrics.
  */
-import type { Literal } from "../bytes/literal";
+import { Literal } from "../bytes/literal";
 import { Failure } from "../failure";
 import * as abi from "./abi";
-import { type LogLevel, Result } from "./abi";
+import { LogLevel, Result } from "./abi";
 
 export const enum Read {
   PRESENT = 0,

@@ -6,7 +6,7 @@
  * and numbers contexts upwards, so a small table indexed by the number's last bits tells whose a stream is, with nothing
  * to clean up. A stream whose slot was taken by a later one has no policy, and is denied.
  */
-import type { Policy } from "../policy/policy";
+import { Policy } from "../policy/policy";
 
 const stream_slots: u32 = 4096;
 /** Two words a slot: the stream's context and its root context. */

@@ -3,7 +3,7 @@ import { literal } from "../bytes/literal";
 import { sameBytes } from "../bytes/span";
 import { Read, readProperty, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
-import { head, type Policy, textAt, textSize, textStart } from "../policy/policy";
+import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { trust_domain_offset, trustDomainBytes } from "./spiffe";

@@ -5,7 +5,7 @@
 import { hash32 } from "../bytes/hash";
 import * as json from "../bytes/json";
 import * as layout from "../policy/layout";
-import { limitAt, type Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
+import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { Take, takeFrom, waitSeconds } from "./store";

@@ -15,7 +15,7 @@
  * ignores the number where there is no value (proxy-wasm-cpp-host, src/shared_data.cc), and refuses it where another
  * worker was first.
  */
-import { openWriter, type Writer, writeText, writeWord } from "../bytes/writer";
+import { openWriter, Writer, writeText, writeWord } from "../bytes/writer";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";

@@ -10,7 +10,7 @@ import { candidate, request } from "../request/request";
 import { hasScopes } from "../token/scopes";
 import { checkToken } from "../token/token";
 import * as layout from "./layout";
-import { type Policy, ruleAt } from "./policy";
+import { Policy, ruleAt } from "./policy";
 
 /** Judges the candidates in the request's slot and names the rule that decided there. */
 export function evaluate(policy: Policy): Reason {

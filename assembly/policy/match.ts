@@ -13,7 +13,7 @@ import { index_visits, path_segments, pattern_segments } from "../limits";
 import { Reason } from "../reason";
 import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
 import * as layout from "./layout";
-import { head, type Policy, recordAt, sectionCount, sectionStart, textAt, textSize, textStart } from "./policy";
+import { head, Policy, recordAt, sectionCount, sectionStart, textAt, textSize, textStart } from "./policy";
 
 /** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
 const pending: usize = memory.data((path_segments + 2) * 8, 4);

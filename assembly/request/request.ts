@@ -4,7 +4,7 @@
  */
 
 import { caller_groups, candidate_rules, path_segments, policy_issuers } from "../limits";
-import type { Reason } from "../reason";
+import { Reason } from "../reason";
 
 @unmanaged
 export class Request {

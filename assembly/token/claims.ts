@@ -6,7 +6,7 @@ import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
 import { literal } from "../bytes/literal";
 import * as layout from "../policy/layout";
-import { issuerAt, type Policy, textAt, textSize, textStart } from "../policy/policy";
+import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 

@@ -5,7 +5,7 @@
 import { decodeBase64url } from "../bytes/base64";
 import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
-import { type Literal, literal } from "../bytes/literal";
+import { Literal, literal } from "../bytes/literal";
 import { indexOfByte, isLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";

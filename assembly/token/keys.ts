@@ -4,7 +4,7 @@
  */
 import { sameBytes } from "../bytes/span";
 import * as layout from "../policy/layout";
-import { issuerAt, type Policy, recordAt, textSize, textStart } from "../policy/policy";
+import { issuerAt, Policy, recordAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { jws } from "./jws";
 

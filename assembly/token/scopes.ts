@@ -4,7 +4,7 @@ import { Kind } from "../bytes/json";
 import { literal } from "../bytes/literal";
 import { sameBytes } from "../bytes/span";
 import * as layout from "../policy/layout";
-import { type Policy, textAt, textSize, textStart } from "../policy/policy";
+import { Policy, textAt, textSize, textStart } from "../policy/policy";
 
 const scope_name = literal("scope");
 const scp_name = literal("scp");

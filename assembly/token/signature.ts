@@ -7,13 +7,13 @@
  * and so is its answer, { 1: valid, 2: error }. The call's own status is OK for a bad signature too: only the two bytes
  * 08 01, "field 1 is true", mean valid.
  */
-import { type Literal, literal } from "../bytes/literal";
-import { openWriter, type Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
+import { Literal, literal } from "../bytes/literal";
+import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
 import { callForeignFunction, fail, Read, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
-import { type Policy, textSize, textStart } from "../policy/policy";
+import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { algorithm_count, algorithmHash, ecdsaNumberBytes } from "./algorithms";
 import { der_bytes, encodeSignature } from "./der";

@@ -7,7 +7,7 @@ import { inspecting, reportSignature, Signature } from "../audit/inspect";
 import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
 import * as layout from "../policy/layout";
-import { issuerAt, type Policy, textSize, textStart, wordAt } from "../policy/policy";
+import { issuerAt, Policy, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { not_judged, request, setTokenReasonFor, tokenReasonFor } from "../request/request";
 import { bearerSize, bearerStart, findBearer } from "./bearer";

@@ -2,11 +2,11 @@
  * The answer to a denied request, over HTTP as problem details (RFC 9457), over gRPC as a status. Reason and rule go
  * into response_code_details, which access logs show and callers never see.
  */
-import { openWriter, type Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
+import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
 import { sendResponse } from "../host/host";
 import { response_bytes } from "../limits";
 import * as layout from "../policy/layout";
-import { head, limitAt, type Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName, reasonStatus } from "../reason";
 import { request } from "../request/request";
 import { grpcStatus, isChallenge, title } from "./verdict";
