@@ -1,0 +1,193 @@
+/**
+ * The demo behind `npm start`: a real Envoy with the policy in it, an order API behind it, and requests that show what
+ * gets through and what does not. Ends with 0 if every answer was the expected one, else with 1; on a terminal it stays up
+ * for trying by hand.
+ */
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { followAccessLog } from "../envoy/accesslog.ts";
+import { callGrpc, sendRequest, tlsRefusal } from "../envoy/client.ts";
+import { curlCommand } from "../envoy/curl.ts";
+import { type Door, startDoor } from "../envoy/door.ts";
+import { envoyVersion, findEnvoy } from "../envoy/find.ts";
+import { untilInterrupted } from "../envoy/interrupt.ts";
+import { type LocalIssuer, makeIssuer } from "../envoy/issuer.ts";
+import { buildModule } from "../policy/build.ts";
+import { callers, makeStory, type Step } from "./story.ts";
+import { explain, explainTls, makePaint, tell } from "./words.ts";
+
+const paint = makePaint(process.stdout.isTTY === true && process.env.NO_COLOR === undefined);
+const print = (text = ""): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Where the policy lies, as seen from the repository's root. */
+const policyFolder = "scripts/demo/policy";
+
+/** What came of one step. */
+interface Outcome {
+  got: string;
+  ok: boolean;
+  why: string;
+}
+
+/** How many requests of this run Envoy must have let through. */
+let admitted = 0;
+/** How many lines the access log must have. */
+let logged = 0;
+
+async function main(): Promise<number> {
+  const work = await mkdtemp(join(tmpdir(), "sallyport-demo-"));
+  let door: Door | undefined;
+  try {
+    const about = { issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" };
+    const issuer = await makeIssuer(about);
+    const forger = await makeIssuer(about);
+    const policyPath = await preparePolicy(work, issuer);
+    const wasm = await buildModule(policyPath).catch((error: unknown) => {
+      // Whoever changes the policy knows it by its own place, not by the copy's.
+      throw new Error(String(error instanceof Error ? error.message : error).replaceAll(work, policyFolder));
+    });
+    const envoyPath = await findEnvoy({ onDownload: (message) => print(paint.faint(message)) });
+    door = await startDoor({ wasm, envoyPath, concurrency: 2 });
+
+    const size = `${Math.ceil(wasm.length / 1024)} KiB`;
+    print(paint.strong("Sallyport, a door for APIs: never trust, always verify."));
+    print();
+    print(
+      `  Envoy ${await envoyVersion(envoyPath)} with our Wasm module in it (${size}, policy included) listens on 127.0.0.1:${door.port}.`,
+    );
+    print(`  It takes mTLS only. Behind it stands an order API. The policy: ${policyFolder}/policy.yaml`);
+
+    let failed = 0;
+    let steps = 0;
+    for (const chapter of await makeStory(issuer, forger)) {
+      print(`\n${paint.strong(chapter.title)}`);
+      for (const step of chapter.steps) {
+        const outcome = await play(door, step);
+        steps++;
+        if (!outcome.ok) failed++;
+        print(tell({ ...describe(step), ...outcome }, paint));
+      }
+    }
+
+    // What was denied must not have arrived; what was admitted must.
+    const arrived = door.upstream!.requests.length;
+    print();
+    if (arrived === admitted) print(`The order API received ${arrived} requests: those admitted, and no other.`);
+    else print(paint.bad(`The order API received ${arrived} requests where ${admitted} were admitted.`));
+    const ok = failed === 0 && arrived === admitted;
+    print(
+      ok
+        ? paint.good(`All ${steps} answers as expected.`)
+        : paint.bad(`${failed} of ${steps} answers not as expected.`),
+    );
+
+    if (process.stdin.isTTY && process.stdout.isTTY) await stayUp(door, issuer);
+    return ok ? 0 : 1;
+  } finally {
+    await door?.stop();
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** A copy of the demo's policy beside the keys of an issuer made just now. */
+async function preparePolicy(work: string, issuer: LocalIssuer): Promise<string> {
+  await cp(join(dirname(fileURLToPath(import.meta.url)), "policy"), work, { recursive: true });
+  await mkdir(join(work, "keys"), { recursive: true });
+  await writeFile(join(work, "keys", "corp.jwks.json"), JSON.stringify(issuer.jwks));
+  return join(work, "policy.yaml");
+}
+
+function describe(step: Step): { who: string; what: string; withWhat: string; expected: string } {
+  const what = step.kind === "grpc" ? `gRPC ${step.path.slice(1)}` : `${step.method} ${step.path}`;
+  const { status, grpc } = step.expect;
+  const last = String(status ?? grpc ?? "TLS refused");
+  const expected = step.times === undefined ? last : `${step.times - 1} admitted, then ${last}`;
+  return { who: step.caller ?? "a stranger", what, withWhat: step.withWhat, expected };
+}
+
+/** Sends the step's requests and compares the last answer, and the account in Envoy's access log, with what is expected. */
+async function play(door: Door, step: Step): Promise<Outcome> {
+  const target = await door.target(step.caller === undefined ? undefined : callers[step.caller]);
+  if (step.expect.tlsRefused === true) {
+    const refusal = await tlsRefusal(target);
+    const line = (await door.accessLog(++logged)).at(-1);
+    const got = refusal === undefined ? "connected" : "TLS refused";
+    return { got, ok: refusal !== undefined, why: explainTls(line?.tls_failure ?? refusal ?? "no account") };
+  }
+
+  const headers: Record<string, string> = step.token === undefined ? {} : { authorization: `Bearer ${step.token}` };
+  const times = step.times ?? 1;
+  let earlierAdmitted = 0;
+  let got = "";
+  let extra = "";
+  for (let i = 0; i < times; i++) {
+    if (step.kind === "grpc") {
+      const result = await callGrpc(target, { path: step.path, text: "tea", headers });
+      got = result.name;
+      if (i < times - 1 && result.code === 0) earlierAdmitted++;
+    } else {
+      const response = await sendRequest(target, { method: step.method, path: step.path, headers });
+      got = String(response.status);
+      if (i < times - 1 && response.status === 200) earlierAdmitted++;
+      const retryAfter = response.headers["retry-after"];
+      extra = retryAfter === undefined ? "" : ` (Retry-After: ${retryAfter})`;
+    }
+  }
+  const wanted = String(step.expect.status ?? step.expect.grpc);
+  const passes = step.expect.reason === undefined;
+  admitted += times - (passes ? 0 : 1);
+  logged += times;
+  const line = (await door.accessLog(logged)).at(-1);
+  const reasonFits = passes ? line?.record?.decision === "allow" : line?.record?.reason === step.expect.reason;
+  const limitSaysWhen = step.expect.status !== 429 || extra !== "";
+  const ok = got === wanted && reasonFits && limitSaysWhen && earlierAdmitted === times - 1;
+  const before = times > 1 ? `${earlierAdmitted} admitted, then ` : "";
+  return { got: `${before}${got}${extra}`, ok, why: explain(line?.record, line?.details) };
+}
+
+/** Leaves the door open until Ctrl-C, with commands to paste and a line for every request that comes. */
+async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
+  const tokenPath = join(door.directory, "token");
+  const lifetimeSeconds = 3500;
+  const claims = { sub: "you", scope: "orders:read orders:write" };
+  await writeFile(tokenPath, await issuer.token({ claims, expiresInSeconds: lifetimeSeconds }), { mode: 0o600 });
+  const common = { port: door.port, authorityPath: door.authorityPath, bearer: `$(cat ${tokenPath})` };
+  const checkout = await door.identity(callers["checkout-service"]);
+  const billing = await door.identity(callers.billing);
+  print(`\n${paint.strong("The door stays open until Ctrl-C. Try it from another terminal:")}\n`);
+  const examples: [string, string][] = [
+    ["checkout places an order", curlCommand({ ...common, identity: checkout, method: "POST", path: "/orders" })],
+    ["billing tries the same", curlCommand({ ...common, identity: billing, method: "POST", path: "/orders" })],
+    ["a stranger tries", curlCommand({ ...common, method: "POST", path: "/orders" })],
+  ];
+  for (const [title, command] of examples) print(`${paint.faint(`# ${title}`)}\n${command}\n`);
+  print(
+    paint.faint(`# Envoy's metrics\n`) +
+      `curl -s http://127.0.0.1:${door.envoy.adminPort}/stats/prometheus | grep ^sallyport_\n`,
+  );
+  const stopFollowing = followAccessLog(door.accessLogPath, (line) => {
+    if (line.tls_failure !== undefined) print(`  ${paint.bad("TLS refused")}  ${explainTls(line.tls_failure)}`);
+    else {
+      const colour = line.record?.decision === "allow" ? paint.good : paint.bad;
+      print(
+        `  ${colour(String(line.status))}  ${line.method} ${line.path}  ${line.peer ?? ""}  ${explain(line.record, line.details)}`,
+      );
+    }
+  });
+  await untilInterrupted(door.envoy.ended);
+  stopFollowing();
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

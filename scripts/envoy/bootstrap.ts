@@ -1,0 +1,208 @@
+/**
+ * Local configurations out of the example bootstraps in `envoy/`. The examples are the one source: what runs on a
+ * developer's machine and in the tests is the operator's file with its addresses and file names exchanged.
+ */
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import { parse } from "yaml";
+
+/** The example bootstraps, by file name without `.yaml`. */
+export type ExampleName = "inbound" | "gateway";
+
+/** Where a cluster's requests go. */
+export interface UpstreamAddress {
+  /** An IP address or a DNS name. */
+  host: string;
+  port: number;
+  /** How the upstream is checked; `false` for plain text, which only a local stand-in should speak. */
+  tls: UpstreamTls | false;
+}
+
+/** Checks on the upstream's certificate, and the name asked for. */
+export interface UpstreamTls {
+  /** Server name indication; none if absent, as TLS has it for IP addresses. */
+  serverName?: string;
+  /** The SAN the certificate must carry. */
+  expect: { type: "URI" | "DNS" | "IP_ADDRESS"; value: string };
+  /** The authorities to believe, PEM. Default: those of `certificates.authority`. */
+  authorityPem?: string;
+  /** Whether Envoy shows its own certificate. Default true. */
+  presentCertificate?: boolean;
+}
+
+/** Paths of PEM files. */
+export interface CertificatePaths {
+  certificate: string;
+  privateKey: string;
+  /** The trust bundle. */
+  authority: string;
+}
+
+/** What takes the place of the example's own values. */
+export interface BootstrapOptions {
+  /** The module: the path of a `.wasm` file, or its bytes, which are then written into the configuration. */
+  wasm: string | Uint8Array;
+  certificates: CertificatePaths;
+  /** One address for all clusters, or one for each cluster by name. */
+  upstream: UpstreamAddress | Record<string, UpstreamAddress>;
+  /** Port of every listener on 127.0.0.1; 0, the default, lets the system choose. */
+  listenerPort?: number;
+  /** Port of the admin interface on 127.0.0.1; 0, the default, lets the system choose. */
+  adminPort?: number;
+  /** A file for all access logs; standard output, as in the example, if absent. */
+  accessLogPath?: string;
+  /** The filter's configuration: a string goes as StringValue, an object as Struct. None if absent. */
+  pluginConfiguration?: string | Record<string, unknown>;
+  /** False lets callers without a certificate connect; a certificate that is shown is checked all the same. Default true. */
+  requireClientCertificate?: boolean;
+  /** The last word on the result, for what tests need beyond this. It cannot take the second lock away. */
+  adjust?: (bootstrap: Bootstrap) => void;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
+type Json = any;
+
+/** An Envoy bootstrap as a plain object. */
+export type Bootstrap = Record<string, Json>;
+
+const wasmFilter = "envoy.filters.http.wasm";
+const lockFilter = "envoy.filters.http.rbac";
+const examplePaths = {
+  wasm: "/etc/sallyport/sallyport.wasm",
+  certificate: "/etc/sallyport/certificates/svid.pem",
+  privateKey: "/etc/sallyport/certificates/svid-key.pem",
+  authority: "/etc/sallyport/certificates/bundle.pem",
+} as const;
+
+/**
+ * The text of an example bootstrap. It lies in the package's `envoy/` folder, which is looked for upwards from this
+ * program: the bundled one and the sources stand at different depths.
+ */
+export async function readExample(name: ExampleName): Promise<string> {
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let directory = start; ; directory = dirname(directory)) {
+    const text = await readFile(join(directory, "envoy", `${name}.yaml`), "utf8").catch(() => undefined);
+    if (text !== undefined) return text;
+    if (dirname(directory) === directory) throw new Error(`envoy/${name}.yaml is not in any folder above ${start}`);
+  }
+}
+
+/**
+ * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist.
+ * @param exampleYaml the text of `envoy/inbound.yaml`, `envoy/gateway.yaml` or a file of the same make.
+ * @throws Error if the example names a file this function does not know, a cluster without an upstream, or lacks the
+ *   second lock right after the Wasm filter.
+ */
+export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
+  const bootstrap = parse(exampleYaml) as Bootstrap;
+  bootstrap.admin.address = loopback(options.adminPort ?? 0);
+  for (const listener of bootstrap.static_resources.listeners) listener.address = loopback(options.listenerPort ?? 0);
+  setFiles(bootstrap, options);
+  for (const cluster of bootstrap.static_resources.clusters) setUpstream(cluster, options);
+  for (const node of everyObject(bootstrap)) {
+    if (node.require_client_certificate !== undefined) {
+      node.require_client_certificate = options.requireClientCertificate ?? true;
+    }
+    if (node.name === "envoy.access_loggers.stdout" && options.accessLogPath !== undefined) {
+      node.name = "envoy.access_loggers.file";
+      node.typed_config["@type"] = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
+      node.typed_config.path = options.accessLogPath;
+    }
+    if (node.name === wasmFilter) setFilter(node.typed_config.config, options);
+  }
+  options.adjust?.(bootstrap);
+  requireSecondLock(bootstrap);
+  return bootstrap;
+}
+
+function loopback(port: number): Json {
+  return { socket_address: { address: "127.0.0.1", port_value: port } };
+}
+
+/** Every object in the tree, each before what it contains. */
+function* everyObject(node: Json): Generator<Record<string, Json>> {
+  if (typeof node !== "object" || node === null) return;
+  if (!Array.isArray(node)) yield node;
+  for (const child of Object.values(node)) yield* everyObject(child);
+}
+
+function setFiles(bootstrap: Bootstrap, options: BootstrapOptions): void {
+  const { certificate, privateKey, authority } = options.certificates;
+  const replacements = new Map<string, string>([
+    [examplePaths.certificate, certificate],
+    [examplePaths.privateKey, privateKey],
+    [examplePaths.authority, authority],
+  ]);
+  for (const node of everyObject(bootstrap)) {
+    if (typeof node.filename !== "string" || node.filename === examplePaths.wasm) continue;
+    const replacement = replacements.get(node.filename);
+    if (replacement === undefined) throw new Error(`the example names ${node.filename}, which has no local stand-in`);
+    node.filename = replacement;
+  }
+}
+
+function setFilter(config: Json, options: BootstrapOptions): void {
+  const { wasm, pluginConfiguration } = options;
+  config.vm_config.code.local =
+    typeof wasm === "string" ? { filename: wasm } : { inline_bytes: Buffer.from(wasm).toString("base64") };
+  if (pluginConfiguration === undefined) return;
+  const type = typeof pluginConfiguration === "string" ? "StringValue" : "Struct";
+  config.configuration = { "@type": `type.googleapis.com/google.protobuf.${type}`, value: pluginConfiguration };
+}
+
+function setUpstream(cluster: Json, options: BootstrapOptions): void {
+  const { upstream } = options;
+  const address = isAddress(upstream) ? upstream : upstream[cluster.name];
+  if (address === undefined) throw new Error(`no upstream is given for the example's cluster "${cluster.name}"`);
+  cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address = {
+    socket_address: { address: address.host, port_value: address.port },
+  };
+  if (address.tls === false) {
+    delete cluster.transport_socket;
+    // Without ALPN there is nothing to choose by: gRPC goes as HTTP/2 and all else as HTTP/1.1, as it came.
+    const [options] = Object.values<Json>(cluster.typed_extension_protocol_options);
+    delete options.auto_config;
+    options.use_downstream_protocol_config = { http_protocol_options: {}, http2_protocol_options: {} };
+    return;
+  }
+  const tls = cluster.transport_socket.typed_config;
+  const { serverName, expect, authorityPem, presentCertificate } = address.tls;
+  if (serverName === undefined) delete tls.sni;
+  else tls.sni = serverName;
+  const common = tls.common_tls_context;
+  common.validation_context.match_typed_subject_alt_names = [
+    { san_type: expect.type, matcher: { exact: expect.value } },
+  ];
+  if (authorityPem !== undefined) common.validation_context.trusted_ca = { inline_string: authorityPem };
+  if (presentCertificate === false) {
+    delete common.tls_certificates;
+    // A server out in the world may not speak TLS 1.3 yet.
+    common.tls_params.tls_minimum_protocol_version = "TLSv1_2";
+  }
+}
+
+function isAddress(upstream: BootstrapOptions["upstream"]): upstream is UpstreamAddress {
+  return typeof (upstream as UpstreamAddress).port === "number";
+}
+
+/** Every filter chain that holds the Wasm filter must have the native filter that wants its mark right after it. */
+function requireSecondLock(bootstrap: Bootstrap): void {
+  for (const node of everyObject(bootstrap)) {
+    if (!Array.isArray(node.http_filters)) continue;
+    const at = node.http_filters.findIndex((filter: Json) => filter.name === wasmFilter);
+    if (at >= 0 && !isSecondLock(node.http_filters[at + 1])) {
+      throw new Error("the second lock does not stand right after the Wasm filter");
+    }
+  }
+}
+
+/** Whether a filter admits a request for one thing only: the mark of our filter. */
+function isSecondLock(filter: Json): boolean {
+  const rules = filter?.typed_config?.rules;
+  if (filter?.name !== lockFilter || rules?.action !== "ALLOW") return false;
+  const mark = { filter_state: { key: "wasm.verdict", string_match: { exact: "allow" } } };
+  const principals = Object.values<Json>(rules.policies).flatMap((policy) => policy.principals);
+  return principals.length > 0 && principals.every((principal) => isDeepStrictEqual(principal, mark));
+}

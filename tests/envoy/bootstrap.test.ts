@@ -1,0 +1,112 @@
+/** Turning the example bootstraps into local configurations; no Envoy runs here. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Bootstrap, type BootstrapOptions, bootstrapFrom, readExample } from "../../scripts/envoy/bootstrap.ts";
+
+const options: BootstrapOptions = {
+  wasm: "/tmp/module.wasm",
+  certificates: { certificate: "/tmp/own.pem", privateKey: "/tmp/own-key.pem", authority: "/tmp/bundle.pem" },
+  upstream: { host: "127.0.0.1", port: 4321, tls: { expect: { type: "URI", value: "spiffe://x/orders" } } },
+};
+
+/** The connection manager of the example's one filter chain. */
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
+function managerOf(bootstrap: Bootstrap): any {
+  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+}
+
+function downstreamTlsOf(bootstrap: Bootstrap): Bootstrap {
+  return bootstrap.static_resources.listeners[0].filter_chains[0].transport_socket.typed_config;
+}
+
+for (const example of ["inbound", "gateway"] as const) {
+  describe(`envoy/${example}.yaml`, () => {
+    test("keeps nothing of the operator's machine", async () => {
+      const text = JSON.stringify(bootstrapFrom(await readExample(example), options));
+      assert.doesNotMatch(text, /\/etc\/sallyport|0\.0\.0\.0|\.internal/);
+      assert.match(text, /\/tmp\/module\.wasm/);
+      assert.equal(text.match(/"port_value":0/g)?.length, 2);
+    });
+
+    test("has the recommended path settings, mTLS, and the lock after the filter", async () => {
+      const bootstrap = bootstrapFrom(await readExample(example), options);
+      const manager = managerOf(bootstrap);
+      assert.equal(manager.normalize_path, true);
+      assert.equal(manager.merge_slashes, true);
+      assert.equal(manager.path_with_escaped_slashes_action, "REJECT_REQUEST");
+      assert.equal(manager.forward_client_cert_details, "SANITIZE_SET");
+      assert.equal(downstreamTlsOf(bootstrap).require_client_certificate, true);
+      const names = manager.http_filters.map((filter: { name: string }) => filter.name);
+      assert.deepEqual(names, ["envoy.filters.http.wasm", "envoy.filters.http.rbac", "envoy.filters.http.router"]);
+      assert.equal(manager.http_filters[0].typed_config.config.failure_policy, "FAIL_RELOAD");
+    });
+  });
+}
+
+test("the module's bytes go into the configuration, and so does the filter's own", async () => {
+  const configured = bootstrapFrom(await readExample("inbound"), {
+    ...options,
+    wasm: new Uint8Array([0, 97, 115, 109]),
+    pluginConfiguration: { mode: "shadow" },
+  });
+  const { vm_config, configuration } = managerOf(configured).http_filters[0].typed_config.config;
+  assert.deepEqual(vm_config.code, { local: { inline_bytes: "AGFzbQ==" } });
+  assert.deepEqual(configuration, { "@type": "type.googleapis.com/google.protobuf.Struct", value: { mode: "shadow" } });
+  const text = bootstrapFrom(await readExample("inbound"), { ...options, pluginConfiguration: "{}" });
+  assert.deepEqual(managerOf(text).http_filters[0].typed_config.config.configuration, {
+    "@type": "type.googleapis.com/google.protobuf.StringValue",
+    value: "{}",
+  });
+});
+
+test("callers without a certificate, a log file, and one upstream for each cluster are there to ask for", async () => {
+  const plain = { host: "127.0.0.1", port: 1, tls: false } as const;
+  const bootstrap = bootstrapFrom(await readExample("gateway"), {
+    ...options,
+    upstream: { orders: { ...plain, port: 11 }, users: { ...plain, port: 12 } },
+    requireClientCertificate: false,
+    accessLogPath: "/tmp/access.log",
+  });
+  assert.equal(downstreamTlsOf(bootstrap).require_client_certificate, false);
+  assert.equal(managerOf(bootstrap).access_log[0].typed_config.path, "/tmp/access.log");
+  assert.equal(bootstrap.static_resources.listeners[0].access_log[0].typed_config.path, "/tmp/access.log");
+  const clusters = bootstrap.static_resources.clusters;
+  assert.deepEqual(
+    clusters.map((cluster: Bootstrap) => cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address),
+    [11, 12].map((port) => ({ socket_address: { address: "127.0.0.1", port_value: port } })),
+  );
+  assert.ok(clusters.every((cluster: Bootstrap) => cluster.transport_socket === undefined));
+});
+
+test("what cannot be made local is an error that names it", async () => {
+  const example = await readExample("gateway");
+  assert.throws(() => bootstrapFrom(example.replaceAll("bundle.pem", "other.pem"), options), /names .*other\.pem/);
+  const onlyOrders = { orders: { host: "127.0.0.1", port: 1, tls: false } } as const;
+  assert.throws(() => bootstrapFrom(example, { ...options, upstream: onlyOrders }), /cluster "users"/);
+});
+
+test("the second lock cannot be taken away, moved or opened", async () => {
+  const example = await readExample("inbound");
+  const adjusted = (adjust: (filters: Bootstrap[]) => void) => () =>
+    bootstrapFrom(example, { ...options, adjust: (bootstrap) => adjust(managerOf(bootstrap).http_filters) });
+  assert.throws(
+    adjusted((filters) => filters.splice(1, 1)),
+    /second lock/,
+  );
+  assert.throws(
+    adjusted((filters) => filters.unshift(...filters.splice(1, 1))),
+    /second lock/,
+  );
+  assert.throws(
+    adjusted((filters) => {
+      filters[1]!.typed_config.rules.policies["judged-and-allowed"].principals = [{ any: true }];
+    }),
+    /second lock/,
+  );
+  assert.throws(
+    adjusted((filters) => {
+      filters[1]!.typed_config.rules.action = "LOG";
+    }),
+    /second lock/,
+  );
+});

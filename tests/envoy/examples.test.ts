@@ -1,0 +1,195 @@
+/** The example bootstraps in `envoy/`, as an operator gets them: valid, and doing in a real Envoy what they promise. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { type Bootstrap, bootstrapFrom, type ExampleName, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { makeAuthority } from "../../scripts/envoy/certificates.ts";
+import { findEnvoy } from "../../scripts/envoy/find.ts";
+import { EnvoyStartError } from "../../scripts/envoy/process.ts";
+import { moduleFor, startDoor, type TestDoor } from "./harness.ts";
+
+const policyYaml = `
+version: 1
+name: examples
+trust: { domains: [example.org] }
+rules:
+  - name: web-reads
+    callers: [spiffe://example.org/web]
+    allow: ["GET /**", grpc shop.Orders/Place]
+`;
+const web = "spiffe://example.org/web";
+const billing = "spiffe://example.org/billing";
+
+let wasm: Uint8Array;
+before(async () => {
+  wasm = await moduleFor({ policyYaml });
+});
+
+/** The http filters of the example's one connection manager. */
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
+function managerOf(bootstrap: Bootstrap): any {
+  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+}
+
+for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
+  describe(`envoy/${example}.yaml`, () => {
+    test("is valid as it stands, once its files are there", async () => {
+      const directory = await mkdtemp(join(tmpdir(), "sallyport-example-"));
+      try {
+        const certificates = join(directory, "certificates");
+        await mkdir(certificates);
+        const authority = await makeAuthority({ trustDomain: "example.org" });
+        const own = await authority.issue({ spiffeId: "spiffe://example.org/orders" });
+        await writeFile(join(certificates, "svid.pem"), own.certificatePem);
+        await writeFile(join(certificates, "svid-key.pem"), own.privateKeyPem);
+        await writeFile(join(certificates, "bundle.pem"), authority.certificatePem);
+        await writeFile(join(directory, "sallyport.wasm"), wasm);
+        const path = join(directory, `${example}.yaml`);
+        await writeFile(path, (await readExample(example)).replaceAll("/etc/sallyport", directory));
+        const { stdout } = await promisify(execFile)(await findEnvoy(), ["--mode", "validate", "-c", path]);
+        assert.match(stdout, /OK/);
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    });
+
+    describe("in a running Envoy", () => {
+      let door: TestDoor;
+      before(async () => {
+        door = await startDoor({ wasm, example, concurrency: 2 });
+      });
+      after(() => door?.stop());
+
+      test("lets an allowed request through, over HTTP/1.1, HTTP/2 and gRPC", async () => {
+        const first = await door.judge({ caller: web, path: "/orders/1" });
+        assert.equal(first.status, 200, first.details);
+        assert.equal(first.record?.decision, "allow");
+        assert.equal(first.record?.rule, "web-reads");
+        assert.equal((await door.request({ caller: web, path: "/orders/2", http2: true })).status, 200);
+        assert.deepEqual(await door.grpc({ caller: web, text: "tea" }), { code: 0, name: "OK", text: "placed: tea" });
+        assert.equal(door.upstreamRequests.at(-1)?.peer, "spiffe://example.org/orders");
+      });
+
+      test("keeps a denied request from the upstream, and says why in the log", async () => {
+        const arrived = door.upstreamRequests.length;
+        const { status, details, record } = await door.judge({ caller: billing, path: "/orders/1" });
+        assert.equal(status, 403);
+        assert.match(details, /^sallyport_denied\{no_rule\}/);
+        assert.equal(record?.reason, "no_rule");
+        assert.equal(record?.caller, billing);
+        const call = await door.grpc({ caller: billing });
+        assert.equal(call.name, "PERMISSION_DENIED");
+        assert.equal(door.upstreamRequests.length, arrived);
+      });
+
+      test("refuses a connection without a certificate, and logs that", async () => {
+        assert.notEqual(await door.tlsRefusal(), undefined);
+        assert.match(String((await door.accessLog()).at(-1)?.tls_failure), /PEER_DID_NOT_RETURN_A_CERTIFICATE/);
+      });
+
+      test("refuses a certificate of another authority", async () => {
+        const stranger = await makeAuthority({ trustDomain: "example.org" });
+        const identity = await stranger.issue({ spiffeId: web });
+        assert.notEqual(await door.tlsRefusal({ identity }), undefined);
+        assert.match(String((await door.accessLog()).at(-1)?.tls_failure), /CERTIFICATE_VERIFY_FAILED/);
+      });
+
+      test("replaces a forged x-forwarded-client-cert and does not believe x-forwarded-for", async () => {
+        const forged = { "x-forwarded-client-cert": "URI=spiffe://example.org/admin", "x-forwarded-for": "10.0.0.1" };
+        assert.equal((await door.request({ caller: web, path: "/orders/1", headers: forged })).status, 200);
+        const arrived = door.upstreamRequests.at(-1)!;
+        const told = String(arrived.headers["x-forwarded-client-cert"]);
+        assert.match(told, /URI=spiffe:\/\/example\.org\/web$/);
+        assert.doesNotMatch(told, /admin/);
+        assert.match(String((await door.accessLog()).at(-1)?.source), /^127\.0\.0\.1:/);
+      });
+
+      test("refuses escaped slashes and merges doubled ones", async () => {
+        assert.equal((await door.request({ caller: web, path: "/orders%2F1" })).status, 400);
+        assert.equal((await door.request({ caller: web, path: "/orders//1" })).status, 200);
+        assert.equal(door.upstreamRequests.at(-1)?.path, "/orders/1");
+      });
+
+      test("turns the metrics' names into labels", async () => {
+        const metrics = (await door.prometheus()).filter((line) => line.startsWith("sallyport_"));
+        const names = new Set(metrics.map((line) => line.slice(0, line.indexOf("{"))));
+        assert.deepEqual([...names].toSorted(), [
+          "sallyport_denials",
+          "sallyport_failures",
+          "sallyport_requests",
+          "sallyport_rules",
+        ]);
+        const has = (name: string, ...labels: string[]): void => {
+          const wanted = ['sallyport_policy="examples"', ...labels];
+          const found = metrics.some(
+            (line) => line.startsWith(`${name}{`) && wanted.every((label) => line.includes(label)),
+          );
+          assert.ok(found, `${name}{${wanted.join(",")}} is not among\n${metrics.join("\n")}`);
+        };
+        has("sallyport_requests", 'sallyport_decision="allow"');
+        has("sallyport_requests", 'sallyport_decision="deny"');
+        has("sallyport_denials", 'sallyport_reason="no_rule"');
+        has("sallyport_rules", 'sallyport_rule="web-reads"', 'sallyport_decision="allow"');
+        has("sallyport_failures", 'sallyport_cause="get_property"');
+      });
+    });
+
+    test("locks twice: with the filter switched off on the routes, nothing passes", async () => {
+      const disabled = { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", disabled: true };
+      const door = await startDoor({
+        wasm,
+        example,
+        adjust: (bootstrap) => {
+          for (const host of managerOf(bootstrap).route_config.virtual_hosts) {
+            host.typed_per_filter_config = { "envoy.filters.http.wasm": disabled };
+          }
+        },
+      });
+      try {
+        const { status, details } = await door.judge({ caller: web, path: "/orders/1" });
+        assert.equal(status, 403);
+        assert.match(details, /^rbac_access_denied/);
+        assert.equal(door.upstreamRequests.length, 0);
+      } finally {
+        await door.stop();
+      }
+    });
+
+    test("gives the filter what it needs and no more: nothing it may call is missing, the network is", async () => {
+      const local = bootstrapFrom(await readExample(example), {
+        wasm,
+        certificates: { certificate: "c", privateKey: "k", authority: "a" },
+        upstream: { host: "127.0.0.1", port: 1, tls: false },
+      });
+      const allowed = Object.keys(
+        managerOf(local).http_filters[0].typed_config.config.capability_restriction_config.allowed_capabilities,
+      );
+      const module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+      const used = [
+        ...WebAssembly.Module.imports(module).map(({ name }) => name),
+        ...WebAssembly.Module.exports(module).map(({ name }) => name),
+      ].filter((name) => /^proxy_(?!abi_version)/.test(name));
+      assert.deepEqual(allowed.toSorted(), used.toSorted());
+    });
+  });
+}
+
+test("a configuration the filter refuses keeps Envoy from starting, and the error says so", async () => {
+  const starting = startDoor({ wasm, pluginConfiguration: { nonsense: true } }).then((door) => door.stop());
+  await assert.rejects(starting, (error: unknown) => {
+    assert.ok(error instanceof EnvoyStartError);
+    assert.match(error.message, /sallyport/);
+    return true;
+  });
+});
+
+test("a bootstrap without the second lock is refused before Envoy sees it", async () => {
+  const removeLock = (bootstrap: Bootstrap): void => {
+    managerOf(bootstrap).http_filters.splice(1, 1);
+  };
+  await assert.rejects(startDoor({ wasm, adjust: removeLock }), /second lock/);
+});
