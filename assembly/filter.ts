@@ -53,16 +53,17 @@ function decide(policy: Policy): Reason {
   return evaluate(policy);
 }
 
-/** Admits only after the decision was counted, recorded and marked; a request that left no trace does not pass. */
+/** Admits only after the decision was counted, recorded and marked: a request that left no trace does not pass. */
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
   if (!countDecision(policy, reason)) reason = Reason.INTERNAL;
   if (!writeRecord(policy, reason)) reason = Reason.INTERNAL;
+  if (reason == Reason.INTERNAL) countFailure(policy);
   if (reason == Reason.ALLOWED || policy.shadow) {
     if (writeProperty(verdict_property, allow_value.start, allow_value.size)) return Action.CONTINUE;
     reason = Reason.INTERNAL;
+    countFailure(policy);
   }
-  if (reason == Reason.INTERNAL) countFailure(policy);
   if (!respond(policy, reason)) respondPlainly();
   return Action.STOP;
 }

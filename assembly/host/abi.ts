@@ -21,6 +21,8 @@ export {
 export const enum Result {
   OK = 0,
   NOT_FOUND = 1,
+  BAD_ARGUMENT = 2,
+  INVALID_MEMORY_ACCESS = 6,
   CAS_MISMATCH = 8,
 }
 

@@ -60,12 +60,18 @@ export function readSharedData(key: usize, keySize: u32): Read {
   return finishRead(result, Failure.GET_SHARED_DATA);
 }
 
-/** Calls a function of the host by name; what it returns is the value read. ABSENT: the host has no such function. */
+/** Calls a function of the host by name; what it returns is the value read. */
 export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
   clearOut();
   const result = abi.proxy_call_foreign_function(name.start, name.size, argument, argumentSize, out, out + 4);
-  if (result == Result.NOT_FOUND) return Read.ABSENT;
   return finishRead(result, Failure.CALL_FOREIGN_FUNCTION);
+}
+
+/** Whether the host has a function of that name, and lets us call it: one that is there may well refuse an empty argument. */
+export function hasForeignFunction(name: Literal): bool {
+  clearOut();
+  const result = abi.proxy_call_foreign_function(name.start, name.size, 0, 0, out, out + 4);
+  return result == Result.OK || result == Result.BAD_ARGUMENT;
 }
 
 /** Nanoseconds since 1970, or 0 when the host does not say: a time at which no token is yet valid. */
@@ -146,9 +152,7 @@ function finishRead(result: u32, failure: Failure): Read {
   valueStart = <usize>load<u32>(out);
   valueSize = load<u32>(out, 4);
   if (result == Result.OK) return Read.PRESENT;
-  lastFailure = result == invalid_memory_access ? Failure.ARENA_FULL : failure;
+  // What the host answers when our `malloc` had nothing left to give.
+  lastFailure = result == Result.INVALID_MEMORY_ACCESS ? Failure.ARENA_FULL : failure;
   return Read.FAILED;
 }
-
-/** What the host answers when our `malloc` had nothing left to give. */
-const invalid_memory_access: u32 = 6;

@@ -245,6 +245,9 @@ function hasSoundLimits(): bool {
     const selector = at(layout.section_selectors, index);
     if (load<u32>(selector) > layout.selector_claim) return refuse("selector kind");
     if (!isTextRun(selector + layout.selector_path, limits.token_bytes)) return refuse("selector path");
+    // Without a path a claim would be all of them, and every token a client of its own.
+    const isClaim = load<u32>(selector) == layout.selector_claim;
+    if (isClaim && load<u32>(selector, layout.selector_path + 4) == 0) return refuse("selector without a claim");
   }
   return true;
 }

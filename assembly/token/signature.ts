@@ -11,7 +11,7 @@ import { Literal, literal } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
-import { callForeignFunction, fail, Read, valueSize, valueStart } from "../host/host";
+import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -31,7 +31,7 @@ const overhead_bytes: u32 = 32;
 
 /** Whether the host can verify at all; asked once, when a policy with issuers is configured. */
 export function hostCanVerify(): bool {
-  return callForeignFunction(function_name, 0, 0) == Read.PRESENT;
+  return hasForeignFunction(function_name);
 }
 
 /** Verifies the token in `jws` with the key at `key`. TOKEN_SIGNATURE, INTERNAL, or ALLOWED. */
@@ -58,10 +58,7 @@ export function verifySignature(policy: Policy, key: usize): Reason {
   writeField(0x12, textStart(policy, spki), textSize(spki));
   writeField(0x1a, signature, signatureSize);
   writeField(0x22, jws.inputStart, jws.inputSize);
-  if (callForeignFunction(function_name, argument, writer.size) != Read.PRESENT) {
-    fail(Failure.CALL_FOREIGN_FUNCTION);
-    return Reason.INTERNAL;
-  }
+  if (callForeignFunction(function_name, argument, writer.size) != Read.PRESENT) return Reason.INTERNAL;
   const valid = valueSize == 2 && load<u16>(valueStart) == 0x0108;
   return valid ? Reason.ALLOWED : Reason.TOKEN_SIGNATURE;
 }
