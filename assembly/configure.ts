@@ -6,12 +6,16 @@
  */
 
 import { countersBytes, defineCounters } from "./audit/metrics";
-import { decodeBase64, malformed } from "./bytes/base64";
-import * as json from "./bytes/json";
-import { Kind } from "./bytes/json";
-import { literal } from "./bytes/literal";
-import { isLiteral } from "./bytes/span";
 import { openWriter, Writer, writeDecimal, writeText } from "./bytes/writer";
+import {
+  imageSize,
+  imageStart,
+  mistake,
+  mistakeAt,
+  mode,
+  mode_of_policy,
+  readConfigurationText,
+} from "./configuration";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
 import { log, Read, readConfiguration, valueSize, valueStart } from "./host/host";
@@ -23,21 +27,14 @@ import * as layout from "./policy/layout";
 import { head, Policy, sectionCount } from "./policy/policy";
 import { hostCanVerify } from "./token/signature";
 
-const policy_key = literal("policy");
-const mode_key = literal("mode");
-const enforce_value = literal("enforce");
-const shadow_value = literal("shadow");
-
 /** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
 const trailer: usize = ((<usize>memory.size()) << 16) - layout.trailer_bytes;
 // What the engine keeps in static memory must leave those bytes alone; if it did not, no module of it would load.
 if (__heap_base > trailer) unreachable();
 
-/** What the configuration asks for. */
-let imageStart: usize = 0;
-let imageSize: u32 = 0;
-let mode: i32 = 0;
-const mode_of_policy: i32 = -1;
+/** The image found. */
+let policyStart: usize = 0;
+let policySize: u32 = 0;
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes);
@@ -49,7 +46,7 @@ export function configure(rootContext: u32, size: u32): bool {
     region = takeRegion(<usize>size + 16);
     if (region == 0) return denyEverything();
   }
-  const accepted = readParts(region, size) && putInForce(rootContext, region);
+  const accepted = findImage(region, size) && putInForce(rootContext, region);
   if (!accepted) giveRegion(region);
   resetArena();
   return accepted;
@@ -63,47 +60,19 @@ export function forget(rootContext: u32): void {
   giveRegion(changetype<usize>(policy));
 }
 
-function readParts(region: usize, size: u32): bool {
-  imageStart = 0;
-  imageSize = 0;
-  mode = mode_of_policy;
+/** Finds the image: in the configuration, whose bytes go into `region`, or else in the module. */
+function findImage(region: usize, size: u32): bool {
   if (size != 0) {
     lendArena(region, <usize>size + 16);
-    const read = readConfiguration(size);
-    if (read != Read.PRESENT) return refuse("the host did not hand it over: is proxy_get_buffer_bytes allowed?");
-    if (!readJson(valueStart, valueSize, region)) return false;
-  }
-  return imageSize != 0 || findEmbedded();
-}
-
-function readJson(start: usize, size: u32, region: usize): bool {
-  if (!json.scanJson(start, size)) return refuseAt("no valid JSON", json.stoppedAt() - start);
-  if (json.kindOf(0) != Kind.OBJECT) return refuse("not a JSON object");
-  const end = json.after(0);
-  for (let name = 1; name < end; name = json.after(name + 1)) {
-    const value = name + 1;
-    const at = json.startOf(name) - start;
-    if (isLiteral(json.startOf(name), json.sizeOf(name), policy_key)) {
-      if (json.kindOf(value) != Kind.STRING || json.sizeOf(value) == 0) {
-        return refuseAt("`policy` is not the base64 of a policy image", at);
-      }
-      imageStart = json.startOf(value);
-      imageSize = json.sizeOf(value);
-    } else if (isLiteral(json.startOf(name), json.sizeOf(name), mode_key)) {
-      if (json.isString(value, enforce_value.start, enforce_value.size)) mode = layout.mode_enforce;
-      else if (json.isString(value, shadow_value.start, shadow_value.size)) mode = layout.mode_shadow;
-      else return refuseAt("`mode` is neither `enforce` nor `shadow`", at);
-    } else {
-      return refuseAt("unknown key, only `policy` and `mode` are known", at);
+    if (readConfiguration(size) != Read.PRESENT) {
+      return refuse("the host did not hand it over: is proxy_get_buffer_bytes allowed?");
     }
   }
-  if (imageSize == 0) return true;
-  // The image begins where the region does, so that it is aligned; what it overwrites has been read.
-  const decoded = decodeBase64(imageStart, imageSize, region);
-  if (decoded == malformed) return refuse("`policy` is not valid base64");
-  imageStart = region;
-  imageSize = decoded;
-  return true;
+  // The image is decoded to where the region begins, so that it is aligned.
+  if (!readConfigurationText(valueStart, size == 0 ? 0 : valueSize, region)) return refuseAt(mistake, mistakeAt);
+  policyStart = imageStart;
+  policySize = imageSize;
+  return policySize != 0 || findEmbedded();
 }
 
 function findEmbedded(): bool {
@@ -112,24 +81,24 @@ function findEmbedded(): bool {
   }
   const end = trailer + layout.trailer_bytes;
   const distance = load<u32>(trailer, 8);
-  imageSize = load<u32>(trailer, 12);
-  imageStart = end - distance;
-  const isInside = distance <= <u32>(end - __heap_base) && imageSize <= distance - layout.trailer_bytes;
-  if (load<u32>(trailer, 4) != layout.image_version || !isInside || (imageStart & 7) != 0) {
+  policySize = load<u32>(trailer, 12);
+  policyStart = end - distance;
+  const isInside = distance <= <u32>(end - __heap_base) && policySize <= distance - layout.trailer_bytes;
+  if (load<u32>(trailer, 4) != layout.image_version || !isInside || (policyStart & 7) != 0) {
     return refuse("the embedded policy image is not where its trailer says");
   }
   return true;
 }
 
 function putInForce(rootContext: u32, region: usize): bool {
-  if (!isImage(imageStart, imageSize)) return refuseImage();
+  if (!isImage(policyStart, policySize)) return refuseImage();
   const draft = changetype<Policy>(imageless);
-  draft.image = imageStart;
+  draft.image = policyStart;
   const bytes = takeRegion(offsetof<Policy>() + <usize>countersBytes(draft));
   if (bytes == 0) return denyEverything();
   const policy = changetype<Policy>(bytes);
-  policy.image = imageStart;
-  policy.imageBytes = imageSize;
+  policy.image = policyStart;
+  policy.imageBytes = policySize;
   policy.configurationRegion = region;
   policy.counters = bytes + offsetof<Policy>();
   policy.rootContext = rootContext;

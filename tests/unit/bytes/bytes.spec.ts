@@ -1,7 +1,7 @@
 import { hash32 } from "../../../assembly/bytes/hash";
 import { indexOfByte, sameBytes } from "../../../assembly/bytes/span";
 import { characterBytes, isUtf8, writeCharacter } from "../../../assembly/bytes/utf8";
-import { openWriter, type Writer, writeDecimal, writeJsonString, writeText } from "../../../assembly/bytes/writer";
+import { openWriter, Writer, writeDecimal, writeJsonString, writeText } from "../../../assembly/bytes/writer";
 import { bytesOf, hexBytes, hexOf, textOf } from "../support";
 
 const writer = changetype<Writer>(memory.data(32, 8));
