@@ -1,0 +1,73 @@
+/**
+ * `sallyport`: the command line. Each verb is a file in scripts/commands/; what they share stands here: how usage is
+ * checked, how errors are told, and what the program ends with (0 success, 1 a failed test, check or comparison, 2 wrong
+ * usage or an invalid policy).
+ */
+import { Command, CommanderError } from "commander";
+import manifest from "../package.json" with { type: "json" };
+import { registerBuild } from "./commands/build.ts";
+import { registerCheck } from "./commands/check.ts";
+import { registerExplain } from "./commands/explain.ts";
+import { registerImage } from "./commands/image.ts";
+import { registerInit } from "./commands/init.ts";
+import { hasColour, printJson, showFindings } from "./commands/output.ts";
+import { registerRun } from "./commands/run.ts";
+import { registerTest } from "./commands/test.ts";
+import { registerToken } from "./commands/token.ts";
+import { PolicyError } from "./policy/diagnostic.ts";
+
+const wrong_usage = 2;
+
+/** The program with all its verbs. Usage errors are thrown as CommanderError. */
+function createProgram(): Command {
+  const program = new Command("sallyport")
+    .description("An API door for Envoy: policies checked, tested, explained and built into the filter")
+    .version(manifest.version)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help says how it is used)");
+  const registrations = [
+    registerInit,
+    registerCheck,
+    registerTest,
+    registerExplain,
+    registerToken,
+    registerBuild,
+    registerImage,
+    registerRun,
+  ];
+  for (const register of registrations) register(program);
+  return program;
+}
+
+/** Tells what went wrong and gives the exit code for it. */
+function report(error: unknown, format: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has said it already. Help and version were asked for; help in place of a missing verb was not.
+    return error.exitCode === 0 ? 0 : wrong_usage;
+  }
+  if (error instanceof PolicyError) {
+    showFindings(error.warnings, "warning");
+    showFindings(error.diagnostics, "error");
+    if (format === "json") printJson({ errors: error.diagnostics, warnings: error.warnings });
+    return wrong_usage;
+  }
+  const word = hasColour(process.stderr) ? "\u001b[31merror\u001b[0m" : "error";
+  process.stderr.write(`${word}: ${error instanceof Error ? error.message : String(error)}\n`);
+  if (process.env.SALLYPORT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return wrong_usage;
+}
+
+// A reader that has seen enough, such as `head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
+const program = createProgram();
+try {
+  await program.parseAsync();
+} catch (error) {
+  const verb = program.commands.find((command) => command.name() === program.args[0]);
+  process.exitCode = report(error, verb?.opts().format);
+}

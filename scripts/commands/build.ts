@@ -1,0 +1,35 @@
+/** `sallyport build`: the engine with a policy inside, ready for Envoy. */
+import type { Command } from "commander";
+import { compilePolicyFile, loadEngine } from "../policy/build.ts";
+import { embedImage } from "../policy/embed.ts";
+import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
+
+/** Adds the verb to the program. */
+export function registerBuild(program: Command): void {
+  program
+    .command("build")
+    .argument("<policy>", "the policy file")
+    .description("put a policy into a copy of the engine: the module to load into Envoy")
+    .option("-o, --output <file>", "where to write it", "sallyport.wasm")
+    .addOption(formatOption())
+    .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
+      const { policy, image, warnings } = compilePolicyFile(path);
+      const module = embedImage(loadEngine(), image);
+      writeOutput(output, module, "Wasm module");
+      const rules = policy.rules.length;
+      if (format === "json") {
+        printJson({
+          file: output,
+          policy: policy.name,
+          rules,
+          bytes: module.length,
+          imageBytes: image.length,
+          warnings,
+        });
+        return;
+      }
+      showFindings(warnings, "warning");
+      const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
+      process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}\n`);
+    });
+}

@@ -1,0 +1,27 @@
+/** `sallyport image`: the policy image alone, as plugin configuration carries it. */
+import type { Command } from "commander";
+import { compilePolicyFile } from "../policy/build.ts";
+import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
+
+/** Adds the verb to the program. */
+export function registerImage(program: Command): void {
+  program
+    .command("image")
+    .argument("<policy>", "the policy file")
+    .description("compile a policy to its image, for plugin configuration")
+    .option("-o, --output <file>", "where to write it", "policy.bin")
+    .addOption(formatOption())
+    .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
+      const { policy, image, warnings } = compilePolicyFile(path);
+      writeOutput(output, image, "policy image");
+      const rules = policy.rules.length;
+      if (format === "json") {
+        printJson({ file: output, policy: policy.name, rules, bytes: image.length, warnings });
+        return;
+      }
+      showFindings(warnings, "warning");
+      process.stdout.write(
+        `${output}: ${counted(image.length, "byte")}: policy \`${policy.name}\`, ${counted(rules, "rule")}\n`,
+      );
+    });
+}

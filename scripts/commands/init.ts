@@ -1,0 +1,162 @@
+/** `sallyport init`: a policy, its tests and an Envoy configuration to start from. Nothing that exists is written over. */
+import { generateKeyPairSync } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { reasonOf } from "../policy/read.ts";
+import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
+
+interface NewFile {
+  path: string;
+  text: string;
+  /** What it is, in a few words. */
+  about: string;
+  mode: number;
+}
+
+const key_id = "example-1";
+
+const policy_text = `# Who may call what. Check it with: sallyport check policy.yaml
+version: 1
+name: shop
+mode: enforce            # or shadow: decide and record, but let everything through
+
+trust:
+  domains: [example.org] # SPIFFE trust domains whose members rules may name
+
+issuers:
+  corp:
+    issuer: https://issuer.example.org    # compared exactly with the token's \`iss\`
+    audiences: [order-api]                # any one of them in \`aud\`
+    algorithms: [ES256]
+    keys: { file: keys/corp.jwks.json }   # an example key; replace it with your issuer's public keys
+    leeway: 30s
+    maxLifetime: 1h
+
+callers:
+  storefront: [spiffe://example.org/web, "spiffe://example.org/mobile/*"]
+
+limits:
+  order-writes: { rate: 100/s, burst: 200, per: [caller, claims.sub] }
+
+# What no rule allows is denied. A deny rule wins over every allow rule.
+rules:
+  - name: place-orders
+    callers: [spiffe://example.org/checkout-service]
+    allow: [POST /orders, "GET /orders/{id}"]
+    token: corp
+    scopes: [orders:write]
+    limit: order-writes
+  - name: read-catalog
+    callers: [storefront]
+    allow: [GET /catalog/**]
+  - name: no-deletes
+    callers: [any]
+    deny: ["DELETE /**"]
+`;
+
+const tests_text = `# What the policy must do. Run them with: sallyport test policy.test.yaml
+policy: policy.yaml
+now: 2026-11-21T10:00:00Z
+defaults: { caller: spiffe://example.org/checkout-service }
+tests:
+  - name: checkout may place an order
+    token: { issuer: corp, claims: { sub: alice, scope: "orders:write" } }   # signed by the test runner
+    request: POST /orders
+    expect: { allow: place-orders }
+  - name: not without a token
+    request: POST /orders
+    expect: { deny: token_missing }
+  - name: not with a token for something else
+    token: { issuer: corp, claims: { sub: alice, scope: "orders:read" } }
+    request: POST /orders
+    expect: { deny: scope_missing }
+  - name: another service may not
+    caller: spiffe://example.org/billing
+    request: POST /orders
+    expect: { deny: no_rule }
+  - name: the app reads the catalog
+    caller: spiffe://example.org/mobile/android
+    request: GET /catalog/shoes/7
+    expect: { allow: read-catalog }
+  - name: nobody deletes
+    request: DELETE /orders/7
+    expect: { deny: rule_denied }
+  - name: nobody comes in without a certificate
+    caller: null
+    request: GET /catalog/shoes/7
+    expect: { status: 403 }
+`;
+
+const secret_note = `Private keys that go with example keys of the policy. They sign tokens for trying things out, on this machine only:
+the .gitignore beside this file keeps them out of git. Delete this folder once the policy has your issuer's keys.
+`;
+
+/** Adds the verb to the program. */
+export function registerInit(program: Command): void {
+  program
+    .command("init")
+    .argument("[dir]", "the folder to write into", ".")
+    .description("write a policy, its tests and an Envoy configuration to start from")
+    .addOption(formatOption())
+    .action((folder: string, { format }: { format: OutputFormat }) => {
+      const files = newFiles();
+      writeFiles(folder, files);
+      if (format === "json") {
+        printJson({ directory: folder, files: files.map(({ path }) => path) });
+        return;
+      }
+      const width = Math.max(...files.map(({ path }) => path.length));
+      for (const { path, about } of files)
+        process.stdout.write(`${join(folder, path).padEnd(width + folder.length + 2)} ${about}\n`);
+      process.stdout.write(`\nNext: sallyport test ${join(folder, "policy.test.yaml")}\n`);
+    });
+}
+
+function newFiles(): NewFile[] {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const shared = { kid: key_id, use: "sig", alg: "ES256" };
+  const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared }] };
+  const secret = { ...privateKey.export({ format: "jwk" }), ...shared };
+  const file = (path: string, text: string, about: string, mode = 0o644): NewFile => ({ path, text, about, mode });
+  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  return [
+    file("policy.yaml", policy_text, "the policy"),
+    file("policy.test.yaml", tests_text, "what it must do"),
+    file("keys/corp.jwks.json", json(publicSet), "an example issuer's public key"),
+    file(".sallyport/.gitignore", "*\n", "keeps the next two out of git"),
+    file(".sallyport/README", secret_note, "what this folder is"),
+    file(".sallyport/corp.private.jwk.json", json(secret), "the example key's private half", 0o600),
+    file("envoy.yaml", envoyExample(), "Envoy with the filter in front of a service"),
+  ];
+}
+
+/** The sidecar's bootstrap as the package has it, from the bundled program or from a checkout. */
+function envoyExample(): string {
+  for (const place of ["../envoy/inbound.yaml", "../../envoy/inbound.yaml"]) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (existsSync(path)) return readFileSync(path, "utf8");
+  }
+  throw new UsageError("the package is not complete: envoy/inbound.yaml is not there; install it again");
+}
+
+/** Writes all files, or none when one is in the way. */
+function writeFiles(folder: string, files: NewFile[]): void {
+  const taken = files.filter(({ path }) => existsSync(join(folder, path)));
+  if (taken.length > 0) {
+    const names = taken.map(({ path }) => join(folder, path)).join(", ");
+    throw new UsageError(
+      `nothing was written, since there is already ${names}; choose another folder: sallyport init DIR`,
+    );
+  }
+  try {
+    for (const { path, text, mode } of files) {
+      const target = join(folder, path);
+      mkdirSync(dirname(target), { recursive: true });
+      writeFileSync(target, text, { flag: "wx", mode });
+    }
+  } catch (error) {
+    throw new UsageError(`cannot write into ${folder}: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,86 @@
+/** What every verb does alike: saying what is wrong with a policy, and writing files that are whole or not there. */
+import { closeSync, lstatSync, openSync, readSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Option } from "commander";
+import { type Diagnostic, fileLines, formatDiagnostic } from "../policy/diagnostic.ts";
+import { reasonOf } from "../policy/read.ts";
+
+export type OutputFormat = "text" | "json";
+
+/** Wrong usage: the message says what to do instead. The program ends with 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** A person reads so many findings, not thousands; JSON has them all. */
+const shown_findings = 20;
+
+/** The `--format` of every verb. */
+export function formatOption(): Option {
+  return new Option("--format <format>", "how to say what happened").choices(["text", "json"]).default("text");
+}
+
+/** Colour only where a person looks, and never against https://no-color.org. */
+export function hasColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && !process.env.NO_COLOR;
+}
+
+/** Shows findings on stderr, the first of many. */
+export function showFindings(findings: readonly Diagnostic[], severity: "error" | "warning"): void {
+  const options = { lineText: fileLines(), colour: hasColour(process.stderr) };
+  for (const finding of findings.slice(0, shown_findings)) {
+    process.stderr.write(`${formatDiagnostic(finding, severity, options)}\n`);
+  }
+  const rest = findings.length - shown_findings;
+  if (rest > 0) process.stderr.write(`… and ${rest} more ${severity}s; --format json has them all\n`);
+}
+
+/** Prints a value as JSON on stdout. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** "1 rule", "2 rules". */
+export function counted(count: number, one: string): string {
+  return `${count.toLocaleString("en-US")} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * Writes a file so that it is there as a whole or, after an error, as it was. An existing file is only written over
+ * when it begins as the new one does: a slip in `-o` must not cost a policy.
+ * @param kind what the file is, for messages
+ * @throws UsageError
+ */
+export function writeOutput(path: string, bytes: Uint8Array, kind: string): void {
+  const target = checkTarget(path, bytes, kind);
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  try {
+    writeFileSync(temporary, bytes, { flag: "wx" });
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new UsageError(`cannot write ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** The file to write, links followed. */
+function checkTarget(path: string, bytes: Uint8Array, kind: string): string {
+  let target: string;
+  try {
+    target = realpathSync(path);
+  } catch {
+    return path;
+  }
+  if (!lstatSync(target).isFile()) throw new UsageError(`cannot write ${path}: it is not a file`);
+  const head = Buffer.alloc(4);
+  const file = openSync(target, "r");
+  const size = readSync(file, head, 0, 4, 0);
+  closeSync(file);
+  if (size > 0 && Buffer.compare(head.subarray(0, size), bytes.subarray(0, 4)) !== 0) {
+    throw new UsageError(`${path} exists and is no ${kind}; it was left as it is, choose another name with -o`);
+  }
+  return target;
+}

@@ -1,0 +1,264 @@
+/** Rules: each part on its own, and what the parts mean together. */
+import { policy_methods, response_bytes, rule_limits } from "../../assembly/limits.ts";
+import { type Context, caller_words, checkCaller, checkName } from "./check-names.ts";
+import { type Endpoint, likelyMethod, parseEndpoint } from "./endpoint.ts";
+import type { DraftRule, Rule, RuleCaller } from "./model.ts";
+import { didYouMean } from "./suggest.ts";
+import { type HostPattern, parseHost, scopeFault } from "./values.ts";
+import type { Located } from "./yaml.ts";
+
+/** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
+const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
+/** The scopes of a rule stand in the answer to a token that lacks one. */
+const challenge_bytes = response_bytes / 2;
+
+/** Checks all rules; the sound ones, in the byte order of their names. */
+export function checkRules(context: Context, drafts: DraftRule[]): Rule[] {
+  const { reporter } = context;
+  const lineOf = lineCounter(context);
+  const places = new Map<string, number>();
+  const methods = new Set<string>();
+  const rules: Rule[] = [];
+  for (const draft of drafts) {
+    const rule = checkRule(context, draft, lineOf);
+    if (rule === undefined) continue;
+    const first = places.get(rule.name);
+    if (first !== undefined) {
+      reporter.error(
+        "duplicate",
+        draft.name!.at,
+        `the rule \`${rule.name}\` stands already in line ${first}; each needs a name of its own`,
+      );
+      continue;
+    }
+    places.set(rule.name, lineOf(draft.name!.at));
+    for (const endpoint of rule.endpoints)
+      for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
+    if (methods.size > policy_methods) {
+      reporter.error("bound", draft.at, `a policy names at most ${policy_methods} methods`);
+      methods.clear();
+    }
+    rules.push(rule);
+  }
+  return rules.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Lines by offset, for offsets that mostly grow. */
+function lineCounter(context: Context): (at: number) => number {
+  const { lineStarts } = context.reporter.source;
+  let line = 0;
+  return (at) => {
+    if ((lineStarts[line] ?? 0) > at) line = 0;
+    while (line + 1 < lineStarts.length && lineStarts[line + 1]! <= at) line++;
+    return line + 1;
+  };
+}
+
+function checkRule(context: Context, draft: DraftRule, lineOf: (at: number) => number): Rule | undefined {
+  const { reporter } = context;
+  checkName(reporter, draft.name);
+  const name = draft.name?.value;
+  const callers = checkCallers(context, draft);
+  const hosts = checkHosts(context, draft);
+  const part = checkAction(context, draft);
+  const issuers = checkNames(context, draft.token?.value ?? [], context.issuers, "unknown_issuer", "issuer");
+  const limits = checkNames(context, draft.limits?.value ?? [], context.limits, "unknown_limit", "limit");
+  const scopes = checkScopes(context, draft);
+  if (limits.length > rule_limits)
+    reporter.error("bound", draft.limits!.at, `a rule has at most ${rule_limits} limits`);
+  if (draft.token?.value.length === 0)
+    reporter.error("value", draft.token.at, "`token` is empty; name an issuer, or leave it out");
+  if (draft.limits?.value.length === 0)
+    reporter.error("value", draft.limits.at, "`limit` is empty; name a limit, or leave it out");
+  if (part === undefined) return undefined;
+  if (part.action === "deny") checkDeny(context, draft);
+  else checkAllow(context, draft);
+  const endpoints = checkEndpoints(context, part.endpoints);
+  if (name === undefined || draft.callers === undefined) return undefined;
+  if (part.action === "allow") warnAboutRule(context, draft, name, callers, endpoints);
+  return { name, line: lineOf(draft.at), action: part.action, callers, hosts, endpoints, issuers, scopes, limits };
+}
+
+function checkAction(
+  context: Context,
+  { at, allow, deny, name }: DraftRule,
+): { action: "allow" | "deny"; endpoints: Located<Located<string>[]> } | undefined {
+  const { reporter } = context;
+  if (allow !== undefined && deny !== undefined) {
+    reporter.error("action", Math.max(allow.at, deny.at), "a rule either allows or denies; make it two rules");
+    return undefined;
+  }
+  const endpoints = allow ?? deny;
+  if (endpoints === undefined) {
+    reporter.error(
+      "action",
+      name?.at ?? at,
+      "a rule needs `allow` or `deny`, a list of endpoints such as `[GET /orders]`",
+    );
+    return undefined;
+  }
+  const action = allow === undefined ? "deny" : "allow";
+  if (endpoints.value.length === 0)
+    reporter.error("value", endpoints.at, `\`${action}\` names no endpoint; add one, such as \`GET /orders\``);
+  return { action, endpoints };
+}
+
+function checkDeny(context: Context, draft: DraftRule): void {
+  const { reporter } = context;
+  if (draft.scopes !== undefined)
+    reporter.error("deny_with", draft.scopes.at, "a deny rule takes no `scopes`: it denies whoever matches");
+  if (draft.limits !== undefined)
+    reporter.error("deny_with", draft.limits.at, "a deny rule takes no `limit`: it admits nothing to count");
+  if (draft.token !== undefined) {
+    reporter.error(
+      "deny_with",
+      draft.token.at,
+      "a deny rule takes `token` only together with `when`, which this version does not support; remove it",
+    );
+  }
+}
+
+function checkAllow(context: Context, draft: DraftRule): void {
+  const { reporter } = context;
+  if (draft.token !== undefined) return;
+  if (draft.scopes !== undefined) {
+    reporter.error(
+      "scopes_without_token",
+      draft.scopes.at,
+      "scopes are read from a token; add `token: ISSUER` to the rule",
+    );
+  }
+  for (const { value, at } of draft.limits?.value ?? []) {
+    const claim = context.limits.get(value)?.per.find((selector) => selector.kind === "claim");
+    if (claim?.kind === "claim") {
+      reporter.error(
+        "claims_without_token",
+        at,
+        `the limit \`${value}\` counts by \`claims.${claim.path.join(".")}\`, but the rule asks for no token; add \`token: ISSUER\``,
+      );
+    }
+  }
+}
+
+function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
+  const { reporter, callerSets } = context;
+  if (draft.callers?.length === 0) {
+    reporter.error(
+      "value",
+      draft.name?.at ?? draft.at,
+      "`callers` is empty, so the rule is for nobody; name callers, or `any`",
+    );
+  }
+  const callers: RuleCaller[] = [];
+  for (const one of draft.callers ?? []) {
+    const text = one.value;
+    if (text === "any" || text === "anonymous") callers.push({ kind: text });
+    else if (callerSets.has(text)) callers.push({ kind: "set", name: text });
+    else if (/^[A-Za-z0-9_-]+$/u.test(text)) {
+      const names = [...callerSets.keys(), ...caller_words];
+      reporter.error("unknown_callers", one.at, `there is no caller set \`${text}\`${didYouMean(text, names)}`);
+    } else {
+      const pattern = checkCaller(context, one);
+      if (pattern !== undefined) callers.push({ kind: "pattern", pattern });
+    }
+  }
+  return callers;
+}
+
+function checkHosts(context: Context, draft: DraftRule): HostPattern[] {
+  const hosts = new Map<string, HostPattern>();
+  for (const { value, at } of draft.hosts) {
+    const host = parseHost(value);
+    if (typeof host === "string") context.reporter.error("invalid_host", at, host);
+    else hosts.set(`${host.kind} ${host.text}`, host);
+  }
+  return [...hosts.values()];
+}
+
+function checkNames(
+  context: Context,
+  names: Located<string>[],
+  known: ReadonlyMap<string, unknown>,
+  code: string,
+  what: string,
+): string[] {
+  const found = new Set<string>();
+  for (const { value, at } of names) {
+    if (known.has(value)) found.add(value);
+    else context.reporter.error(code, at, `there is no ${what} \`${value}\`${didYouMean(value, known.keys())}`);
+  }
+  return [...found];
+}
+
+function checkScopes(context: Context, draft: DraftRule): string[] {
+  const { reporter } = context;
+  const scopes = new Set<string>();
+  for (const { value, at } of draft.scopes?.value ?? []) {
+    const fault = scopeFault(value);
+    if (fault !== undefined) reporter.error("invalid_scope", at, fault);
+    scopes.add(value);
+  }
+  if (draft.scopes?.value.length === 0) {
+    reporter.error("value", draft.scopes.at, "`scopes` is empty; name a scope, or leave it out");
+  }
+  if ([...scopes].join(" ").length > challenge_bytes) {
+    reporter.error("bound", draft.scopes!.at, `the scopes of a rule have at most ${challenge_bytes} bytes together`);
+  }
+  return [...scopes];
+}
+
+function checkEndpoints(context: Context, texts: Located<Located<string>[]>): Endpoint[] {
+  const { reporter } = context;
+  const endpoints: Endpoint[] = [];
+  for (const { value, at } of texts.value) {
+    const endpoint = parseEndpoint(value);
+    if ("message" in endpoint) {
+      // The place within the text is known where the text stands in one line as it is, which a quote shifts by one.
+      reporter.error(endpoint.code, placeWithin(reporter.source.text, at, value, endpoint.offset), endpoint.message);
+      continue;
+    }
+    for (const method of endpoint.methods === "*" ? [] : endpoint.methods) {
+      const likely = likelyMethod(method);
+      if (likely !== undefined)
+        reporter.warn("method_unknown", at, `\`${method}\` is an unusual method; did you mean \`${likely}\`?`);
+    }
+    endpoints.push(endpoint);
+  }
+  return endpoints;
+}
+
+function placeWithin(source: string, at: number, value: string, offset: number): number {
+  if (source.startsWith(value, at)) return at + offset;
+  return source.startsWith(value, at + 1) ? at + 1 + offset : at;
+}
+
+function warnAboutRule(
+  context: Context,
+  draft: DraftRule,
+  name: string,
+  callers: RuleCaller[],
+  endpoints: Endpoint[],
+): void {
+  const { reporter } = context;
+  const at = draft.name!.at;
+  if (callers.some((caller) => caller.kind === "anonymous")) {
+    reporter.warn("anonymous_rule", at, `\`${name}\` admits callers without any identity`);
+  } else if (callers.some((caller) => caller.kind === "any")) {
+    reporter.warn("any_rule", at, `\`${name}\` admits every caller of every trusted domain; name those that need it`);
+  }
+  if (draft.token !== undefined) {
+    if (draft.scopes === undefined) {
+      reporter.warn(
+        "token_without_scopes",
+        at,
+        `\`${name}\` takes any valid token, whatever it was issued for; ask for \`scopes\``,
+      );
+    }
+    return;
+  }
+  const writes = endpoints.some(
+    ({ methods }) => methods === "*" || methods.some((method) => !safe_methods.includes(method)),
+  );
+  if (writes)
+    reporter.warn("write_without_token", at, `\`${name}\` admits writes without a token; ask for one with \`token\``);
+}

@@ -1,0 +1,242 @@
+/**
+ * From a policy to the engine's index: callers to groups, hosts to numbers, rules to tries. The order in which a policy
+ * names things has no meaning, so it has none here either: everything is put into byte order first, and equal policies
+ * give equal images.
+ *
+ * A group is `any`, `anonymous`, a caller or pattern that a rule names, or a set that a rule names. A caller is told its
+ * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
+ */
+import { caller_groups, candidate_rules, index_visits } from "../../assembly/limits.ts";
+import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
+import type { Policy, Rule } from "./model.ts";
+import { type CallerPattern, callerText } from "./spiffe.ts";
+import { type Target, Tries } from "./trie.ts";
+import type { HostPattern } from "./values.ts";
+
+/** Every bit: the methods a policy names, and bit 31 for all others. */
+const every_method = 0xffffffff;
+
+/** What is looked up, ready to be written. */
+export interface Index {
+  /** Method names; a method's place is its bit. */
+  methods: string[];
+  /** Each caller or pattern that a rule names, by itself or in a set, with the groups it is a member of. */
+  callers: { pattern: CallerPattern; groups: number[] }[];
+  /** A host's number is its place here, and one. */
+  hosts: HostPattern[];
+  /** `node`: place in `tries.nodes`. */
+  roots: { group: number; host: number; node: number }[];
+  tries: Tries;
+  /** What each group and each host number is in the policy's words, for tools. */
+  groupNames: string[];
+  hostNames: string[];
+}
+
+/** A bound of the engine that a policy passes only as a whole, and the rule to show for it. */
+export class BoundError extends Error {
+  readonly rule: Rule | undefined;
+
+  constructor(message: string, rule: Rule | undefined) {
+    super(message);
+    this.name = "BoundError";
+    this.rule = rule;
+  }
+}
+
+/**
+ * Builds the index of a policy.
+ * @throws BoundError where a request could need more than assembly/limits.ts has room for
+ */
+export function compileIndex(policy: Policy): Index {
+  const methods = methodsOf(policy);
+  const groups = groupsOf(policy);
+  const hosts = hostsOf(policy);
+  const hostNumbers = new Map(hosts.map((host, place) => [hostText(host), place + 1]));
+  const tries = new Tries();
+  const roots = rootsOf(policy, groups.numbers, hostNumbers, tries, targetsOf(policy, methods));
+  const callers = callersOf(policy, groups.numbers);
+  checkGroups(callers);
+  return {
+    methods,
+    callers,
+    hosts,
+    roots,
+    tries,
+    groupNames: groups.names,
+    hostNames: ["any host", ...hosts.map(hostText)],
+  };
+}
+
+function byBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function hostText(host: HostPattern): string {
+  return host.kind === "exact" ? host.text : `*.${host.text}`;
+}
+
+function methodsOf(policy: Policy): string[] {
+  const methods = new Set<string>();
+  for (const { endpoints } of policy.rules) {
+    for (const endpoint of endpoints)
+      if (endpoint.methods !== "*") for (const method of endpoint.methods) methods.add(method);
+  }
+  return [...methods].sort(byBytes);
+}
+
+/** A rule's endpoints in an order of their own, so that the order they are written in leaves no trace. */
+function targetsOf(policy: Policy, methods: string[]): Target[][] {
+  const bits = new Map(methods.map((method, bit) => [method, (1 << bit) >>> 0]));
+  return policy.rules.map(({ endpoints }) => {
+    const targets = endpoints.map((endpoint) => ({
+      path: endpoint,
+      methods:
+        endpoint.methods === "*"
+          ? every_method
+          : endpoint.methods.reduce((mask, method) => (mask | bits.get(method)!) >>> 0, 0),
+    }));
+    if (targets.length < 2) return targets;
+    const keyed = targets.map((target) => ({ target, key: pathKey(target) }));
+    return keyed.sort((a, b) => byBytes(a.key, b.key)).map(({ target }) => target);
+  });
+}
+
+function pathKey({ path }: Target): string {
+  return path.segments.map((segment) => (segment === null ? "/" : `/ ${segment}`)).join("") + (path.tail ? "//" : "");
+}
+
+interface Groups {
+  /** By the caller's or pattern's text, which begins with a scheme, or by the set's name, which cannot. */
+  numbers: Map<string, number>;
+  names: string[];
+}
+
+function groupsOf(policy: Policy): Groups {
+  const patterns = new Set<string>();
+  const sets = new Set<string>();
+  for (const { callers } of policy.rules) {
+    for (const caller of callers) {
+      if (caller.kind === "set") sets.add(caller.name);
+      else if (caller.kind === "pattern") patterns.add(callerText(caller.pattern));
+    }
+  }
+  const names: string[] = [];
+  names[group_any] = "any";
+  names[group_anonymous] = "anonymous";
+  names.push(...[...patterns].sort(byBytes), ...[...sets].sort(byBytes));
+  return { numbers: new Map(names.map((name, number) => [name, number])), names };
+}
+
+function hostsOf(policy: Policy): HostPattern[] {
+  const hosts = new Map<string, HostPattern>();
+  for (const rule of policy.rules) for (const host of rule.hosts) hosts.set(hostText(host), host);
+  return [...hosts.keys()].sort(byBytes).map((text) => hosts.get(text)!);
+}
+
+/** Members of groups: each caller or pattern once, in byte order. */
+function callersOf(policy: Policy, numbers: Map<string, number>): Index["callers"] {
+  const members = new Map<string, { pattern: CallerPattern; groups: Set<number> }>();
+  const join = (pattern: CallerPattern, group: number): void => {
+    const text = callerText(pattern);
+    const member = members.get(text);
+    if (member === undefined) members.set(text, { pattern, groups: new Set([group]) });
+    else member.groups.add(group);
+  };
+  for (const { callers } of policy.rules) {
+    for (const caller of callers) {
+      if (caller.kind === "pattern") join(caller.pattern, numbers.get(callerText(caller.pattern))!);
+    }
+  }
+  for (const { name, callers } of policy.callerSets) {
+    const group = numbers.get(name);
+    if (group !== undefined) for (const pattern of callers) join(pattern, group);
+  }
+  return [...members.keys()].sort(byBytes).map((text) => {
+    const { pattern, groups } = members.get(text)!;
+    return { pattern, groups: [...groups].sort((a, b) => a - b) };
+  });
+}
+
+function rootsOf(
+  policy: Policy,
+  groupNumbers: Map<string, number>,
+  hostNumbers: Map<string, number>,
+  tries: Tries,
+  targets: Target[][],
+): Index["roots"] {
+  // Rules of each pair, keyed group-first so that numbers in ascending order are pairs in order.
+  const hostCount = hostNumbers.size + 1;
+  const rulesOf = new Map<number, number[]>();
+  for (const [number, rule] of policy.rules.entries()) {
+    const hosts =
+      rule.hosts.length === 0 ? [host_any] : new Set(rule.hosts.map((host) => hostNumbers.get(hostText(host))!));
+    const groups = new Set(
+      rule.callers.map(
+        (caller) =>
+          groupNumbers.get(
+            caller.kind === "pattern" ? callerText(caller.pattern) : caller.kind === "set" ? caller.name : caller.kind,
+          )!,
+      ),
+    );
+    for (const group of groups) {
+      for (const host of hosts) {
+        const pair = group * hostCount + host;
+        const rules = rulesOf.get(pair);
+        if (rules === undefined) rulesOf.set(pair, [number]);
+        else rules.push(number);
+      }
+    }
+  }
+  const nodes = new Map<string, number>();
+  return [...rulesOf.keys()]
+    .sort((a, b) => a - b)
+    .map((pair) => {
+      const rules = rulesOf.get(pair)!;
+      const key = rules.join();
+      let node = nodes.get(key);
+      if (node === undefined) {
+        node = tries.add(rules, (rule) => targets[rule]!);
+        nodes.set(key, node);
+        checkTrie(policy, tries, node, rules);
+      }
+      return { group: Math.floor(pair / hostCount), host: pair % hostCount, node };
+    });
+}
+
+/** What a request could meet on its way through one trie fits the engine's bounds. */
+function checkTrie(policy: Policy, tries: Tries, root: number, rules: number[]): void {
+  const { mostVisits, mostEntries } = tries.nodes[root]!;
+  if (mostVisits > index_visits) {
+    throw new BoundError(
+      `the wildcards of these paths make a request visit up to ${mostVisits} places of the index, of ${index_visits} at most; use fewer \`{…}\` and \`*\` beside literal segments`,
+      policy.rules[rules[0]!],
+    );
+  }
+  if (mostEntries > candidate_rules) {
+    throw new BoundError(
+      `${mostEntries} rules for the same callers fit one path, of ${candidate_rules} at most; join some of them`,
+      policy.rules[rules[0]!],
+    );
+  }
+}
+
+/** A caller's own groups, those of the patterns above it, and the two that everybody can be in fit the engine's bound. */
+function checkGroups(callers: Index["callers"]): void {
+  const counts = new Map(callers.map(({ pattern, groups }) => [callerText(pattern), groups.length]));
+  for (const { pattern, groups } of callers) {
+    let count = 2 + groups.length;
+    const parts = pattern.text.split("/");
+    for (let segments = 0; segments <= pattern.segments; segments++) {
+      const above = parts.slice(0, 3 + segments).join("/");
+      const isOwn = segments === pattern.segments;
+      if (!isOwn || pattern.kind === "child") count += counts.get(`${above}/**`) ?? 0;
+      if (segments === pattern.segments - 1 && pattern.kind === "exact") count += counts.get(`${above}/*`) ?? 0;
+    }
+    if (count > caller_groups) {
+      throw new BoundError(
+        `\`${callerText(pattern)}\` is a member of ${count} sets and patterns that rules name, of ${caller_groups} at most; join some of them`,
+        undefined,
+      );
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Puts a policy image into a copy of the engine without a compiler: the memory the module starts with grows by the pages
+ * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start.
+ *
+ *   | the engine's own memory | unused | image, 8-aligned | padding | trailer, 16 bytes |
+ *                                                         initial memory ends here --^
+ */
+import {
+  image_header_bytes,
+  image_magic,
+  image_version,
+  trailer_bytes,
+  trailer_magic,
+} from "../../assembly/policy/layout.ts";
+import {
+  type MemoryLimits,
+  most_pages,
+  page_bytes,
+  readData,
+  readExports,
+  readMemory,
+  readSections,
+  type Section,
+  section_code,
+  section_data,
+  section_data_count,
+  section_memory,
+  signedAddress,
+  unsigned,
+  WasmError,
+  WasmReader,
+} from "./wasm.ts";
+
+/** What tells the engine from other filters. */
+const engine_export = "sallyport_inspect";
+
+/**
+ * The engine with an image in it.
+ * @throws WasmError when `engine` is not the engine, has an image already, or would have more memory than it may
+ */
+export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
+  const sections = readSections(engine);
+  checkEngine(engine, sections);
+  checkImage(image);
+  if (findImage(engine, sections) !== undefined) {
+    throw new WasmError("the module carries a policy already; embed into the engine as it was built");
+  }
+  const memory = readMemory(engine, sections);
+  const spanBytes = trailer_bytes + ((image.length + 7) & ~7);
+  const pages = Math.ceil(spanBytes / page_bytes);
+  const grown: MemoryLimits = {
+    initialPages: memory.initialPages + pages,
+    // What the engine may take while running stays what it was.
+    mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, most_pages),
+  };
+  if (grown.initialPages > most_pages) throw new WasmError("engine and image together pass 4 GiB of memory");
+  return assemble(engine, sections, grown, dataSegment(image, spanBytes, grown.initialPages * page_bytes));
+}
+
+/**
+ * The image a module carries, or undefined when it carries none.
+ * @throws WasmError when the module is not the engine, or what it carries is damaged
+ */
+export function extractImage(module: Uint8Array): Uint8Array | undefined {
+  const sections = readSections(module);
+  checkEngine(module, sections);
+  return findImage(module, sections);
+}
+
+function checkEngine(module: Uint8Array, sections: Section[]): void {
+  const names = readExports(module, sections);
+  for (const name of [engine_export, "memory"]) {
+    if (!names.includes(name))
+      throw new WasmError(`this module is not the Sallyport engine: it exports no \`${name}\``);
+  }
+}
+
+function checkImage(image: Uint8Array): void {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  if (image.length < image_header_bytes || view.getUint32(0, true) !== image_magic) {
+    throw new WasmError("this is no policy image");
+  }
+  if (view.getUint32(8, true) !== image.length) throw new WasmError("the policy image is cut short or too long");
+}
+
+function findImage(module: Uint8Array, sections: Section[]): Uint8Array | undefined {
+  const end = readMemory(module, sections).initialPages * page_bytes;
+  for (const { address, bytes } of readData(module, sections).segments) {
+    if (address + bytes.length !== end || bytes.length < trailer_bytes) continue;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const trailer = bytes.length - trailer_bytes;
+    if (view.getUint32(trailer, true) !== trailer_magic) continue;
+    const distance = view.getUint32(trailer + 8, true);
+    const size = view.getUint32(trailer + 12, true);
+    if (distance > bytes.length || size > distance - trailer_bytes)
+      throw new WasmError("the policy in the module is damaged");
+    const start = bytes.length - distance;
+    return new Uint8Array(bytes.subarray(start, start + size));
+  }
+  return undefined;
+}
+
+/** One active segment (core specification §5.5.14): kind 0, `i32.const` address, `end`, size, bytes. */
+function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number): Uint8Array {
+  const head = [0x00, 0x41, ...signedAddress(memoryEnd - spanBytes), 0x0b, ...unsigned(spanBytes)];
+  const segment = new Uint8Array(head.length + spanBytes);
+  segment.set(head);
+  segment.set(image, head.length);
+  const trailer = new DataView(segment.buffer, segment.length - trailer_bytes);
+  trailer.setUint32(0, trailer_magic, true);
+  trailer.setUint32(4, image_version, true);
+  trailer.setUint32(8, spanBytes, true);
+  trailer.setUint32(12, image.length, true);
+  return segment;
+}
+
+function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits, segment: Uint8Array): Uint8Array {
+  const { count } = readData(engine, sections);
+  const parts: Uint8Array[] = [engine.subarray(0, 8)];
+  const add = (id: number, ...contents: Uint8Array[]): void => {
+    const size = contents.reduce((sum, content) => sum + content.length, 0);
+    parts.push(Uint8Array.from([id, ...unsigned(size)]), ...contents);
+  };
+  const addData = (old: Uint8Array): void => add(section_data, Uint8Array.from(unsigned(count + 1)), old, segment);
+  for (const { id, head, start, end } of sections) {
+    if (id === section_memory) {
+      const { initialPages, mostPages } = memory;
+      const most = mostPages === undefined ? [] : unsigned(mostPages);
+      add(id, Uint8Array.from([1, mostPages === undefined ? 0 : 1, ...unsigned(initialPages), ...most]));
+    } else if (id === section_data_count) {
+      add(id, Uint8Array.from(unsigned(count + 1)));
+    } else if (id === section_data) {
+      const reader = new WasmReader(engine, start);
+      reader.unsigned();
+      addData(engine.subarray(reader.at, end));
+    } else {
+      parts.push(engine.subarray(head, end));
+      if (id === section_code && !sections.some((one) => one.id === section_data)) addData(new Uint8Array());
+    }
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}

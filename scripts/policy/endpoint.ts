@@ -1,0 +1,198 @@
+/**
+ * Endpoints: `METHOD PATH`. Paths are taken apart as the engine takes a request's: split at `/`, each segment
+ * percent-decoded (RFC 3986 §2.1), and what could be read in two ways refused.
+ */
+import { method_bytes, path_bytes, path_segments } from "../../assembly/limits.ts";
+import { nearest } from "./suggest.ts";
+
+/** One `METHOD PATH`. */
+export interface Endpoint {
+  /** Distinct method names in byte order, or "*" for every method. */
+  methods: string[] | "*";
+  /** Decoded segments; null stands for any one segment (`{name}` or `*`). */
+  segments: (string | null)[];
+  /** The path ends in `/**`: any number of further segments, none included. */
+  tail: boolean;
+}
+
+/** Why a text is no endpoint: the diagnostic's code, its message, and how far into the text the place is. */
+export interface EndpointFault {
+  code: string;
+  message: string;
+  offset: number;
+}
+
+/** Methods of the IANA registry that a request to an API may have; others are custom ones, or slips. */
+export const known_methods: readonly string[] = [
+  "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+  "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE", "MKACTIVITY",
+  "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPFIND", "PROPPATCH", "QUERY",
+  "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF",
+  "VERSION-CONTROL",
+]; // biome-ignore format: one word a method
+
+/** Parses `METHOD PATH`, or `grpc package.Service/Method`. */
+export function parseEndpoint(text: string): Endpoint | EndpointFault {
+  if (/^grpc\s/iu.test(text)) return parseGrpc(text);
+  const space = text.indexOf(" ");
+  if (space < 0) {
+    const message = text.startsWith("/")
+      ? `an endpoint is \`METHOD PATH\`: write \`GET ${text}\`, or \`* ${text}\` for every method`
+      : "an endpoint is `METHOD PATH`, as in `GET /orders`";
+    return { code: "invalid_endpoint", message, offset: 0 };
+  }
+  const methods = parseMethods(text.slice(0, space));
+  if ("message" in methods) return methods;
+  const path = text.slice(space + 1);
+  const parsed = parsePath(path);
+  if ("message" in parsed) return { ...parsed, offset: parsed.offset + space + 1 };
+  return { methods: methods.names, ...parsed };
+}
+
+/** The POST that a gRPC call is (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Requests"). */
+function parseGrpc(text: string): Endpoint | EndpointFault {
+  const match = /^grpc ([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\/([A-Za-z_][A-Za-z0-9_]*|\*)$/u.exec(text);
+  if (match === null) {
+    const message =
+      "a gRPC endpoint is `grpc package.Service/Method`, or `grpc package.Service/*` for all of its methods";
+    return { code: "invalid_endpoint", message, offset: 0 };
+  }
+  return { methods: ["POST"], segments: [match[1]!, match[2] === "*" ? null : match[2]!], tail: false };
+}
+
+function parseMethods(text: string): { names: string[] | "*" } | EndpointFault {
+  if (text === "*") return { names: "*" };
+  const names = new Set<string>();
+  let offset = 0;
+  for (const name of text.split("|")) {
+    const fault = methodFault(name);
+    if (fault !== undefined) return { code: fault.code, message: fault.message, offset };
+    names.add(name);
+    offset += name.length + 1;
+  }
+  return { names: [...names].sort() };
+}
+
+function methodFault(name: string): { code: string; message: string } | undefined {
+  const invalid = (message: string) => ({ code: "invalid_endpoint", message });
+  if (name === "") return invalid("a method is missing; several are joined as in `GET|HEAD`");
+  if (name === "*") return invalid("`*` stands alone for every method");
+  // RFC 9110 §9.1: methods are tokens, and case-sensitive.
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u.test(name)) return invalid(`\`${name}\` is no HTTP method`);
+  if (name.length > method_bytes) return { code: "bound", message: `a method has at most ${method_bytes} bytes` };
+  const upper = name.toUpperCase();
+  if (name !== upper && known_methods.includes(upper)) {
+    return invalid(`methods are case-sensitive; did you mean \`${upper}\`?`);
+  }
+  return undefined;
+}
+
+/** A known method that an unknown one is so near to that it is probably a slip. */
+export function likelyMethod(name: string): string | undefined {
+  return known_methods.includes(name) ? undefined : nearest(name, known_methods.slice(0, 9));
+}
+
+function parsePath(path: string): { segments: (string | null)[]; tail: boolean } | EndpointFault {
+  const fault = (message: string, offset: number, code = "invalid_endpoint"): EndpointFault => ({
+    code,
+    message,
+    offset,
+  });
+  if (path === "" || path !== path.trim())
+    return fault("one space stands between method and path, and none after it", 0);
+  const wrong = path.search(/[\s?#]/u);
+  if (wrong >= 0) {
+    if (path[wrong] === "?") return fault("paths are matched without the query; leave out what follows `?`", wrong);
+    if (path[wrong] === "#") return fault("a request's path has no fragment; leave out `#` and what follows it", wrong);
+    return fault("a path has no spaces; write `%20`", wrong);
+  }
+  if (path[0] !== "/") return fault(`a path begins with \`/\`; did you mean \`/${path}\`?`, 0);
+  if (Buffer.byteLength(path) > path_bytes) return fault(`a path has at most ${path_bytes} bytes`, 0, "bound");
+  const tail = path.endsWith("/**");
+  const body = tail ? path.slice(0, -3) : path;
+  if (path === "/" || body === "") return { segments: [], tail };
+  const parts = body.slice(1).split("/");
+  if (parts.length > path_segments) return fault(`a path has at most ${path_segments} segments`, 0, "bound");
+  const segments: (string | null)[] = [];
+  const names = new Set<string>();
+  let offset = 1;
+  for (const [index, part] of parts.entries()) {
+    const segment = parseSegment(part, names, index === parts.length - 1 && !tail);
+    if (typeof segment === "object" && segment !== null) return { ...segment, offset: offset + segment.offset };
+    segments.push(segment);
+    offset += part.length + 1;
+  }
+  return { segments, tail };
+}
+
+function parseSegment(part: string, names: Set<string>, last: boolean): string | null | EndpointFault {
+  const fault = (message: string, code = "invalid_endpoint", offset = 0): EndpointFault => ({ code, message, offset });
+  if (part === "*") return null;
+  const parameter = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/u.exec(part);
+  if (parameter !== null) {
+    const name = parameter[1]!;
+    if (names.has(name)) return fault(`\`{${name}}\` stands twice in the path; give each its own name`);
+    names.add(name);
+    return null;
+  }
+  if (part === "**") return fault("`/**` stands only at the end of a path");
+  const special = part.search(/[{}*]/u);
+  if (special >= 0) {
+    return part[special] === "*"
+      ? fault("`*` stands for a whole segment; a star itself is `%2A`", undefined, special)
+      : fault(
+          "`{name}` (a letter, then letters, digits, `_`) stands for a whole segment; braces themselves are `%7B`, `%7D`",
+          undefined,
+          special,
+        );
+  }
+  return decodeSegment(part, last);
+}
+
+/** The ambiguous ones: see "Ambiguous paths" in docs/policy-language.md. The engine refuses every request that has them. */
+function decodeSegment(part: string, last: boolean): string | EndpointFault {
+  const fault = (message: string, offset = 0): EndpointFault => ({ code: "path_ambiguous", message, offset });
+  if (part === "") {
+    return fault(
+      last
+        ? "a path with a slash at its end is ambiguous and never admitted; remove it"
+        : "`//` is ambiguous and never admitted; remove one slash",
+    );
+  }
+  if (part === "." || part === "..")
+    return fault(`a \`${part}\` segment is ambiguous and never admitted; write the path it leads to`);
+  const plain = part.search(/[\\;]/u);
+  if (plain >= 0) return fault(`\`${part[plain]}\` in a path is ambiguous and never admitted; leave it out`, plain);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  const control = part.search(/[\u0000-\u001f\u007f\p{Cs}]/u);
+  if (control >= 0)
+    return {
+      code: "invalid_endpoint",
+      message: "a path has no control characters and no half characters",
+      offset: control,
+    };
+  for (let at = part.indexOf("%"); at >= 0; at = part.indexOf("%", at + 1)) {
+    const digits = part.slice(at + 1, at + 3);
+    if (!/^[0-9A-Fa-f]{2}$/u.test(digits))
+      return fault("`%` needs two hex digits after it; a percent sign itself is `%25`", at);
+    if (/^(2F|5C|2E|00|3B)$/iu.test(digits))
+      return fault(`\`%${digits}\` in a path is ambiguous and never admitted; leave it out`, at);
+    if (digits === "25" && /^[0-9A-Fa-f]{2}/u.test(part.slice(at + 3))) {
+      return fault("`%25` before two hex digits is encoded twice, which is ambiguous and never admitted", at);
+    }
+  }
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return fault("the percent-encoded bytes are not UTF-8", part.indexOf("%"));
+  }
+}
+
+/** The endpoint as a policy could have it, parameters as `*`: equal for endpoints that mean the same. */
+export function endpointText(endpoint: Endpoint): string {
+  const methods = endpoint.methods === "*" ? "*" : endpoint.methods.join("|");
+  const path = endpoint.segments
+    .map((segment) => (segment === null ? "*" : encodeURIComponent(segment).replace(/\*/gu, "%2A")))
+    .join("/");
+  return `${methods} ${endpoint.tail ? (path === "" ? "/**" : `/${path}/**`) : `/${path}`}`;
+}

@@ -1,0 +1,323 @@
+/** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
+import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
+import * as layout from "../../assembly/policy/layout.ts";
+import { StringPool, Words } from "./bytes.ts";
+import { algorithmMask } from "./check-issuer.ts";
+import { BoundError, compileIndex, type Index } from "./compile.ts";
+import { hash32 } from "./hash.ts";
+import type { Limit, Policy } from "./model.ts";
+import type { CallerPattern } from "./spiffe.ts";
+
+/** A compiled policy. */
+export interface Image {
+  bytes: Uint8Array;
+  /** What each caller group and host number of the engine is in the policy's words. */
+  groupNames: string[];
+  hostNames: string[];
+}
+
+const nanoseconds_a_second = 1e9;
+const caller_kinds: Record<CallerPattern["kind"], number> = {
+  exact: layout.caller_exact,
+  child: layout.caller_child,
+  descendants: layout.caller_descendants,
+};
+
+/**
+ * Writes the image of a policy: the same bytes for policies that differ only in the order things are named in.
+ * @throws BoundError where the policy as a whole passes a bound of assembly/limits.ts
+ */
+export function writeImage(policy: Policy): Image {
+  const index = compileIndex(policy);
+  const bytes = new ImageWriter(policy, index).write();
+  if (bytes.length > image_bytes) {
+    throw new BoundError(`the image would have ${bytes.length} bytes, of ${image_bytes} at most`, undefined);
+  }
+  return { bytes, groupNames: index.groupNames, hostNames: index.hostNames };
+}
+
+/** Time between two tokens, rounded to whole nanoseconds. */
+export function intervalNanoseconds({ rate }: Pick<Limit, "rate">): number {
+  return Math.round((rate.periodSeconds * nanoseconds_a_second) / rate.tokens);
+}
+
+/**
+ * The value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): a quota `q` of as many requests as may come at
+ * once, in a window `w` of as many whole seconds as an empty bucket takes to fill. That is what a client can
+ * plan with: after `w` seconds of silence it has `q` requests. Without sub-second windows in the draft, `w` is at least 1.
+ */
+export function rateLimitPolicy({ name, rate, burstTokens }: Limit): string {
+  const seconds = Math.max(1, Math.ceil((burstTokens * rate.periodSeconds) / rate.tokens));
+  return `"${name}";q=${burstTokens};w=${seconds}`;
+}
+
+class ImageWriter {
+  private readonly policy: Policy;
+  private readonly index: Index;
+  private readonly strings = new StringPool();
+  private readonly sections = Array.from({ length: layout.section_count }, () => new Words());
+  /** Runs that were written before, by what is in them. */
+  private readonly runs = new Map<string, number>();
+  /** POLICY comes first and has one record, so STRINGS begin at a place that is known before they are. */
+  private readonly stringsOffset = layout.image_header_bytes + layout.policy_bytes;
+
+  constructor(policy: Policy, index: Index) {
+    this.policy = policy;
+    this.index = index;
+  }
+
+  write(): Uint8Array {
+    this.writePolicy();
+    this.writeCallers();
+    this.writeHosts();
+    const numbers = this.writeTries();
+    this.writeRoots(numbers);
+    this.writeIssuers();
+    this.writeLimits();
+    this.writeRules();
+    return this.assemble();
+  }
+
+  private section(number: number): Words {
+    return this.sections[number]!;
+  }
+
+  private text(section: number, text: string): number {
+    return this.string(section, this.strings.text(text));
+  }
+
+  private string(section: number, string: number): number {
+    this.section(section).push(this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string));
+    return string;
+  }
+
+  /** Writes "first, count" of a run of words; equal runs are written once. */
+  private wordRun(section: number, words: readonly number[]): void {
+    this.run(section, layout.section_words, `w${words.join()}`, words.length, () =>
+      this.section(layout.section_words).push(...words),
+    );
+  }
+
+  private textRun(section: number, texts: readonly string[]): void {
+    const strings = texts.map((text) => this.strings.text(text));
+    this.run(section, layout.section_texts, `t${strings.join()}`, texts.length, () => {
+      for (const string of strings) this.string(layout.section_texts, string);
+    });
+  }
+
+  private run(section: number, target: number, key: string, count: number, write: () => void): void {
+    let first = count === 0 ? 0 : this.runs.get(key);
+    if (first === undefined) {
+      first = this.count(target);
+      this.runs.set(key, first);
+      write();
+    }
+    this.section(section).push(first, count);
+  }
+
+  private count(section: number): number {
+    return (this.section(section).size * 4) / layout.sectionRecordBytes(section);
+  }
+
+  private writePolicy(): void {
+    const { name, mode, trustDomains, rules } = this.policy;
+    const to = layout.section_policy;
+    let children = 0;
+    let descendants = 0;
+    for (const { pattern } of this.index.callers) {
+      if (pattern.kind === "child") children |= 1 << pattern.segments;
+      if (pattern.kind === "descendants") descendants |= 1 << pattern.segments;
+    }
+    let hosts = 0;
+    for (const { kind, text } of this.index.hosts) if (kind === "suffix") hosts |= 1 << text.split(".").length;
+    this.text(to, name);
+    this.section(to).push(mode === "shadow" ? layout.mode_shadow : layout.mode_enforce);
+    this.textRun(to, sorted(trustDomains));
+    this.textRun(to, this.index.methods);
+    this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics));
+  }
+
+  private writeCallers(): void {
+    const to = layout.section_callers;
+    const hashes = this.index.callers.map(({ pattern, groups }) => {
+      const kind = caller_kinds[pattern.kind];
+      this.section(to).push(kind);
+      const string = this.text(to, pattern.text);
+      this.wordRun(to, groups);
+      return this.hash(kind, string);
+    });
+    this.writeSlots(layout.section_caller_slots, hashes);
+  }
+
+  private writeHosts(): void {
+    const to = layout.section_hosts;
+    const hashes = this.index.hosts.map(({ kind, text }) => {
+      const number = kind === "exact" ? layout.host_exact : layout.host_suffix;
+      this.section(to).push(number);
+      return this.hash(number, this.text(to, text));
+    });
+    this.writeSlots(layout.section_host_slots, hashes);
+  }
+
+  /** Numbers nodes so that parents come before their children. @returns the number of the node at a place of `nodes` */
+  private writeTries(): (place: number) => number {
+    const { nodes } = this.index.tries;
+    const numberOf = (place: number): number => nodes.length - 1 - place;
+    const hashes: number[] = [];
+    for (let place = nodes.length - 1; place >= 0; place--) {
+      const node = nodes[place]!;
+      const number = numberOf(place);
+      const ends = this.writeEntries(node.ends);
+      const tails = this.writeEntries(node.tails);
+      const wildcard = node.wildcard < 0 ? 0 : numberOf(node.wildcard) + 1;
+      this.section(layout.section_nodes).push(wildcard, ends, node.ends.length, tails, node.tails.length);
+      for (const [edge, segment] of node.segments.entries()) {
+        this.section(layout.section_edges).push(number);
+        const string = this.text(layout.section_edges, segment);
+        this.section(layout.section_edges).push(numberOf(node.children[edge]!));
+        hashes.push(this.hash(number, string));
+      }
+    }
+    this.writeSlots(layout.section_edge_slots, hashes);
+    return numberOf;
+  }
+
+  /** @returns the first entry's index */
+  private writeEntries(entries: readonly { rule: number; methods: number }[]): number {
+    if (entries.length === 0) return 0;
+    const first = this.count(layout.section_entries);
+    for (const { rule, methods } of entries) this.section(layout.section_entries).push(rule, methods);
+    return first;
+  }
+
+  private writeRoots(numberOf: (place: number) => number): void {
+    const key = new Words();
+    const hashes = this.index.roots.map(({ group, host, node }) => {
+      this.section(layout.section_roots).push(group, host, numberOf(node));
+      key.size = 0;
+      key.push(group, host);
+      return hash32(0, key.bytes());
+    });
+    this.writeSlots(layout.section_root_slots, hashes);
+  }
+
+  private writeIssuers(): void {
+    const to = layout.section_issuers;
+    for (const issuer of byName(this.policy.issuers)) {
+      this.text(to, issuer.name);
+      this.text(to, issuer.issuer);
+      this.section(to).push(algorithmMask(issuer.algorithms), issuer.leewaySeconds, issuer.maxLifetimeSeconds);
+      this.textRun(to, sorted(issuer.audiences));
+      const first = this.count(layout.section_keys);
+      this.section(to).push(issuer.keys.length === 0 ? 0 : first, issuer.keys.length);
+      const keys = [...issuer.keys].sort((a, b) => compare(a.kid, b.kid) || Buffer.compare(a.spki, b.spki));
+      for (const { kid, algorithms, spki } of keys) {
+        this.text(layout.section_keys, kid);
+        this.section(layout.section_keys).push(algorithms);
+        this.string(layout.section_keys, this.strings.binary(spki));
+      }
+    }
+  }
+
+  private writeLimits(): void {
+    const to = layout.section_limits;
+    for (const limit of byName(this.policy.limits)) {
+      const interval = intervalNanoseconds(limit);
+      this.text(to, limit.name);
+      this.section(to).push(interval % 0x100000000, Math.floor(interval / 0x100000000), limit.burstTokens);
+      const selectors = [...limit.per].sort((a, b) => compare(selectorKey(a), selectorKey(b)));
+      this.section(to).push(selectors.length === 0 ? 0 : this.count(layout.section_selectors), selectors.length);
+      for (const selector of selectors) {
+        const isCaller = selector.kind === "caller";
+        this.section(layout.section_selectors).push(isCaller ? layout.selector_caller : layout.selector_claim);
+        this.textRun(layout.section_selectors, isCaller ? [] : selector.path);
+      }
+      this.text(to, rateLimitPolicy(limit));
+      this.section(to).push(hash32(0, Buffer.from(`${this.policy.name}\0${limit.name}`)));
+    }
+  }
+
+  private writeRules(): void {
+    const to = layout.section_rules;
+    const issuers = numbersOf(this.policy.issuers);
+    const limits = numbersOf(this.policy.limits);
+    const numbers = (known: Map<string, number>, names: string[]) =>
+      names.map((name) => known.get(name)!).sort((a, b) => a - b);
+    for (const rule of this.policy.rules) {
+      const scopes = sorted(rule.scopes);
+      this.text(to, rule.name);
+      this.section(to).push(rule.action === "allow" ? layout.action_allow : layout.action_deny);
+      this.wordRun(to, numbers(issuers, rule.issuers));
+      this.textRun(to, scopes);
+      this.text(to, scopes.join(" "));
+      this.wordRun(to, numbers(limits, rule.limits));
+    }
+  }
+
+  private hash(seed: number, string: number): number {
+    const start = this.strings.startOf(string);
+    return hash32(seed, this.strings.bytes(), start, start + this.strings.sizeOf(string));
+  }
+
+  /** An open-addressed table over records with these hashes. */
+  private writeSlots(section: number, hashes: readonly number[]): void {
+    let size = 2;
+    while (size < hashes.length * 2) size *= 2;
+    const slots = new Uint32Array(size);
+    for (const [record, hash] of hashes.entries()) {
+      let slot = hash & (size - 1);
+      while (slots[slot] !== 0) slot = (slot + 1) & (size - 1);
+      slots[slot] = record + 1;
+    }
+    const words = this.section(section);
+    for (const slot of slots) words.pushOne(slot);
+  }
+
+  private assemble(): Uint8Array {
+    const contents = this.sections.map((words, section) =>
+      section === layout.section_strings ? this.strings.bytes() : words.bytes(),
+    );
+    let size = layout.image_header_bytes;
+    const offsets = contents.map((content) => {
+      const offset = size;
+      size += (content.length + 3) & ~3;
+      return offset;
+    });
+    if (offsets[layout.section_strings] !== this.stringsOffset)
+      throw new Error("the strings are not where texts point");
+    const image = new Uint8Array(size);
+    const view = new DataView(image.buffer);
+    view.setUint32(0, layout.image_magic, true);
+    view.setUint32(4, layout.image_version, true);
+    view.setUint32(8, size, true);
+    for (const [section, content] of contents.entries()) {
+      const at = layout.sections_offset + section * 8;
+      view.setUint32(at, offsets[section]!, true);
+      view.setUint32(at + 4, content.length / layout.sectionRecordBytes(section), true);
+      image.set(content, offsets[section]!);
+    }
+    view.setUint32(layout.checksum_offset, hash32(0, image, layout.sections_offset), true);
+    return image;
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function sorted(texts: readonly string[]): string[] {
+  return [...texts].sort(compare);
+}
+
+function byName<T extends { name: string }>(things: readonly T[]): T[] {
+  return [...things].sort((a, b) => compare(a.name, b.name));
+}
+
+/** What each name is numbered in the image. */
+function numbersOf(things: readonly { name: string }[]): Map<string, number> {
+  return new Map(byName(things).map(({ name }, number) => [name, number]));
+}
+
+function selectorKey(selector: Limit["per"][number]): string {
+  return selector.kind === "caller" ? "" : selector.path.join(".");
+}

@@ -1,0 +1,250 @@
+/**
+ * Key sets (RFC 7517): public keys in a JWKS file become SubjectPublicKeyInfo, each with the algorithms it fits. A file
+ * that carries a secret is refused, since what is built from it is handed around.
+ */
+import { createPublicKey } from "node:crypto";
+import { key_bytes } from "../../assembly/limits.ts";
+import {
+  algorithm_es256, algorithm_es384, algorithm_es512, algorithm_rs256, algorithm_rs384, algorithm_rs512, algorithmName,
+} from "../../assembly/token/algorithms.ts"; // biome-ignore format: one table
+import type { Reporter } from "./diagnostic.ts";
+import type { PolicyKey } from "./model.ts";
+import { type Field, parseYaml, Reader, type Slot } from "./yaml.ts";
+
+/** A longer key ID is no ID. */
+export const kid_bytes = 256;
+const rsa_least_bits = 2048;
+const rsa_most_bits = 8192;
+/** BoringSSL, which verifies in Envoy, takes no larger public exponents. */
+const exponent_most_bytes = 4;
+/** RFC 7518 §6.2.2 and §6.3.2: members of private keys. */
+const private_members = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+const rsa_algorithms = [algorithm_rs256, algorithm_rs384, algorithm_rs512];
+/** RFC 7518 §3.4: each ECDSA algorithm has its own curve; and the size of a coordinate. */
+const curves: Record<string, { algorithm: number; coordinateBytes: number }> = {
+  "P-256": { algorithm: algorithm_es256, coordinateBytes: 32 },
+  "P-384": { algorithm: algorithm_es384, coordinateBytes: 48 },
+  "P-521": { algorithm: algorithm_es512, coordinateBytes: 66 },
+};
+
+/** A JWK's members that are looked at. */
+class Jwk {
+  private readonly reader: Reader;
+  private readonly fields: Map<string, Field>;
+  readonly at: number;
+
+  constructor(reader: Reader, fields: Field[], at: number) {
+    this.reader = reader;
+    this.fields = new Map(fields.map((field) => [field.name, field]));
+    this.at = at;
+  }
+
+  place(name: string): number {
+    return this.fields.get(name)?.at ?? this.at;
+  }
+
+  slot(name: string): Slot | undefined {
+    return this.fields.get(name);
+  }
+
+  text(name: string): string | undefined {
+    const field = this.fields.get(name);
+    return field === undefined ? undefined : this.reader.text(field, `\`${name}\``)?.value;
+  }
+
+  /** The bytes of a base64url member in its only form (RFC 7515 §2), or undefined. */
+  bytes(name: string): Uint8Array | undefined {
+    const text = this.text(name);
+    if (text === undefined || !/^[A-Za-z0-9_-]+$/u.test(text)) return undefined;
+    const bytes = Buffer.from(text, "base64url");
+    return bytes.toString("base64url") === text ? bytes : undefined;
+  }
+
+  fail(name: string, message: string, code = "key_invalid"): undefined {
+    this.reader.reporter.error(code, this.place(name), message);
+    return undefined;
+  }
+
+  /** The key is sound, but not one to verify tokens with here. */
+  leaveOut(name: string, why: string): undefined {
+    this.reader.reporter.warn("key_left_out", this.place(name), `this key is left out: ${why}`);
+    return undefined;
+  }
+}
+
+/** Reads a JWKS; undefined, and reported, when it is not one. Errors of single keys are reported too. */
+export function parseKeySet(reporter: Reporter): PolicyKey[] | undefined {
+  const { text } = reporter.source;
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    const place = /at position (\d+)/u.exec((error as Error).message);
+    reporter.error(
+      "key_invalid",
+      place === null ? text.length : Number(place[1]),
+      `a key set is JSON (RFC 7517 §5): ${(error as Error).message}`,
+    );
+    return undefined;
+  }
+  // JSON is YAML, so the same reader gives places; the tree is only asked for what JSON has.
+  const reader = new Reader(reporter);
+  const root = parseYaml(reporter, text);
+  const entries = root === undefined ? undefined : reader.entries({ at: 0, node: root }, "a key set");
+  if (entries === undefined) return undefined;
+  const list = entries.find((field) => field.name === "keys");
+  if (list === undefined) {
+    reporter.error(
+      "key_invalid",
+      0,
+      'a key set has the member `keys`, a list (RFC 7517 §5); a single key goes into it: `{"keys": […]}`',
+    );
+    return undefined;
+  }
+  const keys: PolicyKey[] = [];
+  const places = new Map<string, number>();
+  for (const item of reader.items(list, "`keys`") ?? []) {
+    const fields = reader.entries(item, "a key");
+    if (fields === undefined) continue;
+    const jwk = new Jwk(reader, fields, reader.at(item));
+    const key = parseKey(jwk);
+    if (key === undefined) continue;
+    if (key.kid !== "" && places.has(key.kid)) {
+      jwk.fail("kid", `two keys have the ID \`${key.kid}\`; which one verifies a token must be certain`, "duplicate");
+    }
+    places.set(key.kid, jwk.at);
+    keys.push(key);
+  }
+  return keys;
+}
+
+function parseKey(jwk: Jwk): PolicyKey | undefined {
+  const kty = jwk.text("kty");
+  if (kty === undefined) return jwk.slot("kty") === undefined ? jwk.fail("kty", "a key needs `kty`") : undefined;
+  if (kty === "oct" || jwk.slot("k") !== undefined) {
+    return jwk.fail(
+      "kty",
+      "this is a shared secret: who can check a token could make one, and a policy holds no secrets; remove it",
+      "key_secret",
+    );
+  }
+  for (const member of private_members) {
+    if (jwk.slot(member) !== undefined) {
+      return jwk.fail(
+        member,
+        `\`${member}\` is part of a private key, and a policy holds no secrets: leave only the public members, and replace the key if this file was shared`,
+        "key_secret",
+      );
+    }
+  }
+  const kid = jwk.slot("kid") === undefined ? "" : jwk.text("kid");
+  if (kid === undefined) return undefined;
+  if (jwk.slot("kid") !== undefined && kid === "")
+    return jwk.fail("kid", "`kid` is empty; leave it out, or name the key");
+  if (Buffer.byteLength(kid) > kid_bytes) return jwk.fail("kid", `\`kid\` has at most ${kid_bytes} bytes`, "bound");
+  if (!isForSignatures(jwk)) return undefined;
+  const fitting = kty === "RSA" ? checkRsa(jwk) : kty === "EC" ? checkEc(jwk) : undefined;
+  if (fitting === undefined) {
+    if (kty === "RSA" || kty === "EC") return undefined;
+    return jwk.leaveOut("kty", `keys of type \`${kty}\` are not supported in this version`);
+  }
+  const algorithms = narrowToAlg(jwk, fitting);
+  if (algorithms === undefined) return undefined;
+  const spki = exportSpki(jwk, kty);
+  return spki === undefined ? undefined : { kid, algorithms: maskOf(algorithms), spki };
+}
+
+function maskOf(algorithms: number[]): number {
+  return algorithms.reduce((mask, algorithm) => mask | (1 << algorithm), 0);
+}
+
+/** RFC 7517 §4.2 and §4.3: what the key is for. */
+function isForSignatures(jwk: Jwk): boolean {
+  const use = jwk.slot("use") === undefined ? "sig" : jwk.text("use");
+  if (use !== "sig") {
+    if (use !== undefined) jwk.leaveOut("use", `its \`use\` is \`${use}\`, not \`sig\``);
+    return false;
+  }
+  const operations = jwk.slot("key_ops");
+  if (operations === undefined) return true;
+  const node = operations.node?.toJSON() as unknown;
+  if (!Array.isArray(node)) {
+    jwk.fail("key_ops", "`key_ops` is a list (RFC 7517 §4.3)");
+    return false;
+  }
+  if (!node.includes("verify")) jwk.leaveOut("key_ops", "its `key_ops` do not have `verify`");
+  return node.includes("verify");
+}
+
+/** A key that names its `alg` fits that one alone. */
+function narrowToAlg(jwk: Jwk, fitting: number[]): number[] | undefined {
+  if (jwk.slot("alg") === undefined) return fitting;
+  const alg = jwk.text("alg");
+  if (alg === undefined) return undefined;
+  const only = fitting.filter((algorithm) => algorithmName(algorithm) === alg);
+  if (only.length > 0) return only;
+  return jwk.leaveOut(
+    "alg",
+    `its \`alg\` is \`${alg}\`; a key of this type is supported for ${fitting.map(algorithmName).join(", ")}`,
+  );
+}
+
+function checkRsa(jwk: Jwk): number[] | undefined {
+  const modulus = jwk.bytes("n");
+  const exponent = jwk.bytes("e");
+  if (modulus === undefined) return jwk.fail("n", "an RSA key needs its modulus `n` in base64url without padding");
+  if (exponent === undefined) return jwk.fail("e", "an RSA key needs its exponent `e` in base64url without padding");
+  if (modulus[0] === 0 || exponent[0] === 0)
+    return jwk.fail("n", "`n` and `e` have no leading zero bytes (RFC 7518 §2)");
+  const bits = modulus.length * 8 - Math.clz32(modulus[0]!) + 24;
+  if (bits < rsa_least_bits)
+    return jwk.fail(
+      "n",
+      `an RSA key has at least ${rsa_least_bits} bits (RFC 7518 §3.3); this one has ${bits}`,
+      "key_weak",
+    );
+  if (bits > rsa_most_bits)
+    return jwk.fail("n", `an RSA key has at most ${rsa_most_bits} bits; this one has ${bits}`, "bound");
+  if ((modulus.at(-1)! & 1) === 0) return jwk.fail("n", "the modulus is even, so this is no RSA key");
+  const tooSmall = exponent.length === 1 && exponent[0]! < 3;
+  if (tooSmall || (exponent.at(-1)! & 1) === 0 || exponent.length > exponent_most_bytes) {
+    return jwk.fail(
+      "e",
+      `the exponent is odd, at least 3 and at most ${exponent_most_bytes} bytes long; usually it is \`AQAB\``,
+      "key_weak",
+    );
+  }
+  return rsa_algorithms;
+}
+
+function checkEc(jwk: Jwk): number[] | undefined {
+  const name = jwk.text("crv");
+  if (name === undefined) return jwk.fail("crv", "an EC key needs `crv`");
+  const curve = Object.hasOwn(curves, name) ? curves[name] : undefined;
+  if (curve === undefined)
+    return jwk.leaveOut("crv", `the curve \`${name}\` is not supported; supported: ${Object.keys(curves).join(", ")}`);
+  for (const coordinate of ["x", "y"]) {
+    // RFC 7518 §6.2.1.2: as many bytes as the curve has, leading zeros kept.
+    if (jwk.bytes(coordinate)?.length !== curve.coordinateBytes) {
+      return jwk.fail(
+        coordinate,
+        `\`${coordinate}\` of a ${name} key has ${curve.coordinateBytes} bytes in base64url without padding`,
+      );
+    }
+  }
+  return [curve.algorithm];
+}
+
+/** Only what makes the key goes in; node:crypto refuses points that are not on the curve. */
+function exportSpki(jwk: Jwk, kty: string): Uint8Array | undefined {
+  const members = kty === "RSA" ? ["n", "e"] : ["crv", "x", "y"];
+  const key = { kty, ...Object.fromEntries(members.map((name) => [name, jwk.text(name)])) };
+  let spki: Uint8Array;
+  try {
+    spki = createPublicKey({ key, format: "jwk" }).export({ type: "spki", format: "der" });
+  } catch {
+    return jwk.fail("kty", kty === "EC" ? "the point (`x`, `y`) is not on the curve" : "the members make no RSA key");
+  }
+  return spki.length > key_bytes
+    ? jwk.fail("kty", `a key takes at most ${key_bytes} bytes`, "bound")
+    : new Uint8Array(spki);
+}

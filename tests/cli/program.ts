@@ -1,0 +1,60 @@
+/** The command line as a user runs it: a process with arguments, output and an exit code. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Run {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `sallyport` in the repository's root. */
+export function sallyport(args: readonly string[], input = ""): Run {
+  const { NO_COLOR: _, ...environment } = process.env;
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", join(root, "scripts/cli.ts"), ...args],
+    { cwd: root, input, encoding: "utf8", env: { ...environment, NODE_OPTIONS: "" } },
+  );
+  return { code: status, stdout, stderr };
+}
+
+/** A folder of files by name, and its removal. */
+export function folderOf(files: Readonly<Record<string, string>>): {
+  path: (name: string) => string;
+  remove: () => void;
+} {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** A small policy with one issuer, its keys beside it in `keys.json`. */
+export const policyText = `version: 1
+name: small
+trust: { domains: [example.org] }
+issuers:
+  corp:
+    issuer: https://issuer.example.org
+    audiences: [order-api]
+    algorithms: [RS256, ES256]
+    keys: { file: keys.json }
+rules:
+  - name: orders
+    callers: [spiffe://example.org/checkout]
+    allow: [POST /orders, "GET /orders/{id}"]
+    token: corp
+    scopes: [orders:write]
+  - name: elsewhere
+    callers: [any]
+    hosts: [other.example.org]
+    allow: [GET /orders/7]
+  - name: no-deletes
+    callers: [any]
+    deny: ["DELETE /**"]
+`;

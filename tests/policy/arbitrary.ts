@@ -1,0 +1,110 @@
+/** Random policies, and random requests that have a chance of meeting their rules. */
+import * as fc from "fast-check";
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
+import type { Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
+import { type CallerPattern, parseCaller } from "../../scripts/policy/spiffe.ts";
+import type { Asked } from "./lookup.ts";
+import { ecKey } from "./support.ts";
+
+/** Failures print their seed; SEED=… runs that case again. */
+export const parameters = process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) };
+
+export const ids = ["a", "b", "a/x", "a/y", "a/x/1", "b/x", "c/d/e"].map((path) => `spiffe://example.org/${path}`);
+const patterns = [
+  ...ids,
+  "spiffe://example.org/**",
+  "spiffe://example.org/*",
+  "spiffe://example.org/a/*",
+  "spiffe://example.org/a/**",
+  "spiffe://partner.net/**",
+];
+export const pattern = (text: string): CallerPattern => parseCaller(text) as CallerPattern;
+export const endpoint = (text: string): Endpoint => parseEndpoint(text) as Endpoint;
+const paths = [
+  "/",
+  "/a",
+  "/a/b",
+  "/*",
+  "/a/*",
+  "/*/b",
+  "/{x}/{y}/c",
+  "/a/b/c",
+  "/**",
+  "/a/**",
+  "/*/b/**",
+  "/%C3%A9/%2A",
+];
+const methods = ["GET", "POST", "GET|POST", "PUT|DELETE", "*", "PATCH"];
+const hosts = ["example.org", "api.example.org", "*.example.org", "*.org"];
+
+const somePattern = fc.constantFrom(...patterns).map(pattern);
+const someCaller: fc.Arbitrary<RuleCaller> = fc.oneof(
+  fc.constant<RuleCaller>({ kind: "any" }),
+  fc.constant<RuleCaller>({ kind: "anonymous" }),
+  fc.constantFrom("set-a", "set-b").map((name): RuleCaller => ({ kind: "set", name })),
+  somePattern.map((one): RuleCaller => ({ kind: "pattern", pattern: one })),
+);
+const someHost = fc
+  .constantFrom(...hosts)
+  .map((text) =>
+    text.startsWith("*.") ? { kind: "suffix" as const, text: text.slice(2) } : { kind: "exact" as const, text },
+  );
+const someEndpoint = fc
+  .tuple(fc.constantFrom(...methods), fc.constantFrom(...paths))
+  .map(([method, path]) => endpoint(`${method} ${path}`));
+
+const someRule: fc.Arbitrary<Rule> = fc.record({
+  name: fc.stringMatching(/^[A-Za-z0-9_-]{1,4}$/),
+  line: fc.constant(1),
+  action: fc.constantFrom("allow" as const, "deny" as const),
+  callers: fc.array(someCaller, { minLength: 1, maxLength: 4 }),
+  hosts: fc.array(someHost, { maxLength: 2 }),
+  endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 4 }),
+  issuers: fc.subarray(["corp", "partner"]),
+  scopes: fc.subarray(["read", "write", "admin"]),
+  limits: fc.subarray(["slow", "fast"]),
+});
+
+const keys = [ecKey("one"), ecKey("two"), ecKey(""), ecKey("")];
+
+export const somePolicy: fc.Arbitrary<Policy> = fc.record({
+  name: fc.constant("shop"),
+  mode: fc.constantFrom("enforce" as const, "shadow" as const),
+  trustDomains: fc.constant(["example.org", "partner.net"]),
+  issuers: fc.constant(
+    ["corp", "partner"].map((name) => ({
+      name,
+      issuer: `https://${name}.example.org`,
+      audiences: ["order-api", "other", "Z"],
+      algorithms: ["RS256", "ES256"],
+      keys,
+      leewaySeconds: 60,
+      maxLifetimeSeconds: 0,
+    })),
+  ),
+  callerSets: fc
+    .tuple(fc.array(somePattern, { minLength: 1, maxLength: 5 }), fc.array(somePattern, { minLength: 1 }))
+    .map(([a, b]) => [
+      { name: "set-a", callers: a },
+      { name: "set-b", callers: b },
+    ]),
+  limits: fc.constant<Limit[]>([
+    {
+      name: "slow",
+      rate: { tokens: 1, periodSeconds: 3600 },
+      burstTokens: 3,
+      per: [{ kind: "claim", path: ["org", "id"] }, { kind: "caller" }],
+    },
+    { name: "fast", rate: { tokens: 1000, periodSeconds: 1 }, burstTokens: 1000, per: [] },
+  ]),
+  rules: fc
+    .uniqueArray(someRule, { selector: ({ name }) => name, maxLength: 12 })
+    .map((rules) => rules.sort((a, b) => (a.name < b.name ? -1 : 1))),
+});
+
+export const asked: fc.Arbitrary<Asked> = fc.record({
+  caller: fc.constantFrom(...ids, "spiffe://example.org/unnamed", "spiffe://partner.net/p/q/r", null),
+  host: fc.constantFrom("example.org", "api.example.org", "x.y.example.org", "other.net"),
+  method: fc.constantFrom("GET", "POST", "PUT", "PATCH", "HEAD"),
+  segments: fc.array(fc.constantFrom("a", "b", "c", "é", "*"), { maxLength: 4 }),
+});

@@ -1,0 +1,295 @@
+/** Meaning: each case is a policy that a person could write wrongly, marked where the finding must point. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { check, mark, unmark, withRule } from "./support.ts";
+
+/** A rule with one endpoint that is allowed. */
+const allow = (endpoint: string): string =>
+  withRule(`  - name: a\n    callers: [storefront]\n    allow: [${endpoint}]\n`);
+const caller = (text: string): string => withRule(`  - name: a\n    callers: [${text}]\n    allow: [GET /a]\n`);
+const host = (text: string): string =>
+  withRule(`  - name: a\n    callers: [storefront]\n    hosts: [${text}]\n    allow: [GET /a]\n`);
+const rule = (lines: string): string => withRule(`  - name: a\n    callers: [storefront]\n${lines}`);
+const named = (name: string): string => withRule(`  - name: ${name}\n    callers: [storefront]\n    allow: [GET /a]\n`);
+const policy = (from: string, to: string): string => withRule("").replace(from, to);
+
+type Case = [what: string, marked: string, code: string, message: RegExp];
+
+const errors: Case[] = [
+  ["a name with a space", named(`${mark}"my rule"`), "invalid_name", /did you mean `my-rule`\?/],
+  ["a name without end", named(`${mark}${"x".repeat(65)}`), "invalid_name", /at most 64/],
+  ["a name in another alphabet", named(`${mark}règle`), "invalid_name", /letters/],
+  ["a rule's name twice", named(`${mark}uses-everything`), "duplicate", /already in line 17/],
+  ["a set named any", policy("storefront: [", `${mark}any: [`), "invalid_name", /meaning of its own/],
+  ["an empty set", policy("storefront: [spiffe://example.org/web]", `${mark}storefront: []`), "value", /is empty/],
+  ["a set of sets", policy("[spiffe://example.org/web]", `[${mark}other]`), "invalid_spiffe_id", /not other sets/],
+  ["a misspelt set", caller(`${mark}storfront`), "unknown_callers", /did you mean `storefront`\?/],
+  ["any, misspelt", caller(`${mark}Any`), "unknown_callers", /did you mean `any`\?/],
+  ["no callers", withRule(`  - name: ${mark}a\n    callers: []\n    allow: [GET /a]\n`), "value", /nobody/],
+  ["an upper-case scheme", caller(`${mark}SPIFFE://example.org/a`), "invalid_spiffe_id", /lower case/],
+  ["a URL", caller(`${mark}https://example.org/a`), "invalid_spiffe_id", /begins with/],
+  ["a port", caller(`${mark}spiffe://example.org:443/a`), "invalid_spiffe_id", /no port/],
+  ["an upper-case trust domain", caller(`${mark}spiffe://Example.org/a`), "invalid_spiffe_id", /`example.org`/],
+  [
+    "a trust domain alone",
+    caller(`${mark}spiffe://example.org`),
+    "invalid_spiffe_id",
+    /`spiffe:\/\/example.org\/\*\*`/,
+  ],
+  ["a slash at the end", caller(`${mark}spiffe://example.org/a/`), "invalid_spiffe_id", /no slash at its end/],
+  ["two slashes", caller(`${mark}spiffe://example.org//a`), "invalid_spiffe_id", /empty segments/],
+  ["a dot segment", caller(`${mark}spiffe://example.org/a/../b`), "invalid_spiffe_id", /`\.\.`/],
+  ["percent-encoding", caller(`${mark}spiffe://example.org/%61`), "invalid_spiffe_id", /percent/],
+  ["a star in the middle", caller(`${mark}"spiffe://example.org/*/a"`), "invalid_spiffe_id", /last segment/],
+  ["a star for the trust domain", caller(`${mark}"spiffe://*/a"`), "invalid_spiffe_id", /each one/],
+  ["a long ID", caller(`${mark}spiffe://example.org/${"a".repeat(2048)}`), "invalid_spiffe_id", /2048/],
+  ["a deep pattern", caller(`${mark}"spiffe://example.org${"/a".repeat(31)}/*"`), "invalid_spiffe_id", /30 segments/],
+  [
+    "a trust domain with a scheme",
+    policy("[example.org]", `[${mark}spiffe://example.org]`),
+    "invalid_trust_domain",
+    /`example.org`/,
+  ],
+  ["a trust domain twice", policy("[example.org]", `[example.org, ${mark}example.org]`), "duplicate", /twice/],
+
+  ["a path without a method", allow(`${mark}/orders`), "invalid_endpoint", /`GET \/orders`/],
+  ["a method without a path", allow(`${mark}GET`), "invalid_endpoint", /METHOD PATH/],
+  ["a method in lower case", allow(`${mark}get /orders`), "invalid_endpoint", /did you mean `GET`\?/],
+  ["methods joined by a comma", allow(`"${mark}GET,POST /orders"`), "invalid_endpoint", /no HTTP method/],
+  ["a bar too many", allow(`GET|${mark} /orders`), "invalid_endpoint", /method is missing/],
+  ["a star among methods", allow(`GET|${mark}* /orders`), "invalid_endpoint", /stands alone/],
+  ["two spaces", allow(`GET ${mark} /orders`), "invalid_endpoint", /one space/],
+  ["no slash", allow(`GET ${mark}orders`), "invalid_endpoint", /did you mean `\/orders`\?/],
+  ["a query", allow(`GET /orders${mark}?id=1`), "invalid_endpoint", /query/],
+  ["a space in a path", allow(`GET /my${mark} orders`), "invalid_endpoint", /%20/],
+  ["half a parameter", allow(`"GET /orders/a${mark}{id}"`), "invalid_endpoint", /whole segment/],
+  ["a parameter with a dash", allow(`"GET /orders/${mark}{order-id}"`), "invalid_endpoint", /whole segment/],
+  ["half a star", allow(`"GET /orders/a${mark}*"`), "invalid_endpoint", /%2A/],
+  ["stars in the middle", allow(`"GET /a/${mark}**/b"`), "invalid_endpoint", /only at the end/],
+  ["a parameter twice", allow(`"GET /a/{id}/b/${mark}{id}"`), "invalid_endpoint", /twice/],
+  ["129 segments", allow(`GET ${mark}${"/a".repeat(129)}`), "bound", /128/],
+  ["a method of 33 bytes", allow(`${mark}${"A".repeat(33)} /a`), "bound", /32/],
+  ["a gRPC method without a service", allow(`${mark}grpc Place`), "invalid_endpoint", /package.Service\/Method/],
+  ["an empty segment", allow(`GET /a/${mark}/b`), "path_ambiguous", /`\/\/`/],
+  ["a slash at the end of a path", allow(`GET /a/${mark}`), "path_ambiguous", /remove it/],
+  ["an empty segment before stars", allow(`"GET /a/${mark}/**"`), "path_ambiguous", /`\/\/`/],
+  ["dots", allow(`GET /a/${mark}../b`), "path_ambiguous", /`\.\.`/],
+  ["a backslash", allow(`${mark}"GET /a\\\\b"`), "path_ambiguous", /ambiguous/],
+  ["a semicolon", allow(`GET /a${mark};v=1`), "path_ambiguous", /`;`/],
+  ["an encoded slash", allow(`GET /a${mark}%2fb`), "path_ambiguous", /%2f/],
+  ["an encoded dot", allow(`GET /a${mark}%2E`), "path_ambiguous", /%2E/],
+  ["an encoded NUL", allow(`GET /a${mark}%00`), "path_ambiguous", /%00/],
+  ["encoded twice", allow(`GET /a${mark}%2541`), "path_ambiguous", /twice/],
+  ["half an encoding", allow(`GET /a${mark}%4`), "path_ambiguous", /two hex digits/],
+  ["bytes that are no text", allow(`GET /a${mark}%ff`), "path_ambiguous", /UTF-8/],
+
+  ["a host with a port", host(`${mark}"a.example.org:443"`), "invalid_host", /port/],
+  ["a host with a scheme", host(`${mark}https://a.example.org`), "invalid_host", /scheme/],
+  ["a star in the middle of a host", host(`${mark}a.*.org`), "invalid_host", /first labels/],
+  ["a star alone", host(`${mark}"*"`), "invalid_host", /leave `hosts` out/],
+  ["a host in another alphabet", host(`${mark}bücher.example`), "invalid_host", /xn--/],
+  ["a dot at the end", host(`${mark}example.org.`), "invalid_host", /dot/],
+
+  [
+    "neither allow nor deny",
+    withRule(`  - name: ${mark}a\n    callers: [storefront]\n`),
+    "action",
+    /`allow` or `deny`/,
+  ],
+  ["allow and deny", rule(`    allow: [GET /a]\n    ${mark}deny: [GET /b]\n`), "action", /two rules/],
+  ["no endpoints", rule(`    ${mark}allow: []\n`), "value", /no endpoint/],
+  [
+    "scopes without a token",
+    rule(`    allow: [GET /a]\n    ${mark}scopes: [a]\n`),
+    "scopes_without_token",
+    /`token: ISSUER`/,
+  ],
+  [
+    "a limit by claim without a token",
+    rule(`    allow: [GET /a]\n    limit: ${mark}by-user\n`),
+    "claims_without_token",
+    /claims\.sub/,
+  ],
+  ["deny with scopes", rule(`    deny: [GET /a]\n    ${mark}scopes: [a]\n`), "deny_with", /whoever/],
+  ["deny with a limit", rule(`    deny: [GET /a]\n    ${mark}limit: writes\n`), "deny_with", /limit/],
+  ["deny with a token", rule(`    deny: [GET /a]\n    ${mark}token: corp\n`), "deny_with", /`when`/],
+  [
+    "a misspelt issuer",
+    rule(`    allow: [GET /a]\n    token: ${mark}crop\n`),
+    "unknown_issuer",
+    /did you mean `corp`\?/,
+  ],
+  [
+    "a misspelt limit",
+    rule(`    allow: [GET /a]\n    limit: [writes, ${mark}write]\n`),
+    "unknown_limit",
+    /did you mean `writes`\?/,
+  ],
+  [
+    "scopes in one text",
+    rule(`    allow: [GET /a]\n    token: corp\n    scopes: [${mark}a b]\n`),
+    "invalid_scope",
+    /`\[a, b\]`/,
+  ],
+  [
+    "a quote in a scope",
+    rule(`    allow: [GET /a]\n    token: corp\n    scopes: [${mark}'a"b']\n`),
+    "invalid_scope",
+    /RFC 6749/,
+  ],
+  ["no issuer", rule(`    allow: [GET /a]\n    ${mark}token: []\n`), "value", /empty/],
+
+  ["a rate without a unit", policy("writes: { rate: 100/s", `writes: { rate: ${mark}"100"`), "invalid_rate", /100\/s/],
+  ["a rate a day", policy("writes: { rate: 100/s", `writes: { rate: ${mark}100/d`), "invalid_rate", /1000\/h/],
+  ["a rate of nothing", policy("writes: { rate: 100/s", `writes: { rate: ${mark}0/s`), "invalid_rate", /deny/],
+  ["too fast", policy("writes: { rate: 100/s", `writes: { rate: ${mark}1000001/s`), "invalid_rate", /1000000/],
+  [
+    "a large rate without a burst",
+    policy("writes: { rate: 100/s, burst: 200", `writes: { rate: ${mark}2000000/h`),
+    "bound",
+    /burst/,
+  ],
+  ["a bucket per what", policy("per: [caller]", `per: [${mark}source.ip]`), "invalid_selector", /claims\.NAME/],
+  [
+    "a claim without a name",
+    policy("per: [claims.sub]", `per: [${mark}claims.]`),
+    "invalid_selector",
+    /joined by single dots/,
+  ],
+
+  ["alg none", policy("[RS256, ES256]", `[RS256, ${mark}none]`), "algorithm", /anybody/],
+  ["HS256", policy("[RS256, ES256]", `[${mark}HS256, ES256]`), "algorithm", /share/],
+  ["PS256", policy("[RS256, ES256]", `[${mark}PS256, ES256]`), "unsupported", /not supported/],
+  ["EdDSA", policy("[RS256, ES256]", `[${mark}EdDSA, ES256]`), "unsupported", /not supported/],
+  ["a misspelt algorithm", policy("[RS256, ES256]", `[${mark}RS265, ES256]`), "algorithm", /did you mean `RS256`\?/],
+  [
+    "no algorithms",
+    policy("algorithms: [RS256, ES256]", "algorithms: []").replace("  corp:", `  ${mark}corp:`),
+    "value",
+    /no algorithms/,
+  ],
+  ["no audiences", policy("[order-api]", "[]").replace("  corp:", `  ${mark}corp:`), "value", /another service/],
+  ["a leeway of an hour", policy("issuer: https", `leeway: ${mark}1h\n    issuer: https`), "bound", /300s/],
+  [
+    "a leeway without a unit",
+    policy("issuer: https", `leeway: ${mark}"30"\n    issuer: https`),
+    "invalid_duration",
+    /`30s`/,
+  ],
+  ["a lifetime of nothing", policy("issuer: https", `maxLifetime: ${mark}0s\n    issuer: https`), "bound", /from 1s/],
+  ["no such key file", policy("file: keys/corp.jwks.json", `file: ${mark}keys/crop.jwks.json`), "file", /no such file/],
+];
+
+const warnings: Case[] = [
+  [
+    "anonymous",
+    withRule(`  - name: ${mark}a\n    callers: [anonymous]\n    allow: [GET /a]\n`),
+    "anonymous_rule",
+    /without any identity/,
+  ],
+  ["any", withRule(`  - name: ${mark}a\n    callers: [any]\n    allow: [GET /a]\n`), "any_rule", /every caller/],
+  [
+    "writes without a token",
+    withRule(`  - name: ${mark}a\n    callers: [storefront]\n    allow: [POST /a]\n`),
+    "write_without_token",
+    /token/,
+  ],
+  [
+    "every method without a token",
+    withRule(`  - name: ${mark}a\n    callers: [storefront]\n    allow: ["* /a"]\n`),
+    "write_without_token",
+    /token/,
+  ],
+  [
+    "a token for anything",
+    withRule(`  - name: ${mark}a\n    callers: [storefront]\n    allow: [POST /a]\n    token: corp\n`),
+    "token_without_scopes",
+    /scopes/,
+  ],
+  ["a foreign caller", caller(`${mark}spiffe://exmaple.org/a`), "caller_untrusted", /did you mean `example.org`\?/],
+  [
+    "a foreign pattern in a set",
+    policy("[spiffe://example.org/web]", `[spiffe://example.org/web, ${mark}spiffe://other.net/**]`),
+    "caller_untrusted",
+    /no caller can match/,
+  ],
+  [
+    "an unused set",
+    policy("  storefront:", `  ${mark}unused: [spiffe://example.org/a]\n  storefront:`),
+    "unused_callers",
+    /`unused`/,
+  ],
+  ["an unused limit", policy("  writes:", `  ${mark}unused: { rate: 1/s }\n  writes:`), "unused_limit", /`unused`/],
+  [
+    "an unused issuer",
+    policy("    token: corp\n    scopes: [all]\n    limit: [writes, by-user]\n", "").replace(
+      "  corp:",
+      `  ${mark}corp:`,
+    ),
+    "unused_issuer",
+    /`corp`/,
+  ],
+  ["an algorithm without a key", policy("[RS256, ES256]", `[ES256, ${mark}ES384]`), "algorithm_without_key", /ES384/],
+  [
+    "a method that is a slip",
+    allow(`"${mark}GTE /a"`).replace(`"${mark}`, `${mark}"`),
+    "method_unknown",
+    /did you mean `GET`\?/,
+  ],
+  ["shadow mode", policy("name: shop", `mode: shadow\nname: ${mark}shop`), "shadow_mode", /every request/],
+];
+
+function run(kind: "errors" | "warnings", cases: Case[]): void {
+  for (const [what, marked, code, message] of cases) {
+    test(`${kind === "errors" ? "refused" : "warned of"}: ${what}`, () => {
+      const { text, line, column } = unmark(marked);
+      const findings = check(text);
+      const found = findings[kind].find((one) => one.code === code && one.line === line && one.column === column);
+      assert.ok(found, `no ${code} at ${line}:${column} in ${JSON.stringify(findings[kind], null, 1)}`);
+      assert.match(found.message, message);
+      if (kind === "warnings") assert.deepEqual(findings.errors, []);
+    });
+  }
+}
+
+run("errors", errors);
+run("warnings", warnings);
+
+test("a sound policy has neither errors nor warnings", () => {
+  const { errors, warnings, policy } = check(withRule(""));
+  assert.deepEqual([errors, warnings], [[], []]);
+  assert.deepEqual(policy?.issuers[0]?.audiences, ["order-api"]);
+  assert.equal(policy?.issuers[0]?.leewaySeconds, 60);
+  assert.deepEqual(policy?.limits.find(({ name }) => name === "writes")?.rate, { tokens: 100, periodSeconds: 1 });
+});
+
+test("endpoints are decoded as the engine decodes a request", () => {
+  const { errors, policy } = check(
+    allow('"GET|HEAD /a%20b/%C3%A9/{id}/*/100%25/**", "grpc shop.Orders/Place", "* /**", GET /'),
+  );
+  assert.deepEqual(errors, []);
+  assert.deepEqual(policy?.rules[0]?.endpoints, [
+    { methods: ["GET", "HEAD"], segments: ["a b", "é", null, null, "100%"], tail: true },
+    { methods: ["POST"], segments: ["shop.Orders", "Place"], tail: false },
+    { methods: "*", segments: [], tail: true },
+    { methods: ["GET"], segments: [], tail: false },
+  ]);
+});
+
+test("hosts are compared without case", () => {
+  const { errors, policy } = check(host('API.Example.org, "*.Svc.example.org", "[2001:DB8::1]"'));
+  assert.deepEqual(errors, []);
+  assert.deepEqual(policy?.rules[0]?.hosts, [
+    { kind: "exact", text: "api.example.org" },
+    { kind: "suffix", text: "svc.example.org" },
+    { kind: "exact", text: "[2001:db8::1]" },
+  ]);
+});
+
+test("more methods than the engine has bits for are refused", () => {
+  const methods = Array.from({ length: 32 }, (_, number) => `CUSTOM${number}`).join("|");
+  assert.deepEqual(
+    check(allow(`${methods} /a`)).errors.map(({ code }) => code),
+    ["bound"],
+  );
+});

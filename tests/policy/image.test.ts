@@ -1,0 +1,181 @@
+/** Images: equal policies give equal bytes, and looking up in an image finds what looking at every rule finds. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { caller_groups, candidate_rules } from "../../assembly/limits.ts";
+import * as layout from "../../assembly/policy/layout.ts";
+import { BoundError } from "../../scripts/policy/compile.ts";
+import { hash32 } from "../../scripts/policy/hash.ts";
+import { intervalNanoseconds, rateLimitPolicy, writeImage } from "../../scripts/policy/image.ts";
+import type { Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
+import { asked, endpoint, ids, parameters, pattern, somePolicy } from "./arbitrary.ts";
+import { rulesInImage, rulesInPolicy } from "./lookup.ts";
+
+test("an image finds the rules that match, no more and no less", () => {
+  fc.assert(
+    fc.property(somePolicy, fc.array(asked, { minLength: 1, maxLength: 20 }), (policy, requests) => {
+      const { bytes } = writeImage(policy);
+      for (const request of requests) assert.deepEqual(rulesInImage(bytes, request), rulesInPolicy(policy, request));
+    }),
+    { numRuns: 500, ...parameters },
+  );
+});
+
+/** The same policy with everything that has no order in another one. */
+function shuffled(policy: Policy): fc.Arbitrary<Policy> {
+  const any = <T>(list: readonly T[]): fc.Arbitrary<T[]> => fc.shuffledSubarray([...list], { minLength: list.length });
+  const each = <T, K extends keyof T>(things: readonly T[], ...names: K[]): fc.Arbitrary<T[]> =>
+    fc.tuple(
+      ...things.map((thing) =>
+        fc
+          .tuple(...names.map((name) => any(thing[name] as unknown[])))
+          .map((lists) => ({ ...thing, ...Object.fromEntries(names.map((name, place) => [name, lists[place]])) })),
+      ),
+    );
+  return fc
+    .record({
+      trustDomains: any(policy.trustDomains),
+      issuers: each(policy.issuers, "audiences", "algorithms", "keys").chain(any),
+      callerSets: each(policy.callerSets, "callers").chain(any),
+      limits: each(policy.limits, "per").chain(any),
+      // Rules alone are in order: check.ts has sorted them by name.
+      rules: each(policy.rules, "callers", "hosts", "endpoints", "issuers", "scopes", "limits"),
+    })
+    .map((parts) => ({ ...policy, ...parts }) as Policy);
+}
+
+test("the order in which a policy names things leaves no trace", () => {
+  const pair = somePolicy.chain((policy) => fc.tuple(fc.constant(policy), shuffled(policy)));
+  fc.assert(
+    fc.property(pair, ([one, other]) => {
+      assert.deepEqual(Buffer.from(writeImage(one).bytes), Buffer.from(writeImage(other).bytes));
+    }),
+    { numRuns: 200, ...parameters },
+  );
+});
+
+test("an image says what it is, and its checksum holds", () => {
+  fc.assert(
+    fc.property(somePolicy, (policy) => {
+      const { bytes } = writeImage(policy);
+      const view = new DataView(bytes.buffer);
+      assert.equal(view.getUint32(0, true), layout.image_magic);
+      assert.equal(view.getUint32(4, true), layout.image_version);
+      assert.equal(view.getUint32(8, true), bytes.length);
+      assert.equal(view.getUint32(layout.checksum_offset, true), hash32(0, bytes.subarray(layout.sections_offset)));
+      let end = layout.image_header_bytes;
+      for (let section = 0; section < layout.section_count; section++) {
+        const offset = view.getUint32(layout.sections_offset + section * 8, true);
+        const size =
+          view.getUint32(layout.sections_offset + section * 8 + 4, true) * layout.sectionRecordBytes(section);
+        assert.equal(offset % 4, 0);
+        assert.ok(offset >= end && offset - end < 4);
+        end = offset + size;
+      }
+      assert.equal((end + 3) & ~3, bytes.length);
+    }),
+    { numRuns: 50, ...parameters },
+  );
+});
+
+const empty: Policy = {
+  name: "p",
+  mode: "enforce",
+  trustDomains: ["example.org"],
+  issuers: [],
+  callerSets: [],
+  limits: [],
+  rules: [],
+};
+const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule => ({
+  name,
+  line: 1,
+  action: "allow",
+  callers: [caller],
+  hosts: [],
+  endpoints: endpoints.map(endpoint),
+  issuers: [],
+  scopes: [],
+  limits: [],
+});
+const numbered = (number: number): string => String(number).padStart(6, "0");
+
+test("callers of one rule share one trie, and a set is one group", () => {
+  const names = Array.from({ length: 1000 }, (_, number) => `spiffe://example.org/${numbered(number)}`);
+  const literals = {
+    ...empty,
+    rules: [
+      {
+        ...simple("r", { kind: "any" }, "GET /a/b/c"),
+        callers: names.map((name): RuleCaller => ({ kind: "pattern", pattern: pattern(name) })),
+      },
+    ],
+  };
+  const sets = {
+    ...empty,
+    callerSets: [{ name: "all", callers: names.map(pattern) }],
+    rules: Array.from({ length: 1000 }, (_, number) =>
+      simple(`r${numbered(number)}`, { kind: "set", name: "all" }, `GET /${number}`),
+    ),
+  };
+  const count = (image: Uint8Array, section: number): number =>
+    new DataView(image.buffer).getUint32(layout.sections_offset + section * 8 + 4, true);
+  assert.equal(count(writeImage(literals).bytes, layout.section_nodes), 4);
+  const image = writeImage(sets).bytes;
+  assert.deepEqual(
+    [count(image, layout.section_roots), count(image, layout.section_nodes), count(image, layout.section_words)],
+    [1, 1001, 1],
+  );
+});
+
+test("what a request could not be judged by is refused when it is written", () => {
+  const crowded = Array.from({ length: candidate_rules + 1 }, (_, number) =>
+    simple(`r${numbered(number)}`, { kind: "any" }, "GET /a"),
+  );
+  assert.throws(() => writeImage({ ...empty, rules: crowded }), BoundError);
+  assert.doesNotThrow(() => writeImage({ ...empty, rules: crowded.slice(1) }));
+
+  const member = Array.from({ length: caller_groups }, (_, number) => ({
+    name: `s${numbered(number)}`,
+    callers: [pattern(ids[0]!)],
+  }));
+  const ofSets = member.map(({ name }) => simple(name, { kind: "set", name }, `GET /${name}`));
+  assert.throws(() => writeImage({ ...empty, callerSets: member, rules: ofSets }), /257|258/);
+  assert.doesNotThrow(() => writeImage({ ...empty, callerSets: member, rules: ofSets.slice(2) }));
+
+  const branching = Array.from({ length: 2 ** 12 }, (_, number) => {
+    const path = Array.from({ length: 12 }, (_, bit) => ((number >> bit) & 1 ? "/*" : "/a")).join("");
+    return simple(`r${numbered(number)}`, { kind: "any" }, `GET ${path}`);
+  });
+  assert.throws(() => writeImage({ ...empty, rules: branching }), /wildcards/);
+});
+
+test("rates in nanoseconds and in words", () => {
+  const limit = (tokens: number, periodSeconds: number, burstTokens: number): Limit => ({
+    name: "order-writes",
+    rate: { tokens, periodSeconds },
+    burstTokens,
+    per: [],
+  });
+  assert.equal(intervalNanoseconds(limit(3, 1, 1)), 333_333_333);
+  assert.equal(intervalNanoseconds(limit(1, 3600, 1)), 3_600_000_000_000);
+  assert.equal(intervalNanoseconds(limit(1_000_000, 1, 1)), 1000);
+  assert.equal(rateLimitPolicy(limit(100, 1, 200)), '"order-writes";q=200;w=2');
+  assert.equal(rateLimitPolicy(limit(100, 1, 1)), '"order-writes";q=1;w=1');
+  assert.equal(rateLimitPolicy(limit(1, 3600, 3)), '"order-writes";q=3;w=10800');
+});
+
+test("ten thousand rules are no work", () => {
+  const rules = Array.from({ length: 10000 }, (_, number) =>
+    simple(
+      `r${numbered(number)}`,
+      { kind: "pattern", pattern: pattern(`spiffe://example.org/${number % 1000}`) },
+      `GET /v1/${number}/{id}`,
+      `POST /v1/${number}`,
+    ),
+  );
+  const started = performance.now();
+  writeImage({ ...empty, rules });
+  // A tenth of this is usual; a quadratic step anywhere would take minutes.
+  assert.ok(performance.now() - started < 5000);
+});
