@@ -1,5 +1,6 @@
 /** `npm run build [engine]`: the engine, and around it the command line as one file in dist/. */
 import { chmod, copyFile, mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
 import { build } from "esbuild";
 import { buildEngine } from "./engine.ts";
 
@@ -12,7 +13,8 @@ async function buildProgram(): Promise<void> {
     platform: "node",
     target: "node20",
     format: "esm",
-    loader: { ".yaml": "text" },
+    // The browser build of yaml is the same code without a look at process.env for every token it reads.
+    alias: { yaml: resolve("node_modules/yaml/browser/index.js") },
     // Some dependencies are CommonJS and ask for Node's modules by `require`, which an ES module does not have.
     banner: {
       js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',

@@ -2,7 +2,7 @@
  * Certificates made on the spot, for local runs and tests: one authority and the leaf certificates it signs, all ECDSA
  * P-256. Nothing here is meant for production, where SPIRE or the mesh's own authority issues the SVIDs.
  */
-import "./reflect.ts";
+import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import {
   BasicConstraintsExtension,
