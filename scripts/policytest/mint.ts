@@ -1,0 +1,57 @@
+/** Making the token a test describes, signed by a key of the runner's own. */
+
+import type { ClaimsToken } from "./file.ts";
+import { algorithmNumber, standInKey } from "./keys.ts";
+
+/** What a token's sound values come from. */
+export interface MintingIssuer {
+  /** `iss`. */
+  iss: string;
+  audiences: readonly string[];
+  /** The numbers of the algorithms the issuer may use. */
+  algorithms: readonly number[];
+  /** The longest lifetime the issuer may give, in seconds; 0 for any. */
+  lifetimeSeconds: number;
+}
+
+/** How long a token lives that does not say: long enough for any test, short enough to be usual. */
+const defaultLifetimeSeconds = 300;
+
+/** A token that cannot be made as described. */
+export class MintError extends Error {
+  override name = "MintError";
+}
+
+const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+/** The members of `given` over those of `sound`; a member that is null is left out. */
+function withDefaults(
+  sound: Record<string, unknown>,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...sound, ...given }).filter(([, value]) => value !== null));
+}
+
+/**
+ * Makes the compact serialization (RFC 7515 §7.1). `alg` in the header chooses the key, the issuer's first algorithm if it
+ * is not there; `none` leaves the signature empty.
+ * @param nowSeconds the test's clock, seconds since 1970
+ */
+export function mintToken(token: ClaimsToken, issuer: MintingIssuer, nowSeconds: number): string {
+  const wanted = token.header.alg;
+  const algorithm = typeof wanted === "string" ? algorithmNumber(wanted) : issuer.algorithms[0];
+  if (algorithm === undefined && wanted !== "none") throw new MintError(`the runner cannot sign with alg ${wanted}`);
+  const key = algorithm === undefined ? undefined : standInKey(algorithm);
+  const lifetime = issuer.lifetimeSeconds === 0 ? defaultLifetimeSeconds : issuer.lifetimeSeconds;
+  const iat = Math.floor(nowSeconds);
+  const sound = {
+    iss: issuer.iss,
+    ...(issuer.audiences.length > 0 && { aud: issuer.audiences[0] }),
+    iat,
+    exp: iat + Math.min(defaultLifetimeSeconds, lifetime),
+  };
+  const header = withDefaults({ alg: key?.name ?? "none", typ: "JWT", ...(key && { kid: key.kid }) }, token.header);
+  const input = `${base64url(header)}.${base64url(withDefaults(sound, token.claims))}`;
+  const signature = key === undefined ? "" : Buffer.from(key.sign(input)).toString("base64url");
+  return `${input}.${signature}`;
+}

@@ -1,0 +1,111 @@
+/**
+ * The policy tests of tests/policy/cases in a real Envoy: the same requests as in the Node host, with equal verdicts. Envoy's
+ * own path normalization is off here, so that the filter sees each path as the test has it.
+ */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { after, describe, test } from "node:test";
+import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
+import type { Identity } from "../../scripts/envoy/certificates.ts";
+import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { loadEngine } from "../../scripts/policy/build.ts";
+import type { ConcreteTest } from "../../scripts/policytest/cases.ts";
+import { prepareTests, runTest } from "../../scripts/policytest/run.ts";
+import { startDoor, type TestDoor } from "./harness.ts";
+
+const folder = "tests/policy/cases";
+const wasm = loadEngine();
+const engine = new Engine(wasm);
+
+function keepPaths(bootstrap: Bootstrap): void {
+  const { typed_config: manager } = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0];
+  manager.normalize_path = false;
+  manager.merge_slashes = false;
+  manager.path_with_escaped_slashes_action = "KEEP_UNCHANGED";
+  manager.common_http_protocol_options.headers_with_underscores_action = "ALLOW";
+}
+
+/** A gRPC status as the HTTP status of the same verdict. */
+function httpStatusOf(code: number): number {
+  return new Map([
+    [0, 200],
+    [3, 400],
+    [7, 403],
+    [8, 429],
+    [14, 503],
+    [16, 401],
+  ]).get(code)!;
+}
+
+for (const name of readdirSync(folder).sort()) {
+  describe(name, () => {
+    const doors = new Map<Uint8Array, Promise<TestDoor>>();
+    const identities = new Map<string, Promise<Identity>>();
+    after(async () => {
+      for (const door of doors.values()) await (await door).stop();
+    });
+
+    function doorFor(image: Uint8Array): Promise<TestDoor> {
+      const open = doors.get(image);
+      if (open !== undefined) return open;
+      const configuration = JSON.parse(pluginConfiguration(image));
+      const door = startDoor({
+        wasm,
+        pluginConfiguration: configuration,
+        requireClientCertificate: false,
+        adjust: keepPaths,
+      });
+      doors.set(image, door);
+      return door;
+    }
+
+    /** A caller's certificate; the ID stands in it as it is, valid or not. */
+    function identityOf(door: TestDoor, caller: string): Promise<Identity> {
+      const key = `${door.door.port} ${caller}`;
+      const made = identities.get(key) ?? door.door.authority.issue({ uriSans: [caller] });
+      identities.set(key, made);
+      return made;
+    }
+
+    async function ask(door: TestDoor, { request, repeat }: ConcreteTest) {
+      const headers: Record<string, string | string[]> = { host: request.host };
+      for (const [header, value] of request.headers) {
+        const before = headers[header];
+        headers[header] = before === undefined ? value : [before, value].flat();
+      }
+      if (request.token !== null) headers.authorization = `Bearer ${request.token}`;
+      const asked = {
+        method: request.method,
+        path: request.path,
+        headers,
+        // Node writes HTTP/1.1 methods in capitals, and sends no header twice over HTTP/2.
+        http2: !Object.values(headers).some(Array.isArray),
+        ...(request.caller === null ? {} : { identity: await identityOf(door, request.caller) }),
+      };
+      for (let count = 1; count < repeat; count++) await door.request(asked);
+      const { response, record } = await door.judge(asked);
+      assert.ok(record, "the request left no record");
+      const isGrpc = String(response.headers["content-type"]).startsWith("application/grpc");
+      // The upstream's own gRPC status comes after its answer, ours instead of one.
+      const status = isGrpc ? httpStatusOf(Number(response.headers["grpc-status"] ?? 0)) : response.status;
+      return { status, mode: record.mode, decision: record.decision, reason: record.reason, rule: record.rule ?? null };
+    }
+
+    for (const prepared of prepareTests([`${folder}/${name}`], { now: Date.now() })) {
+      for (const concrete of prepared.tests) {
+        test(concrete.name, async () => {
+          const { verdict } = runTest(engine, concrete);
+          const door = await doorFor(concrete.image);
+          const asked = await ask(door, concrete);
+          const { decision, reason, rule } = verdict;
+          assert.deepEqual(
+            { decision: asked.decision, reason: asked.reason, rule: asked.rule },
+            { decision, reason, rule },
+          );
+          // In shadow mode the record has the verdict, and the caller its answer all the same.
+          assert.equal(asked.status, asked.mode === "shadow" ? 200 : verdict.status);
+        });
+      }
+    }
+  });
+}
