@@ -1,0 +1,140 @@
+/** `sallyport explain`: the decision on one request, and for each rule how far it got and why it stopped. */
+import { type Command, InvalidArgumentError } from "commander";
+import { type DoorRequest, Engine } from "../evaluate/engine.ts";
+import { type Explanation, explain, type RuleExplanation } from "../evaluate/explain.ts";
+import { readImage } from "../evaluate/image.ts";
+import { reasonWords } from "../evaluate/reasons.ts";
+import { loadEngine } from "../policy/build.ts";
+import { mintFor } from "../policytest/cases.ts";
+import { parseRequestLine, parseToken } from "../policytest/file.ts";
+import { MintError } from "../policytest/mint.ts";
+import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
+import { parseAt, readTokenArgument } from "./arguments.ts";
+import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
+import { painter, printable } from "./terminal.ts";
+
+interface ExplainOptions {
+  caller?: string;
+  token?: string;
+  request: ReturnType<typeof parseRequest>;
+  source: string;
+  at?: number;
+  host: string;
+  header: [string, string][];
+  format: OutputFormat;
+}
+
+/** Adds the verb to the program. */
+export function registerExplain(program: Command): void {
+  program
+    .command("explain")
+    .argument("<policy>", "the policy file")
+    .description("the decision on one request, and for each rule how far it got and why it stopped")
+    .option("--caller <id>", "the caller's SPIFFE ID; left out: no certificate")
+    .option(
+      "--token <token>",
+      "the token it carries; @file reads it from a file, - from standard input, {issuer: …, claims: {…}} has one made",
+    )
+    .requiredOption("--request <request>", '"METHOD PATH" or "grpc package.Service/Method"', parseRequest)
+    .option("--source <ip>", "the caller's address", "127.0.0.1")
+    .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
+    .option("--host <host>", "the host the request is for", "localhost")
+    .option("--header <header>", '"name: value"; may be given several times', collectHeader, [])
+    .addOption(formatOption())
+    .action((policyPath: string, options: ExplainOptions) => {
+      const explanation = run(policyPath, options);
+      if (options.format === "json") printJson(explanation);
+      else process.stdout.write(toText(explanation));
+    });
+}
+
+/** An option's request line. */
+function parseRequest(text: string): NonNullable<ReturnType<typeof parseRequestLine>> {
+  const request = parseRequestLine(text);
+  if (request === undefined) throw new InvalidArgumentError('a request looks like "POST /orders".');
+  return request;
+}
+
+function collectHeader(text: string, headers: [string, string][]): [string, string][] {
+  const colon = text.indexOf(":");
+  if (colon < 1) throw new InvalidArgumentError('a header looks like "name: value".');
+  return [...headers, [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()]];
+}
+
+/** Throws PolicyError for an unusable policy. */
+function run(policyPath: string, options: ExplainOptions): Explanation {
+  const policy = loadTestPolicy(policyPath);
+  const { token, image } = chooseToken(policy, options);
+  const evaluator = new Engine(loadEngine()).start(image, options.at);
+  const { method, path, headers } = options.request;
+  const request: DoorRequest = {
+    caller: options.caller ?? null,
+    source: options.source,
+    method,
+    path,
+    host: options.host,
+    headers: [...headers, ...options.header],
+    token,
+  };
+  return explain(evaluator, readImage(image), request);
+}
+
+/** The token to send and the image that is to judge it: the policy's own, unless the token is one we make. */
+function chooseToken(policy: TestPolicy, options: ExplainOptions): { token: string | null; image: Uint8Array } {
+  if (options.token === undefined) return { token: null, image: policy.image };
+  if (!options.token.startsWith("{")) return { token: readTokenArgument(options.token), image: policy.image };
+  const nowSeconds = (options.at ?? Date.now()) / 1000;
+  try {
+    const described = parseToken("--token", options.token);
+    return { token: mintFor(described, policy, nowSeconds), image: policy.standInImage };
+  } catch (error) {
+    if (!(error instanceof MintError)) throw error;
+    throw new UsageError(`--token: ${error.message}`);
+  }
+}
+
+/** A person reads so many rules that had no say. */
+const shown_unrelated_rules = 20;
+
+/** Rules in the order in which they matter to a reader. */
+const outcomeOrder: readonly RuleExplanation["outcome"][] = [
+  "denied",
+  "allowed",
+  "failed",
+  "not_reached",
+  "not_applicable",
+];
+
+function toText({ verdict, rules }: Explanation): string {
+  const paint = painter(process.stdout);
+  const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
+  const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
+  const lines = [`${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}`, ""];
+  const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);
+  const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
+  let unrelated = 0;
+  for (const rule of sorted) {
+    const line = `  ${printable(rule.rule).padEnd(width)}  ${ruleWords(rule)}`;
+    if (rule.outcome !== "not_applicable" && rule.outcome !== "not_reached") lines.push(line);
+    else if (++unrelated <= shown_unrelated_rules) lines.push(paint("dim", line));
+  }
+  const rest = unrelated - shown_unrelated_rules;
+  if (rest > 0)
+    lines.push(paint("dim", `  … and ${counted(rest, "more rule")} that had no say; --format json has them all`));
+  return `${lines.join("\n")}\n`;
+}
+
+function ruleWords({ outcome, reason }: RuleExplanation): string {
+  switch (outcome) {
+    case "allowed":
+      return "allows: every part of it holds";
+    case "denied":
+      return "denies: every part of it holds";
+    case "failed":
+      return `does not allow: ${reason}, ${reasonWords(reason)}`;
+    case "not_reached":
+      return `not looked at: ${reason} came first`;
+    case "not_applicable":
+      return `does not apply: another ${reason}`;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Asking the engine: a policy image in the engine's own .wasm in the Node host, one request at a time. Everything the
+ * command line says about a decision comes from here, so there is one evaluator, and it is the one that ships.
+ */
+
+import { type Reason, reasonStatus } from "../../assembly/reason.ts";
+import type { Outcome, StartOutcome } from "../host/plugin.ts";
+import { PluginHost } from "../host/plugin.ts";
+import { SharedData } from "../host/shared.ts";
+import { reasonNumber } from "./reasons.ts";
+
+/** A request in the terms of policy tests. */
+export interface DoorRequest {
+  /** The SPIFFE ID in the caller's certificate; null: no certificate. */
+  caller: string | null;
+  /** The caller's address, with or without a port. */
+  source: string;
+  method: string;
+  path: string;
+  host: string;
+  /** Names in lower case; values with one character a byte. */
+  headers: readonly (readonly [name: string, value: string])[];
+  /** Sent as `authorization: Bearer …`. */
+  token: string | null;
+}
+
+/** What the door said. */
+export interface Verdict {
+  decision: "allow" | "deny";
+  /** The HTTP status of the verdict; 200 for a request that is let through. A gRPC client sees it as a gRPC status. */
+  status: number;
+  /** A reason code; `allowed` for a request that is let through. */
+  reason: string;
+  /** The rule that decided or came closest, if any did. */
+  rule: string | null;
+}
+
+/** The engine refused a configuration or broke; the message has its own log line. */
+export class EngineError extends Error {
+  override name = "EngineError";
+}
+
+const defaultPort = 40000;
+
+/** The engine's module, compiled once for many evaluators. */
+export class Engine {
+  readonly #module: WebAssembly.Module;
+  readonly #evaluators = new WeakMap<Uint8Array, Evaluator>();
+
+  constructor(wasm: Uint8Array) {
+    this.#module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+  }
+
+  /**
+   * A VM of its own with this policy. Throws EngineError where the engine refuses the image.
+   * @param nowMilliseconds the clock, which stands still; undefined for the machine's
+   */
+  start(image: Uint8Array, nowMilliseconds?: number): Evaluator {
+    const host = PluginHost.load(
+      this.#module,
+      nowMilliseconds === undefined ? {} : { clock: clockAt(nowMilliseconds) },
+    );
+    const started = host.startPlugin(pluginConfiguration(image));
+    if (!started.ok) throw new EngineError(refusal(started));
+    return new Evaluator(host, started.rootContext);
+  }
+
+  /**
+   * As `start`, but the VM that has this very image already serves again, with empty shared data: a large policy is
+   * loaded once for many tests.
+   */
+  startAgain(image: Uint8Array, nowMilliseconds: number): Evaluator {
+    const known = this.#evaluators.get(image);
+    if (known === undefined || known.host.failed) {
+      const started = this.start(image, nowMilliseconds);
+      this.#evaluators.set(image, started);
+      return started;
+    }
+    known.host.sharedData = new SharedData();
+    known.host.clock = clockAt(nowMilliseconds);
+    return known;
+  }
+}
+
+/** A clock that stands still at so many milliseconds since 1970. */
+function clockAt(milliseconds: number): () => bigint {
+  const nanoseconds = BigInt(Math.round(milliseconds)) * 1_000_000n;
+  return () => nanoseconds;
+}
+
+/** The plugin configuration that carries an image. */
+export function pluginConfiguration(image: Uint8Array): string {
+  return JSON.stringify({ policy: Buffer.from(image).toString("base64") });
+}
+
+function refusal({ error, logs }: StartOutcome): string {
+  return error?.message ?? logs.map(({ message }) => message).join("; ");
+}
+
+/** A policy ready to be asked. */
+export class Evaluator {
+  readonly host: PluginHost;
+  readonly rootContext: number;
+
+  constructor(host: PluginHost, rootContext: number) {
+    this.host = host;
+    this.rootContext = rootContext;
+  }
+
+  /** The verdict on one request. Limits lose tokens by it. */
+  ask(request: DoorRequest): Verdict {
+    return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
+  }
+
+  /** The verdict on one request, and the lines the engine says about how it came to it. */
+  inspect(request: DoorRequest): { verdict: Verdict; lines: string[] } {
+    const lines = this.#inspecting(() => this.ask(request));
+    return { verdict: lines.result, lines: lines.lines };
+  }
+
+  /**
+   * Judges a token against one issuer, as the filter would.
+   * @param issuer its index in the image
+   */
+  inspectToken(issuer: number, token: Uint8Array): { reason: number; lines: string[] } {
+    const { result, lines } = this.#inspecting(() =>
+      this.host.callTool("sallyport_inspect_token", [this.rootContext, issuer], token),
+    );
+    return { reason: result.result, lines };
+  }
+
+  #inspecting<Result>(run: () => Result): { result: Result; lines: string[] } {
+    const first = this.host.logs.length;
+    this.host.callTool("sallyport_inspect", [1]);
+    const result = run();
+    this.host.callTool("sallyport_inspect", [0]);
+    const lines = this.host.logs.slice(first).filter(({ level }) => level === 0);
+    return { result, lines: lines.map(({ message }) => message) };
+  }
+}
+
+/** The request as Envoy's filter chain would hand it to the module. */
+export function hostRequest(request: DoorRequest): Parameters<PluginHost["request"]>[1] {
+  const hasPort = /^(\[.*\]|[^:]*):\d+$/.test(request.source);
+  const address =
+    request.source.includes(":") && !request.source.startsWith("[") ? `[${request.source}]` : request.source;
+  return {
+    headers: [
+      [":authority", request.host],
+      [":path", request.path],
+      [":method", request.method],
+      [":scheme", "https"],
+      ...request.headers,
+      ...(request.token === null ? [] : [["authorization", `Bearer ${request.token}`] as const]),
+    ],
+    properties: {
+      "source.address": hasPort ? request.source : `${address}:${defaultPort}`,
+      "connection.mtls": request.caller !== null,
+      ...(request.caller !== null && { "connection.uri_san_peer_certificate": request.caller }),
+    },
+  };
+}
+
+interface AuditRecord {
+  decision: "allow" | "deny";
+  reason: string;
+  rule?: string | null;
+}
+
+/** Reads the verdict from the audit record the engine left; without one the request was refused by a broken engine. */
+export function verdictOf(outcome: Outcome): Verdict {
+  const text = outcome.filterState.get("sallyport");
+  if (text === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
+  const { decision, reason, rule } = JSON.parse(text) as AuditRecord;
+  // In shadow mode the request goes on; the verdict is the one it would have met.
+  const status = outcome.localResponse?.requestedStatus ?? reasonStatus(reasonNumber(reason) as Reason);
+  return { decision, status, reason, rule: rule || null };
+}

@@ -1,0 +1,74 @@
+/** Reading a policy image back, as far as the tools need to name what the engine speaks of by number. */
+import * as layout from "../../assembly/policy/layout.ts";
+
+/** A rule as the image has it. */
+export interface ImageRule {
+  name: string;
+  action: "allow" | "deny";
+  /** Whether it asks for a token. */
+  needsToken: boolean;
+  /** Where the rule hangs in the endpoint index: for which sets of callers, and for which hosts (0: any). */
+  places: { group: number; host: number }[];
+}
+
+/** An issuer as the image has it. */
+export interface ImageIssuer {
+  name: string;
+  /** `iss`. */
+  iss: string;
+}
+
+/** The parts of an image that have names. Indices are the image's own. */
+export interface ImageIndex {
+  policy: string;
+  rules: ImageRule[];
+  issuers: ImageIssuer[];
+}
+
+/** Reads a sound image; one that the engine would refuse gives anything or throws. */
+export function readImage(image: Uint8Array): ImageIndex {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const word = (at: number): number => view.getUint32(at, true);
+  const text = (at: number): string => Buffer.from(image.subarray(word(at), word(at) + word(at + 4))).toString("utf8");
+  const records = (section: number): number[] => {
+    const entry = layout.sections_offset + section * 8;
+    const size = layout.sectionRecordBytes(section);
+    return Array.from({ length: word(entry + 4) }, (_, index) => word(entry) + index * size);
+  };
+
+  const rules = records(layout.section_rules).map((at): ImageRule => {
+    const action = word(at + layout.rule_action) === layout.action_deny ? "deny" : "allow";
+    const needsToken = word(at + layout.rule_issuers + 4) > 0;
+    return { name: text(at + layout.rule_name), action, needsToken, places: [] };
+  });
+  const issuers = records(layout.section_issuers).map((at) => ({
+    name: text(at + layout.issuer_name),
+    iss: text(at + layout.issuer_iss),
+  }));
+
+  const nodes = records(layout.section_nodes);
+  const entries = records(layout.section_entries);
+  const children = nodes.map((at) => {
+    const wildcard = word(at + layout.node_wildcard);
+    return wildcard === 0 ? [] : [wildcard - 1];
+  });
+  for (const at of records(layout.section_edges)) {
+    children[word(at + layout.edge_parent)]!.push(word(at + layout.edge_child));
+  }
+  for (const at of records(layout.section_roots)) {
+    const place = { group: word(at + layout.root_group), host: word(at + layout.root_host) };
+    const seen = new Set<number>();
+    const pending = [word(at + layout.root_node)];
+    for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
+      for (const run of [layout.node_ends, layout.node_tails]) {
+        const first = word(nodes[number]! + run);
+        const count = word(nodes[number]! + run + 4);
+        for (const entry of entries.slice(first, first + count)) seen.add(word(entry + layout.entry_rule));
+      }
+      pending.push(...children[number]!);
+    }
+    for (const rule of seen) rules[rule]!.places.push(place);
+  }
+  const [policy] = records(layout.section_policy);
+  return { policy: text(policy! + layout.policy_name), rules, issuers };
+}

@@ -1,0 +1,94 @@
+/** Judging one token as the filter would, its signature and its claims apart. */
+import { reasonName } from "../../assembly/reason.ts";
+import type { Issuer, Policy } from "../policy/model.ts";
+import type { Evaluator } from "./engine.ts";
+
+/** Whether the signature fits, as far as it can be told. `unsupported`: `alg` is none the issuer and its key may use. */
+export type SignatureState = "valid" | "invalid" | "unsupported" | "malformed";
+
+/** What there is to say of a token. */
+export interface TokenReport {
+  signature: SignatureState;
+  /** The payload, where it is a JSON object. */
+  claims: Record<string, unknown> | null;
+  /** The reason code the filter would deny with; null where the token is good. */
+  reason: string | null;
+  /** The JOSE header, where it is a JSON object. */
+  header: Record<string, unknown> | null;
+}
+
+/** The parts of a token as far as they can be read. For showing and for finding the issuer; the engine judges. */
+export function decodeToken(token: string): Pick<TokenReport, "header" | "claims"> {
+  const [header, payload] = token.split(".");
+  return { header: decodePart(header), claims: decodePart(payload) };
+}
+
+function decodePart(part: string | undefined): Record<string, unknown> | null {
+  if (part === undefined) return null;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(part, "base64url"));
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Judges a token against one issuer of a policy the evaluator runs.
+ * @param issuer the issuer's index in the image
+ */
+export function judgeToken(evaluator: Evaluator, issuer: number, token: string): TokenReport {
+  const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
+  const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
+  return {
+    signature: signatureState(state),
+    ...decodeToken(token),
+    reason: reason === 0 ? null : reasonName(reason),
+  };
+}
+
+/** No key to verify with means that nobody vouches for the signature: the reason tells it from a forged one. */
+function signatureState(state: string | undefined): SignatureState {
+  switch (state) {
+    case "valid":
+    case "unsupported":
+    case "malformed":
+      return state;
+    default:
+      return "invalid";
+  }
+}
+
+/** Stand in for an issuer or an audience where the token names none. */
+const placeholder = "https://unknown.invalid";
+const defaultLeewaySeconds = 60;
+
+/** A policy of one issuer, made to fit what the token says of itself, so that only its signature and times can fail. */
+export function policyForToken(claims: TokenReport["claims"], keys: Issuer["keys"], algorithms: string[]): Policy {
+  const audience = Array.isArray(claims?.aud) ? claims.aud[0] : claims?.aud;
+  const issuer: Issuer = {
+    name: "issuer",
+    issuer: text(claims?.iss),
+    audiences: [text(audience)],
+    algorithms,
+    keys,
+    leewaySeconds: defaultLeewaySeconds,
+    maxLifetimeSeconds: 0,
+  };
+  return {
+    name: "token",
+    mode: "enforce",
+    trustDomains: ["unknown.invalid"],
+    issuers: [issuer],
+    callerSets: [],
+    limits: [],
+    rules: [],
+  };
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" && value !== "" ? value : placeholder;
+}

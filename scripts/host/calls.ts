@@ -1,0 +1,192 @@
+/**
+ * The functions a module imports, one for one as in proxy-wasm-cpp-host's src/exports.cc with Envoy's Context behind them.
+ * Pointers are looked at in the order the C++ code looks at them, so that the same wrong call gets the same answer.
+ */
+import {
+  bufferMaximum,
+  bufferPluginConfiguration,
+  HostCrash,
+  logLevels,
+  mapMaximum,
+  mapRequestHeaders,
+  WasmResult,
+} from "./abi.ts";
+import type { Context, HostCall, LogLine } from "./context.ts";
+import type { GuestMemory } from "./memory.ts";
+import type { Metrics } from "./metrics.ts";
+import { marshalPairs, unmarshalPairs } from "./pairs.ts";
+import { localResponse } from "./reply.ts";
+import type { SharedData } from "./shared.ts";
+import type { ForeignFunction } from "./signature.ts";
+
+/** What the calls work on: one VM, and the call into it that is under way. */
+export interface CallScope {
+  readonly memory: GuestMemory;
+  readonly context: Context;
+  /** The plugin configuration, while a root context is being created or configured. */
+  readonly configuration: Uint8Array | undefined;
+  readonly sharedData: SharedData;
+  readonly metrics: Metrics;
+  readonly foreignFunctions: ReadonlyMap<string, ForeignFunction>;
+  /** Nanoseconds since 1970. */
+  now(): bigint;
+  log(line: LogLine): void;
+}
+
+/** What a call did, for the record. */
+type Recorded = Omit<HostCall, "name">;
+/** One imported function over unsigned arguments (i64 arguments as they are). */
+type Call = (scope: CallScope, args: readonly number[], offset: bigint) => Recorded;
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+const failed = (result: WasmResult, ...args: HostCall["args"]): Recorded => ({ args, result });
+const outOfMemory = (...args: HostCall["args"]): Recorded => failed(WasmResult.InvalidMemoryAccess, ...args);
+
+/** Hands bytes to the module and reports how that went. */
+function handOut(scope: CallScope, args: HostCall["args"], bytes: Uint8Array, at: number, sizeAt: number): Recorded {
+  if (!scope.memory.copyOut(bytes, at, sizeAt)) return outOfMemory(...args);
+  return { args, result: WasmResult.Ok, value: text(bytes) };
+}
+
+const log: Call = ({ memory, log: write }, [level, pointer, size]) => {
+  if (level! >= logLevels.length) return failed(WasmResult.BadArgument, level!);
+  const message = memory.read(pointer!, size!);
+  if (message === undefined) return outOfMemory(level!);
+  write({ level: level!, message: utf8(message) });
+  return { args: [level!, utf8(message)], result: WasmResult.Ok };
+};
+
+const getBufferBytes: Call = (scope, [type, start, length, pointerAt, sizeAt]) => {
+  const args = [type!, start!, length!];
+  if (type! > bufferMaximum) return failed(WasmResult.BadArgument, ...args);
+  const buffer = type === bufferPluginConfiguration ? scope.configuration : undefined;
+  if (buffer === undefined) return failed(WasmResult.NotFound, ...args);
+  return handOut(scope, args, buffer.subarray(start!, start! + length!), pointerAt!, sizeAt!);
+};
+
+const getProperty: Call = (scope, [pathPointer, pathSize, pointerAt, sizeAt]) => {
+  const bytes = scope.memory.read(pathPointer!, pathSize!);
+  if (bytes === undefined) return outOfMemory();
+  const path = text(bytes).replaceAll("\0", ".");
+  const { context } = scope;
+  if (context.kind !== "stream") return failed(WasmResult.NotFound, path);
+  const state = context.filterState.get(path.replace(/^filter_state\.wasm\./, ""));
+  const value = context.properties.get(path) ?? (state === undefined ? undefined : Buffer.from(state, "utf8"));
+  if (value === undefined) return failed(WasmResult.NotFound, path);
+  return handOut(scope, [path], value, pointerAt!, sizeAt!);
+};
+
+const setProperty: Call = ({ memory, context }, [namePointer, nameSize, valuePointer, valueSize]) => {
+  const name = memory.read(namePointer!, nameSize!);
+  const value = memory.read(valuePointer!, valueSize!);
+  if (name === undefined || value === undefined) return outOfMemory();
+  const args = [text(name), utf8(value)];
+  if (context.kind !== "stream") return failed(WasmResult.NotFound, ...args);
+  context.filterState.set(text(name), utf8(value));
+  return { args, result: WasmResult.Ok };
+};
+
+const getHeaderMapPairs: Call = (scope, [type, pointerAt, sizeAt]) => {
+  if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
+  const { context, memory } = scope;
+  const pairs = type === mapRequestHeaders && context.kind === "stream" ? context.headers : [];
+  if (!memory.copyOut(pairs.length === 0 ? new Uint8Array() : marshalPairs(pairs), pointerAt!, sizeAt!)) {
+    return outOfMemory(type!);
+  }
+  return { args: [type!], result: WasmResult.Ok, value: `${pairs.length} pairs` };
+};
+
+const sendLocalResponse: Call = ({ memory, context }, args) => {
+  const [status, detailsPointer, detailsSize, bodyPointer, bodySize, headersPointer, headersSize, grpc] = args;
+  const details = memory.read(detailsPointer!, detailsSize!);
+  const body = memory.read(bodyPointer!, bodySize!);
+  const pairs = memory.read(headersPointer!, headersSize!);
+  if (details === undefined || body === undefined || pairs === undefined) return outOfMemory(status!);
+  const headers = unmarshalPairs(pairs);
+  const grpcStatus = grpc! | 0;
+  if (context.kind === "stream") {
+    const reply = { status: status!, details: text(details), body: text(body), headers, grpcStatus };
+    context.localResponse ??= localResponse(context.headers, reply);
+  }
+  const shown = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
+  return { args: [status!, text(details), text(body), shown, grpcStatus], result: WasmResult.Ok };
+};
+
+const getCurrentTime: Call = ({ memory, now }, [pointer]) => {
+  const bytes = new Uint8Array(8);
+  const nanoseconds = now();
+  new DataView(bytes.buffer).setBigUint64(0, nanoseconds, true);
+  if (!memory.write(pointer!, bytes)) return outOfMemory();
+  return { args: [], result: WasmResult.Ok, value: String(nanoseconds) };
+};
+
+const defineMetric: Call = ({ memory, metrics }, [type, namePointer, nameSize, idAt]) => {
+  const name = memory.read(namePointer!, nameSize!);
+  if (name === undefined) return outOfMemory(type!);
+  const { status, id } = metrics.define(type!, text(name));
+  if (status !== WasmResult.Ok) return failed(status, type!, text(name));
+  if (!memory.writeWord(idAt!, id)) return outOfMemory(type!, text(name));
+  return { args: [type!, text(name)], result: WasmResult.Ok, value: String(id) };
+};
+
+const incrementMetric: Call = ({ metrics }, [id], offset) => {
+  const result = metrics.increment(id!, offset);
+  return { args: [metrics.name(id!) ?? id!, offset], result };
+};
+
+const getSharedData: Call = (scope, [keyPointer, keySize, pointerAt, sizeAt, casAt]) => {
+  const key = scope.memory.read(keyPointer!, keySize!);
+  if (key === undefined) return outOfMemory();
+  const entry = scope.sharedData.get(text(key));
+  if (entry === undefined) return failed(WasmResult.NotFound, text(key));
+  const given = handOut(scope, [text(key)], entry.value, pointerAt!, sizeAt!);
+  if (given.result !== WasmResult.Ok) return given;
+  return scope.memory.writeWord(casAt!, entry.cas) ? given : outOfMemory(text(key));
+};
+
+const setSharedData: Call = ({ memory, sharedData }, [keyPointer, keySize, valuePointer, valueSize, cas]) => {
+  const key = memory.read(keyPointer!, keySize!);
+  const value = memory.read(valuePointer!, valueSize!);
+  if (key === undefined || value === undefined) return outOfMemory();
+  return { args: [text(key), text(value), cas!], result: sharedData.set(text(key), value, cas!) };
+};
+
+const callForeignFunction: Call = (scope, args) => {
+  const [namePointer, nameSize, argumentPointer, argumentSize, pointerAt, sizeAt] = args;
+  const { memory } = scope;
+  const nameBytes = memory.read(namePointer!, nameSize!);
+  if (nameBytes === undefined) return outOfMemory();
+  const name = text(nameBytes);
+  const argument = memory.read(argumentPointer!, argumentSize!);
+  if (argument === undefined) return outOfMemory(name);
+  const foreign = scope.foreignFunctions.get(name);
+  if (foreign === undefined) return failed(WasmResult.NotFound, name);
+  const { status, result } = foreign(argument);
+  let pointer = 0;
+  if (result !== undefined && pointerAt !== 0) {
+    const room = memory.allocate(result.length);
+    if (room === undefined) throw new HostCrash(`malloc gave no room for the result of ${name}`);
+    memory.write(room, result);
+    pointer = room;
+  }
+  if (pointerAt !== 0 && !memory.writeWord(pointerAt!, pointer)) return outOfMemory(name);
+  if (sizeAt !== 0 && !memory.writeWord(sizeAt!, result?.length ?? 0)) return outOfMemory(name);
+  return { args: [name], result: status, ...(result && { value: Buffer.from(result).toString("hex") }) };
+};
+
+/** All functions of module `env` this host has, by their name without `proxy_`. */
+export const hostCalls: Readonly<Record<string, Call>> = {
+  log,
+  get_buffer_bytes: getBufferBytes,
+  get_property: getProperty,
+  set_property: setProperty,
+  get_header_map_pairs: getHeaderMapPairs,
+  send_local_response: sendLocalResponse,
+  get_current_time_nanoseconds: getCurrentTime,
+  define_metric: defineMetric,
+  increment_metric: incrementMetric,
+  get_shared_data: getSharedData,
+  set_shared_data: setSharedData,
+  call_foreign_function: callForeignFunction,
+};

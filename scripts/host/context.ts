@@ -1,0 +1,65 @@
+/** What the host knows of the contexts a module deals with, and of the one call into the module that is under way. */
+import type { WasmResult } from "./abi.ts";
+import type { Pair } from "./pairs.ts";
+import type { LocalResponse } from "./reply.ts";
+
+/** One plugin configuration; its streams hang off it. */
+export interface RootContext {
+  readonly kind: "root";
+  readonly id: number;
+  readonly rootId: string;
+}
+
+/** One request. */
+export interface StreamContext {
+  readonly kind: "stream";
+  readonly id: number;
+  readonly root: RootContext;
+  readonly headers: readonly Pair[];
+  /** Attributes of the stream by their dotted path, serialized as Envoy does. */
+  readonly properties: ReadonlyMap<string, Uint8Array>;
+  /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */
+  readonly filterState: Map<string, string>;
+  localResponse?: LocalResponse;
+}
+
+/** The context of calls that belong to no plugin, `_initialize` and `malloc` among them. */
+export interface VmContext {
+  readonly kind: "vm";
+  readonly id: 0;
+}
+
+export type Context = VmContext | RootContext | StreamContext;
+
+/** One host call as it happened. */
+export interface HostCall {
+  /** The import's name without `proxy_`. */
+  name: string;
+  /** Numbers as they are, memory as text (one character a byte), paths with dots. Empty for a call that was made to fail. */
+  args: readonly (string | number | bigint)[];
+  result: WasmResult;
+  /** What the call handed to the module, as text, where it did. */
+  value?: string;
+}
+
+/** A line of `proxy_log`. */
+export interface LogLine {
+  /** 0 trace to 5 critical. */
+  level: number;
+  message: string;
+}
+
+/** Property values as a test writes them. */
+export type PropertyValue = string | Uint8Array | bigint | boolean;
+
+/** Serializes a property as serializeValue in Envoy's context.cc: integers in 8 bytes, booleans in one, strings raw. */
+export function serializeProperty(value: PropertyValue): Uint8Array {
+  if (typeof value === "string") return Buffer.from(value);
+  if (typeof value === "boolean") return Uint8Array.of(value ? 1 : 0);
+  if (typeof value === "bigint") {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigInt64(0, value, true);
+    return bytes;
+  }
+  return value;
+}

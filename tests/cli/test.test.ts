@@ -1,0 +1,126 @@
+/** `sallyport test`. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { folderOf, policyText, sallyport } from "./program.ts";
+
+const keys = readFileSync(fileURLToPath(new URL("../policy/keys/corp.jwks.json", import.meta.url)), "utf8");
+const tests = `policy: policy.yaml
+now: 2026-11-21T10:00:00Z
+defaults: { caller: spiffe://example.org/checkout }
+tests:
+  - name: an order
+    token: { issuer: corp, claims: { scope: "orders:write" } }
+    request: POST /orders
+    expect: { allow: orders }
+  - name: no token
+    request: POST /orders
+    expect: { deny: token_missing, status: 401 }
+`;
+const folder = folderOf({
+  "policy.yaml": policyText,
+  "keys.json": keys,
+  "good.yaml": tests,
+  "failing.yaml": tests.replace("expect: { allow: orders }", "expect: { deny: no_rule }"),
+  "typo.yaml": tests.replace("request: POST", "reqest: POST").replace("deny: token_missing", "deny: token_mising"),
+  "rule.yaml": tests.replace("allow: orders", "allow: order"),
+  "issuer.yaml": tests.replace("issuer: corp", "issuer: crop"),
+  "nopolicy.yaml": tests.replace("policy.yaml", "gone.yaml"),
+  "broken.yaml": "policy: [",
+});
+after(folder.remove);
+
+describe("sallyport test", () => {
+  test("passes, as text and as JSON", () => {
+    const text = sallyport(["test", folder.path("good.yaml")]);
+    assert.equal(text.code, 0, text.stderr);
+    assert.match(text.stdout, /^ok +an order$/m);
+    assert.match(text.stdout, /2 passed, 0 failed/);
+    const { code, stdout } = sallyport(["test", folder.path("good.yaml"), "--format", "json"]);
+    assert.equal(code, 0);
+    const report = JSON.parse(stdout);
+    assert.equal(report.passed, 2);
+    assert.equal(report.failed, 0);
+    assert.deepEqual(
+      report.tests.map(({ name, ok, verdict }: Record<string, unknown>) => ({ name, ok, verdict })),
+      [
+        { name: "an order", ok: true, verdict: { decision: "allow", status: 200, reason: "allowed", rule: "orders" } },
+        {
+          name: "no token",
+          ok: true,
+          verdict: { decision: "deny", status: 401, reason: "token_missing", rule: "orders" },
+        },
+      ],
+    );
+  });
+
+  test("a failure ends with 1 and says what was expected and what came", () => {
+    const text = sallyport(["test", folder.path("failing.yaml"), folder.path("good.yaml")]);
+    assert.equal(text.code, 1);
+    assert.match(text.stdout, /^FAIL an order\n +\S+failing\.yaml:5\n +expected +deny, reason no_rule\n +got +allow/m);
+    assert.match(text.stdout, /3 passed, 1 failed/);
+    const { stdout } = sallyport(["test", folder.path("failing.yaml"), "--format", "json"]);
+    assert.deepEqual(JSON.parse(stdout).tests[0].expected, { decision: "deny", reason: "no_rule" });
+  });
+
+  test("coverage names the rules that decided no test", () => {
+    const { stdout } = sallyport(["test", folder.path("good.yaml"), "--coverage"]);
+    assert.match(stdout, /1 of 3 rules decided a test/);
+    assert.match(stdout, /no test is decided by no-deletes/);
+    const json = sallyport(["test", folder.path("good.yaml"), "--coverage", "--format", "json"]);
+    assert.deepEqual(JSON.parse(json.stdout).coverage[0].rules, [
+      { rule: "elsewhere", tests: 0 },
+      { rule: "no-deletes", tests: 0 },
+      { rule: "orders", tests: 1 },
+    ]);
+  });
+
+  test("JUnit XML", () => {
+    const out = folder.path("out.xml");
+    assert.equal(sallyport(["test", folder.path("failing.yaml"), "--junit", out]).code, 1);
+    const xml = readFileSync(out, "utf8");
+    assert.match(xml, /<testsuites name="sallyport" tests="2" failures="1">/);
+    assert.match(
+      xml,
+      /<testcase name="an order" [^>]*line="5"[^>]*>\n +<failure message="expected deny, reason no_rule; got allow/,
+    );
+  });
+
+  for (const [file, place, says] of [
+    ["typo.yaml", "7:5", /no key `reqest`; did you mean `request`\?/],
+    ["typo.yaml", "11:21", /no reason code `token_mising`; did you mean `token_missing`\?/],
+    ["rule.yaml", "5:5", /no rule `order`; did you mean `orders`\?/],
+    ["issuer.yaml", "5:5", /no issuer `crop`; did you mean `corp`\?/],
+    ["broken.yaml", "1:", /./],
+    ["nothere.yaml", "1:1", /no such file/],
+  ] as const) {
+    test(`${file} is unusable: 2, with the place and a suggestion`, () => {
+      const { code, stderr } = sallyport(["test", folder.path(file)]);
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`${folder.path(file)}:${place}`), stderr);
+      assert.match(stderr, says);
+    });
+  }
+
+  test("a policy that is not there: 2, and its name", () => {
+    const { code, stderr } = sallyport(["test", folder.path("nopolicy.yaml")]);
+    assert.equal(code, 2);
+    assert.match(stderr, /gone\.yaml:1:1/);
+  });
+
+  test("wrong usage: 2", () => {
+    assert.equal(sallyport(["test"]).code, 2);
+    assert.equal(sallyport(["test", "--nonsense", folder.path("good.yaml")]).code, 2);
+    assert.equal(sallyport(["test", folder.path("good.yaml"), "--format", "xml"]).code, 2);
+    assert.equal(sallyport(["test", "--help"]).code, 0);
+  });
+
+  test("the policy tests of this repository pass", () => {
+    const cases = ["callers", "endpoints", "limits", "shadow", "shop", "tokens"].map(
+      (name) => `tests/policy/cases/${name}.yaml`,
+    );
+    const { code, stdout, stderr } = sallyport(["test", ...cases]);
+    assert.equal(code, 0, stdout + stderr);
+  });
+});

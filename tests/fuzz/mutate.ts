@@ -1,0 +1,64 @@
+/** Ways to spoil a policy image. */
+import { checksum_offset, image_header_bytes, sections_offset } from "../../assembly/policy/layout.ts";
+import { hash32 } from "../../scripts/policy/hash.ts";
+import type { Random } from "./random.ts";
+
+const extremes = [
+  0, 1, 2, 3, 31, 32, 255, 256, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffc, 0xfffffffe, 0xffffffff,
+];
+
+/** Changes an image in one to four ways. */
+export function mutate(random: Random, image: Uint8Array): Uint8Array {
+  let bytes = Buffer.from(image);
+  for (let times = 1 + random.below(4); times > 0; times--) bytes = Buffer.from(mutateOnce(random, bytes));
+  return bytes;
+}
+
+function mutateOnce(random: Random, bytes: Buffer): Uint8Array {
+  if (bytes.length < 8) return Buffer.concat([bytes, Buffer.alloc(8)]);
+  const at = random.below(bytes.length);
+  const wordAt = random.below(bytes.length >> 2) << 2;
+  switch (random.below(8)) {
+    case 0:
+      bytes[at]! ^= 1 << random.below(8);
+      return bytes;
+    case 1:
+      bytes[at] = random.below(256);
+      return bytes;
+    case 2:
+      bytes.writeUInt32LE(random.pick([...extremes, bytes.length, bytes.length - 1, bytes.length - 4]), wordAt);
+      return bytes;
+    case 3: {
+      const head = Math.min(image_header_bytes, bytes.length) >> 2;
+      bytes.writeUInt32LE(
+        random.pick([...extremes, random.word(), random.below(bytes.length)]),
+        random.below(head) << 2,
+      );
+      return bytes;
+    }
+    case 4:
+      bytes.writeUInt32LE((bytes.readUInt32LE(wordAt) + random.pick([1, -1, 4, -4, 8])) >>> 0, wordAt);
+      return bytes;
+    case 5: {
+      const size = 1 + random.below(Math.min(64, bytes.length - at));
+      bytes.copy(bytes, random.below(bytes.length - size + 1), at, at + size);
+      return bytes;
+    }
+    case 6:
+      return bytes.subarray(0, random.pick([at, at & ~3, bytes.length - 4, bytes.length - 1]));
+    default: {
+      const from = random.below(bytes.length);
+      const size = random.below(64);
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(from, from + size), bytes.subarray(at)]);
+    }
+  }
+}
+
+/** Makes size and checksum fit what is there, so that the engine looks further. */
+export function reseal(image: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(image);
+  if (bytes.length < image_header_bytes) return bytes;
+  bytes.writeUInt32LE(bytes.length, 8);
+  bytes.writeUInt32LE(hash32(0, bytes, sections_offset), checksum_offset);
+  return bytes;
+}

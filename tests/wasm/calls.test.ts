@@ -1,0 +1,237 @@
+/** The release engine's host calls in exact order: what a request costs, and that every way ends in a record. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { callNames, Door, recordOf } from "./door.ts";
+
+const identity = "get_property connection.uri_san_peer_certificate";
+const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop.decision.${decision}`;
+const rules = (rule: string, decision: string) =>
+  `increment_metric sallyport_rules.policy.shop.rule.${rule}.decision.${decision}`;
+const denials = (reason: string) => `increment_metric sallyport_denials.policy.shop.reason.${reason}`;
+const record = "set_property sallyport";
+const mark = "set_property verdict";
+const answer = "send_local_response";
+const readings = [identity, "get_header_map_pairs", "get_current_time_nanoseconds"];
+
+describe("admitted", () => {
+  test("mTLS, token, limit", () => {
+    const outcome = new Door("shop").order();
+    assert.equal(outcome.action, "continue");
+    assert.deepEqual(callNames(outcome.calls), [
+      ...readings,
+      "call_foreign_function verify_signature",
+      "get_shared_data",
+      "set_shared_data",
+      requests("allow"),
+      rules("checkout-orders", "allow"),
+      record,
+      mark,
+    ]);
+    assert.equal(outcome.filterState.get("verdict"), "allow");
+    assert.equal(outcome.localResponse, undefined);
+    const { policy, decision, reason, rule, caller } = recordOf(outcome);
+    assert.deepEqual(
+      { policy, decision, reason, rule, caller },
+      {
+        policy: "shop",
+        decision: "allow",
+        reason: "allowed",
+        rule: "checkout-orders",
+        caller: "spiffe://example.org/checkout-service",
+      },
+    );
+  });
+
+  test("anonymous", () => {
+    const outcome = new Door("shop").request({ caller: null, method: "GET", path: "/healthz" });
+    assert.equal(outcome.action, "continue");
+    assert.deepEqual(callNames(outcome.calls), [
+      ...readings,
+      requests("allow"),
+      rules("health", "allow"),
+      record,
+      mark,
+    ]);
+  });
+});
+
+/** What each class of denial calls between the first reading and the counters, and what it answers. */
+const classes: {
+  name: string;
+  ask: (door: Door) => ReturnType<Door["request"]>;
+  calls: string[];
+  status: number;
+  grpcStatus: number;
+  reason: string;
+  rule?: string;
+  headers?: RegExp;
+}[] = [
+  {
+    name: "no identity",
+    ask: (door) => door.request({ caller: null }),
+    calls: readings,
+    status: 403,
+    grpcStatus: 7,
+    reason: "identity_missing",
+  },
+  {
+    name: "malformed identity",
+    ask: (door) => door.request({ caller: "spiffe://x/.." }),
+    calls: readings,
+    status: 403,
+    grpcStatus: 7,
+    reason: "identity_malformed",
+  },
+  {
+    name: "foreign trust domain",
+    ask: (door) => door.request({ caller: "spiffe://evil.example/a" }),
+    calls: readings,
+    status: 403,
+    grpcStatus: 7,
+    reason: "identity_untrusted",
+  },
+  {
+    name: "no rule",
+    ask: (door) => door.request({ caller: "spiffe://example.org/billing" }),
+    calls: readings,
+    status: 403,
+    grpcStatus: 7,
+    reason: "no_rule",
+  },
+  {
+    name: "deny rule",
+    ask: (door) => door.request({ method: "DELETE", path: "/orders/1" }),
+    calls: readings,
+    status: 403,
+    grpcStatus: 7,
+    reason: "rule_denied",
+    rule: "no-deletes",
+  },
+  {
+    name: "ambiguous path",
+    ask: (door) => door.request({ path: "/orders//1" }),
+    calls: readings.slice(0, 2),
+    status: 400,
+    grpcStatus: 3,
+    reason: "path_ambiguous",
+  },
+  {
+    name: "malformed request",
+    ask: (door) => door.request({ host: "a b" }),
+    calls: readings.slice(0, 2),
+    status: 400,
+    grpcStatus: 3,
+    reason: "request_malformed",
+  },
+  {
+    name: "no token",
+    ask: (door) => door.request({}),
+    calls: readings,
+    status: 401,
+    grpcStatus: 16,
+    reason: "token_missing",
+    rule: "checkout-orders",
+    headers: /^www-authenticate: Bearer(?!.*error)/m,
+  },
+  {
+    name: "forged signature",
+    ask: (door) =>
+      door.order({
+        token: `${door.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`,
+      }),
+    calls: [...readings, "call_foreign_function verify_signature"],
+    status: 401,
+    grpcStatus: 16,
+    reason: "token_signature",
+    rule: "checkout-orders",
+    headers: /^www-authenticate: Bearer .*error="invalid_token"/m,
+  },
+  {
+    name: "alg none",
+    ask: (door) => door.order({ token: door.token({}, { alg: "none" }) }),
+    calls: readings,
+    status: 401,
+    grpcStatus: 16,
+    reason: "token_algorithm",
+    rule: "checkout-orders",
+    headers: /error="invalid_token"/,
+  },
+  {
+    name: "scope missing",
+    ask: (door) => door.order({ token: door.token({ scope: "orders:read" }) }),
+    calls: [...readings, "call_foreign_function verify_signature"],
+    status: 403,
+    grpcStatus: 7,
+    reason: "scope_missing",
+    rule: "checkout-orders",
+    headers: /^www-authenticate: Bearer .*error="insufficient_scope", scope="orders:write"/m,
+  },
+];
+
+describe("denied", () => {
+  for (const expected of classes) {
+    test(expected.name, () => {
+      const outcome = expected.ask(new Door("shop"));
+      assert.equal(outcome.action, "pause");
+      const counted = [requests("deny"), denials(expected.reason)];
+      if (expected.rule !== undefined) counted.push(rules(expected.rule, "deny"));
+      assert.deepEqual(callNames(outcome.calls), [...expected.calls, ...counted, record, answer]);
+      assert.equal(outcome.filterState.has("verdict"), false);
+      const { decision, reason, rule } = recordOf(outcome);
+      assert.deepEqual({ decision, reason, rule }, { decision: "deny", reason: expected.reason, rule: expected.rule });
+      const response = outcome.localResponse!;
+      assert.equal(response.status, expected.status);
+      assert.match(response.details, new RegExp(expected.reason));
+      if (expected.rule !== undefined) assert.match(response.details, new RegExp(expected.rule));
+      const headers = response.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
+      assert.match(headers, /^content-type: application\/problem\+json$/m);
+      if (expected.headers !== undefined) assert.match(headers, expected.headers);
+      const problem = JSON.parse(response.body) as Record<string, unknown>;
+      assert.equal(problem.status, expected.status);
+      assert.equal(typeof problem.title, "string");
+      assert.doesNotMatch(
+        response.body,
+        new RegExp(`${expected.reason}|${expected.rule ?? "\\0"}|example\\.org`),
+        "the body tells the caller why",
+      );
+    });
+  }
+});
+
+test("gRPC requests get the verdict as a gRPC status", () => {
+  const grpc = [["content-type", "application/grpc"]] as const;
+  for (const { name, ask, grpcStatus } of classes) {
+    const door = new Door("shop");
+    const plain = door.request.bind(door);
+    door.request = (request, more) => plain({ ...request, headers: grpc }, more);
+    const response = ask(door).localResponse!;
+    assert.equal(response.status, 200, name);
+    assert.equal(response.grpcStatus, grpcStatus, name);
+    assert.equal(response.headers.find(([header]) => header === "grpc-status")?.[1], String(grpcStatus), name);
+  }
+});
+
+describe("shadow mode", () => {
+  test("lets through what it would deny, and says so", () => {
+    const outcome = new Door("shadow").request({ caller: "spiffe://example.org/x", method: "GET", path: "/two" });
+    assert.equal(outcome.action, "continue");
+    assert.equal(outcome.localResponse, undefined);
+    assert.equal(outcome.filterState.get("verdict"), "allow");
+    const { decision, reason, mode } = recordOf(outcome);
+    assert.deepEqual({ decision, reason, mode }, { decision: "deny", reason: "no_rule", mode: "shadow" });
+  });
+
+  test("plugin configuration overrides the policy's mode", () => {
+    const door = new Door("shop");
+    const image = Buffer.from(door.policy.standInImage).toString("base64");
+    const { rootContext, ok } = door.host.startPlugin(JSON.stringify({ policy: image, mode: "shadow" }));
+    assert.equal(ok, true);
+    const headers = [
+      [":method", "GET"],
+      [":path", "/nowhere"],
+      [":authority", "h"],
+    ] as const;
+    assert.equal(door.host.request(rootContext, { headers }).action, "continue");
+    assert.equal(door.host.request(door.root, { headers }).action, "pause");
+  });
+});

@@ -1,0 +1,112 @@
+/** Rate limits in shared data: two workers, one bucket. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WasmResult } from "../../scripts/host/abi.ts";
+import { SharedData } from "../../scripts/host/shared.ts";
+import { assertInternal, Door, nowSeconds, recordOf } from "./door.ts";
+
+const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
+
+test("two workers share one bucket", () => {
+  const sharedData = new SharedData();
+  const workers = [new Door("limits", { sharedData }), new Door("limits", { sharedData })];
+  const admitted = Array.from({ length: 10 }, (_, index) => workers[index % 2]!.request(slow).action);
+  assert.equal(admitted.filter((action) => action === "continue").length, 3);
+});
+
+test("each caller has a bucket of its own", () => {
+  const door = new Door("limits");
+  for (let count = 0; count < 4; count++) door.request(slow);
+  assert.equal(door.request(slow).action, "pause");
+  assert.equal(door.request({ ...slow, caller: "spiffe://example.org/y" }).action, "continue");
+});
+
+test("a full limit answers 429 with Retry-After and the RateLimit headers", () => {
+  const door = new Door("limits");
+  for (let count = 0; count < 3; count++) assert.equal(door.request(slow).action, "continue");
+  const { action, localResponse } = door.request(slow);
+  assert.equal(action, "pause");
+  assert.equal(localResponse!.status, 429);
+  const headers = new Map(localResponse!.headers);
+  assert.equal(headers.get("retry-after"), "3600");
+  assert.match(headers.get("ratelimit-policy") ?? "", /^"slow";q=3;w=\d+$/);
+  assert.match(headers.get("ratelimit") ?? "", /^"slow";r=0;t=3600$/);
+});
+
+test("time fills the bucket again, and no further than its burst", () => {
+  let seconds = nowSeconds;
+  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  const admitted = () =>
+    Array.from({ length: 5 }, () => door.request(slow)).filter(({ action }) => action === "continue").length;
+  assert.equal(admitted(), 3);
+  seconds += 3600;
+  assert.equal(admitted(), 1);
+  seconds += 3600 * 100;
+  assert.equal(admitted(), 3);
+});
+
+test("a clock that steps back neither traps nor admits more than the burst", () => {
+  let seconds = nowSeconds;
+  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  const admitted = () =>
+    Array.from({ length: 5 }, () => door.request(slow)).filter(({ action }) => action === "continue").length;
+  assert.equal(admitted(), 3);
+  seconds -= 1_000_000;
+  assert.equal(admitted(), 0);
+});
+
+test("a request that one limit refuses takes nothing from another", () => {
+  const door = new Door("limits");
+  const both = { ...slow, path: "/both" };
+  assert.deepEqual(
+    Array.from({ length: 5 }, () => door.request(both).action),
+    ["continue", "continue", "pause", "pause", "pause"],
+  );
+  assert.equal(door.request(slow).action, "continue", "the third token of the caller's bucket is still there");
+});
+
+test("a lost race is run again; losing for ever denies", () => {
+  const door = new Door("limits");
+  door.request(slow);
+  door.host.faults = [{ call: "set_shared_data", nth: 1, result: WasmResult.CasMismatch }];
+  assert.equal(door.request(slow).action, "continue");
+  door.host.faults = [{ call: "set_shared_data", result: WasmResult.CasMismatch }];
+  const outcome = door.request(slow);
+  assertInternal(outcome, "every compare-and-swap is lost");
+  assert.ok(outcome.calls.length < 200, "attempts are bounded");
+});
+
+test("foreign bytes under a bucket's key deny or start anew, and never trap", () => {
+  for (const bytes of [
+    new Uint8Array(),
+    Uint8Array.of(1),
+    new Uint8Array(64).fill(0xff),
+    new Uint8Array(4096).fill(0xff),
+  ]) {
+    const sharedData = new SharedData();
+    const door = new Door("limits", { sharedData });
+    door.request(slow);
+    for (const key of sharedData.keys()) sharedData.set(key, bytes, 0);
+    const outcome = door.request(slow);
+    assert.equal(outcome.trapped, false);
+    assert.ok(outcome.action === "continue" || outcome.localResponse!.requestedStatus >= 400);
+  }
+});
+
+test("keys are bounded in number and prefixed", () => {
+  const sharedData = new SharedData();
+  const door = new Door("limits", { sharedData });
+  for (let caller = 0; caller < 6000; caller++) door.request({ ...slow, caller: `spiffe://example.org/c${caller}` });
+  assert.ok(sharedData.size <= 4096, `${sharedData.size} keys`);
+  assert.ok(
+    sharedData.keys().every((key) => key.startsWith("sallyport")),
+    sharedData.keys()[0],
+  );
+});
+
+test("the record names rule and reason", () => {
+  const door = new Door("limits");
+  for (let count = 0; count < 3; count++) door.request(slow);
+  const { decision, reason, rule } = recordOf(door.request(slow));
+  assert.deepEqual({ decision, reason, rule }, { decision: "deny", reason: "limit_exceeded", rule: "per-caller" });
+});

@@ -1,0 +1,92 @@
+/** Configurations that follow one another in one VM, as Envoy does with an update. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { Door, policyNamed } from "./door.ts";
+
+const request = { source: "10.0.0.1", host: "h", headers: [], token: null };
+const oneAllowed = { ...request, caller: "spiffe://example.org/fleet/7", method: "GET", path: "/child" };
+
+test("two configurations live side by side, each with its own policy", () => {
+  const door = new Door("shop");
+  const second = door.host.startPlugin(pluginConfiguration(policyNamed("callers").image));
+  assert.equal(second.ok, true);
+  assert.equal(door.host.request(door.root, hostRequest(oneAllowed)).action, "pause");
+  assert.equal(door.host.request(second.rootContext, hostRequest(oneAllowed)).action, "continue");
+  door.host.deleteContext(door.root);
+  assert.equal(door.host.request(second.rootContext, hostRequest(oneAllowed)).action, "continue");
+});
+
+test("a refused configuration leaves the old one in force", () => {
+  const door = new Door("callers");
+  for (const bad of ["{", '{"policy":"AAAA"}', '{"policy":1}']) {
+    const refused = door.host.startPlugin(bad);
+    assert.equal(refused.ok, false);
+    door.host.deleteContext(refused.rootContext);
+  }
+  assert.equal(door.host.request(door.root, hostRequest(oneAllowed)).action, "continue");
+});
+
+test("a request of a root context without a policy is refused", () => {
+  const door = new Door("callers");
+  const refused = door.host.startPlugin("{");
+  const outcome = door.host.request(refused.rootContext, hostRequest(oneAllowed));
+  assert.equal(outcome.action, "pause");
+  assert.equal(outcome.localResponse!.requestedStatus, 503);
+});
+
+test("streams opened before a reload end after it", () => {
+  const door = new Door("callers");
+  const open = Array.from({ length: 50 }, () =>
+    door.host.request(door.root, { ...hostRequest(oneAllowed), keepOpen: true }),
+  );
+  const second = door.host.startPlugin(pluginConfiguration(policyNamed("shop").image));
+  for (const { context, action } of open) {
+    assert.equal(action, "continue");
+    door.host.deleteContext(context);
+  }
+  door.host.deleteContext(door.root);
+  assert.equal(door.host.request(second.rootContext, hostRequest(oneAllowed)).action, "pause");
+});
+
+test("a thousand reloads grow no memory", () => {
+  const door = new Door("shop");
+  const configurations = ["shop", "callers", "endpoints", "tokens", "limits"].map((name) =>
+    pluginConfiguration(policyNamed(name).image),
+  );
+  let root = door.root;
+  const reload = (count: number): void => {
+    const started = door.host.startPlugin(configurations[count % configurations.length]);
+    assert.equal(started.ok, true);
+    door.host.request(root, hostRequest(oneAllowed));
+    door.host.deleteContext(root);
+    root = started.rootContext;
+  };
+  for (let count = 0; count < 10; count++) reload(count);
+  const before = door.host.memoryBytes;
+  for (let count = 0; count < 1000; count++) reload(count);
+  assert.equal(door.host.memoryBytes, before);
+});
+
+test("a thousand refused configurations grow no memory", () => {
+  const door = new Door("shop");
+  const image = Buffer.from(policyNamed("shop").image);
+  image[200]! ^= 1;
+  const refuse = () => {
+    const { ok, rootContext } = door.host.startPlugin(pluginConfiguration(image));
+    assert.equal(ok, false);
+    door.host.deleteContext(rootContext);
+  };
+  refuse();
+  const before = door.host.memoryBytes;
+  for (let count = 0; count < 1000; count++) refuse();
+  assert.equal(door.host.memoryBytes, before);
+});
+
+test("a hundred thousand requests grow no memory", () => {
+  const door = new Door("shop");
+  const before = door.host.memoryBytes;
+  const asked = hostRequest({ ...oneAllowed, path: "/healthz" });
+  for (let count = 0; count < 100_000; count++) door.host.request(door.root, asked);
+  assert.equal(door.host.memoryBytes, before);
+});

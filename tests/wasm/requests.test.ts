@@ -1,0 +1,116 @@
+/** Requests at the edges: too large, lacking what every request has, or made of odd bytes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Pair } from "../../scripts/host/pairs.ts";
+import { assertInternal, Door, recordOf } from "./door.ts";
+
+const pseudo: Pair[] = [
+  [":method", "GET"],
+  [":path", "/healthz"],
+  [":authority", "localhost"],
+];
+
+test("headers larger than the arena are a clean denial", () => {
+  const door = new Door("shop");
+  const headers: Pair[] = [...pseudo, ...Array.from({ length: 100 }, (_, n): Pair => [`x-${n}`, "a".repeat(4000)])];
+  const outcome = door.host.request(door.root, { headers });
+  assertInternal(outcome, "400 kB of headers");
+  assert.equal(recordOf(outcome).reason, "internal");
+  assert.equal(door.host.request(door.root, { headers: pseudo }).action, "continue", "the arena is free again");
+});
+
+test("however full the arena, a request never traps, never takes the proxy down and is decided alike", () => {
+  const door = new Door("shop");
+  const token = door.token({ sub: "a".repeat(4000) });
+  const profile = {
+    caller: "spiffe://example.org/web",
+    host: "users.example.org",
+    method: "GET",
+    path: "/users/7",
+    token,
+  };
+  let refused = 0;
+  for (let size = 0; size <= 131_072; size += 61) {
+    const outcome = door.request({ ...profile, headers: [["x-padding", "a".repeat(size)]] });
+    assert.equal(outcome.trapped, false, `${size} bytes`);
+    if (outcome.action === "continue") assert.equal(refused, 0, `${size} bytes pass though fewer did not`);
+    else refused++;
+    if (outcome.action === "pause") assertInternal(outcome, `${size} bytes`);
+  }
+  assert.ok(refused > 0, "the arena is bounded");
+});
+
+test("sixty kilobytes of headers, Envoy's own limit, leave room for the largest token", () => {
+  const door = new Door("shop");
+  let token = "";
+  for (let size = 5300; token.length < 8150; size++)
+    token = door.token({ sub: "a".repeat(size), scope: "orders:write" });
+  assert.ok(token.length <= 8192);
+  const padding = "a".repeat(60 * 1024 - token.length - 300);
+  const outcome = door.order({ token, headers: [["x-padding", padding]] });
+  assert.equal(outcome.action, "continue", outcome.localResponse?.details);
+});
+
+test("a token beyond the bound is refused by name", () => {
+  const door = new Door("shop");
+  const outcome = door.order({ token: "a".repeat(8193) });
+  assert.equal(recordOf(outcome).reason, "token_too_large");
+  assert.equal(outcome.localResponse!.requestedStatus, 401);
+});
+
+for (const missing of pseudo) {
+  test(`a request without ${missing[0]} is malformed`, () => {
+    const door = new Door("shop");
+    const outcome = door.host.request(door.root, { headers: pseudo.filter((pair) => pair !== missing) });
+    assert.equal(outcome.action, "pause");
+    assert.equal(outcome.localResponse!.requestedStatus, 400);
+    assert.equal(recordOf(outcome).reason, "request_malformed");
+  });
+
+  test(`a request with an empty ${missing[0]} is malformed`, () => {
+    const door = new Door("shop");
+    const headers = pseudo.map((pair): Pair => (pair === missing ? [pair[0], ""] : pair));
+    const outcome = door.host.request(door.root, { headers });
+    assert.equal(outcome.localResponse?.requestedStatus, 400);
+  });
+}
+
+test("no headers at all", () => {
+  const door = new Door("shop");
+  assertInternal(door.host.request(door.root, { headers: [] }), "no headers");
+});
+
+test("every byte in path, host, method, caller and token: decided, never a trap, never let through", () => {
+  const door = new Door("shop");
+  for (let byte = 0; byte < 256; byte++) {
+    const odd = String.fromCharCode(byte);
+    for (const request of [
+      { path: `/orders/${odd}${odd}`, method: "PATCH" },
+      { host: `a${odd}b`, method: "PATCH" },
+      { method: odd },
+      { caller: `spiffe://example.org/${odd}`, method: "PATCH" },
+      { token: odd },
+      { token: `${odd}.${odd}.${odd}` },
+    ]) {
+      const outcome = door.request(request);
+      assert.equal(outcome.trapped, false, `byte ${byte} in ${Object.keys(request)[0]}`);
+      assert.equal(outcome.action, "pause", `byte ${byte} in ${Object.keys(request)[0]}`);
+      assert.ok([400, 401, 403].includes(outcome.localResponse!.requestedStatus), `byte ${byte}`);
+    }
+  }
+});
+
+test("records and details stay well-formed whatever the caller's ID holds", () => {
+  const door = new Door("shop");
+  for (const caller of [
+    'spiffe://example.org/"',
+    "spiffe://example.org/\\",
+    "spiffe://example.org/\u0001",
+    `spiffe://example.org/${"a".repeat(3000)}`,
+    "é",
+  ]) {
+    const outcome = door.request({ caller });
+    assert.equal(recordOf(outcome).reason, "identity_malformed");
+    assert.doesNotMatch(outcome.localResponse!.details, /\s/);
+  }
+});
