@@ -83,7 +83,10 @@ function findEmbedded(): bool {
   const distance = load<u32>(trailer, 8);
   policySize = load<u32>(trailer, 12);
   policyStart = end - distance;
-  const isInside = distance <= <u32>(end - __heap_base) && policySize <= distance - layout.trailer_bytes;
+  const isInside =
+    distance >= layout.trailer_bytes &&
+    distance <= <u32>(end - __heap_base) &&
+    policySize <= distance - layout.trailer_bytes;
   if (load<u32>(trailer, 4) != layout.image_version || !isInside || (policyStart & 7) != 0) {
     return refuse("the embedded policy image is not where its trailer says");
   }

@@ -13,6 +13,7 @@ export const enum Failure {
   SET_PROPERTY,
   INCREMENT_METRIC,
   SEND_LOCAL_RESPONSE,
+  CALLER_GROUPS,
   INDEX_VISITS,
   CANDIDATE_RULES,
   COUNT,
@@ -44,6 +45,8 @@ export function failureName(failure: Failure): string {
       return "increment_metric";
     case Failure.SEND_LOCAL_RESPONSE:
       return "send_local_response";
+    case Failure.CALLER_GROUPS:
+      return "caller_groups";
     case Failure.INDEX_VISITS:
       return "index_visits";
     case Failure.CANDIDATE_RULES:

@@ -24,6 +24,7 @@ import { respond, respondPlainly } from "./verdict/respond";
 /** What the second lock, a native filter behind ours, looks for: filter state `wasm.verdict` of exactly `allow`. */
 const verdict_property = literal("verdict");
 const allow_value = literal("allow");
+const deny_value = literal("deny");
 
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32): Action {
@@ -53,17 +54,20 @@ function decide(policy: Policy): Reason {
   return evaluate(policy);
 }
 
-/** Admits only after the decision was counted, recorded and marked: a request that left no trace does not pass. */
+/**
+ * Admits only after the decision was marked, counted and recorded: a request that left no trace does not pass. The mark
+ * comes first, so that record and counters tell of a mark that could not be set.
+ */
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
+  const admits = reason == Reason.ALLOWED || policy.shadow;
+  const marked = admits && writeProperty(verdict_property, allow_value.start, allow_value.size);
+  if (admits && !marked) reason = Reason.INTERNAL;
   if (!countDecision(policy, reason)) reason = Reason.INTERNAL;
   if (!writeRecord(policy, reason)) reason = Reason.INTERNAL;
   if (reason == Reason.INTERNAL) countFailure(policy);
-  if (reason == Reason.ALLOWED || policy.shadow) {
-    if (writeProperty(verdict_property, allow_value.start, allow_value.size)) return Action.CONTINUE;
-    reason = Reason.INTERNAL;
-    countFailure(policy);
-  }
+  if (marked && (reason == Reason.ALLOWED || policy.shadow)) return Action.CONTINUE;
+  if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
   if (!respond(policy, reason)) respondPlainly();
   return Action.STOP;
 }

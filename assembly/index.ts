@@ -53,5 +53,7 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   clearRequest();
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
-  return inspectToken(policy, issuer, start, size_bytes);
+  const reason = inspectToken(policy, issuer, start, size_bytes);
+  resetArena();
+  return reason;
 }

@@ -5,6 +5,8 @@
 
 /** What one callback may take from the host: headers, decoded path and token, the signature's argument, shared data. */
 export const arena_bytes: u32 = 131072;
+/** What a function of the host may return: a verdict, and an error's text. */
+export const foreign_result_bytes: u32 = 1024;
 /** Envoy's own default is 60 KiB of headers; the serialized pairs add 10 bytes a header. */
 export const header_pairs_bytes: u32 = 65536;
 /** The path without its query, as received. */

@@ -30,10 +30,16 @@ export function lendArena(start: usize, size_bytes: usize): void {
   end = start + size_bytes;
 }
 
+/** Whether `size_bytes` more could be taken at once. */
+export function hasRoom(size_bytes: usize): bool {
+  const start = (cursor + 7) & ~(<usize>7);
+  return start <= end && size_bytes <= end - start;
+}
+
 /** Takes `size_bytes`, 8-aligned; 0 when the arena is full. */
 export function takeBytes(size_bytes: usize): usize {
   const start = (cursor + 7) & ~(<usize>7);
-  if (start > end || size_bytes > end - start) return 0;
+  if (!hasRoom(size_bytes)) return 0;
   cursor = start + size_bytes;
   return start;
 }

@@ -4,8 +4,10 @@
  */
 import { Literal } from "../bytes/literal";
 import { Failure } from "../failure";
+import { foreign_result_bytes } from "../limits";
 import * as abi from "./abi";
 import { LogLevel, Result } from "./abi";
+import { hasRoom } from "./arena";
 
 export const enum Read {
   PRESENT = 0,
@@ -60,8 +62,15 @@ export function readSharedData(key: usize, keySize: u32): Read {
   return finishRead(result, Failure.GET_SHARED_DATA);
 }
 
-/** Calls a function of the host by name; what it returns is the value read. */
+/**
+ * Calls a function of the host by name; what it returns is the value read. Envoy writes what a function returns without
+ * asking whether `malloc` had anything to give (source/extensions/common/wasm/foreign.cc), so that is asked here first.
+ */
 export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
+  if (!hasRoom(foreign_result_bytes)) {
+    lastFailure = Failure.ARENA_FULL;
+    return Read.FAILED;
+  }
   clearOut();
   const result = abi.proxy_call_foreign_function(name.start, name.size, argument, argumentSize, out, out + 4);
   return finishRead(result, Failure.CALL_FOREIGN_FUNCTION);

@@ -28,9 +28,9 @@ export function findCandidates(policy: Policy): Reason {
 }
 
 function findGroups(policy: Policy): bool {
-  addGroup(layout.group_anonymous);
+  addMembership(layout.group_anonymous);
   if (request.callerReason != Reason.ALLOWED) return true;
-  addGroup(layout.group_any);
+  addMembership(layout.group_any);
   const start = request.callerStart;
   const size = request.callerSize;
   if (!addGroupsOf(policy, layout.caller_exact, start, size)) return false;
@@ -68,13 +68,16 @@ function addGroupsOf(policy: Policy, kind: u32, start: usize, size: u32): bool {
   const words = sectionStart(policy, layout.section_words);
   for (let index: u32 = 0; index < count; index++) {
     const number = load<u32>(words + ((<usize>(first + index)) << 2));
-    if (inspecting) reportGroup(number);
-    if (!addGroup(number)) {
-      fail(Failure.CANDIDATE_RULES);
-      return false;
-    }
+    if (!addMembership(number)) return false;
   }
   return true;
+}
+
+function addMembership(number: u32): bool {
+  if (inspecting) reportGroup(number);
+  if (addGroup(number)) return true;
+  fail(Failure.CALLER_GROUPS);
+  return false;
 }
 
 function walkHosts(policy: Policy): bool {

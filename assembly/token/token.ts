@@ -6,6 +6,7 @@
 import { inspecting, reportSignature, Signature } from "../audit/inspect";
 import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
+import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -95,7 +96,7 @@ function signatureOf(reason: Reason): Signature {
  * which the filter would not come to.
  */
 export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u32): Reason {
-  let reason = parseJws(start, size);
+  let reason = size > token_bytes ? Reason.TOKEN_TOO_LARGE : parseJws(start, size);
   if (reason != Reason.ALLOWED) {
     reportSignature(signatureOf(reason));
     return reason;

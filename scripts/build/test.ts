@@ -19,7 +19,8 @@ interface Tally {
 
 /** Folders below tests/ by suite, fast ones first. `unit` is the inner loop: no Envoy, no long search. */
 const suites: Record<string, string[]> = {
-  unit: ["unit", "build", "policy", "wasm"],
+  unit: ["unit", "policy", "wasm"],
+  build: ["build", "host"],
   cli: ["cli"],
   fuzz: ["fuzz"],
   envoy: ["envoy"],

@@ -22,10 +22,10 @@ describe("admitted", () => {
       "call_foreign_function verify_signature",
       "get_shared_data",
       "set_shared_data",
+      mark,
       requests("allow"),
       rules("checkout-orders", "allow"),
       record,
-      mark,
     ]);
     assert.equal(outcome.filterState.get("verdict"), "allow");
     assert.equal(outcome.localResponse, undefined);
@@ -47,10 +47,10 @@ describe("admitted", () => {
     assert.equal(outcome.action, "continue");
     assert.deepEqual(callNames(outcome.calls), [
       ...readings,
+      mark,
       requests("allow"),
       rules("health", "allow"),
       record,
-      mark,
     ]);
   });
 });

@@ -6,7 +6,7 @@ import { BoundError } from "../../scripts/policy/compile.ts";
 import { writeImage } from "../../scripts/policy/image.ts";
 import { parseKeySet } from "../../scripts/policy/keys.ts";
 import { reporterFor } from "../../scripts/policy/read.ts";
-import { check, withRule } from "./support.ts";
+import { check, withRule } from "../policy/support.ts";
 
 const parameters = { numRuns: 1500, ...(process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) }) };
 
