@@ -22,7 +22,8 @@ import { log, Read, readConfiguration, valueSize, valueStart } from "./host/host
 import { giveRegion, takeRegion } from "./host/region";
 import { addPolicy, removePolicy } from "./host/root";
 import { log_bytes } from "./limits";
-import { isImage, no_section, problem, problemRecord, problemSection } from "./policy/image";
+import { draft, no_section, problem, problemRecord, problemSection } from "./policy/check";
+import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
 import { head, Policy, sectionCount } from "./policy/policy";
 import { hostCanVerify } from "./token/signature";
@@ -95,10 +96,11 @@ function findEmbedded(): bool {
 
 function putInForce(rootContext: u32, region: usize): bool {
   if (!isImage(policyStart, policySize)) return refuseImage();
-  const draft = changetype<Policy>(imageless);
-  draft.image = policyStart;
   const bytes = takeRegion(offsetof<Policy>() + <usize>countersBytes(draft));
-  if (bytes == 0) return denyEverything();
+  if (bytes == 0) {
+    giveRegion(region);
+    return denyEverything();
+  }
   const policy = changetype<Policy>(bytes);
   policy.image = policyStart;
   policy.imageBytes = policySize;
@@ -115,10 +117,6 @@ function putInForce(rootContext: u32, region: usize): bool {
   addPolicy(policy);
   return true;
 }
-
-/** Room for a policy whose size is not known yet. */
-const imageless: usize = memory.data(64, 8);
-if (!(offsetof<Policy>() <= 64)) ERROR("a draft holds a policy");
 
 /** Whether the host can do what the policy will ask of it. */
 function isServed(policy: Policy): bool {

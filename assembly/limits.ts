@@ -26,6 +26,8 @@ export const json_depth: u32 = 16;
 export const spiffe_id_bytes: u32 = 2048;
 export const trust_domain_bytes: u32 = 255;
 
+/** Slots of a table one lookup looks at. Tables are at most half full, so that even the longest search of a large one is far shorter. */
+export const slot_probes: u32 = 1024;
 /** Nodes of the endpoint index one request may visit, and rules it may have to judge. */
 export const index_visits: u32 = 4096;
 export const candidate_rules: u32 = 1024;

@@ -1,6 +1,6 @@
 /**
- * MurmurHash3_x86_32 (Austin Appleby, public domain), the hash of the image's tables, of its checksum and of buckets.
- * Not for authenticity: where an adversary chooses the bytes, a full comparison or a bound decides.
+ * MurmurHash3_x86_32 (Austin Appleby, public domain), the hash of the image's tables and of its checksum. Not for
+ * what an adversary may make collide: tables compare in full, buckets use SipHash (bytes/siphash.ts).
  */
 
 /** The hash of `size` bytes at `start`. */

@@ -30,6 +30,16 @@ export function lendArena(start: usize, size_bytes: usize): void {
   end = start + size_bytes;
 }
 
+/** Where the arena stands, for `rewindArena`. */
+export function arenaMark(): usize {
+  return cursor;
+}
+
+/** Frees what was taken since `mark`. */
+export function rewindArena(mark: usize): void {
+  cursor = mark;
+}
+
 /** Whether `size_bytes` more could be taken at once. */
 export function hasRoom(size_bytes: usize): bool {
   const start = (cursor + 7) & ~(<usize>7);

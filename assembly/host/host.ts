@@ -87,11 +87,9 @@ export function hasForeignFunction(name: Literal): bool {
 export function readClock(): u64 {
   store<u64>(out, 0);
   const result = abi.proxy_get_current_time_nanoseconds(out);
-  if (result != Result.OK) {
-    lastFailure = Failure.GET_CURRENT_TIME;
-    return 0;
-  }
-  return load<u64>(out);
+  const now = result == Result.OK ? load<u64>(out) : 0;
+  if (now == 0) lastFailure = Failure.GET_CURRENT_TIME;
+  return now;
 }
 
 /** Writes a shared value if its number is still `cas`. OK, CAS_MISMATCH, or a failure. */

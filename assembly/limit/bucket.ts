@@ -26,7 +26,7 @@ export function secondsUntilToken(fullAt: u64, now: u64, interval_nanoseconds: u
 }
 
 /** A bucket is never more than empty: a clock that stepped back, or a limit that was lowered, must not shut anyone out for longer. */
-function clampedFullAt(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+export function clampedFullAt(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
   const emptyAt = now + capacity(interval_nanoseconds, burst_tokens);
   return min(max(fullAt, now), emptyAt);
 }

@@ -2,8 +2,8 @@
  * The limits of an allow rule. All must have room; a request that is refused for one takes nothing from the others,
  * short of a race between workers, which errs towards denying.
  */
-import { hash32 } from "../bytes/hash";
 import * as json from "../bytes/json";
+import { sipHash } from "../bytes/siphash";
 import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -41,12 +41,9 @@ function takeEach(policy: Policy, first: u32, count: u32, dry: bool): Reason {
 function takeOne(policy: Policy, number: u32, dry: bool): Take {
   const limit = limitAt(policy, number);
   const seed = load<u32>(limit, layout.limit_seed);
-  const hash = hashSelected(policy, limit, seed);
-  const fingerprint = ((<u64>hashSelected(policy, limit, ~seed)) << 32) | <u64>hash;
   return takeFrom(
     seed,
-    hash,
-    fingerprint,
+    fingerprint(policy, limit, seed),
     request.nowNanoseconds,
     load<u64>(limit, layout.limit_interval_nanoseconds),
     load<u32>(limit, layout.limit_burst_tokens),
@@ -54,27 +51,27 @@ function takeOne(policy: Policy, number: u32, dry: bool): Take {
   );
 }
 
+/** What kind of value goes into a fingerprint: the string "1" and the number 1 are two clients, and so are "" and none. */
+const kind_absent: u64 = 0x100;
+const kind_caller: u64 = 0x101;
+
 /** The hash of what the limit counts by. Each value's own hash ends with its size, so no two lists run together. */
-function hashSelected(policy: Policy, limit: usize, seed: u32): u32 {
+function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
   const first = load<u32>(limit, layout.limit_per);
   const count = load<u32>(limit, layout.limit_per + 4);
-  let hash = seed;
+  let hash = <u64>seed;
   for (let index: u32 = 0; index < count; index++) {
     const selector = recordAt(policy, layout.section_selectors, first + index);
     if (load<u32>(selector) == layout.selector_caller) {
       const known = request.callerReason == Reason.ALLOWED;
-      hash = hash32(hash, request.callerStart, known ? request.callerSize : 0);
-    } else {
-      hash = hashClaim(hash, findClaim(policy, selector));
+      hash = sipHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
+      continue;
     }
+    const claim = findClaim(policy, selector);
+    if (claim == json.absent) hash = sipHash(hash, kind_absent, 0, 0);
+    else hash = sipHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
   }
   return hash;
-}
-
-/** The kind goes in first: the string "1" and the number 1 are two clients, and so are "" and no claim at all. */
-function hashClaim(hash: u32, claim: i32): u32 {
-  if (claim == json.absent) return hash32(~hash, 0, 0);
-  return hash32(hash ^ (<u32>json.kindOf(claim) + 1), json.startOf(claim), json.sizeOf(claim));
 }
 
 /** The claim at the end of a path of names; only a verified token has any. */

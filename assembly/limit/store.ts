@@ -8,7 +8,7 @@
  *   +-------------------+-------------+------------------ ... -+
  *
  * A key's hash names its set, its fingerprint the bucket there. A bucket that is full again is free for another key: no
- * client comes back to more than it left. When all in a set are in use, the newcomer shares the one that is fullest,
+ * client comes back to more than it left. When all in a set are in use, the newcomer shares one of them, always the same,
  * which errs towards denying.
  *
  * Updates are compare-and-swap. A set that does not exist yet is created with a number no set can have: the host
@@ -20,9 +20,10 @@ import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
-import { secondsUntilToken, takeToken } from "./bucket";
+import { clampedFullAt, secondsUntilToken, takeToken } from "./bucket";
 
-if (!((bucket_sets & (bucket_sets - 1)) == 0)) ERROR("the hash is masked");
+if (!((bucket_sets & (bucket_sets - 1)) == 0)) ERROR("the fingerprint is masked");
+if (!((bucket_ways & (bucket_ways - 1)) == 0)) ERROR("the fingerprint is masked");
 
 export const enum Take {
   /** A token was taken, or could be. */
@@ -46,12 +47,11 @@ const writer = changetype<Writer>(memory.data(32, 8));
 let cas: u32 = 0;
 
 /**
- * Takes a token from the bucket of `hash` and `fingerprint` under a limit's `seed`; with `dry`, only says whether one
+ * Takes a token from the bucket of a key's `fingerprint` under a limit's `seed`; with `dry`, only says whether one
  * could be taken.
  */
 export function takeFrom(
   seed: u32,
-  hash: u32,
   fingerprint: u64,
   now: u64,
   interval_nanoseconds: u64,
@@ -61,7 +61,7 @@ export function takeFrom(
   openWriter(writer, key, key_bytes);
   writeText(writer, "sallyport:bucket:1:");
   writeWord(writer, seed);
-  writeWord(writer, hash & (bucket_sets - 1));
+  writeWord(writer, <u32>fingerprint & (bucket_sets - 1));
   for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
@@ -69,7 +69,9 @@ export function takeFrom(
     const after = takeToken(fullAt, now, interval_nanoseconds, burst_tokens);
     if (after == 0) {
       waitSeconds = secondsUntilToken(fullAt, now, interval_nanoseconds, burst_tokens);
-      return Take.EMPTY;
+      return keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))
+        ? Take.EMPTY
+        : Take.FAILED;
     }
     if (dry) return Take.TAKEN;
     // A bucket in use keeps its owner's fingerprint, also where another key shares it.
@@ -81,6 +83,17 @@ export function takeFrom(
   }
   fail(Failure.SHARED_DATA_CONTENTION);
   return Take.FAILED;
+}
+
+/**
+ * A bucket that was more than empty, after the clock stepped back or the limit was changed, is written back as just
+ * empty: else it would be found so for as long as the clock was off. Where another worker was first, that one did it.
+ */
+function keepClamped(way: usize, clamped: u64): bool {
+  if (load<u64>(way, 8) == clamped) return true;
+  store<u64>(way, clamped, 8);
+  const result = writeSharedData(key, writer.size, set, set_bytes, cas);
+  return result == Result.OK || result == Result.CAS_MISMATCH;
 }
 
 function readSet(): bool {
@@ -100,13 +113,13 @@ function readSet(): bool {
   return true;
 }
 
-/** The key's own bucket, else a free one, else the one that is fullest. */
+/** The key's own bucket, else a free one, else one that the fingerprint names. */
 function chooseWay(fingerprint: u64, now: u64): usize {
-  let chosen = set;
+  let free: usize = 0;
   const end = set + set_bytes;
   for (let way = set; way < end; way += way_bytes) {
-    if (load<u64>(way) == fingerprint && load<u64>(way, 8) > now) return way;
-    if (load<u64>(way, 8) < load<u64>(chosen, 8)) chosen = way;
+    if (load<u64>(way, 8) <= now) free = way;
+    else if (load<u64>(way) == fingerprint) return way;
   }
-  return chosen;
+  return free != 0 ? free : set + <usize>(<u32>(fingerprint >> 32) & (bucket_ways - 1)) * way_bytes;
 }

@@ -4,20 +4,20 @@
  */
 
 import { inspecting, reportEntry, reportGroup, reportHost } from "../audit/inspect";
-import { hash32 } from "../bytes/hash";
 import { sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
-import { index_visits, path_segments, pattern_segments } from "../limits";
+import { index_visits, method_bytes, path_segments, pattern_segments } from "../limits";
 import { Reason } from "../reason";
 import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
 import * as layout from "./layout";
-import { head, Policy, recordAt, sectionCount, sectionStart, textAt, textSize, textStart } from "./policy";
+import { head, Policy, recordAt, ruleAt, sectionCount, sectionStart, textAt, textSize, textStart } from "./policy";
+import { findCaller, findEdge, findHost, findRoot } from "./table";
 
 /** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
 const pending: usize = memory.data((path_segments + 2) * 8, 4);
-const pair: usize = memory.data(8, 4);
+const capitals: usize = memory.data(method_bytes);
 let visits: u32 = 0;
 
 /** Collects the candidate rules in the request's slot. INTERNAL where a bound was met, else ALLOWED. */
@@ -61,8 +61,9 @@ function countSegments(start: usize, size: u32): u32 {
 }
 
 function addGroupsOf(policy: Policy, kind: u32, start: usize, size: u32): bool {
-  const caller = find(policy, layout.section_caller_slots, layout.section_callers, kind, start, size);
-  if (caller == 0) return true;
+  const place = findCaller(policy, kind, start, size);
+  if (place < 0) return true;
+  const caller = recordAt(policy, layout.section_callers, place);
   const first = load<u32>(caller, layout.caller_groups_run);
   const count = load<u32>(caller, layout.caller_groups_run + 4);
   const words = sectionStart(policy, layout.section_words);
@@ -99,17 +100,16 @@ function walkHosts(policy: Policy): bool {
 }
 
 function walkHost(policy: Policy, kind: u32, start: usize, size: u32): bool {
-  const host = find(policy, layout.section_host_slots, layout.section_hosts, kind, start, size);
-  if (host == 0) return true;
-  const index = <u32>(host - sectionStart(policy, layout.section_hosts)) / layout.host_record_bytes;
-  return walkGroups(policy, index + 1);
+  const place = findHost(policy, kind, start, size);
+  return place < 0 || walkGroups(policy, place + 1);
 }
 
 function walkGroups(policy: Policy, host: u32): bool {
   if (inspecting) reportHost(host);
   for (let index: u32 = 0; index < request.groupCount; index++) {
     const root = findRoot(policy, group(index), host);
-    if (root >= 0 && !walk(policy, root)) return false;
+    if (root >= 0 && !walk(policy, load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node)))
+      return false;
   }
   return true;
 }
@@ -134,8 +134,10 @@ function walk(policy: Policy, root: u32): bool {
     }
     const wildcard = load<u32>(record, layout.node_wildcard);
     if (wildcard != 0) push(waiting++, wildcard - 1, depth + 1);
-    const child = findChild(policy, node, depth);
-    if (child >= 0) push(waiting++, child, depth + 1);
+    const edge = findEdge(policy, node, segmentStart(depth), segmentSize(depth));
+    if (edge >= 0) {
+      push(waiting++, load<u32>(recordAt(policy, layout.section_edges, edge), layout.edge_child), depth + 1);
+    }
   }
   return true;
 }
@@ -150,11 +152,10 @@ function addEntries(policy: Policy, run: usize): bool {
   const first = load<u32>(run);
   const count = load<u32>(run, 4);
   if (count == 0) return true;
-  const method = methodBit(policy);
   let entry = recordAt(policy, layout.section_entries, first);
   for (let index: u32 = 0; index < count; index++) {
     const rule = load<u32>(entry);
-    if ((load<u32>(entry, layout.entry_methods) & method) == 0) {
+    if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods))) {
       if (inspecting) reportEntry(rule);
     } else if (!addCandidate(rule)) {
       fail(Failure.CANDIDATE_RULES);
@@ -165,73 +166,44 @@ function addEntries(policy: Policy, run: usize): bool {
   return true;
 }
 
+/**
+ * Methods are case-sensitive (RFC 9110 §9.1), and so are allow rules. There are upstreams that read `delete` as `DELETE` all
+ * the same, so a deny rule for the one is for the other.
+ */
+function hasMethod(policy: Policy, rule: u32, methods: u32): bool {
+  if ((methods & methodBit(policy)) != 0) return true;
+  if ((methods & capitalMethodBit(policy)) == 0) return false;
+  return load<u32>(ruleAt(policy, rule), layout.rule_action) == layout.action_deny;
+}
+
+const bit_unknown: u32 = 0;
+
 /** The bit of the request's method: its place among those the policy names, or the last bit for all others. */
 function methodBit(policy: Policy): u32 {
+  if (request.methodBit == bit_unknown) {
+    request.methodBit = bitOf(policy, request.methodStart, request.methodSize);
+  }
+  return request.methodBit;
+}
+
+/** The bit of the request's method in capitals. */
+function capitalMethodBit(policy: Policy): u32 {
+  if (request.capitalMethodBit != bit_unknown) return request.capitalMethodBit;
+  for (let index: u32 = 0; index < request.methodSize; index++) {
+    const byte = <u32>load<u8>(request.methodStart + index);
+    store<u8>(capitals + index, byte - 0x61 < 26 ? byte ^ 0x20 : byte);
+  }
+  request.capitalMethodBit = bitOf(policy, capitals, request.methodSize);
+  return request.capitalMethodBit;
+}
+
+function bitOf(policy: Policy, start: usize, size: u32): u32 {
   const record = head(policy);
   const first = load<u32>(record, layout.policy_methods_run);
   const count = load<u32>(record, layout.policy_methods_run + 4);
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
-    if (
-      textSize(text) == request.methodSize &&
-      sameBytes(textStart(policy, text), request.methodStart, request.methodSize)
-    ) {
-      return 1 << index;
-    }
+    if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return 1 << index;
   }
   return 1 << 31;
-}
-
-/** The record of a table of kinds and texts, or 0. CALLERS and HOSTS begin alike. */
-function find(policy: Policy, slotsSection: u32, section: u32, kind: u32, start: usize, size: u32): usize {
-  const slots = sectionStart(policy, slotsSection);
-  const mask = sectionCount(policy, slotsSection) - 1;
-  let slot = hash32(kind, start, size) & mask;
-  while (true) {
-    const value = load<u32>(slots + ((<usize>slot) << 2));
-    if (value == 0) return 0;
-    const record = recordAt(policy, section, value - 1);
-    const text = record + layout.caller_text;
-    if (load<u32>(record) == kind && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) {
-      return record;
-    }
-    slot = (slot + 1) & mask;
-  }
-}
-
-/** The root node of a group and a host number, or -1. */
-function findRoot(policy: Policy, groupNumber: u32, host: u32): i32 {
-  store<u32>(pair, groupNumber);
-  store<u32>(pair, host, 4);
-  const slots = sectionStart(policy, layout.section_root_slots);
-  const mask = sectionCount(policy, layout.section_root_slots) - 1;
-  let slot = hash32(0, pair, 8) & mask;
-  while (true) {
-    const value = load<u32>(slots + ((<usize>slot) << 2));
-    if (value == 0) return -1;
-    const root = recordAt(policy, layout.section_roots, value - 1);
-    if (load<u32>(root) == groupNumber && load<u32>(root, layout.root_host) == host) {
-      return <i32>load<u32>(root, layout.root_node);
-    }
-    slot = (slot + 1) & mask;
-  }
-}
-
-/** The child node along the edge of segment `depth`, or -1. */
-function findChild(policy: Policy, node: u32, depth: u32): i32 {
-  const start = segmentStart(depth);
-  const size = segmentSize(depth);
-  const slots = sectionStart(policy, layout.section_edge_slots);
-  const mask = sectionCount(policy, layout.section_edge_slots) - 1;
-  let slot = hash32(node, start, size) & mask;
-  while (true) {
-    const value = load<u32>(slots + ((<usize>slot) << 2));
-    if (value == 0) return -1;
-    const edge = recordAt(policy, layout.section_edges, value - 1);
-    const text = edge + layout.edge_text;
-    if (load<u32>(edge) == node && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) {
-      return <i32>load<u32>(edge, layout.edge_child);
-    }
-    slot = (slot + 1) & mask;
-  }
 }

@@ -12,7 +12,7 @@ import { literal } from "../bytes/literal";
 import { isLiteral, startsWithLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
-import { host_bytes, method_bytes } from "../limits";
+import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
 import { Reason } from "../reason";
 import { request } from "./request";
 
@@ -26,6 +26,10 @@ const grpc_type = literal("application/grpc");
 /** Reads what the stages need into the request's slot. REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readHeaders(): Reason {
   if (readRequestHeaders() != Read.PRESENT) return Reason.INTERNAL;
+  if (valueSize > header_pairs_bytes) {
+    fail(Failure.ARENA_FULL);
+    return Reason.INTERNAL;
+  }
   if (!readPairs(valueStart, valueSize)) {
     fail(Failure.GET_HEADER_MAP_PAIRS);
     return Reason.INTERNAL;
@@ -108,7 +112,8 @@ function isToken(start: usize, size: u32): bool {
 
 /**
  * Brings the host to the form policies name: lower-case, no port, no trailing dot. False for a host that two readers
- * could take for two names: user information, white space, commas, a port that is no number.
+ * could take for two names: user information, white space, commas, empty labels, a port
+ * that is no number.
  */
 export function readHost(): bool {
   const start = request.hostStart;
@@ -130,6 +135,8 @@ export function readHost(): bool {
       closing = true;
     } else if (colon != size) {
       if (byte - 0x30 >= 10) return false;
+    } else if (byte == 0x2e && (index == 0 || load<u8>(start + index - 1) == 0x2e)) {
+      return false;
     } else if (!isHostByte(byte) && !(bracketed && index == 0)) {
       return false;
     }

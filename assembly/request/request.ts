@@ -20,6 +20,9 @@ export class Request {
   authorizationSize: u32;
   authorizationCount: u32;
   isGrpc: bool;
+  /** policy/match.ts: the bits of the method as it is and in capitals; 0 until asked for. */
+  methodBit: u32;
+  capitalMethodBit: u32;
 
   /** request/path.ts: the decoded segments. */
   segmentCount: u32;

@@ -28,6 +28,9 @@ export class Jws {
   kidStart: usize;
   kidSize: u32;
   algorithm: u32;
+  /** The key the signature was tried with last, and how that went; 0 for none. */
+  triedKey: usize;
+  triedReason: Reason;
 }
 
 export const jws: Jws = changetype<Jws>(memory.data(64, 8));
@@ -50,6 +53,7 @@ export function parseJws(start: usize, size: u32): Reason {
   const afterHeader = size - headerSize - 1;
   const payloadSize = indexOfByte(payload, afterHeader, 0x2e);
   if (payloadSize == 0 || payloadSize == afterHeader) return Reason.TOKEN_MALFORMED;
+  jws.triedKey = 0;
   jws.inputStart = start;
   jws.inputSize = headerSize + 1 + payloadSize;
   // A fourth dot (JWE, RFC 7516) is a byte outside the alphabet to the decoder below.

@@ -10,7 +10,7 @@
 import { Literal, literal } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
 import { Failure } from "../failure";
-import { takeBytes } from "../host/arena";
+import { arenaMark, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
@@ -34,8 +34,22 @@ export function hostCanVerify(): bool {
   return hasForeignFunction(function_name);
 }
 
-/** Verifies the token in `jws` with the key at `key`. TOKEN_SIGNATURE, INTERNAL, or ALLOWED. */
+/**
+ * Verifies the token in `jws` with the key at `key`. TOKEN_SIGNATURE, INTERNAL, or ALLOWED. Issuers may share one `iss` and
+ * their keys: a key is tried once, and the room its trial takes is free again afterwards.
+ */
 export function verifySignature(policy: Policy, key: usize): Reason {
+  const spki = textStart(policy, key + layout.key_spki);
+  if (jws.triedKey == spki) return jws.triedReason;
+  const mark = arenaMark();
+  const reason = verify(policy, key);
+  rewindArena(mark);
+  jws.triedKey = spki;
+  jws.triedReason = reason;
+  return reason;
+}
+
+function verify(policy: Policy, key: usize): Reason {
   let signature = jws.signatureStart;
   let signatureSize = jws.signatureSize;
   if (signatureSize == 0) return Reason.TOKEN_SIGNATURE;

@@ -1,8 +1,8 @@
 /** The compiler as the command line uses it: a policy file in, an image or a module out. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { BoundError } from "./bounds.ts";
 import { checkPolicy } from "./check.ts";
-import { BoundError } from "./compile.ts";
 import { type Diagnostic, Findings, PolicyError, Reporter } from "./diagnostic.ts";
 import { embedImage } from "./embed.ts";
 import { writeImage } from "./image.ts";

@@ -6,9 +6,9 @@
  * A group is `any`, `anonymous`, a caller or pattern that a rule names, or a set that a rule names. A caller is told its
  * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
  */
-import { caller_groups, candidate_rules, index_visits } from "../../assembly/limits.ts";
 import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
-import type { Policy, Rule } from "./model.ts";
+import { checkBounds } from "./bounds.ts";
+import type { Policy } from "./model.ts";
 import { type CallerPattern, callerText } from "./spiffe.ts";
 import { type Target, Tries } from "./trie.ts";
 import type { HostPattern } from "./values.ts";
@@ -32,17 +32,6 @@ export interface Index {
   hostNames: string[];
 }
 
-/** A bound of the engine that a policy passes only as a whole, and the rule to show for it. */
-export class BoundError extends Error {
-  readonly rule: Rule | undefined;
-
-  constructor(message: string, rule: Rule | undefined) {
-    super(message);
-    this.name = "BoundError";
-    this.rule = rule;
-  }
-}
-
 /**
  * Builds the index of a policy.
  * @throws BoundError where a request could need more than assembly/limits.ts has room for
@@ -55,8 +44,7 @@ export function compileIndex(policy: Policy): Index {
   const tries = new Tries();
   const roots = rootsOf(policy, groups.numbers, hostNumbers, tries, targetsOf(policy, methods));
   const callers = callersOf(policy, groups.numbers);
-  checkGroups(callers);
-  return {
+  const index = {
     methods,
     callers,
     hosts,
@@ -65,6 +53,8 @@ export function compileIndex(policy: Policy): Index {
     groupNames: groups.names,
     hostNames: ["any host", ...hosts.map(hostText)],
   };
+  checkBounds(index);
+  return index;
 }
 
 function byBytes(a: string, b: string): number {
@@ -197,46 +187,7 @@ function rootsOf(
       if (node === undefined) {
         node = tries.add(rules, (rule) => targets[rule]!);
         nodes.set(key, node);
-        checkTrie(policy, tries, node, rules);
       }
       return { group: Math.floor(pair / hostCount), host: pair % hostCount, node };
     });
-}
-
-/** What a request could meet on its way through one trie fits the engine's bounds. */
-function checkTrie(policy: Policy, tries: Tries, root: number, rules: number[]): void {
-  const { mostVisits, mostEntries } = tries.nodes[root]!;
-  if (mostVisits > index_visits) {
-    throw new BoundError(
-      `the wildcards of these paths make a request visit up to ${mostVisits} places of the index, of ${index_visits} at most; use fewer \`{…}\` and \`*\` beside literal segments`,
-      policy.rules[rules[0]!],
-    );
-  }
-  if (mostEntries > candidate_rules) {
-    throw new BoundError(
-      `${mostEntries} rules for the same callers fit one path, of ${candidate_rules} at most; join some of them`,
-      policy.rules[rules[0]!],
-    );
-  }
-}
-
-/** A caller's own groups, those of the patterns above it, and the two that everybody can be in fit the engine's bound. */
-function checkGroups(callers: Index["callers"]): void {
-  const counts = new Map(callers.map(({ pattern, groups }) => [callerText(pattern), groups.length]));
-  for (const { pattern, groups } of callers) {
-    let count = 2 + groups.length;
-    const parts = pattern.text.split("/");
-    for (let segments = 0; segments <= pattern.segments; segments++) {
-      const above = parts.slice(0, 3 + segments).join("/");
-      const isOwn = segments === pattern.segments;
-      if (!isOwn || pattern.kind === "child") count += counts.get(`${above}/**`) ?? 0;
-      if (segments === pattern.segments - 1 && pattern.kind === "exact") count += counts.get(`${above}/*`) ?? 0;
-    }
-    if (count > caller_groups) {
-      throw new BoundError(
-        `\`${callerText(pattern)}\` is a member of ${count} sets and patterns that rules name, of ${caller_groups} at most; join some of them`,
-        undefined,
-      );
-    }
-  }
 }

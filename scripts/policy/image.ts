@@ -1,9 +1,10 @@
 /** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
 import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
+import { BoundError } from "./bounds.ts";
 import { StringPool, Words } from "./bytes.ts";
 import { algorithmMask } from "./check-issuer.ts";
-import { BoundError, compileIndex, type Index } from "./compile.ts";
+import { compileIndex, type Index } from "./compile.ts";
 import { hash32 } from "./hash.ts";
 import type { Limit, Policy } from "./model.ts";
 import type { CallerPattern } from "./spiffe.ts";

@@ -1,4 +1,4 @@
-/** Headers larger than the arena, in an Envoy that lets them through: every request is denied, and Envoy stays up. */
+/** Headers as large as the arena takes, and larger, in an Envoy that lets them through: every request is denied, and Envoy stays up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeCorpIssuer, startDoor } from "./harness.ts";
@@ -37,7 +37,7 @@ test("whatever is left of the arena when the signature is verified", async () =>
     };
     assert.equal((await ask(10, token))?.decision, "allow");
     const seen = new Set<string | undefined>();
-    for (let padding = 100_000; padding < 131_072; padding += padding > 110_000 && padding < 114_000 ? 61 : 997) {
+    for (let padding = 40_000; padding < 131_072; padding += padding > 53_000 && padding < 66_000 ? 97 : 1997) {
       const record = await ask(padding, forged);
       assert.equal(record?.decision, "deny", `padding ${padding}`);
       seen.add(record?.reason);

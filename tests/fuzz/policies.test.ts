@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { BoundError } from "../../scripts/policy/compile.ts";
+import { BoundError } from "../../scripts/policy/bounds.ts";
 import { writeImage } from "../../scripts/policy/image.ts";
 import { parseKeySet } from "../../scripts/policy/keys.ts";
 import { reporterFor } from "../../scripts/policy/read.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { caller_groups, candidate_rules } from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
-import { BoundError } from "../../scripts/policy/compile.ts";
+import { BoundError } from "../../scripts/policy/bounds.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
 import { intervalNanoseconds, rateLimitPolicy, writeImage } from "../../scripts/policy/image.ts";
 import type { Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";

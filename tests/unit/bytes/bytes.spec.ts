@@ -1,4 +1,5 @@
 import { hash32 } from "../../../assembly/bytes/hash";
+import { sipHash } from "../../../assembly/bytes/siphash";
 import { indexOfByte, sameBytes } from "../../../assembly/bytes/span";
 import { characterBytes, isUtf8, writeCharacter } from "../../../assembly/bytes/utf8";
 import { openWriter, Writer, writeDecimal, writeJsonString, writeText } from "../../../assembly/bytes/writer";
@@ -33,6 +34,18 @@ describe("hash32 is MurmurHash3_x86_32", () => {
     expect(hashOf(0, "00000000")).toBe(0x2362f9de);
     const hello = bytesOf("Hello, world!");
     expect(hash32(0x9747b28c, hello.start, hello.size)).toBe(0x24884cba);
+  });
+});
+
+describe("sipHash is SipHash-2-4", () => {
+  test("the reference vectors (github.com/veorq/SipHash, vectors.h) under the key 00 01 … 0f", () => {
+    const input = hexBytes("000102030405060708090a0b0c0d0e");
+    const k0: u64 = 0x0706050403020100;
+    const k1: u64 = 0x0f0e0d0c0b0a0908;
+    expect(sipHash(k0, k1, input.start, 0)).toBe(0x726fdb47dd0e0e31);
+    expect(sipHash(k0, k1, input.start, 1)).toBe(0x74f839c593dc67fd);
+    expect(sipHash(k0, k1, input.start, 8)).toBe(0x93f5f5799a932462);
+    expect(sipHash(k0, k1, input.start, 15)).toBe(0xa129ca6149be45e5);
   });
 });
 

@@ -1,0 +1,152 @@
+/**
+ * Validates the index of an image: callers, hosts, roots, nodes, edges and entries, each table complete, so that a rule the
+ * image holds is a rule a lookup finds.
+ */
+import * as limits from "../limits";
+import { at, countOf, draft, image, isRun, isText, lookAt, refuse } from "./check";
+import * as layout from "./layout";
+import { findCaller, findEdge, findHost, findRoot } from "./table";
+
+/** Whether the index is sound. */
+export function hasSoundIndex(): bool {
+  return (
+    isTable(layout.section_caller_slots, layout.section_callers) &&
+    isTable(layout.section_host_slots, layout.section_hosts) &&
+    isTable(layout.section_root_slots, layout.section_roots) &&
+    isTable(layout.section_edge_slots, layout.section_edges) &&
+    hasSoundCallers() &&
+    hasSoundRoots() &&
+    hasSoundNodes() &&
+    hasSoundEdges() &&
+    hasSoundEntries() &&
+    findsEveryRecord()
+  );
+}
+
+/** Each slot is empty or names a record, and at least half are empty, so that every lookup ends. */
+function isTable(slotsSection: u32, recordsSection: u32): bool {
+  lookAt(slotsSection, 0);
+  const slots = countOf(slotsSection);
+  const records = countOf(recordsSection);
+  if (slots == 0 || (slots & (slots - 1)) != 0 || records > slots >> 1) return refuse("slots are no table");
+  let taken: u32 = 0;
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    lookAt(slotsSection, slot);
+    const value = load<u32>(at(slotsSection, slot));
+    if (value > records) return refuse("slot out of bounds");
+    if (value != 0) taken++;
+  }
+  return taken == records ? true : refuse("slots and records differ in number");
+}
+
+function hasSoundCallers(): bool {
+  lookAt(layout.section_callers, 0);
+  const count = countOf(layout.section_callers);
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(layout.section_callers, index);
+    const caller = at(layout.section_callers, index);
+    if (load<u32>(caller) > layout.caller_descendants) return refuse("caller kind");
+    if (!isText(caller + layout.caller_text, limits.spiffe_id_bytes)) return refuse("caller text");
+    if (!isRun(caller + layout.caller_groups_run, layout.section_words)) return refuse("caller groups");
+  }
+  lookAt(layout.section_hosts, 0);
+  const hosts = countOf(layout.section_hosts);
+  for (let index: u32 = 0; index < hosts; index++) {
+    lookAt(layout.section_hosts, index);
+    const host = at(layout.section_hosts, index);
+    if (load<u32>(host) > layout.host_suffix) return refuse("host kind");
+    if (!isText(host + layout.host_text, limits.host_bytes)) return refuse("host text");
+  }
+  return true;
+}
+
+function hasSoundRoots(): bool {
+  lookAt(layout.section_roots, 0);
+  const count = countOf(layout.section_roots);
+  const nodes = countOf(layout.section_nodes);
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(layout.section_roots, index);
+    if (load<u32>(at(layout.section_roots, index), layout.root_node) >= nodes) return refuse("root node");
+  }
+  return true;
+}
+
+/** A child comes after its parent, so that no walk can turn in circles. */
+function hasSoundNodes(): bool {
+  lookAt(layout.section_nodes, 0);
+  const nodes = countOf(layout.section_nodes);
+  for (let index: u32 = 0; index < nodes; index++) {
+    lookAt(layout.section_nodes, index);
+    const node = at(layout.section_nodes, index);
+    const wildcard = load<u32>(node, layout.node_wildcard);
+    if (wildcard != 0 && (wildcard > nodes || wildcard - 1 <= index)) return refuse("wildcard child");
+    if (!isEntryRun(node + layout.node_ends)) return refuse("entries that end");
+    if (!isEntryRun(node + layout.node_tails)) return refuse("entries that go on");
+  }
+  return true;
+}
+
+/** More rules at one place than a request may have to judge would only ever deny. */
+function isEntryRun(run: usize): bool {
+  return isRun(run, layout.section_entries) && load<u32>(run, 4) <= limits.candidate_rules;
+}
+
+function hasSoundEdges(): bool {
+  lookAt(layout.section_edges, 0);
+  const nodes = countOf(layout.section_nodes);
+  const count = countOf(layout.section_edges);
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(layout.section_edges, index);
+    const edge = at(layout.section_edges, index);
+    const parent = load<u32>(edge, layout.edge_parent);
+    const child = load<u32>(edge, layout.edge_child);
+    if (child >= nodes || parent >= child) return refuse("edge");
+    if (!isText(edge + layout.edge_text, limits.path_bytes)) return refuse("edge text");
+  }
+  return true;
+}
+
+function hasSoundEntries(): bool {
+  lookAt(layout.section_entries, 0);
+  const rules = countOf(layout.section_rules);
+  const count = countOf(layout.section_entries);
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(layout.section_entries, index);
+    if (load<u32>(at(layout.section_entries, index)) >= rules) return refuse("entry's rule");
+  }
+  return true;
+}
+
+/** Looks every record up by its own key. One that is not found, or of which there are two, would be a rule that is not seen. */
+function findsEveryRecord(): bool {
+  for (let index: u32 = 0; index < countOf(layout.section_callers); index++) {
+    lookAt(layout.section_callers, index);
+    const caller = at(layout.section_callers, index);
+    const text = caller + layout.caller_text;
+    if (findCaller(draft, load<u32>(caller), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+  }
+  for (let index: u32 = 0; index < countOf(layout.section_hosts); index++) {
+    lookAt(layout.section_hosts, index);
+    const host = at(layout.section_hosts, index);
+    const text = host + layout.host_text;
+    if (findHost(draft, load<u32>(host), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+  }
+  for (let index: u32 = 0; index < countOf(layout.section_roots); index++) {
+    lookAt(layout.section_roots, index);
+    const root = at(layout.section_roots, index);
+    if (findRoot(draft, load<u32>(root), load<u32>(root, layout.root_host)) != <i32>index) return refuse(lost);
+  }
+  for (let index: u32 = 0; index < countOf(layout.section_edges); index++) {
+    lookAt(layout.section_edges, index);
+    const edge = at(layout.section_edges, index);
+    const text = edge + layout.edge_text;
+    if (findEdge(draft, load<u32>(edge), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+  }
+  return true;
+}
+
+const lost = "record that a lookup does not find";
+
+function startOf(text: usize): usize {
+  return image + <usize>load<u32>(text);
+}

@@ -1,0 +1,64 @@
+/**
+ * Looking records up in the image's tables (policy/layout.ts): start at the hash's slot and go on until the record or an
+ * empty slot. Half of the slots are empty, and no record is further from its place than `slot_probes`, so a search is short.
+ */
+import { hash32 } from "../bytes/hash";
+import { sameBytes } from "../bytes/span";
+import { slot_probes } from "../limits";
+import * as layout from "./layout";
+import { Policy, recordAt, sectionCount, sectionStart, textSize, textStart } from "./policy";
+
+/** No such record. */
+export const not_found: i32 = -1;
+
+const pair: usize = memory.data(8, 4);
+
+/** The place in CALLERS of an ID or prefix of a kind, or `not_found`. */
+export function findCaller(policy: Policy, kind: u32, start: usize, size: u32): i32 {
+  return findText(policy, layout.section_caller_slots, layout.section_callers, kind, start, size);
+}
+
+/** The place in HOSTS of a name or suffix of a kind, or `not_found`. */
+export function findHost(policy: Policy, kind: u32, start: usize, size: u32): i32 {
+  return findText(policy, layout.section_host_slots, layout.section_hosts, kind, start, size);
+}
+
+/** The place in EDGES of a segment below a parent node, or `not_found`. */
+export function findEdge(policy: Policy, parent: u32, start: usize, size: u32): i32 {
+  return findText(policy, layout.section_edge_slots, layout.section_edges, parent, start, size);
+}
+
+/** The place in ROOTS of a group and a host number, or `not_found`. */
+export function findRoot(policy: Policy, group: u32, host: u32): i32 {
+  store<u32>(pair, group);
+  store<u32>(pair, host, 4);
+  const slots = sectionStart(policy, layout.section_root_slots);
+  const mask = sectionCount(policy, layout.section_root_slots) - 1;
+  let slot = hash32(0, pair, 8) & mask;
+  for (let probe: u32 = 0; probe < slot_probes; probe++) {
+    const place = <i32>load<u32>(slots + ((<usize>slot) << 2)) - 1;
+    if (place < 0) return not_found;
+    const root = recordAt(policy, layout.section_roots, place);
+    if (load<u32>(root) == group && load<u32>(root, layout.root_host) == host) return place;
+    slot = (slot + 1) & mask;
+  }
+  return not_found;
+}
+
+/** CALLERS, HOSTS and EDGES begin alike: a word that also seeds the hash, then a text. */
+function findText(policy: Policy, slotsSection: u32, section: u32, word: u32, start: usize, size: u32): i32 {
+  const slots = sectionStart(policy, slotsSection);
+  const mask = sectionCount(policy, slotsSection) - 1;
+  let slot = hash32(word, start, size) & mask;
+  for (let probe: u32 = 0; probe < slot_probes; probe++) {
+    const place = <i32>load<u32>(slots + ((<usize>slot) << 2)) - 1;
+    if (place < 0) return not_found;
+    const record = recordAt(policy, section, place);
+    const text = record + layout.caller_text;
+    if (load<u32>(record) == word && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) {
+      return place;
+    }
+    slot = (slot + 1) & mask;
+  }
+  return not_found;
+}
