@@ -31,6 +31,8 @@ export const slot_probes: u32 = 1024;
 /** Nodes of the endpoint index one request may visit, and rules it may have to judge. */
 export const index_visits: u32 = 4096;
 export const candidate_rules: u32 = 1024;
+/** Rules in shadow mode that one record tells of. */
+export const shadow_rules: u32 = 8;
 /** Distinct sets of callers one caller may be a member of. */
 export const caller_groups: u32 = 256;
 /** Segments of a caller pattern and labels of a host pattern: one bit of a mask each. */

@@ -12,6 +12,7 @@ export const enum Reason {
   IDENTITY_MISSING,
   IDENTITY_MALFORMED,
   IDENTITY_UNTRUSTED,
+  GRANT_INACTIVE,
   TOKEN_MISSING,
   TOKEN_TOO_LARGE,
   TOKEN_MALFORMED,
@@ -48,6 +49,8 @@ export function reasonName(reason: Reason): string {
       return "identity_malformed";
     case Reason.IDENTITY_UNTRUSTED:
       return "identity_untrusted";
+    case Reason.GRANT_INACTIVE:
+      return "grant_inactive";
     case Reason.TOKEN_MISSING:
       return "token_missing";
     case Reason.TOKEN_TOO_LARGE:

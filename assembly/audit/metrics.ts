@@ -5,7 +5,7 @@
  *
  *   sallyport_requests.policy.<policy>.decision.<allow | deny | shadow_deny>
  *   sallyport_denials.policy.<policy>.reason.<reason>
- *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny>
+ *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny | shadow_allow | shadow_deny>
  *   sallyport_failures.policy.<policy>.cause.<failure>
  *
  * Their numbers lie in the policy's region:
@@ -20,7 +20,7 @@ import { defineCounter, incrementCounter, lastFailure } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
-import { request } from "../request/request";
+import { request, shadowReason, shadowRule } from "../request/request";
 
 const decisions: u32 = 3;
 const decision_allow: u32 = 0;
@@ -52,8 +52,7 @@ export function defineCounters(policy: Policy): bool {
   }
   const rules = load<u32>(head(policy), layout.policy_rule_metrics);
   for (let rule: u32 = 0; rule <= rules; rule++) {
-    if (!defineRule(policy, rule, rule == rules, "allow") || !defineRule(policy, rule, rule == rules, "deny"))
-      return false;
+    if (!defineRule(policy, rule, rule == rules, true) || !defineRule(policy, rule, rule == rules, false)) return false;
   }
   return true;
 }
@@ -64,9 +63,15 @@ export function countDecision(policy: Policy, reason: Reason): bool {
   const decision = allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny;
   if (!increment(policy, decision)) return false;
   if (!allowed && !increment(policy, reasons_at + reason)) return false;
-  if (request.rule == 0) return true;
-  const rule = min(request.rule - 1, load<u32>(head(policy), layout.policy_rule_metrics));
-  return increment(policy, rules_at + 2 * rule + (allowed ? 0 : 1));
+  for (let index: u32 = 0; index < request.shadowCount; index++) {
+    if (!countRule(policy, shadowRule(index), shadowReason(index))) return false;
+  }
+  return request.rule == 0 || countRule(policy, request.rule - 1, reason);
+}
+
+function countRule(policy: Policy, rule: u32, reason: Reason): bool {
+  const counted = min(rule, load<u32>(head(policy), layout.policy_rule_metrics));
+  return increment(policy, rules_at + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
 }
 
 /** Counts what `internal` stood for. */
@@ -84,8 +89,8 @@ function define(policy: Policy, counter: u32, metric: string, label: string, val
   return defineNamed(policy, counter);
 }
 
-/** Rules past the last with a metric of its own share one, named `_other`, which no rule can be named. */
-function defineRule(policy: Policy, rule: u32, isOther: bool, decision: string): bool {
+/** Rules past the last with a metric of its own share one, named `_other`. */
+function defineRule(policy: Policy, rule: u32, isOther: bool, allows: bool): bool {
   openName(policy, "rules", "rule");
   if (isOther) {
     writeText(writer, "_other");
@@ -94,8 +99,9 @@ function defineRule(policy: Policy, rule: u32, isOther: bool, decision: string):
     writeBytes(writer, textStart(policy, text), textSize(text));
   }
   writeText(writer, ".decision.");
-  writeText(writer, decision);
-  return defineNamed(policy, rules_at + 2 * rule + (decision.length == 5 ? 0 : 1));
+  if (!isOther && load<u32>(ruleAt(policy, rule), layout.rule_mode) == layout.mode_shadow) writeText(writer, "shadow_");
+  writeText(writer, allows ? "allow" : "deny");
+  return defineNamed(policy, rules_at + 2 * rule + (allows ? 0 : 1));
 }
 
 function openName(policy: Policy, metric: string, label: string): void {

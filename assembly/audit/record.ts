@@ -5,8 +5,8 @@
  *   {"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders",
  *    "caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
  *
- * Members that do not apply are left out. `mode` is there in shadow mode, `limit` where a limit denied, `cause` where
- * the failure was ours.
+ * Members that do not apply are left out. `mode` is there in shadow mode, `limit` where a limit denied, `shadow`
+ * where rules in shadow mode matched (each with what it would have said), `cause` where the failure was ours.
  */
 import * as json from "../bytes/json";
 import { Kind } from "../bytes/json";
@@ -14,11 +14,11 @@ import { literal } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { lastFailure, writeProperty } from "../host/host";
-import { record_bytes, spiffe_id_bytes } from "../limits";
+import { record_bytes, shadow_rules, spiffe_id_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
-import { request } from "../request/request";
+import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
 
 const property_name = literal("sallyport");
@@ -27,7 +27,8 @@ const record: usize = memory.data(record_bytes);
 const writer = changetype<Writer>(memory.data(32, 8));
 
 // The caller and the subject are the long members; escaping may make a byte six.
-if (!(record_bytes >= spiffe_id_bytes + 6 * 256 + 1024)) ERROR("record_bytes holds a whole record");
+if (!(record_bytes >= spiffe_id_bytes + 6 * 256 + shadow_rules * 128 + 1024))
+  ERROR("record_bytes holds a whole record");
 
 /** Writes the record; false when the host refuses it. */
 export function writeRecord(policy: Policy, reason: Reason): bool {
@@ -46,6 +47,7 @@ export function writeRecord(policy: Policy, reason: Reason): bool {
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name);
   }
+  writeShadows(policy);
   if (reason == Reason.INTERNAL && lastFailure != Failure.NONE) {
     writeText(writer, ',"cause":"');
     writeText(writer, failureName(lastFailure));
@@ -71,6 +73,21 @@ function writeToken(policy: Policy): void {
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return;
   writeText(writer, ',"sub":');
   writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes);
+}
+
+/** What rules in shadow mode would have done. */
+function writeShadows(policy: Policy): void {
+  if (request.shadowCount == 0) return;
+  writeText(writer, ',"shadow":[');
+  for (let index: u32 = 0; index < request.shadowCount; index++) {
+    if (index != 0) writeByte(writer, 0x2c);
+    const reason = shadowReason(index);
+    writeMember(policy, '{"rule":', ruleAt(policy, shadowRule(index)) + layout.rule_name);
+    writeText(writer, reason == Reason.ALLOWED ? ',"decision":"allow","reason":"' : ',"decision":"deny","reason":"');
+    writeText(writer, reasonName(reason));
+    writeText(writer, '"}');
+  }
+  writeByte(writer, 0x5d);
 }
 
 function writeMember(policy: Policy, member: string, name: usize): void {

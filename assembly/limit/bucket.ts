@@ -9,17 +9,23 @@
  *    tokens missing      tokens left
  */
 
-/** The time at which the bucket is full after one token is taken; 0 when it has none to give. */
-export function takeToken(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+/** The time at which the bucket is full after `cost_tokens` are taken; 0 when it has fewer. */
+export function takeTokens(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32, cost_tokens: u32): u64 {
   const from = clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens);
-  const after = from + interval_nanoseconds;
+  const after = from + interval_nanoseconds * <u64>cost_tokens;
   return after - now <= capacity(interval_nanoseconds, burst_tokens) ? after : 0;
 }
 
-/** Whole seconds until the bucket has a token again, at least 1. */
-export function secondsUntilToken(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32): u64 {
+/** Whole seconds until the bucket has `cost_tokens` again, at least 1. */
+export function secondsUntilTokens(
+  fullAt: u64,
+  now: u64,
+  interval_nanoseconds: u64,
+  burst_tokens: u32,
+  cost_tokens: u32,
+): u64 {
   const from = clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens);
-  const wanted = from + interval_nanoseconds - now;
+  const wanted = from + interval_nanoseconds * <u64>cost_tokens - now;
   const room = capacity(interval_nanoseconds, burst_tokens);
   if (wanted <= room) return 1;
   return (wanted - room + 999999999) / 1000000000;

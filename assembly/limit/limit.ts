@@ -10,21 +10,23 @@ import { Reason } from "../reason";
 import { request } from "../request/request";
 import { Take, takeFrom, waitSeconds } from "./store";
 
-/** Takes one token from each of a rule's limits. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
-export function takeLimits(policy: Policy, rule: usize): Reason {
-  const first = load<u32>(rule, layout.rule_limits_run);
+/** Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
+export function takeLimits(policy: Policy, rule: usize, dry: bool): Reason {
   const count = load<u32>(rule, layout.rule_limits_run + 4);
-  if (count > 1) {
-    const reason = takeEach(policy, first, count, true);
-    if (reason != Reason.ALLOWED) return reason;
+  if (dry || count > 1) {
+    const reason = takeEach(policy, rule, true);
+    if (dry || reason != Reason.ALLOWED) return reason;
   }
-  return takeEach(policy, first, count, false);
+  return takeEach(policy, rule, false);
 }
 
-function takeEach(policy: Policy, first: u32, count: u32, dry: bool): Reason {
+function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
+  const first = load<u32>(rule, layout.rule_limits_run);
+  const count = load<u32>(rule, layout.rule_limits_run + 4);
+  const cost = load<u32>(rule, layout.rule_cost);
   for (let index: u32 = 0; index < count; index++) {
     const number = wordAt(policy, first + index);
-    const take = takeOne(policy, number, dry);
+    const take = takeOne(policy, number, cost, dry);
     if (take == Take.FAILED) return Reason.INTERNAL;
     if (take == Take.EMPTY) {
       // The first rule whose limit has no room is the one reported, and so is its limit.
@@ -38,7 +40,7 @@ function takeEach(policy: Policy, first: u32, count: u32, dry: bool): Reason {
   return Reason.ALLOWED;
 }
 
-function takeOne(policy: Policy, number: u32, dry: bool): Take {
+function takeOne(policy: Policy, number: u32, cost_tokens: u32, dry: bool): Take {
   const limit = limitAt(policy, number);
   const seed = load<u32>(limit, layout.limit_seed);
   return takeFrom(
@@ -47,6 +49,7 @@ function takeOne(policy: Policy, number: u32, dry: bool): Take {
     request.nowNanoseconds,
     load<u64>(limit, layout.limit_interval_nanoseconds),
     load<u32>(limit, layout.limit_burst_tokens),
+    cost_tokens,
     dry,
   );
 }

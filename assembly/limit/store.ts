@@ -20,20 +20,20 @@ import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
-import { clampedFullAt, secondsUntilToken, takeToken } from "./bucket";
+import { clampedFullAt, secondsUntilTokens, takeTokens } from "./bucket";
 
 if (!((bucket_sets & (bucket_sets - 1)) == 0)) ERROR("the fingerprint is masked");
 if (!((bucket_ways & (bucket_ways - 1)) == 0)) ERROR("the fingerprint is masked");
 
 export const enum Take {
-  /** A token was taken, or could be. */
+  /** The tokens were taken, or could be. */
   TAKEN = 0,
-  /** The bucket is empty; `waitSeconds` says for how long. */
+  /** The bucket has fewer; `waitSeconds` says for how long. */
   EMPTY,
   FAILED,
 }
 
-/** How long until the bucket found EMPTY last has a token. */
+/** How long until the bucket found EMPTY last has as many. */
 export let waitSeconds: u64 = 0;
 
 const way_bytes: u32 = 16;
@@ -47,8 +47,8 @@ const writer = changetype<Writer>(memory.data(32, 8));
 let cas: u32 = 0;
 
 /**
- * Takes a token from the bucket of a key's `fingerprint` under a limit's `seed`; with `dry`, only says whether one
- * could be taken.
+ * Takes `cost_tokens` from the bucket of a key's `fingerprint` under a limit's `seed`; with `dry`, only says whether
+ * they could be taken.
  */
 export function takeFrom(
   seed: u32,
@@ -56,6 +56,7 @@ export function takeFrom(
   now: u64,
   interval_nanoseconds: u64,
   burst_tokens: u32,
+  cost_tokens: u32,
   dry: bool,
 ): Take {
   openWriter(writer, key, key_bytes);
@@ -66,9 +67,9 @@ export function takeFrom(
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
     const fullAt = load<u64>(way, 8);
-    const after = takeToken(fullAt, now, interval_nanoseconds, burst_tokens);
+    const after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, cost_tokens);
     if (after == 0) {
-      waitSeconds = secondsUntilToken(fullAt, now, interval_nanoseconds, burst_tokens);
+      waitSeconds = secondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, cost_tokens);
       return keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))
         ? Take.EMPTY
         : Take.FAILED;

@@ -91,6 +91,9 @@ function hasSoundRules(): bool {
     const rule = at(layout.section_rules, index);
     if (!isName(rule + layout.rule_name)) return refuse("rule name");
     if (load<u32>(rule, layout.rule_action) > layout.action_deny) return refuse("rule action");
+    if (load<u32>(rule, layout.rule_mode) > layout.mode_shadow) return refuse("rule mode");
+    const cost = load<u32>(rule, layout.rule_cost);
+    if (cost == 0 || cost > limits.limit_burst) return refuse("rule cost");
     if (load<u32>(rule, layout.rule_issuers + 4) > limits.policy_issuers) return refuse("too many issuers");
     if (!isWordRun(rule + layout.rule_issuers, countOf(layout.section_issuers))) return refuse("rule issuers");
     if (!isRun(rule + layout.rule_scopes, layout.section_texts)) return refuse("rule scopes");

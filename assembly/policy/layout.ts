@@ -125,14 +125,22 @@ export const entry_rule: u32 = 0;
 export const entry_methods: u32 = 4;
 export const entry_bytes: u32 = 8;
 
-/** RULES, in the order of their names: name, action, issuers (run in WORDS), scopes (run in TEXTS), the scopes joined by spaces, limits (run in WORDS). */
+/**
+ * RULES, in the order of their names: name, action, issuers (run in WORDS), scopes (run in TEXTS), the scopes joined by spaces,
+ * limits (run in WORDS), mode, tokens taken from each limit, and the seconds since 1970 from which and before which the
+ * rule holds, each a u64; 0 for always and for ever.
+ */
 export const rule_name: u32 = 0;
 export const rule_action: u32 = 8;
 export const rule_issuers: u32 = 12;
 export const rule_scopes: u32 = 20;
 export const rule_challenge: u32 = 28;
 export const rule_limits_run: u32 = 36;
-export const rule_bytes: u32 = 44;
+export const rule_mode: u32 = 44;
+export const rule_cost: u32 = 48;
+export const rule_starts_seconds: u32 = 52;
+export const rule_expires_seconds: u32 = 60;
+export const rule_bytes: u32 = 68;
 export const action_allow: u32 = 0;
 export const action_deny: u32 = 1;
 

@@ -3,7 +3,7 @@
  * stages fill it from top to bottom, and nothing in it outlives the callback.
  */
 
-import { caller_groups, candidate_rules, path_segments, policy_issuers } from "../limits";
+import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
 import { Reason } from "../reason";
 
 @unmanaged
@@ -51,6 +51,8 @@ export class Request {
 
   /** The rule that decided or came closest, + 1. */
   rule: u32;
+  /** How many rules in shadow mode were judged and kept. */
+  shadowCount: u32;
 }
 
 /** The slot. */
@@ -61,6 +63,8 @@ const segmentStarts: usize = memory.data(path_segments * 4, 4);
 const segmentSizes: usize = memory.data(path_segments * 4, 4);
 const groups: usize = memory.data(caller_groups * 4, 4);
 const candidates: usize = memory.data(candidate_rules * 4, 4);
+/** A rule and a reason each. */
+const shadows: usize = memory.data(shadow_rules * 8, 4);
 /** One reason an issuer; `not_judged` until the token has been held against it. */
 const tokenReasons: usize = memory.data(policy_issuers);
 export const not_judged: u8 = 0xff;
@@ -123,4 +127,21 @@ export function tokenReasonFor(issuer: u32): u8 {
 
 export function setTokenReasonFor(issuer: u32, reason: Reason): void {
   store<u8>(tokenReasons + issuer, <u8>reason);
+}
+
+/** Keeps what a rule in shadow mode would have done; past `shadow_rules` of them the record is full. */
+export function addShadow(rule: u32, reason: Reason): void {
+  if (request.shadowCount == shadow_rules) return;
+  const place = shadows + ((<usize>request.shadowCount) << 3);
+  store<u32>(place, rule);
+  store<u32>(place, reason, 4);
+  request.shadowCount++;
+}
+
+export function shadowRule(index: u32): u32 {
+  return load<u32>(shadows + ((<usize>index) << 3));
+}
+
+export function shadowReason(index: u32): Reason {
+  return <Reason>load<u32>(shadows + ((<usize>index) << 3), 4);
 }

@@ -114,7 +114,8 @@ function toText({ verdict, rules }: Explanation): string {
   const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
   let unrelated = 0;
   for (const rule of sorted) {
-    const line = `  ${printable(rule.rule).padEnd(width)}  ${ruleWords(rule)}`;
+    const shadow = rule.shadow === true ? " (shadow mode: without a part in the decision)" : "";
+    const line = `  ${printable(rule.rule).padEnd(width)}  ${ruleWords(rule)}${shadow}`;
     if (rule.outcome !== "not_applicable" && rule.outcome !== "not_reached") lines.push(line);
     else if (++unrelated <= shown_unrelated_rules) lines.push(paint("dim", line));
   }

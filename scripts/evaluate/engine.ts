@@ -33,6 +33,8 @@ export interface Verdict {
   reason: string;
   /** The rule that decided or came closest, if any did. */
   rule: string | null;
+  /** Rules in shadow mode that were judged; left out where there are none. */
+  shadow?: { rule: string; decision: "allow" | "deny"; reason: string }[];
 }
 
 /** The engine refused a configuration or broke; the message has its own log line. */
@@ -165,14 +167,15 @@ interface AuditRecord {
   decision: "allow" | "deny";
   reason: string;
   rule?: string | null;
+  shadow?: Verdict["shadow"];
 }
 
 /** Reads the verdict from the audit record the engine left; without one the request was refused by a broken engine. */
 export function verdictOf(outcome: Outcome): Verdict {
   const text = outcome.filterState.get("sallyport");
   if (text === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
-  const { decision, reason, rule } = JSON.parse(text) as AuditRecord;
+  const { decision, reason, rule, shadow } = JSON.parse(text) as AuditRecord;
   // In shadow mode the request goes on; the verdict is the one it would have met.
   const status = outcome.localResponse?.requestedStatus ?? reasonStatus(reasonNumber(reason) as Reason);
-  return { decision, status, reason, rule: rule || null };
+  return { decision, status, reason, rule: rule || null, ...(shadow && { shadow }) };
 }

@@ -13,6 +13,8 @@ export interface RuleExplanation {
   outcome: "allowed" | "denied" | "failed" | "not_applicable" | "not_reached";
   /** A reason code; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
   reason: string;
+  /** The rule is in shadow mode: this is what it would have done. */
+  shadow?: true;
 }
 
 export interface Explanation {
@@ -51,15 +53,22 @@ export function explain(evaluator: Evaluator, index: ImageIndex, request: DoorRe
   const inspection = readLines(lines);
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
-  const rules = index.rules.map((rule, number): RuleExplanation => {
+  const rules = index.rules.map(
+    (rule, number): RuleExplanation => ({
+      ...explainRule(rule, number),
+      ...(rule.isShadow && { shadow: true }),
+    }),
+  );
+  return { verdict, rules };
+
+  function explainRule(rule: ImageRule, number: number): RuleExplanation {
     if (!reached) return { rule: rule.name, outcome: "not_reached", reason: verdict.reason };
     const reason = inspection.judged.get(number);
     if (reason === undefined)
       return { rule: rule.name, outcome: "not_applicable", reason: mismatch(rule, number, inspection) };
     if (reason === "allowed") return { rule: rule.name, outcome: "allowed", reason };
     return { rule: rule.name, outcome: reason === "rule_denied" ? "denied" : "failed", reason };
-  });
-  return { verdict, rules };
+  }
 }
 
 /** The first thing that does not fit, in the order in which the engine looks: caller, host, path, method. */

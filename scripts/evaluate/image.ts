@@ -5,6 +5,8 @@ import * as layout from "../../assembly/policy/layout.ts";
 export interface ImageRule {
   name: string;
   action: "allow" | "deny";
+  /** Whether it is in shadow mode, without a part in decisions. */
+  isShadow: boolean;
   /** Whether it asks for a token. */
   needsToken: boolean;
   /** Where the rule hangs in the endpoint index: for which sets of callers, and for which hosts (0: any). */
@@ -39,7 +41,8 @@ export function readImage(image: Uint8Array): ImageIndex {
   const rules = records(layout.section_rules).map((at): ImageRule => {
     const action = word(at + layout.rule_action) === layout.action_deny ? "deny" : "allow";
     const needsToken = word(at + layout.rule_issuers + 4) > 0;
-    return { name: text(at + layout.rule_name), action, needsToken, places: [] };
+    const isShadow = word(at + layout.rule_mode) === layout.mode_shadow;
+    return { name: text(at + layout.rule_name), action, isShadow, needsToken, places: [] };
   });
   const issuers = records(layout.section_issuers).map((at) => ({
     name: text(at + layout.issuer_name),

@@ -20,6 +20,7 @@ const words: Readonly<Record<string, string>> = {
   identity_missing: "the caller showed no certificate with a SPIFFE ID",
   identity_malformed: "the caller's ID is not a valid SPIFFE ID",
   identity_untrusted: "the caller's trust domain is not among those trusted",
+  grant_inactive: "the rule does not hold yet, or not any more",
   token_missing: "there is no token",
   token_too_large: "the token is larger than any the door reads",
   token_malformed: "the token is not a well-formed JWS, or its claims lack `exp` or have members of a wrong type",

@@ -1,5 +1,6 @@
 /** Rules: each part on its own, and what the parts mean together. */
 import { policy_methods, response_bytes, rule_limits } from "../../assembly/limits.ts";
+import { checkGrant } from "./check-grant.ts";
 import { type Context, caller_words, checkCaller, checkName } from "./check-names.ts";
 import { type Endpoint, likelyMethod, parseEndpoint } from "./endpoint.ts";
 import type { DraftRule, Rule, RuleCaller } from "./model.ts";
@@ -64,6 +65,7 @@ function checkRule(context: Context, draft: DraftRule, lineOf: (at: number) => n
   const issuers = checkNames(context, draft.token?.value ?? [], context.issuers, "unknown_issuer", "issuer");
   const limits = checkNames(context, draft.limits?.value ?? [], context.limits, "unknown_limit", "limit");
   const scopes = checkScopes(context, draft);
+  const grant = checkGrant(context, draft, limits);
   if (limits.length > rule_limits)
     reporter.error("bound", draft.limits!.at, `a rule has at most ${rule_limits} limits`);
   if (draft.token?.value.length === 0)
@@ -76,7 +78,18 @@ function checkRule(context: Context, draft: DraftRule, lineOf: (at: number) => n
   const endpoints = checkEndpoints(context, part.endpoints);
   if (name === undefined || draft.callers === undefined) return undefined;
   if (part.action === "allow") warnAboutRule(context, draft, name, callers, endpoints);
-  return { name, line: lineOf(draft.at), action: part.action, callers, hosts, endpoints, issuers, scopes, limits };
+  return {
+    name,
+    line: lineOf(draft.at),
+    action: part.action,
+    callers,
+    hosts,
+    endpoints,
+    issuers,
+    scopes,
+    limits,
+    ...grant,
+  };
 }
 
 function checkAction(
@@ -109,6 +122,8 @@ function checkDeny(context: Context, draft: DraftRule): void {
     reporter.error("deny_with", draft.scopes.at, "a deny rule takes no `scopes`: it denies whoever matches");
   if (draft.limits !== undefined)
     reporter.error("deny_with", draft.limits.at, "a deny rule takes no `limit`: it admits nothing to count");
+  if (draft.cost !== undefined)
+    reporter.error("deny_with", draft.cost.at, "a deny rule takes no `cost`: it admits nothing to count");
   if (draft.token !== undefined) {
     reporter.error(
       "deny_with",

@@ -225,7 +225,8 @@ class ImageWriter {
     for (const limit of byName(this.policy.limits)) {
       const interval = intervalNanoseconds(limit);
       this.text(to, limit.name);
-      this.section(to).push(interval % 0x100000000, Math.floor(interval / 0x100000000), limit.burstTokens);
+      this.long(to, interval);
+      this.section(to).push(limit.burstTokens);
       const selectors = [...limit.per].sort((a, b) => compare(selectorKey(a), selectorKey(b)));
       this.section(to).push(selectors.length === 0 ? 0 : this.count(layout.section_selectors), selectors.length);
       for (const selector of selectors) {
@@ -252,7 +253,15 @@ class ImageWriter {
       this.textRun(to, scopes);
       this.text(to, scopes.join(" "));
       this.wordRun(to, numbers(limits, rule.limits));
+      this.section(to).push(rule.mode === "shadow" ? layout.mode_shadow : layout.mode_enforce, rule.cost);
+      this.long(to, rule.startsSeconds);
+      this.long(to, rule.expiresSeconds);
     }
+  }
+
+  /** A u64 of at most 2^53. */
+  private long(to: number, value: number): void {
+    this.section(to).push(value % 0x100000000, Math.floor(value / 0x100000000));
   }
 
   private hash(seed: number, string: number): number {

@@ -78,6 +78,13 @@ export interface Rule {
   issuers: string[];
   scopes: string[];
   limits: string[];
+  /** Tokens taken from each limit. */
+  cost: number;
+  /** `shadow`: judged and recorded, without a part in the decision. */
+  mode: "enforce" | "shadow";
+  /** Seconds since 1970 from which, and before which, the rule holds; 0: always, for ever. */
+  startsSeconds: number;
+  expiresSeconds: number;
 }
 
 /** What a policy file says. */
@@ -126,4 +133,8 @@ export interface DraftRule {
   token: Located<Located<string>[]> | undefined;
   scopes: Located<Located<string>[]> | undefined;
   limits: Located<Located<string>[]> | undefined;
+  cost: Located<number> | undefined;
+  mode: "enforce" | "shadow";
+  starts: Located<string> | undefined;
+  expires: Located<string> | undefined;
 }

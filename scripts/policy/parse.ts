@@ -23,8 +23,21 @@ const issuer_keys = [
   "bind",
 ];
 const limit_keys = ["rate", "burst", "per", "scope", "concurrency"];
-const rule_keys = ["name", "callers", "hosts", "allow", "deny", "token", "scopes", "limit", "cost", "mode"];
-const later_rule_keys = ["when", "starts", "expires", "maxBodyBytes"];
+const rule_keys = [
+  "name",
+  "callers",
+  "hosts",
+  "allow",
+  "deny",
+  "token",
+  "scopes",
+  "limit",
+  "cost",
+  "mode",
+  "starts",
+  "expires",
+];
+const later_rule_keys = ["when", "maxBodyBytes"];
 
 /** Rules of one piece of a long file: enough that starting the parser costs little, few enough to be forgotten young. */
 const rules_a_piece = 20;
@@ -248,12 +261,6 @@ function parseRule(reader: Reader, slot: Slot): DraftRule | undefined {
   if (fields === undefined) return undefined;
   const at = reader.at(slot);
   for (const key of later_rule_keys) unsupported(reader, fields.get(key), `\`${key}\` is`);
-  const cost = fields.get("cost");
-  const tokens = optional(cost, (field) => reader.integer(field, "`cost`", 1, limit_burst));
-  if (tokens !== undefined && tokens.value !== 1) unsupported(reader, cost, "a `cost` other than 1 is");
-  const mode = optional(fields.get("mode"), (field) => word(reader, field, ["enforce", "shadow"] as const));
-  if (mode?.value === "shadow")
-    unsupported(reader, fields.get("mode"), "`mode: shadow` of a single rule (only of the policy) is");
   for (const key of ["name", "callers"]) {
     if (!fields.has(key)) reader.reporter.error("missing_key", at, `a rule needs \`${key}\``);
   }
@@ -274,6 +281,10 @@ function parseRule(reader: Reader, slot: Slot): DraftRule | undefined {
     token: oneOrMore("token"),
     scopes: texts("scopes"),
     limits: oneOrMore("limit"),
+    cost: optional(fields.get("cost"), (field) => reader.integer(field, "`cost`", 1, limit_burst)),
+    mode: parseMode(reader, fields.get("mode")),
+    starts: optional(fields.get("starts"), (field) => reader.text(field, "`starts`")),
+    expires: optional(fields.get("expires"), (field) => reader.text(field, "`expires`")),
   };
 }
 

@@ -20,6 +20,28 @@ export type Selector = { kind: "caller" } | { kind: "claim"; path: string[] };
 
 const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
 
+/** Seconds since 1970 of an RFC 3339 §5.6 time in whole seconds, such as `2026-11-01T00:00:00Z`; in words what is wrong otherwise. */
+export function parseTimestampSeconds(text: string): number | string {
+  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))$/u.exec(text);
+  if (match === null) return "a time is written `2026-11-01T00:00:00Z`, or with an offset such as `+02:00` for `Z`";
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  const isDate =
+    date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
+  const offset = match[7] === "Z" ? 0 : Number(match[9]) * 60 + Number(match[10]);
+  if (!isDate || Number(match[9] ?? 0) > 23 || Number(match[10] ?? 0) > 59)
+    return `there is no such time as \`${text}\``;
+  if (year < 1971) return "a time lies after 1970";
+  return date.getTime() / 1000 - (match[8] === "-" ? -offset : offset) * 60;
+}
+
 /** Why a text cannot be the name of something (it stands in metrics and logs), or undefined. */
 export function nameFault(name: string): string | undefined {
   if (name.length > name_bytes) return `a name has at most ${name_bytes} characters`;

@@ -84,6 +84,10 @@ export function meets(verdict: Verdict, expect: Expectation): boolean {
   );
 }
 
+function isDecided({ decision, reason }: { decision: string; reason: string }): boolean {
+  return decision === "allow" || reason === "rule_denied";
+}
+
 /** Counts, for each policy, the tests each of its rules decided. */
 function coverageOf(prepared: readonly ConcreteFile[], results: readonly TestResult[]): RuleCoverage[] {
   const policies = new Map(prepared.map(({ policy }) => [policy.path, policy]));
@@ -91,9 +95,13 @@ function coverageOf(prepared: readonly ConcreteFile[], results: readonly TestRes
     const files = new Set(prepared.filter((one) => one.policy.path === policy.path).map(({ file }) => file));
     const counts = new Map(policy.rules.map((rule) => [rule, 0]));
     for (const { file, verdict } of results) {
-      if (!files.has(file) || verdict.rule === null) continue;
-      if (verdict.decision === "deny" && verdict.reason !== "rule_denied") continue;
-      counts.set(verdict.rule, (counts.get(verdict.rule) ?? 0) + 1);
+      if (!files.has(file)) continue;
+      const decided = isDecided(verdict) ? [verdict.rule] : [];
+      // A rule in shadow mode decides nothing; it is exercised where it says what it would have done.
+      const shadowed = verdict.shadow?.filter(isDecided).map(({ rule }) => rule) ?? [];
+      for (const rule of [...decided, ...shadowed]) {
+        if (rule !== null) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+      }
     }
     return { policy: policy.path, rules: [...counts].map(([rule, tests]) => ({ rule, tests })) };
   });

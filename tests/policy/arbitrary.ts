@@ -63,6 +63,10 @@ const someRule: fc.Arbitrary<Rule> = fc.record({
   issuers: fc.subarray(["corp", "partner"]),
   scopes: fc.subarray(["read", "write", "admin"]),
   limits: fc.subarray(["slow", "fast"]),
+  cost: fc.integer({ min: 1, max: 3 }),
+  mode: fc.constantFrom("enforce" as const, "enforce" as const, "shadow" as const),
+  startsSeconds: fc.constantFrom(0, 0, 0, 2 ** 40),
+  expiresSeconds: fc.constantFrom(0, 0, 0, 1),
 });
 
 const keys = [ecKey("one"), ecKey("two"), ecKey(""), ecKey("")];

@@ -96,6 +96,38 @@ const errors: Case[] = [
     "action",
     /`allow` or `deny`/,
   ],
+  [
+    "a date alone",
+    rule(`    allow: [GET /a]\n    starts: ${mark}2026-11-01\n`),
+    "invalid_time",
+    /2026-11-01T00:00:00Z/,
+  ],
+  [
+    "no such day",
+    rule(`    allow: [GET /a]\n    starts: ${mark}2026-02-30T00:00:00Z\n`),
+    "invalid_time",
+    /no such time/,
+  ],
+  [
+    "no such hour",
+    rule(`    allow: [GET /a]\n    expires: ${mark}2026-02-03T24:00:00Z\n`),
+    "invalid_time",
+    /no such time/,
+  ],
+  [
+    "a grant that ends before it begins",
+    rule(`    allow: [GET /a]\n    starts: 2099-11-01T00:00:00Z\n    expires: ${mark}2099-11-01T01:00:00+02:00\n`),
+    "grant_empty",
+    /not after/,
+  ],
+  ["a cost of nothing", rule(`    allow: [GET /a]\n    limit: writes\n    cost: ${mark}0\n`), "value", /from 1/],
+  ["a cost without a limit", rule(`    allow: [GET /a]\n    cost: ${mark}2\n`), "cost_without_limit", /add `limit`/],
+  [
+    "a cost above the burst",
+    rule(`    allow: [GET /a]\n    limit: writes\n    cost: ${mark}201\n`),
+    "cost_above_burst",
+    /200/,
+  ],
   ["allow and deny", rule(`    allow: [GET /a]\n    ${mark}deny: [GET /b]\n`), "action", /two rules/],
   ["no endpoints", rule(`    ${mark}allow: []\n`), "value", /no endpoint/],
   [
@@ -235,6 +267,18 @@ const warnings: Case[] = [
     allow(`"${mark}GTE /a"`).replace(`"${mark}`, `${mark}"`),
     "method_unknown",
     /did you mean `GET`\?/,
+  ],
+  [
+    "a rule in shadow mode",
+    withRule(`  - name: ${mark}a\n    callers: [storefront]\n    allow: [GET /a]\n    mode: shadow\n`),
+    "shadow_rule",
+    /only recorded/,
+  ],
+  [
+    "an expired grant",
+    rule(`    allow: [GET /a]\n    expires: ${mark}2020-01-01T00:00:00Z\n`),
+    "grant_expired",
+    /remove it/,
   ],
   ["shadow mode", policy("name: shop", `mode: shadow\nname: ${mark}shop`), "shadow_mode", /every request/],
 ];

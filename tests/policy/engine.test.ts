@@ -11,12 +11,20 @@ import { type Asked, rulesInPolicy } from "./lookup.ts";
 
 const engine = new Engine(loadEngine());
 
-/** What the order of rules says of those that match, where no rule asks for more than a caller and an endpoint. */
+/** What the order of rules says of those that match, where no rule asks for more than a caller, an endpoint and a time. */
 function decide(policy: Policy, request: Asked): { reason: string; rule: string | null } {
-  const matching = rulesInPolicy(policy, request).map((name) => policy.rules.find((rule) => rule.name === name)!);
-  const denied = matching.find(({ action }) => action === "deny");
+  const matching = rulesInPolicy(policy, request)
+    .map((name) => policy.rules.find((rule) => rule.name === name)!)
+    .filter(({ mode }) => mode === "enforce");
+  const now = Date.now() / 1000;
+  const active = matching.filter(
+    ({ startsSeconds, expiresSeconds }) => now >= startsSeconds && (expiresSeconds === 0 || now < expiresSeconds),
+  );
+  const denied = active.find(({ action }) => action === "deny");
   if (denied !== undefined) return { reason: "rule_denied", rule: denied.name };
-  if (matching[0] !== undefined) return { reason: "allowed", rule: matching[0].name };
+  if (active[0] !== undefined) return { reason: "allowed", rule: active[0].name };
+  const inactive = matching.find(({ action }) => action === "allow");
+  if (inactive !== undefined) return { reason: "grant_inactive", rule: inactive.name };
   return { reason: request.caller === null ? "identity_missing" : "no_rule", rule: null };
 }
 

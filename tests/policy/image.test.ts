@@ -97,6 +97,10 @@ const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule 
   issuers: [],
   scopes: [],
   limits: [],
+  cost: 1,
+  mode: "enforce",
+  startsSeconds: 0,
+  expiresSeconds: 0,
 });
 const numbered = (number: number): string => String(number).padStart(6, "0");
 

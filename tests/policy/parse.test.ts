@@ -103,11 +103,7 @@ const unsupported: string[] = [
   `${head}limits:\n  a: { ${mark}concurrency: 20 }\nrules: []\n`,
   `${head}limits:\n  a: { rate: 1/s, ${mark}scope: fleet }\nrules: []\n`,
   `${head}rules:\n${rule}    ${mark}when: claims.sub == path.id\n`,
-  `${head}rules:\n${rule}    ${mark}cost: 2\n`,
-  `${head}rules:\n${rule}    ${mark}starts: 2026-11-01T00:00:00Z\n`,
-  `${head}rules:\n${rule}    ${mark}expires: 2026-11-01T00:00:00Z\n`,
   `${head}rules:\n${rule}    ${mark}maxBodyBytes: 65536\n`,
-  `${head}rules:\n${rule}    ${mark}mode: shadow\n`,
 ];
 
 for (const marked of unsupported) {

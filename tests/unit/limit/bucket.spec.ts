@@ -1,7 +1,15 @@
-import { secondsUntilToken, takeToken } from "../../../assembly/limit/bucket";
+import { secondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
 
 const second: u64 = 1000000000;
 const start: u64 = 1763719200 * second;
+
+function takeToken(fullAt: u64, now: u64, interval: u64, burst: u32): u64 {
+  return takeTokens(fullAt, now, interval, burst, 1);
+}
+
+function secondsUntilToken(fullAt: u64, now: u64, interval: u64, burst: u32): u64 {
+  return secondsUntilTokens(fullAt, now, interval, burst, 1);
+}
 
 /** How many tokens a bucket gives at one moment. */
 function drain(fullAt: u64, now: u64, interval: u64, burst: u32): i32 {
@@ -65,9 +73,20 @@ describe("token buckets", () => {
     expect(secondsUntilToken(state, start, second, 2)).toBe(1);
   });
 
+  test("several tokens at once, all of them or none", () => {
+    const state = takeTokens(0, start, second, 5, 3);
+    expect(state).toBe(start + 3 * second);
+    expect(takeTokens(state, start, second, 5, 3)).toBe(0);
+    expect(secondsUntilTokens(state, start, second, 5, 3)).toBe(1);
+    expect(secondsUntilTokens(state, start, second, 5, 5)).toBe(3);
+    expect(takeTokens(state, start, second, 5, 2)).toBe(start + 5 * second);
+    expect(takeTokens(0, start, second, 5, 6)).toBe(0);
+  });
+
   test("the widest limit stays within 64 bits", () => {
     const hour = 3600 * second;
     expect(takeToken(0, start, hour, 1000000)).toBe(start + hour);
     expect(drain(start + hour * 999999, start, hour, 1000000)).toBe(1);
+    expect(takeTokens(0, start, hour, 1000000, 1000000)).toBe(start + hour * 1000000);
   });
 });

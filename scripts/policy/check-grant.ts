@@ -1,0 +1,70 @@
+/** When a rule holds, whether it takes part in decisions, and what it costs. */
+import type { Context } from "./check-names.ts";
+import type { DraftRule, Rule } from "./model.ts";
+import { parseTimestampSeconds } from "./values.ts";
+import type { Located } from "./yaml.ts";
+
+/** A grant that ends within so many days is worth a word. */
+const soon_days = 7;
+const day_seconds = 86400;
+
+/** Checks `starts`, `expires`, `mode` and `cost`. */
+export function checkGrant(
+  context: Context,
+  draft: DraftRule,
+  limits: readonly string[],
+): Pick<Rule, "mode" | "cost" | "startsSeconds" | "expiresSeconds"> {
+  const { reporter } = context;
+  const startsSeconds = checkTime(context, draft.starts);
+  const expiresSeconds = checkTime(context, draft.expires);
+  if (startsSeconds !== 0 && expiresSeconds !== 0 && expiresSeconds <= startsSeconds) {
+    reporter.error("grant_empty", draft.expires!.at, "`expires` is not after `starts`, so the rule never holds");
+  } else if (expiresSeconds !== 0) {
+    const rest = expiresSeconds - Date.now() / 1000;
+    if (rest <= 0) {
+      reporter.warn("grant_expired", draft.expires!.at, "the rule has expired; it does not hold any more: remove it");
+    } else if (rest < soon_days * day_seconds) {
+      const days = Math.ceil(rest / day_seconds);
+      reporter.warn(
+        "grant_expires_soon",
+        draft.expires!.at,
+        `the rule expires within ${days} day${days > 1 ? "s" : ""}`,
+      );
+    }
+  }
+  if (draft.mode === "shadow" && draft.name !== undefined) {
+    reporter.warn(
+      "shadow_rule",
+      draft.name.at,
+      `\`${draft.name.value}\` takes no part in decisions, it is only recorded`,
+    );
+  }
+  return { mode: draft.mode, cost: checkCost(context, draft, limits), startsSeconds, expiresSeconds };
+}
+
+function checkTime(context: Context, time: Located<string> | undefined): number {
+  if (time === undefined) return 0;
+  const seconds = parseTimestampSeconds(time.value);
+  if (typeof seconds === "number") return seconds;
+  context.reporter.error("invalid_time", time.at, seconds);
+  return 0;
+}
+
+function checkCost(context: Context, { cost }: DraftRule, limits: readonly string[]): number {
+  if (cost === undefined) return 1;
+  const { reporter } = context;
+  if (limits.length === 0 && cost.value !== 1) {
+    reporter.error("cost_without_limit", cost.at, "`cost` is taken from limits; add `limit`, or leave it out");
+  }
+  for (const name of limits) {
+    const burst = context.limits.get(name)?.burstTokens;
+    if (burst !== undefined && cost.value > burst) {
+      reporter.error(
+        "cost_above_burst",
+        cost.at,
+        `the limit \`${name}\` never holds more than ${burst} tokens, so a cost of ${cost.value} would always be refused`,
+      );
+    }
+  }
+  return cost.value;
+}
