@@ -1,7 +1,6 @@
 /** What `internal` stands for: the name in the record and in the metric, so that an operator knows where to look. */
 export const enum Failure {
   NONE = 0,
-  NO_POLICY,
   ARENA_FULL,
   GET_HEADER_MAP_PAIRS,
   GET_PROPERTY,
@@ -21,8 +20,6 @@ export const enum Failure {
 
 export function failureName(failure: Failure): string {
   switch (failure) {
-    case Failure.NO_POLICY:
-      return "no_policy";
     case Failure.ARENA_FULL:
       return "arena_full";
     case Failure.GET_HEADER_MAP_PAIRS:

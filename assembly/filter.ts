@@ -55,19 +55,25 @@ function decide(policy: Policy): Reason {
 }
 
 /**
- * Admits only after the decision was marked, counted and recorded: a request that left no trace does not pass. The mark
- * comes first, so that record and counters tell of a mark that could not be set.
+ * Admits only after the decision was marked, recorded and counted: save in shadow mode, a request that left no trace does
+ * not pass. Where a trace cannot be left, the record and the counters are told of the answer there is now.
  */
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
   const admits = reason == Reason.ALLOWED || policy.shadow;
   const marked = admits && writeProperty(verdict_property, allow_value.start, allow_value.size);
   if (admits && !marked) reason = Reason.INTERNAL;
-  if (!countDecision(policy, reason)) reason = Reason.INTERNAL;
-  if (!writeRecord(policy, reason)) reason = Reason.INTERNAL;
-  if (reason == Reason.INTERNAL) countFailure(policy);
-  if (marked && (reason == Reason.ALLOWED || policy.shadow)) return Action.CONTINUE;
-  if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
-  if (!respond(policy, reason)) respondPlainly();
-  return Action.STOP;
+  if (!writeRecord(policy, reason) || !countDecision(policy, reason)) {
+    reason = Reason.INTERNAL;
+    writeRecord(policy, reason);
+    countDecision(policy, reason);
+  }
+  const passes = marked && (reason == Reason.ALLOWED || policy.shadow);
+  if (!passes) {
+    if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
+    if (!respond(policy, reason)) respondPlainly();
+  }
+  // Last, since a call may have failed at any step.
+  countFailure(policy);
+  return passes ? Action.CONTINUE : Action.STOP;
 }

@@ -45,7 +45,7 @@ export function sallyport_inspect(on: bool): void {
 
 /**
  * For tools: holds a token, `size_bytes` of it at `start` in memory from `malloc`, against one issuer of a root context's
- * policy. The reason's number, 0 for a good token, -1 where there is no such policy or issuer.
+ * policy. The reason's number, 0 for a good token, -1 where there is no such policy or issuer, or nothing is inspected.
  */
 export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: usize, size_bytes: u32): i32 {
   const policy = policyOfRoot(rootContext);

@@ -56,7 +56,6 @@ export const bucket_sets: u32 = 4096;
 export const bucket_ways: u32 = 8;
 /** Attempts at one compare-and-swap before the request is denied. */
 export const bucket_attempts: u32 = 32;
-export const limit_key_bytes: u32 = 4096;
 export const limit_burst: u32 = 1000000;
 /** Requests a second at the most, so that one token is never less than a microsecond. */
 export const limit_rate_per_second: u32 = 1000000;

@@ -1,7 +1,7 @@
 /**
  * The reason codes: one list for the engine, the command line and the documents. A code's name is part of the public
- * contract and never changes; its number is private and may. The order is that of the checks, so that of two reasons
- * of one kind the greater came further (`policy/evaluate.ts` relies on it). Both compilers read this file.
+ * contract and never changes; its number is private and may. The order is that of the checks, so that of two
+ * reasons the greater came further (policy/evaluate.ts). Both compilers read this file.
  */
 export const enum Reason {
   ALLOWED = 0,
@@ -20,6 +20,8 @@ export const enum Reason {
   TOKEN_ALGORITHM,
   TOKEN_KEY_UNKNOWN,
   TOKEN_SIGNATURE,
+  /** Malformed like TOKEN_MALFORMED, and named so, but seen only once the signature was known to be good. */
+  TOKEN_CLAIMS,
   TOKEN_EXPIRED,
   TOKEN_NOT_YET_VALID,
   TOKEN_LIFETIME,
@@ -56,6 +58,7 @@ export function reasonName(reason: Reason): string {
     case Reason.TOKEN_TOO_LARGE:
       return "token_too_large";
     case Reason.TOKEN_MALFORMED:
+    case Reason.TOKEN_CLAIMS:
       return "token_malformed";
     case Reason.TOKEN_ISSUER:
       return "token_issuer";

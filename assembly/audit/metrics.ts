@@ -30,7 +30,7 @@ const reasons_at: u32 = decisions;
 const failures_at: u32 = reasons_at + Reason.COUNT;
 const rules_at: u32 = failures_at + Failure.COUNT;
 
-const name_bytes: u32 = 256;
+const metric_name_bytes: u32 = 256;
 const name: usize = memory.data(256);
 const writer = changetype<Writer>(memory.data(32, 8));
 
@@ -57,16 +57,15 @@ export function defineCounters(policy: Policy): bool {
   return true;
 }
 
-/** Counts the decision; false when the host refuses. */
+/** Counts the decision; false when the host refuses. The decision itself comes last, so that none is counted by half. */
 export function countDecision(policy: Policy, reason: Reason): bool {
   const allowed = reason == Reason.ALLOWED;
-  const decision = allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny;
-  if (!increment(policy, decision)) return false;
   if (!allowed && !increment(policy, reasons_at + reason)) return false;
   for (let index: u32 = 0; index < request.shadowCount; index++) {
     if (!countRule(policy, shadowRule(index), shadowReason(index))) return false;
   }
-  return request.rule == 0 || countRule(policy, request.rule - 1, reason);
+  if (request.rule != 0 && !countRule(policy, request.rule - 1, reason)) return false;
+  return increment(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny);
 }
 
 function countRule(policy: Policy, rule: u32, reason: Reason): bool {
@@ -105,7 +104,7 @@ function defineRule(policy: Policy, rule: u32, isOther: bool, allows: bool): boo
 }
 
 function openName(policy: Policy, metric: string, label: string): void {
-  openWriter(writer, name, name_bytes);
+  openWriter(writer, name, metric_name_bytes);
   writeText(writer, "sallyport_");
   writeText(writer, metric);
   writeText(writer, ".policy.");

@@ -1,10 +1,10 @@
 /**
  * SPIFFE IDs (SPIFFE-ID.md §2): `spiffe://`, a trust domain of lower-case letters, digits, dots, dashes and underscores,
- * and a path whose segments add upper-case letters; no empty segment, none of only dots, no trailing slash, no query,
+ * and a path whose segments add upper-case letters; no empty segment, none of one or two dots, no trailing slash, no query,
  * no fragment, no percent-encoding.
  */
 import { literal } from "../bytes/literal";
-import { startsWithLiteral } from "../bytes/span";
+import { isNameByte, startsWithLiteral } from "../bytes/span";
 import { spiffe_id_bytes, trust_domain_bytes } from "../limits";
 
 const scheme = literal("spiffe://");
@@ -15,7 +15,7 @@ export const trust_domain_offset: u32 = 9;
 export function trustDomainBytes(start: usize, size: u32): u32 {
   if (size > spiffe_id_bytes || !startsWithLiteral(start, size, scheme)) return 0;
   let cursor = trust_domain_offset;
-  while (cursor < size && isDomainByte(load<u8>(start + cursor))) cursor++;
+  while (cursor < size && isNameByte(load<u8>(start + cursor))) cursor++;
   const domain = cursor - trust_domain_offset;
   if (domain == 0 || domain > trust_domain_bytes || cursor == size) return 0;
   return isPath(start + cursor, size - cursor) ? domain : 0;
@@ -29,7 +29,7 @@ function isPath(start: usize, size: u32): bool {
     let dots: u32 = 0;
     while (cursor < size) {
       const byte = <u32>load<u8>(start + cursor);
-      if (!isDomainByte(byte) && byte - 0x41 >= 26) break;
+      if (!isNameByte(byte) && byte - 0x41 >= 26) break;
       if (byte == 0x2e) dots++;
       cursor++;
     }
@@ -37,8 +37,4 @@ function isPath(start: usize, size: u32): bool {
     if (bytes == 0 || (dots == bytes && bytes <= 2)) return false;
   }
   return true;
-}
-
-function isDomainByte(byte: u32): bool {
-  return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;
 }

@@ -65,7 +65,7 @@ function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
   let hash = <u64>seed;
   for (let index: u32 = 0; index < count; index++) {
     const selector = recordAt(policy, layout.section_selectors, first + index);
-    if (load<u32>(selector) == layout.selector_caller) {
+    if (load<u32>(selector, layout.selector_kind) == layout.selector_caller) {
       const known = request.callerReason == Reason.ALLOWED;
       hash = sipHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
       continue;

@@ -22,8 +22,10 @@ import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeShare
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
 import { clampedFullAt, secondsUntilTokens, takeTokens } from "./bucket";
 
-if (!((bucket_sets & (bucket_sets - 1)) == 0)) ERROR("the fingerprint is masked");
-if (!((bucket_ways & (bucket_ways - 1)) == 0)) ERROR("the fingerprint is masked");
+if (!((bucket_sets & (bucket_sets - 1)) == 0))
+  ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
+if (!((bucket_ways & (bucket_ways - 1)) == 0))
+  ERROR("bucket_ways is a power of two, since the fingerprint is masked with it");
 
 export const enum Take {
   /** The tokens were taken, or could be. */
@@ -41,7 +43,7 @@ const set_bytes: u32 = bucket_ways * way_bytes;
 const create: u32 = 0xffffffff;
 
 const set: usize = memory.data(bucket_ways * 16, 8);
-const key_bytes: u32 = 32;
+const shared_key_bytes: u32 = 32;
 const key: usize = memory.data(32, 4);
 const writer = changetype<Writer>(memory.data(32, 8));
 let cas: u32 = 0;
@@ -59,7 +61,7 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  openWriter(writer, key, key_bytes);
+  openWriter(writer, key, shared_key_bytes);
   writeText(writer, "sallyport:bucket:1:");
   writeWord(writer, seed);
   writeWord(writer, <u32>fingerprint & (bucket_sets - 1));

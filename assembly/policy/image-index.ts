@@ -45,7 +45,7 @@ function hasSoundCallers(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_callers, index);
     const caller = at(layout.section_callers, index);
-    if (load<u32>(caller) > layout.caller_descendants) return refuse("caller kind");
+    if (load<u32>(caller, layout.caller_kind) > layout.caller_descendants) return refuse("caller kind");
     if (!isText(caller + layout.caller_text, limits.spiffe_id_bytes)) return refuse("caller text");
     if (!isRun(caller + layout.caller_groups_run, layout.section_words)) return refuse("caller groups");
   }
@@ -54,7 +54,7 @@ function hasSoundCallers(): bool {
   for (let index: u32 = 0; index < hosts; index++) {
     lookAt(layout.section_hosts, index);
     const host = at(layout.section_hosts, index);
-    if (load<u32>(host) > layout.host_suffix) return refuse("host kind");
+    if (load<u32>(host, layout.host_kind) > layout.host_suffix) return refuse("host kind");
     if (!isText(host + layout.host_text, limits.host_bytes)) return refuse("host text");
   }
   return true;
@@ -112,7 +112,7 @@ function hasSoundEntries(): bool {
   const count = countOf(layout.section_entries);
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_entries, index);
-    if (load<u32>(at(layout.section_entries, index)) >= rules) return refuse("entry's rule");
+    if (load<u32>(at(layout.section_entries, index), layout.entry_rule) >= rules) return refuse("entry's rule");
   }
   return true;
 }
@@ -123,24 +123,28 @@ function findsEveryRecord(): bool {
     lookAt(layout.section_callers, index);
     const caller = at(layout.section_callers, index);
     const text = caller + layout.caller_text;
-    if (findCaller(draft, load<u32>(caller), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+    if (findCaller(draft, load<u32>(caller, layout.caller_kind), startOf(text), load<u32>(text, 4)) != <i32>index)
+      return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_hosts); index++) {
     lookAt(layout.section_hosts, index);
     const host = at(layout.section_hosts, index);
     const text = host + layout.host_text;
-    if (findHost(draft, load<u32>(host), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+    if (findHost(draft, load<u32>(host, layout.host_kind), startOf(text), load<u32>(text, 4)) != <i32>index)
+      return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_roots); index++) {
     lookAt(layout.section_roots, index);
     const root = at(layout.section_roots, index);
-    if (findRoot(draft, load<u32>(root), load<u32>(root, layout.root_host)) != <i32>index) return refuse(lost);
+    if (findRoot(draft, load<u32>(root, layout.root_group), load<u32>(root, layout.root_host)) != <i32>index)
+      return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_edges); index++) {
     lookAt(layout.section_edges, index);
     const edge = at(layout.section_edges, index);
     const text = edge + layout.edge_text;
-    if (findEdge(draft, load<u32>(edge), startOf(text), load<u32>(text, 4)) != <i32>index) return refuse(lost);
+    if (findEdge(draft, load<u32>(edge, layout.edge_parent), startOf(text), load<u32>(text, 4)) != <i32>index)
+      return refuse(lost);
   }
   return true;
 }

@@ -158,10 +158,10 @@ function hasSoundLimits(): bool {
   for (let index: u32 = 0; index < selectors; index++) {
     lookAt(layout.section_selectors, index);
     const selector = at(layout.section_selectors, index);
-    if (load<u32>(selector) > layout.selector_claim) return refuse("selector kind");
+    if (load<u32>(selector, layout.selector_kind) > layout.selector_claim) return refuse("selector kind");
     if (!isRun(selector + layout.selector_path, layout.section_texts)) return refuse("selector path");
     // Without a path a claim would be all of them, and every token a client of its own.
-    const isClaim = load<u32>(selector) == layout.selector_claim;
+    const isClaim = load<u32>(selector, layout.selector_kind) == layout.selector_claim;
     if (isClaim && load<u32>(selector, layout.selector_path + 4) == 0) return refuse("selector without a claim");
   }
   return true;

@@ -154,7 +154,7 @@ function addEntries(policy: Policy, run: usize): bool {
   if (count == 0) return true;
   let entry = recordAt(policy, layout.section_entries, first);
   for (let index: u32 = 0; index < count; index++) {
-    const rule = load<u32>(entry);
+    const rule = load<u32>(entry, layout.entry_rule);
     if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods))) {
       if (inspecting) reportEntry(rule);
     } else if (!addCandidate(rule)) {

@@ -39,7 +39,7 @@ export function findRoot(policy: Policy, group: u32, host: u32): i32 {
     const place = <i32>load<u32>(slots + ((<usize>slot) << 2)) - 1;
     if (place < 0) return not_found;
     const root = recordAt(policy, layout.section_roots, place);
-    if (load<u32>(root) == group && load<u32>(root, layout.root_host) == host) return place;
+    if (load<u32>(root, layout.root_group) == group && load<u32>(root, layout.root_host) == host) return place;
     slot = (slot + 1) & mask;
   }
   return not_found;

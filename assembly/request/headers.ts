@@ -9,7 +9,7 @@
  * Reading all pairs, not single values, is what shows duplicates.
  */
 import { literal } from "../bytes/literal";
-import { isLiteral, startsWithLiteral } from "../bytes/span";
+import { isLiteral, isNameByte, startsWithLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
 import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
@@ -137,7 +137,7 @@ export function readHost(): bool {
       if (byte - 0x30 >= 10) return false;
     } else if (byte == 0x2e && (index == 0 || load<u8>(start + index - 1) == 0x2e)) {
       return false;
-    } else if (!isHostByte(byte) && !(bracketed && index == 0)) {
+    } else if (!isNameByte(byte) && !(bracketed && index == 0)) {
       return false;
     }
   }
@@ -146,8 +146,4 @@ export function readHost(): bool {
   if (size > 1 && load<u8>(start + size - 1) == 0x2e) size--;
   request.hostSize = size;
   return size != 0 && size <= host_bytes;
-}
-
-function isHostByte(byte: u32): bool {
-  return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;
 }

@@ -3,7 +3,7 @@
  * docs/policy-language.md); what is left has one decoding (RFC 3986 §2.1), and rules are matched against that, so
  * that `/%61dmin` is `/admin` to a deny rule as it is to the upstream.
  */
-import { hexDigit } from "../bytes/span";
+import { hexDigit, indexOfByte } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
@@ -15,7 +15,7 @@ import { addSegment, request } from "./request";
 /** Splits the request's path. PATH_AMBIGUOUS, REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readPath(): Reason {
   let cursor = request.pathStart;
-  const end = cursor + pathBytesBeforeQuery(cursor, request.pathSize);
+  const end = cursor + indexOfByte(cursor, request.pathSize, 0x3f);
   const size = <u32>(end - cursor);
   if (size > path_bytes || size == 0 || load<u8>(cursor) != 0x2f) return Reason.REQUEST_MALFORMED;
   if (size == 1) return Reason.ALLOWED;
@@ -47,13 +47,6 @@ export function readPath(): Reason {
     if (!addSegment(segment, segmentBytes)) return Reason.REQUEST_MALFORMED;
   }
   return Reason.ALLOWED;
-}
-
-function pathBytesBeforeQuery(start: usize, size: u32): u32 {
-  for (let index: u32 = 0; index < size; index++) {
-    if (load<u8>(start + index) == 0x3f) return index;
-  }
-  return size;
 }
 
 /** Backslash, semicolon, fragment, and what RFC 3986 allows in no path: controls, space, bytes above ASCII. */

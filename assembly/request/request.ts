@@ -33,7 +33,6 @@ export class Request {
   callerStart: usize;
   callerSize: u32;
   callerReason: Reason;
-  callerSegments: u32;
 
   /** policy/match.ts */
   groupCount: u32;

@@ -38,7 +38,7 @@ export function subjectClaim(): i32 {
 export function checkClaims(policy: Policy, issuer: u32): Reason {
   const record = issuerAt(policy, issuer);
   const subject = subjectClaim();
-  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return Reason.TOKEN_MALFORMED;
+  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return Reason.TOKEN_CLAIMS;
   const times = checkTimes(record);
   return times != Reason.ALLOWED ? times : checkAudience(policy, record);
 }
@@ -48,7 +48,7 @@ function checkTimes(issuer: usize): Reason {
   const notBefore = readDate(json.member(0, nbf_name.start, nbf_name.size));
   const issuedAt = readDate(json.member(0, iat_name.start, iat_name.size));
   // `exp` is required: a token without one would be good for ever.
-  if (expires < 0 || notBefore == no_date || issuedAt == no_date) return Reason.TOKEN_MALFORMED;
+  if (expires < 0 || notBefore == no_date || issuedAt == no_date) return Reason.TOKEN_CLAIMS;
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
   const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds);
   if (now >= expires + leeway) return Reason.TOKEN_EXPIRED;
@@ -90,11 +90,11 @@ function checkAudience(policy: Policy, issuer: usize): Reason {
   if (json.kindOf(audience) == Kind.STRING) {
     return isAudience(policy, issuer, audience) ? Reason.ALLOWED : Reason.TOKEN_AUDIENCE;
   }
-  if (json.kindOf(audience) != Kind.ARRAY) return Reason.TOKEN_MALFORMED;
+  if (json.kindOf(audience) != Kind.ARRAY) return Reason.TOKEN_CLAIMS;
   const end = json.after(audience);
   let reason = Reason.TOKEN_AUDIENCE;
   for (let element = audience + 1; element < end; element = json.after(element)) {
-    if (json.kindOf(element) != Kind.STRING) return Reason.TOKEN_MALFORMED;
+    if (json.kindOf(element) != Kind.STRING) return Reason.TOKEN_CLAIMS;
     if (isAudience(policy, issuer, element)) reason = Reason.ALLOWED;
   }
   return reason;

@@ -23,12 +23,13 @@ export function findKey(policy: Policy, issuer: u32): Reason {
   keyRecord = 0;
   for (let index: u32 = 0; index < count; index++) {
     const key = recordAt(policy, layout.section_keys, first + index);
+    const kid = key + layout.key_kid;
     const fits = (load<u32>(key, layout.key_algorithms) & algorithm) != 0;
     if (jws.kidSize == 0) {
       if (!fits) continue;
       if (keyRecord != 0) return Reason.TOKEN_KEY_UNKNOWN;
       keyRecord = key;
-    } else if (textSize(key) == jws.kidSize && sameBytes(textStart(policy, key), jws.kidStart, jws.kidSize)) {
+    } else if (textSize(kid) == jws.kidSize && sameBytes(textStart(policy, kid), jws.kidStart, jws.kidSize)) {
       keyRecord = key;
       return fits ? Reason.ALLOWED : Reason.TOKEN_ALGORITHM;
     }

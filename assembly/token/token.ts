@@ -31,8 +31,7 @@ export function checkToken(policy: Policy, rule: usize): Reason {
   for (let index: u32 = 0; index < count; index++) {
     const reason = checkIssuer(policy, wordAt(policy, first + index));
     if (reason == Reason.ALLOWED || reason == Reason.INTERNAL) return reason;
-    // A token of another issuer says least; of the rest, the later check came closer.
-    if (closest == Reason.TOKEN_ISSUER || (reason != Reason.TOKEN_ISSUER && reason > closest)) closest = reason;
+    if (reason > closest) closest = reason;
   }
   return closest;
 }

@@ -52,12 +52,12 @@ export function respond(policy: Policy, reason: Reason): bool {
 }
 
 /** Answers where there is no policy to speak of: the plainest 503. */
-export function respondPlainly(): bool {
+export function respondPlainly(): void {
   openWriter(details, detailsBlock, details_bytes);
   writeText(details, "sallyport_denied{internal}");
   openHeaders();
   closeHeaders();
-  return sendResponse(503, detailsBlock, details.size, bodyBlock, 0, headersBlock, headers.size, grpcStatus(503));
+  sendResponse(503, detailsBlock, details.size, bodyBlock, 0, headersBlock, headers.size, grpcStatus(503));
 }
 
 function writeDetails(policy: Policy, reason: Reason): void {

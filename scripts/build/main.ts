@@ -17,7 +17,7 @@ async function buildProgram(): Promise<void> {
     alias: { yaml: resolve("node_modules/yaml/browser/index.js") },
     // Some dependencies are CommonJS and ask for Node's modules by `require`, which an ES module does not have.
     banner: {
-      js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
+      js: '#!/usr/bin/env node\nimport { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
     },
     logLevel: "warning",
   });

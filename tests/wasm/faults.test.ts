@@ -73,14 +73,41 @@ test("everything fails", () => {
   }
 });
 
+/** What a call that fails is called in record and metrics, where that is not its own name. */
+const causes: Record<string, string> = { get_current_time_nanoseconds: "get_current_time" };
+
 test("no failure is counted as an admission, and each is counted by name", () => {
+  const ask = (door: Door) => door.order({ token: door.token({ sub: "a", scope: "orders:write" }) });
+  const { calls } = ask(new Door("shop"));
+  for (const [index, { name }] of calls.entries()) {
+    const door = new Door("shop");
+    door.host.faults = [{ nth: index + 1, result: WasmResult.InternalFailure }];
+    ask(door);
+    const metrics = door.host.metrics();
+    const what = `call ${index + 1}, ${name}`;
+    assert.equal(metrics.get("sallyport_requests.policy.shop.decision.allow"), 0n, what);
+    assert.equal(metrics.get("sallyport_requests.policy.shop.decision.deny"), 1n, what);
+    assert.equal(metrics.get("sallyport_denials.policy.shop.reason.internal"), 1n, what);
+    assert.equal(metrics.get(`sallyport_failures.policy.shop.cause.${causes[name] ?? name}`), 1n, what);
+  }
+});
+
+test("an answer that cannot be sent is tried once more, plainly, and counted by name", () => {
   const door = new Door("shop");
-  door.host.faults = [{ call: "get_header_map_pairs", result: WasmResult.InternalFailure }];
-  door.order();
-  const metrics = door.host.metrics();
-  assert.equal(metrics.get("sallyport_requests.policy.shop.decision.allow"), 0n);
-  assert.equal(metrics.get("sallyport_denials.policy.shop.reason.internal"), 1n);
-  assert.equal(metrics.get("sallyport_failures.policy.shop.cause.get_header_map_pairs"), 1n);
+  door.host.faults = [{ call: "send_local_response", nth: 1, result: WasmResult.InternalFailure }];
+  const outcome = door.request({ caller: "spiffe://example.org/billing" });
+  assert.equal(outcome.action, "pause");
+  assert.equal(outcome.localResponse?.requestedStatus, 503);
+  assert.equal(door.host.metrics().get("sallyport_failures.policy.shop.cause.send_local_response"), 1n);
+});
+
+test("a policy in shadow mode lets a request through that it cannot record, but none that it cannot mark", () => {
+  const unrecorded = new Door("shadow");
+  unrecorded.host.faults = [{ call: "set_property", nth: 2, result: WasmResult.InternalFailure }];
+  assert.equal(unrecorded.request({ caller: "spiffe://example.org/x", path: "/two" }).action, "continue");
+  const unmarked = new Door("shadow");
+  unmarked.host.faults = [{ call: "set_property", nth: 1, result: WasmResult.InternalFailure }];
+  assertInternal(unmarked.request({ caller: "spiffe://example.org/x", path: "/two" }), "the mark cannot be set");
 });
 
 test("a host without verify_signature denies by name", () => {
