@@ -10,11 +10,12 @@ import { registerCheck } from "./commands/check.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerImage } from "./commands/image.ts";
 import { registerInit } from "./commands/init.ts";
-import { hasColour, printJson, showFindings } from "./commands/output.ts";
+import { printJson, showFindings } from "./commands/output.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerToken } from "./commands/token.ts";
 import { PolicyError } from "./policy/diagnostic.ts";
+import { painter } from "./screen.ts";
 
 const wrong_usage = 2;
 
@@ -52,7 +53,7 @@ function report(error: unknown, format: unknown): number {
     if (format === "json") printJson({ errors: error.diagnostics, warnings: error.warnings });
     return wrong_usage;
   }
-  const word = hasColour(process.stderr) ? "\u001b[31merror\u001b[0m" : "error";
+  const word = painter(process.stderr)("red", "error");
   process.stderr.write(`${word}: ${error instanceof Error ? error.message : String(error)}\n`);
   if (process.env.SALLYPORT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return wrong_usage;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { reasonOf } from "../policy/read.ts";
-import { parseTime } from "../policytest/reader.ts";
+import { parseTime } from "../policytest/time.ts";
 import { UsageError } from "./output.ts";
 
 /** An option's time in milliseconds since 1970. */

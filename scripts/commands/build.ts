@@ -1,7 +1,8 @@
 /** `sallyport build`: the engine with a policy inside, ready for Envoy. */
 import type { Command } from "commander";
-import { compilePolicyFile, loadEngine } from "../policy/build.ts";
+import { loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
+import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
 /** Adds the verb to the program. */
@@ -13,7 +14,7 @@ export function registerBuild(program: Command): void {
     .option("-o, --output <file>", "where to write it", "sallyport.wasm")
     .addOption(formatOption())
     .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
-      const { policy, image, warnings } = compilePolicyFile(path);
+      const { policy, image, warnings } = compileWithBar(path);
       const module = embedImage(loadEngine(), image);
       writeOutput(output, module, "Wasm module");
       const rules = policy.rules.length;

@@ -1,6 +1,6 @@
 /** `sallyport check`: errors and warnings of a policy, each with its place and a way out. */
 import type { Command } from "commander";
-import { compilePolicyFile } from "../policy/build.ts";
+import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings } from "./output.ts";
 
 /** Adds the verb to the program. An invalid policy is thrown as PolicyError, which the program shows; warnings alone are no failure. */
@@ -11,7 +11,7 @@ export function registerCheck(program: Command): void {
     .description("find errors and warnings in a policy")
     .addOption(formatOption())
     .action((path: string, { format }: { format: OutputFormat }) => {
-      const { policy, warnings } = compilePolicyFile(path);
+      const { policy, warnings } = compileWithBar(path);
       if (format === "json") {
         printJson({ errors: [], warnings });
         return;

@@ -1,6 +1,6 @@
 /** `sallyport explain`: the decision on one request, and for each rule how far it got and why it stopped. */
 import { type Command, InvalidArgumentError } from "commander";
-import { type DoorRequest, Engine } from "../evaluate/engine.ts";
+import { type DoorRequest, Engine, isSourceAddress } from "../evaluate/engine.ts";
 import { type Explanation, explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
@@ -36,7 +36,7 @@ export function registerExplain(program: Command): void {
       "the token it carries; @file reads it from a file, - from standard input, {issuer: …, claims: {…}} has one made",
     )
     .requiredOption("--request <request>", '"METHOD PATH" or "grpc package.Service/Method"', parseRequest)
-    .option("--source <ip>", "the caller's address", "127.0.0.1")
+    .option("--source <ip>", "the caller's address", parseSource, "127.0.0.1")
     .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
     .option("--host <host>", "the host the request is for", "localhost")
     .option("--header <header>", '"name: value"; may be given several times', collectHeader, [])
@@ -53,6 +53,12 @@ function parseRequest(text: string): NonNullable<ReturnType<typeof parseRequestL
   const request = parseRequestLine(text);
   if (request === undefined) throw new InvalidArgumentError('a request looks like "POST /orders".');
   return request;
+}
+
+/** An option's address. */
+function parseSource(text: string): string {
+  if (!isSourceAddress(text)) throw new InvalidArgumentError("a source is an IP address, with or without a port.");
+  return text;
 }
 
 function collectHeader(text: string, headers: [string, string][]): [string, string][] {

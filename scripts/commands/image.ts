@@ -1,6 +1,6 @@
 /** `sallyport image`: the policy image alone, as plugin configuration carries it. */
 import type { Command } from "commander";
-import { compilePolicyFile } from "../policy/build.ts";
+import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
 /** Adds the verb to the program. */
@@ -12,7 +12,7 @@ export function registerImage(program: Command): void {
     .option("-o, --output <file>", "where to write it", "policy.bin")
     .addOption(formatOption())
     .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
-      const { policy, image, warnings } = compilePolicyFile(path);
+      const { policy, image, warnings } = compileWithBar(path);
       writeOutput(output, image, "policy image");
       const rules = policy.rules.length;
       if (format === "json") {

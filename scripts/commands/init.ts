@@ -1,9 +1,10 @@
 /** `sallyport init`: a policy, its tests and an Envoy configuration to start from. Nothing that exists is written over. */
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { readExample } from "../envoy/bootstrap.ts";
+import { privateKeyPath } from "../envoy/exampletokens.ts";
 import { reasonOf } from "../policy/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
@@ -89,8 +90,13 @@ tests:
     expect: { status: 403 }
 `;
 
-const secret_note = `Private keys that go with example keys of the policy. They sign tokens for trying things out, on this machine only:
-the .gitignore beside this file keeps them out of git. Delete this folder once the policy has your issuer's keys.
+const secret_note = `Private keys that go with example keys of the policy: ISSUER.private.jwk.json for the issuer of that name.
+
+"sallyport run policy.yaml" signs tokens with them, one for each issuer, and prints them as "export TOKEN_ISSUER=…", so
+that the curl commands it prints work as pasted. The tokens have the scopes that the policy's rules ask for.
+
+They are for trying things out on this machine only: the .gitignore beside this file keeps them out of git. Delete this
+folder once the policy has your issuer's keys; then put tokens of your issuer into the variables.
 `;
 
 /** Adds the verb to the program. */
@@ -100,8 +106,8 @@ export function registerInit(program: Command): void {
     .argument("[dir]", "the folder to write into", ".")
     .description("write a policy, its tests and an Envoy configuration to start from")
     .addOption(formatOption())
-    .action((folder: string, { format }: { format: OutputFormat }) => {
-      const files = newFiles();
+    .action(async (folder: string, { format }: { format: OutputFormat }) => {
+      const files = await newFiles();
       writeFiles(folder, files);
       if (format === "json") {
         printJson({ directory: folder, files: files.map(({ path }) => path) });
@@ -111,10 +117,13 @@ export function registerInit(program: Command): void {
       for (const { path, about } of files)
         process.stdout.write(`${join(folder, path).padEnd(width + folder.length + 2)} ${about}\n`);
       process.stdout.write(`\nNext: sallyport test ${join(folder, "policy.test.yaml")}\n`);
+      process.stdout.write(
+        `      sallyport run ${join(folder, "policy.yaml")}   # prints tokens and curl commands to try\n`,
+      );
     });
 }
 
-function newFiles(): NewFile[] {
+async function newFiles(): Promise<NewFile[]> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const shared = { kid: key_id, use: "sig", alg: "ES256" };
   const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared }] };
@@ -127,18 +136,9 @@ function newFiles(): NewFile[] {
     file("keys/corp.jwks.json", json(publicSet), "an example issuer's public key"),
     file(".sallyport/.gitignore", "*\n", "keeps the next two out of git"),
     file(".sallyport/README", secret_note, "what this folder is"),
-    file(".sallyport/corp.private.jwk.json", json(secret), "the example key's private half", 0o600),
-    file("envoy.yaml", envoyExample(), "Envoy with the filter in front of a service"),
+    file(privateKeyPath("corp"), json(secret), "the example key's private half; `run` signs tokens with it", 0o600),
+    file("envoy.yaml", await readExample("inbound"), "Envoy with the filter in front of a service"),
   ];
-}
-
-/** The sidecar's bootstrap as the package has it, from the bundled program or from a checkout. */
-function envoyExample(): string {
-  for (const place of ["../envoy/inbound.yaml", "../../envoy/inbound.yaml"]) {
-    const path = fileURLToPath(new URL(place, import.meta.url));
-    if (existsSync(path)) return readFileSync(path, "utf8");
-  }
-  throw new UsageError("the package is not complete: envoy/inbound.yaml is not there; install it again");
 }
 
 /** Writes all files, or none when one is in the way. */

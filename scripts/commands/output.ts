@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { Option } from "commander";
 import { type Diagnostic, fileLines, formatDiagnostic } from "../policy/diagnostic.ts";
 import { reasonOf } from "../policy/read.ts";
+import { hasColour } from "../screen.ts";
 
 export type OutputFormat = "text" | "json";
 
@@ -23,11 +24,6 @@ export function formatOption(): Option {
   return new Option("--format <format>", "how to say what happened").choices(["text", "json"]).default("text");
 }
 
-/** Colour only where a person looks, and never against https://no-color.org. */
-export function hasColour(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY === true && !process.env.NO_COLOR;
-}
-
 /** Shows findings on stderr, the first of many. */
 export function showFindings(findings: readonly Diagnostic[], severity: "error" | "warning"): void {
   const options = { lineText: fileLines(), colour: hasColour(process.stderr) };
@@ -41,6 +37,11 @@ export function showFindings(findings: readonly Diagnostic[], severity: "error" 
 /** Prints a value as JSON on stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** The same on a single line, for programs that go on after it and are read line by line. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 /** "1 rule", "2 rules". */

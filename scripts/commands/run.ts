@@ -3,22 +3,26 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type AccessLogLine, followAccessLog } from "../envoy/accesslog.ts";
 import type { UpstreamAddress } from "../envoy/bootstrap.ts";
-import { type CallerExample, readCallers } from "../envoy/callers.ts";
+import { admitsAnonymous, type CallerExample, callerExamples } from "../envoy/callers.ts";
 import { curlCommand } from "../envoy/curl.ts";
 import { type Door, type StoredIdentity, startDoor } from "../envoy/door.ts";
+import { type ExampleToken, makeExampleTokens, privateKeyPath } from "../envoy/exampletokens.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
 import { untilInterrupted } from "../envoy/interrupt.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
-import { buildModule } from "../policy/build.ts";
+import { compilePolicyFile, loadEngine } from "../policy/build.ts";
+import { embedImage } from "../policy/embed.ts";
+import { formatOption, type OutputFormat, printJsonLine, showFindings } from "./output.ts";
+import { printable } from "./terminal.ts";
 
 /** The options of the verb, as commander hands them over. */
 interface RunOptions {
   upstream?: URL;
   port: number;
-  format: "text" | "json";
+  format: OutputFormat;
 }
 
 /** Adds the verb to the program. */
@@ -29,7 +33,7 @@ export function registerRun(program: Command): void {
     .description("run a local Envoy with mTLS and the policy in it")
     .option("--upstream <url>", "where admitted requests go; default: an order API of our own", parseUpstream)
     .option("--port <number>", "port of the mTLS listener on 127.0.0.1; 0 lets the system choose", parsePort, 0)
-    .addOption(new Option("--format <format>", "how to say where it listens").choices(["text", "json"]).default("text"))
+    .addOption(formatOption())
     .action(async (policyPath: string, options: RunOptions) => {
       process.exitCode = await run(policyPath, options);
     });
@@ -52,27 +56,32 @@ function parseUpstream(text: string): URL {
   return url;
 }
 
-/** Runs until interrupted. The policy's own errors are thrown as `buildModule` throws them. */
+/** Runs until interrupted, and gives the exit code. Throws PolicyError for the policy. */
 async function run(policyPath: string, options: RunOptions): Promise<number> {
-  const wasm = await buildModule(policyPath);
-  const { trustDomains, examples } = readCallers(await readFile(policyPath, "utf8"));
+  const { policy, image, warnings } = compilePolicyFile(policyPath);
+  showFindings(warnings, "warning");
+  const wasm = embedImage(loadEngine(), image);
+  const examples = callerExamples(policy);
   let door: Door | undefined;
   try {
     const envoyPath = await findEnvoy({ onDownload: (message) => process.stderr.write(`${message}\n`) });
     // No caller without a certificate can connect, unless some rule lets in those who have none.
-    const requireClientCertificate = !examples.some((example) => example.id === null);
+    const requireClientCertificate = !admitsAnonymous(policy);
     door = await startDoor({
       wasm,
       envoyPath,
       requireClientCertificate,
       listenerPort: options.port,
-      ...(trustDomains[0] === undefined ? {} : { trustDomain: trustDomains[0] }),
+      trustDomain: policy.trustDomains[0]!,
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
     });
     const identities = new Map<string, StoredIdentity>();
     for (const { id } of examples) if (id !== null) identities.set(id, await door.identity(id));
-    if (options.format === "json") printJson(door, identities);
-    else printText(door, policyPath, examples, identities, options.upstream);
+    const { tokens, problems } = await makeExampleTokens(policy, policyPath);
+    for (const problem of problems) process.stderr.write(`${printable(problem)}\n`);
+    const opening = { door, policyPath, examples, identities, tokens, upstream: options.upstream };
+    if (options.format === "json") printReady(opening);
+    else printText(opening);
     const stopFollowing =
       options.format === "json" ? () => {} : followAccessLog(door.accessLogPath, (line) => printLine(line));
     await untilInterrupted(door.envoy.ended);
@@ -109,30 +118,33 @@ async function publicAuthorities(): Promise<string> {
   return path === undefined || path === "" ? rootCertificates.join("\n") : readFile(path, "utf8");
 }
 
+/** What people and scripts are told when the door is open. */
+interface Opening {
+  door: Door;
+  policyPath: string;
+  examples: CallerExample[];
+  identities: Map<string, StoredIdentity>;
+  tokens: ExampleToken[];
+  upstream?: URL;
+}
+
 /** Everything a script needs, on one line. */
-function printJson(door: Door, identities: Map<string, StoredIdentity>): void {
-  const callers = [...identities].map(([id, { certificatePath, keyPath }]) => ({
-    id,
-    certificate: certificatePath,
-    key: keyPath,
-  }));
-  const ready = {
+function printReady({ door, identities, tokens }: Opening): void {
+  printJsonLine({
     port: door.port,
     adminPort: door.envoy.adminPort,
     authority: door.authorityPath,
     accessLog: door.accessLogPath,
-    callers,
-  };
-  process.stdout.write(`${JSON.stringify(ready)}\n`);
+    callers: [...identities].map(([id, { certificatePath, keyPath }]) => ({
+      id,
+      certificate: certificatePath,
+      key: keyPath,
+    })),
+    tokens,
+  });
 }
 
-function printText(
-  door: Door,
-  policyPath: string,
-  examples: CallerExample[],
-  identities: Map<string, StoredIdentity>,
-  upstream: URL | undefined,
-): void {
+function printText({ door, policyPath, examples, identities, tokens, upstream }: Opening): void {
   const lines = [
     `Envoy enforces ${policyPath} on https://127.0.0.1:${door.port} (mTLS)`,
     `  upstream      ${upstream?.origin ?? `an order API of our own, on 127.0.0.1:${door.upstream!.port}`}`,
@@ -140,12 +152,11 @@ function printText(
     `  access log    ${door.accessLogPath}`,
     `  admin         http://127.0.0.1:${door.envoy.adminPort}`,
     "",
+    ...tokenLines(examples, tokens),
   ];
-  if (examples.some((example) => example.token !== undefined)) {
-    lines.push("Put a token of the policy's issuer into $TOKEN where a line below uses it.", "");
-  }
-  for (const { id, rule, method, path, host, token } of examples) {
+  for (const { id, rule, method, path, host, issuers } of examples) {
     const identity = id === null ? undefined : identities.get(id);
+    const issuer = issuers.find((name) => tokens.some((token) => token.issuer === name)) ?? issuers[0];
     const command = curlCommand({
       port: door.port,
       authorityPath: door.authorityPath,
@@ -153,7 +164,7 @@ function printText(
       path,
       ...(identity === undefined ? {} : { identity }),
       ...(host === undefined ? {} : { host }),
-      ...(token === undefined ? {} : { bearer: "$TOKEN" }),
+      ...(issuer === undefined ? {} : { bearer: `$${tokenVariable(issuer)}` }),
     });
     lines.push(`# ${id ?? "anyone, without a certificate"}, by rule ${rule}`, command, "");
   }
@@ -161,20 +172,45 @@ function printText(
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-/** One request, in the words of the filter's record. */
-function printLine(line: AccessLogLine): void {
-  const text =
-    line.tls_failure !== undefined
-      ? `TLS refused: ${line.tls_failure}`
+/** Lines that put a token of each issuer into the shell, or say whose token the reader must bring. */
+function tokenLines(examples: CallerExample[], tokens: ExampleToken[]): string[] {
+  const lines: string[] = [];
+  for (const { issuer, token, scopes, expires } of tokens) {
+    const key = privateKeyPath(issuer);
+    const claims = scopes.length === 0 ? "" : `, with the scopes its rules ask for (${scopes.join(" ")})`;
+    lines.push(
+      `# A token of ${issuer}${claims}, signed with ${key}; good until ${expires.toISOString()}`,
+      `export ${tokenVariable(issuer)}=${token}`,
+      "",
+    );
+  }
+  const wanted = new Set(examples.flatMap(({ issuers }) => issuers));
+  for (const { issuer } of tokens) wanted.delete(issuer);
+  for (const issuer of wanted) lines.push(`# Put a token of ${issuer} into $${tokenVariable(issuer)}.`, "");
+  return lines;
+}
+
+/** The shell variable for an issuer's token. */
+function tokenVariable(issuer: string): string {
+  return `TOKEN_${issuer.replaceAll("-", "_")}`;
+}
+
+/** One request, in the words of the filter's record; a request the filter did not judge, in Envoy's. */
+function printLine({ tls_failure, status, method, path, peer, details, record }: AccessLogLine): void {
+  const parts =
+    tls_failure !== undefined
+      ? [`TLS refused: ${tls_failure}`]
       : [
-          line.status,
-          `${line.method} ${line.path}`,
-          line.peer ?? "no certificate",
-          line.record?.decision ?? "not judged",
-          line.record?.reason || undefined,
-          line.record?.rule === undefined ? line.details : `rule ${line.record.rule || "none"}`,
-        ]
-          .filter((part) => part !== undefined)
-          .join("  ");
-  process.stdout.write(`  ${text}\n`);
+          status,
+          `${method} ${path}`,
+          peer ?? "no certificate",
+          ...(record === undefined
+            ? [`not judged: ${details ?? "no account"}`]
+            : [
+                record.decision,
+                record.decision === "allow" ? undefined : record.reason,
+                `rule ${record.rule ?? "none"}`,
+              ]),
+        ];
+  process.stdout.write(`  ${printable(parts.filter((part) => part !== undefined).join("  "))}\n`);
 }

@@ -1,13 +1,5 @@
-/** Text for terminals: colour and progress only where somebody is looking. */
-
-import { hasColour } from "./output.ts";
-
-/** Paints text where the stream shows colour. */
-export function painter(stream: NodeJS.WriteStream): (style: "red" | "green" | "dim" | "bold", text: string) => string {
-  const codes = { red: 31, green: 32, dim: 2, bold: 1 };
-  const isOn = hasColour(stream);
-  return (style, text) => (isOn ? `\u001b[${codes[style]}m${text}\u001b[0m` : text);
-}
+/** What the verbs' text output has in common: colour, harmless text, and progress where somebody is looking. */
+export { painter, printable } from "../screen.ts";
 
 /** How long work takes before a bar is shown. */
 const patienceMilliseconds = 1000;
@@ -30,12 +22,4 @@ export function progressBar(what: string): { update: (done: number, total: numbe
       if (shownAt !== 0) stream.write("\r\u001b[K");
     },
   };
-}
-
-/** Text from outside, with what could steer a terminal shown as `\u…`. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

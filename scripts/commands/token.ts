@@ -1,10 +1,10 @@
 /** `sallyport token`: decodes and checks a token as the filter would. */
 import type { Command } from "commander";
-import { algorithm_count, algorithmName } from "../../assembly/token/algorithms.ts";
 import { Engine } from "../evaluate/engine.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { decodeToken, judgeToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
+import { algorithm_names } from "../policy/algorithms.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { Findings, PolicyError, Reporter } from "../policy/diagnostic.ts";
 import { parseKeySet } from "../policy/keys.ts";
@@ -64,8 +64,7 @@ interface Choice {
 }
 
 function adHoc(token: string, keysPath: string): Choice {
-  const algorithms = Array.from({ length: algorithm_count }, (_, number) => algorithmName(number));
-  const policy = policyForToken(decodeToken(token).claims, readKeyFile(keysPath), algorithms);
+  const policy = policyForToken(decodeToken(token).claims, readKeyFile(keysPath), [...algorithm_names]);
   return { policy, issuer: policy.issuers[0]!.name };
 }
 

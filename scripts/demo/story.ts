@@ -52,6 +52,8 @@ export async function makeStory(issuer: LocalIssuer, forger: LocalIssuer): Promi
   const goodEs256 = await issuer.token({ claims: alice, algorithm: "ES256" });
   const expired = await issuer.token({ claims: alice, issuedInSeconds: -1200, expiresInSeconds: -600 });
   const readOnly = await issuer.token({ claims: { sub: "alice", scope: "orders:read" } });
+  const forged = await forger.token({ claims: alice });
+  const unsigned = stripSignature(good);
   // Buckets belong to a caller and a person together: the bursts have persons of their own, so that they do not slow Alice.
   const bob = await issuer.token({ claims: { ...alice, sub: "bob" } });
   const carol = await issuer.token({ claims: { ...alice, sub: "carol" } });
@@ -99,13 +101,13 @@ export async function makeStory(issuer: LocalIssuer, forger: LocalIssuer): Promi
         },
         {
           ...place,
-          token: await forger.token({ claims: alice }),
+          token: forged,
           withWhat: "a forged signature",
           expect: { status: 401, reason: "token_signature" },
         },
         {
           ...place,
-          token: stripSignature(good),
+          token: unsigned,
           withWhat: "a token with alg: none",
           expect: { status: 401, reason: "token_algorithm" },
         },
@@ -150,6 +152,37 @@ export async function makeStory(issuer: LocalIssuer, forger: LocalIssuer): Promi
       steps: [
         { ...call, token: good, withWhat: "a good token", expect: { grpc: "OK" } },
         { ...call, withWhat: "no token", expect: { grpc: "UNAUTHENTICATED", reason: "token_missing" } },
+        {
+          ...call,
+          token: expired,
+          withWhat: "a token that expired ten minutes ago",
+          expect: { grpc: "UNAUTHENTICATED", reason: "token_expired" },
+        },
+        {
+          ...call,
+          token: forged,
+          withWhat: "a forged signature",
+          expect: { grpc: "UNAUTHENTICATED", reason: "token_signature" },
+        },
+        {
+          ...call,
+          token: unsigned,
+          withWhat: "a token with alg: none",
+          expect: { grpc: "UNAUTHENTICATED", reason: "token_algorithm" },
+        },
+        {
+          ...call,
+          token: readOnly,
+          withWhat: "a token without orders:write",
+          expect: { grpc: "PERMISSION_DENIED", reason: "scope_missing" },
+        },
+        {
+          ...call,
+          path: "/shop.Orders/%252e%252e",
+          token: good,
+          withWhat: "a path for two readings",
+          expect: { grpc: "INVALID_ARGUMENT", reason: "path_ambiguous" },
+        },
         {
           ...call,
           caller: "billing",

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface AuditRecord {
   policy?: string;
   decision?: string;
-  /** The reason code; empty or absent where the request was admitted. */
+  /** The reason code; `allowed` where the request was admitted. */
   reason?: string;
   rule?: string;
   caller?: string;

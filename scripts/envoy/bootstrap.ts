@@ -3,10 +3,9 @@
  * developer's machine and in the tests is the operator's file with its addresses and file names exchanged.
  */
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
+import { findPackaged } from "../files.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export type ExampleName = "inbound" | "gateway";
@@ -77,16 +76,13 @@ const examplePaths = {
 } as const;
 
 /**
- * The text of an example bootstrap. It lies in the package's `envoy/` folder, which is looked for upwards from this
- * program: the bundled one and the sources stand at different depths.
+ * The text of an example bootstrap, from the package's `envoy/` folder.
+ * @throws Error where the package lacks it
  */
 export async function readExample(name: ExampleName): Promise<string> {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let directory = start; ; directory = dirname(directory)) {
-    const text = await readFile(join(directory, "envoy", `${name}.yaml`), "utf8").catch(() => undefined);
-    if (text !== undefined) return text;
-    if (dirname(directory) === directory) throw new Error(`envoy/${name}.yaml is not in any folder above ${start}`);
-  }
+  const path = findPackaged(`envoy/${name}.yaml`);
+  if (path === undefined) throw new Error(`the package is not complete: it lacks envoy/${name}.yaml; install it again`);
+  return readFile(path, "utf8");
 }
 
 /**

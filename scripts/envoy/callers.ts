@@ -1,8 +1,7 @@
-/**
- * A light reading of a policy file: who may call what, as examples for people to try. The compiler has checked the file
- * before; what this does not understand it leaves out.
- */
-import { parse } from "yaml";
+/** Who may call what by a policy, as examples for people to try. */
+import type { Endpoint } from "../policy/endpoint.ts";
+import type { Policy, RuleCaller } from "../policy/model.ts";
+import type { CallerPattern } from "../policy/spiffe.ts";
 
 /** One request a rule is about. */
 export interface CallerExample {
@@ -13,76 +12,52 @@ export interface CallerExample {
   path: string;
   /** The rule's first host; absent where it has none. */
   host?: string;
-  /** The first issuer the rule takes tokens of; absent where it wants none. */
-  token?: string;
+  /** Names of the issuers the rule takes tokens of; empty where it wants none. */
+  issuers: string[];
 }
 
-/** What a policy file says about callers. */
-export interface PolicyCallers {
-  /** The trust domains, the first one being the policy's own. */
-  trustDomains: string[];
-  /** One for each caller and allow rule. */
-  examples: CallerExample[];
+/** Whether some allow rule is for callers that show no certificate. */
+export function admitsAnonymous(policy: Policy): boolean {
+  return policy.rules.some(
+    ({ action, callers }) => action === "allow" && callers.some(({ kind }) => kind === "anonymous"),
+  );
 }
 
-interface RuleShape {
-  name?: unknown;
-  callers?: unknown;
-  hosts?: unknown;
-  allow?: unknown;
-  token?: unknown;
-}
-
-/** Reads the text of a policy file that is known to be valid. */
-export function readCallers(policyYaml: string): PolicyCallers {
-  const policy = (parse(policyYaml) ?? {}) as {
-    trust?: { domains?: unknown };
-    callers?: Record<string, unknown>;
-    rules?: RuleShape[];
-  };
-  const trustDomains = texts(policy.trust?.domains);
-  const examples: CallerExample[] = [];
-  for (const rule of Array.isArray(policy.rules) ? policy.rules : []) {
-    const endpoint = texts(rule.allow)[0];
-    if (endpoint === undefined) continue;
-    const named = texts(rule.callers).flatMap((caller) => {
-      const set = policy.callers?.[caller];
-      return set === undefined ? [caller] : texts(set);
+/** One example for each caller and allow rule, save rules in shadow mode, which admit nobody. */
+export function callerExamples(policy: Policy): CallerExample[] {
+  return policy.rules
+    .filter(({ action, mode }) => action === "allow" && mode === "enforce")
+    .flatMap((rule) => {
+      const [host] = rule.hosts;
+      const request = {
+        rule: rule.name,
+        ...exampleRequest(rule.endpoints[0]!),
+        ...(host === undefined ? {} : { host: host.kind === "exact" ? host.text : `example.${host.text}` }),
+        issuers: rule.issuers,
+      };
+      return rule.callers.flatMap((caller) => exampleIds(policy, caller)).map((id) => ({ id, ...request }));
     });
-    for (const caller of named) {
-      const id = exampleId(caller, trustDomains[0]);
-      if (id === undefined) continue;
-      const [host] = texts(rule.hosts);
-      const [token] = texts(rule.token);
-      examples.push({
-        id,
-        rule: String(rule.name ?? ""),
-        ...exampleRequest(endpoint),
-        ...(host === undefined ? {} : { host: host.replace(/^\*/, "example") }),
-        ...(token === undefined ? {} : { token }),
-      });
-    }
+}
+
+function exampleIds(policy: Policy, caller: RuleCaller): (string | null)[] {
+  switch (caller.kind) {
+    case "anonymous":
+      return [null];
+    case "any":
+      return [`spiffe://${policy.trustDomains[0]}/example`];
+    case "set":
+      return policy.callerSets.find(({ name }) => name === caller.name)!.callers.map(exampleId);
+    case "pattern":
+      return [exampleId(caller.pattern)];
   }
-  return { trustDomains, examples };
 }
 
-/** A list of texts, or a single one; anything else is none. */
-function texts(value: unknown): string[] {
-  const list = Array.isArray(value) ? value : [value];
-  return list.filter((item): item is string => typeof item === "string");
+function exampleId({ kind, text }: CallerPattern): string {
+  return kind === "exact" ? text : `${text}/example`;
 }
 
-function exampleId(caller: string, trustDomain: string | undefined): string | null | undefined {
-  if (caller === "anonymous") return null;
-  if (caller === "any") return trustDomain === undefined ? undefined : `spiffe://${trustDomain}/example`;
-  return caller.startsWith("spiffe://") ? caller.replace(/\/\*{1,2}$/, "/example") : undefined;
-}
-
-function exampleRequest(endpoint: string): { method: string; path: string } {
-  const [methods = "", pattern = "/"] = endpoint.trim().split(/\s+/);
-  // `grpc package.Service/Method` stands for the POST it is.
-  if (methods === "grpc") return { method: "POST", path: `/${pattern}` };
-  const method = methods.split("|")[0] ?? "GET";
-  const path = pattern.replace(/\{[^}]*\}/g, "7").replace(/\*{1,2}/g, "example");
-  return { method: method === "*" ? "GET" : method, path };
+function exampleRequest({ methods, segments, tail }: Endpoint): { method: string; path: string } {
+  const parts = segments.map((segment) => (segment === null ? "7" : encodeURIComponent(segment)));
+  if (tail) parts.push("example");
+  return { method: methods === "*" ? "GET" : methods[0]!, path: `/${parts.join("/")}` };
 }

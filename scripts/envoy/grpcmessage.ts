@@ -2,6 +2,7 @@
  * The little of gRPC's framing and of protobuf that the order API and its clients need: one uncompressed message with
  * one string field of number 1.
  */
+import { decodeMessage, encodeMessage } from "../host/protobuf.ts";
 
 /** Puts the five bytes before a message that gRPC wants: not compressed, and its length, big-endian. */
 export function frameMessage(message: Buffer): Buffer {
@@ -18,22 +19,11 @@ export function unframeMessage(body: Buffer): Buffer | undefined {
 
 /** A message whose field 1 is this text. */
 export function writeStringField(text: string): Buffer {
-  const bytes = Buffer.from(text, "utf8");
-  const prefix = [0x0a];
-  let rest = bytes.length;
-  for (; rest > 0x7f; rest >>>= 7) prefix.push((rest & 0x7f) | 0x80);
-  return Buffer.concat([Buffer.from([...prefix, rest]), bytes]);
+  return Buffer.from(encodeMessage([[1, Buffer.from(text, "utf8")]]));
 }
 
-/** The text of field 1, where it is the message's first field; else an empty string, as protobuf has it for absent ones. */
+/** The text of field 1; an empty string where there is none, as protobuf has it for absent fields. */
 export function readStringField(message: Buffer): string {
-  if (message[0] !== 0x0a) return "";
-  let length = 0;
-  let at = 1;
-  for (let shift = 0; shift < 28; shift += 7) {
-    const byte = message[at++] ?? 0;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return message.subarray(at, at + length).toString("utf8");
+  const field = decodeMessage(message)?.get(1);
+  return field instanceof Uint8Array ? Buffer.from(field).toString("utf8") : "";
 }

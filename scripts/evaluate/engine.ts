@@ -3,7 +3,9 @@
  * command line says about a decision comes from here, so there is one evaluator, and it is the one that ships.
  */
 
-import { type Reason, reasonStatus } from "../../assembly/reason.ts";
+import { isIP, isIPv4, isIPv6 } from "node:net";
+import { token_bytes } from "../../assembly/limits.ts";
+import { Reason, reasonStatus } from "../../assembly/reason.ts";
 import type { Outcome, StartOutcome } from "../host/plugin.ts";
 import { PluginHost } from "../host/plugin.ts";
 import { SharedData } from "../host/shared.ts";
@@ -125,6 +127,8 @@ export class Evaluator {
    * @param issuer its index in the image
    */
   inspectToken(issuer: number, token: Uint8Array): { reason: number; lines: string[] } {
+    // The engine says the same, but has no room for a token that is far too large.
+    if (token.length > token_bytes) return { reason: Reason.TOKEN_TOO_LARGE, lines: ["inspect signature malformed"] };
     const { result, lines } = this.#inspecting(() =>
       this.host.callTool("sallyport_inspect_token", [this.rootContext, issuer], token),
     );
@@ -139,6 +143,14 @@ export class Evaluator {
     const lines = this.host.logs.slice(first).filter(({ level }) => level === 0);
     return { result, lines: lines.map(({ message }) => message) };
   }
+}
+
+/** Whether a text is an IP address, with or without a port, as `DoorRequest.source` has it. */
+export function isSourceAddress(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const match = /^(?:\[(.*)\]|([^:]*)):([0-9]{1,5})$/u.exec(text);
+  if (match === null || Number(match[3]) > 65535) return false;
+  return match[1] === undefined ? isIPv4(match[2]!) : isIPv6(match[1]);
 }
 
 /** The request as Envoy's filter chain would hand it to the module. */
@@ -163,7 +175,8 @@ export function hostRequest(request: DoorRequest): Parameters<PluginHost["reques
   };
 }
 
-interface AuditRecord {
+/** The record of one decision that the engine leaves in filter state. */
+export interface AuditRecord {
   decision: "allow" | "deny";
   reason: string;
   rule?: string | null;

@@ -16,13 +16,10 @@ export interface ImageRule {
 /** An issuer as the image has it. */
 export interface ImageIssuer {
   name: string;
-  /** `iss`. */
-  iss: string;
 }
 
 /** The parts of an image that have names. Indices are the image's own. */
 export interface ImageIndex {
-  policy: string;
   rules: ImageRule[];
   issuers: ImageIssuer[];
 }
@@ -44,10 +41,7 @@ export function readImage(image: Uint8Array): ImageIndex {
     const isShadow = word(at + layout.rule_mode) === layout.mode_shadow;
     return { name: text(at + layout.rule_name), action, isShadow, needsToken, places: [] };
   });
-  const issuers = records(layout.section_issuers).map((at) => ({
-    name: text(at + layout.issuer_name),
-    iss: text(at + layout.issuer_iss),
-  }));
+  const issuers = records(layout.section_issuers).map((at): ImageIssuer => ({ name: text(at + layout.issuer_name) }));
 
   const nodes = records(layout.section_nodes);
   const entries = records(layout.section_entries);
@@ -72,6 +66,5 @@ export function readImage(image: Uint8Array): ImageIndex {
     }
     for (const rule of seen) rules[rule]!.places.push(place);
   }
-  const [policy] = records(layout.section_policy);
-  return { policy: text(policy! + layout.policy_name), rules, issuers };
+  return { rules, issuers };
 }

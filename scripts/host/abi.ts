@@ -23,7 +23,6 @@ export type WasmResult = (typeof WasmResult)[keyof typeof WasmResult];
 
 /** Levels of `proxy_log`, by number. */
 export const logLevels = ["trace", "debug", "info", "warn", "error", "critical"] as const;
-export type LogLevel = (typeof logLevels)[number];
 
 /** Buffers `proxy_get_buffer_bytes` may name, as far as this host has them. */
 export const bufferPluginConfiguration = 7;

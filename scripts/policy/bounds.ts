@@ -6,14 +6,15 @@
 import { caller_groups, candidate_rules, index_visits } from "../../assembly/limits.ts";
 import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
 import type { Index } from "./compile.ts";
-import type { Rule } from "./model.ts";
+import type { Policy, Rule } from "./model.ts";
 import { callerText } from "./spiffe.ts";
 
-/** A bound of the engine that a policy passes only as a whole, and the rule to show for it. */
+/** A bound of the engine that a policy passes only as a whole. */
 export class BoundError extends Error {
+  /** The rule to show for it; undefined where no rule has more part in it than others. */
   readonly rule: Rule | undefined;
 
-  constructor(message: string, rule: Rule | undefined) {
+  constructor(message: string, rule?: Rule) {
     super(message);
     this.name = "BoundError";
     this.rule = rule;
@@ -22,50 +23,75 @@ export class BoundError extends Error {
 
 /** What one request may cost at the most. */
 interface Cost {
-  groups: number;
   visits: number;
   rules: number;
 }
 
-/** @throws BoundError for the first caller whose requests could pass a bound */
-export function checkBounds(index: Index): void {
+/**
+ * Checks what callers' requests may cost.
+ * @param index that of the policy
+ * @throws BoundError for the first caller whose requests could pass a bound
+ */
+export function checkBounds(policy: Policy, index: Index): void {
   const costs = groupCosts(index);
-  const everybody = sum([group_any, group_anonymous].map((group) => costs.get(group)));
-  everybody.groups = 2;
+  const everybody = [group_any, group_anonymous];
   const members = new Map(index.callers.map(({ pattern, groups }) => [callerText(pattern), groups]));
-  const costOf = (text: string): Cost => {
-    const groups = members.get(text) ?? [];
-    return { ...sum(groups.map((group) => costs.get(group))), groups: groups.length };
-  };
+  const check = (caller: string, groups: readonly number[]): void => checkCaller(policy, index, costs, caller, groups);
   check("everybody", everybody);
-  for (const { pattern } of index.callers) {
-    const matching = [everybody, costOf(callerText(pattern))];
+  for (const { pattern, groups } of index.callers) {
+    const matching = [...everybody, ...groups];
+    const join = (text: string): void => {
+      for (const group of members.get(text) ?? []) matching.push(group);
+    };
     const parts = pattern.text.split("/");
     for (let segments = 0; segments <= pattern.segments; segments++) {
       const above = parts.slice(0, 3 + segments).join("/");
       const isOwn = segments === pattern.segments;
-      if (!isOwn || pattern.kind === "child") matching.push(costOf(`${above}/**`));
-      if (segments === pattern.segments - 1 && pattern.kind === "exact") matching.push(costOf(`${above}/*`));
+      if (!isOwn || pattern.kind === "child") join(`${above}/**`);
+      if (segments === pattern.segments - 1 && pattern.kind === "exact") join(`${above}/*`);
     }
-    check(`\`${callerText(pattern)}\``, sum(matching));
+    check(`\`${callerText(pattern)}\``, matching);
   }
 }
 
-function check(caller: string, { groups, visits, rules }: Cost): void {
-  const refuse = (what: string): never => {
-    throw new BoundError(`a request of ${caller} could ${what}`, undefined);
+/** @param groups those whose rules a request of the caller may meet */
+function checkCaller(
+  policy: Policy,
+  index: Index,
+  costs: ReadonlyMap<number, Cost>,
+  caller: string,
+  groups: readonly number[],
+): void {
+  const { visits, rules } = sum(groups.map((group) => costs.get(group)));
+  const refuse = (part: (cost: Cost) => number, what: string): never => {
+    const share = (group: number): number => part(costs.get(group) ?? no_cost);
+    const largest = groups.reduce((most, group) => (share(group) >= share(most) ? group : most));
+    throw new BoundError(`a request of ${caller} could ${what}`, lastRuleOf(policy, index, largest));
   };
-  if (groups > caller_groups) {
-    refuse(`count for ${groups} sets and patterns that rules name, of ${caller_groups} at most; join some of them`);
+  if (groups.length > caller_groups) {
+    refuse(
+      ({ rules }) => rules,
+      `count for ${groups.length} sets and patterns that rules name, of ${caller_groups} at most; join some of them`,
+    );
   }
   if (visits > index_visits) {
     refuse(
+      ({ visits }) => visits,
       `visit ${visits} places of the index, of ${index_visits} at most; use fewer wildcards, \`{…}\` and \`*\`, beside literal segments`,
     );
   }
   if (rules > candidate_rules) {
-    refuse(`match ${rules} rules, of ${candidate_rules} at most; join rules for the same callers and path`);
+    refuse(
+      ({ rules }) => rules,
+      `match ${rules} rules, of ${candidate_rules} at most; join rules for the same callers and path`,
+    );
   }
+}
+
+/** The rule of a group that stands last in the policy file: the one that was probably added when the bound was passed. */
+function lastRuleOf({ rules }: Policy, { groupsOf }: Index, group: number): Rule | undefined {
+  const ofGroup = rules.filter(({ callers }) => groupsOf(callers).has(group));
+  return ofGroup.sort((a, b) => a.line - b.line || a.column - b.column).at(-1);
 }
 
 /** What a walk through all of a group's tries costs that one request's host can lead to. */
@@ -78,7 +104,7 @@ function groupCosts({ roots, tries, hosts }: Index): Map<number, Cost> {
       costs = new Map();
       byGroup.set(group, costs);
     }
-    costs.set(host, { groups: 0, visits: mostVisits, rules: mostEntries });
+    costs.set(host, { visits: mostVisits, rules: mostEntries });
   }
   const numbers = new Map(hosts.map(({ kind, text }, place) => [`${kind} ${text}`, place + 1]));
   /** A host's own number and those of the suffixes it has. */
@@ -94,17 +120,18 @@ function groupCosts({ roots, tries, hosts }: Index): Map<number, Cost> {
     for (const host of costs.keys()) {
       if (host === host_any) continue;
       const cost = sum(chain(host).map((number) => costs.get(number)));
-      most = { groups: 0, visits: Math.max(most.visits, cost.visits), rules: Math.max(most.rules, cost.rules) };
+      most = { visits: Math.max(most.visits, cost.visits), rules: Math.max(most.rules, cost.rules) };
     }
     total.set(group, sum([costs.get(host_any), most]));
   }
   return total;
 }
 
+const no_cost: Cost = { visits: 0, rules: 0 };
+
 function sum(costs: (Cost | undefined)[]): Cost {
-  const total = { groups: 0, visits: 0, rules: 0 };
+  const total = { ...no_cost };
   for (const cost of costs) {
-    total.groups += cost?.groups ?? 0;
     total.visits += cost?.visits ?? 0;
     total.rules += cost?.rules ?? 0;
   }

@@ -1,13 +1,13 @@
 /** The compiler as the command line uses it: a policy file in, an image or a module out. */
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { findPackaged } from "../files.ts";
 import { BoundError } from "./bounds.ts";
 import { checkPolicy } from "./check.ts";
 import { type Diagnostic, Findings, PolicyError, Reporter } from "./diagnostic.ts";
 import { embedImage } from "./embed.ts";
 import { writeImage } from "./image.ts";
 import type { Policy } from "./model.ts";
-import { parsePolicy } from "./parse.ts";
+import { type OnProgress, parsePolicy } from "./parse.ts";
 import { readSource } from "./read.ts";
 
 /** A policy that was read and found sound. */
@@ -19,20 +19,16 @@ export interface LoadedPolicy {
 /** A policy ready for the engine. */
 export interface CompiledPolicy extends LoadedPolicy {
   image: Uint8Array;
-  /** What each caller group of the engine is in the policy's words, by its number. */
-  groupNames: string[];
-  /** What each host number of the engine is in the policy's words. */
-  hostNames: string[];
 }
 
 /**
  * Reads and checks a policy file and its key sets.
  * @throws PolicyError with every error found
  */
-export function loadPolicyFile(path: string): LoadedPolicy {
+export function loadPolicyFile(path: string, onProgress?: OnProgress): LoadedPolicy {
   const findings = new Findings();
   const reporter = new Reporter(readSource(path), findings);
-  const draft = parsePolicy(reporter);
+  const draft = parsePolicy(reporter, onProgress);
   const policy = draft === undefined ? undefined : checkPolicy(reporter, draft);
   findings.throwIfErrors();
   return { policy: policy!, warnings: findings.warnings };
@@ -45,12 +41,11 @@ export function loadPolicyFile(path: string): LoadedPolicy {
  */
 export function compilePolicy({ policy, warnings }: LoadedPolicy, path: string): CompiledPolicy {
   try {
-    const { bytes, groupNames, hostNames } = writeImage(policy);
-    return { policy, warnings, image: bytes, groupNames, hostNames };
+    return { policy, warnings, image: writeImage(policy) };
   } catch (error) {
     if (!(error instanceof BoundError)) throw error;
-    const line = error.rule?.line ?? 1;
-    throw new PolicyError([{ file: path, line, column: 1, code: "bound", message: error.message }], warnings);
+    const { line, column } = error.rule ?? { line: 1, column: 1 };
+    throw new PolicyError([{ file: path, line, column, code: "bound", message: error.message }], warnings);
   }
 }
 
@@ -58,8 +53,8 @@ export function compilePolicy({ policy, warnings }: LoadedPolicy, path: string):
  * Reads, checks and compiles a policy file.
  * @throws PolicyError with every error found
  */
-export function compilePolicyFile(path: string): CompiledPolicy {
-  return compilePolicy(loadPolicyFile(path), path);
+export function compilePolicyFile(path: string, onProgress?: OnProgress): CompiledPolicy {
+  return compilePolicy(loadPolicyFile(path, onProgress), path);
 }
 
 /**
@@ -67,12 +62,9 @@ export function compilePolicyFile(path: string): CompiledPolicy {
  * @throws Error that says how to build it
  */
 export function loadEngine(): Uint8Array {
-  const places = ["./engine.wasm", "../../build/engine.wasm", "../build/engine.wasm"];
-  for (const place of places) {
-    const file = fileURLToPath(new URL(place, import.meta.url));
-    if (existsSync(file)) return new Uint8Array(readFileSync(file));
-  }
-  throw new Error("the engine is not built yet: run `npm run build` first");
+  const path = findPackaged("engine.wasm", "build/engine.wasm");
+  if (path === undefined) throw new Error("the engine is not built yet: run `npm run build` first");
+  return new Uint8Array(readFileSync(path));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Issuers: whose tokens are believed, by which keys and algorithms. */
 import { dirname, isAbsolute, join } from "node:path";
 import { issuer_keys, leeway_seconds, token_bytes } from "../../assembly/limits.ts";
-import { algorithm_count, algorithmName } from "../../assembly/token/algorithms.ts";
+import { algorithm_names, algorithmMask } from "./algorithms.ts";
 import { checkName } from "./check-names.ts";
 import { PolicyError, Reporter } from "./diagnostic.ts";
 import { parseKeySet } from "./keys.ts";
@@ -15,11 +15,6 @@ import type { Located } from "./yaml.ts";
 const default_leeway_seconds = 60;
 /** Ten years: a longer bound on a token's lifetime is a slip. */
 const lifetime_seconds = 315360000;
-
-/** `alg` values that an issuer may name. */
-export const algorithm_names: readonly string[] = Array.from({ length: algorithm_count }, (_, number) =>
-  algorithmName(number),
-);
 
 /** Checks an issuer and reads its keys; undefined, and reported, when something it cannot do without is wrong. */
 export function checkIssuer(reporter: Reporter, draft: DraftIssuer): Issuer | undefined {
@@ -41,13 +36,6 @@ export function checkIssuer(reporter: Reporter, draft: DraftIssuer): Issuer | un
   if (draft.issuer === undefined || keys === undefined || algorithms.length === 0) return undefined;
   warnMissingKeys(reporter, draft, algorithms, keys);
   return { name, issuer: draft.issuer.value, audiences, algorithms, keys, leewaySeconds, maxLifetimeSeconds };
-}
-
-/** The set of an issuer's algorithms as the image has it: bit n for algorithm n. */
-export function algorithmMask(names: readonly string[]): number {
-  let mask = 0;
-  for (const name of names) mask |= 1 << algorithm_names.indexOf(name);
-  return mask;
 }
 
 function checkAlgorithms(reporter: Reporter, draft: DraftIssuer): string[] {

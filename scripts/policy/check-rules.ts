@@ -16,12 +16,12 @@ const challenge_bytes = response_bytes / 2;
 /** Checks all rules; the sound ones, in the byte order of their names. */
 export function checkRules(context: Context, drafts: DraftRule[]): Rule[] {
   const { reporter } = context;
-  const lineOf = lineCounter(context);
+  const placeOf = placeCounter(context);
   const places = new Map<string, number>();
   const methods = new Set<string>();
   const rules: Rule[] = [];
   for (const draft of drafts) {
-    const rule = checkRule(context, draft, lineOf);
+    const rule = checkRule(context, draft, placeOf);
     if (rule === undefined) continue;
     const first = places.get(rule.name);
     if (first !== undefined) {
@@ -32,7 +32,7 @@ export function checkRules(context: Context, drafts: DraftRule[]): Rule[] {
       );
       continue;
     }
-    places.set(rule.name, lineOf(draft.name!.at));
+    places.set(rule.name, placeOf(draft.name!.at).line);
     for (const endpoint of rule.endpoints)
       for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
     if (methods.size > policy_methods) {
@@ -44,18 +44,24 @@ export function checkRules(context: Context, drafts: DraftRule[]): Rule[] {
   return rules.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Lines by offset, for offsets that mostly grow. */
-function lineCounter(context: Context): (at: number) => number {
+/** A place in the policy file, counted from 1. */
+interface Place {
+  line: number;
+  column: number;
+}
+
+/** Places by offset, for offsets that mostly grow. */
+function placeCounter(context: Context): (at: number) => Place {
   const { lineStarts } = context.reporter.source;
   let line = 0;
   return (at) => {
     if ((lineStarts[line] ?? 0) > at) line = 0;
     while (line + 1 < lineStarts.length && lineStarts[line + 1]! <= at) line++;
-    return line + 1;
+    return { line: line + 1, column: at - (lineStarts[line] ?? 0) + 1 };
   };
 }
 
-function checkRule(context: Context, draft: DraftRule, lineOf: (at: number) => number): Rule | undefined {
+function checkRule(context: Context, draft: DraftRule, placeOf: (at: number) => Place): Rule | undefined {
   const { reporter } = context;
   checkName(reporter, draft.name);
   const name = draft.name?.value;
@@ -80,7 +86,7 @@ function checkRule(context: Context, draft: DraftRule, lineOf: (at: number) => n
   if (part.action === "allow") warnAboutRule(context, draft, name, callers, endpoints);
   return {
     name,
-    line: lineOf(draft.at),
+    ...placeOf(draft.at),
     action: part.action,
     callers,
     hosts,

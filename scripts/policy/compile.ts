@@ -7,8 +7,8 @@
  * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
  */
 import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
-import { checkBounds } from "./bounds.ts";
-import type { Policy } from "./model.ts";
+import type { Policy, RuleCaller } from "./model.ts";
+import { compare, sorted } from "./order.ts";
 import { type CallerPattern, callerText } from "./spiffe.ts";
 import { type Target, Tries } from "./trie.ts";
 import type { HostPattern } from "./values.ts";
@@ -27,38 +27,21 @@ export interface Index {
   /** `node`: place in `tries.nodes`. */
   roots: { group: number; host: number; node: number }[];
   tries: Tries;
-  /** What each group and each host number is in the policy's words, for tools. */
-  groupNames: string[];
-  hostNames: string[];
+  /** The groups of a rule's callers, each once. */
+  groupsOf(callers: readonly RuleCaller[]): Set<number>;
 }
 
-/**
- * Builds the index of a policy.
- * @throws BoundError where a request could need more than assembly/limits.ts has room for
- */
+/** Builds the index of a policy. */
 export function compileIndex(policy: Policy): Index {
   const methods = methodsOf(policy);
-  const groups = groupsOf(policy);
+  const numbers = groupNumbers(policy);
+  const groupsOf: Index["groupsOf"] = (rule) => new Set(rule.map((caller) => numbers.get(groupKey(caller))!));
   const hosts = hostsOf(policy);
   const hostNumbers = new Map(hosts.map((host, place) => [hostText(host), place + 1]));
   const tries = new Tries();
-  const roots = rootsOf(policy, groups.numbers, hostNumbers, tries, targetsOf(policy, methods));
-  const callers = callersOf(policy, groups.numbers);
-  const index = {
-    methods,
-    callers,
-    hosts,
-    roots,
-    tries,
-    groupNames: groups.names,
-    hostNames: ["any host", ...hosts.map(hostText)],
-  };
-  checkBounds(index);
-  return index;
-}
-
-function byBytes(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  const roots = rootsOf(policy, groupsOf, hostNumbers, tries, targetsOf(policy, methods));
+  const callers = callersOf(policy, numbers);
+  return { methods, callers, hosts, roots, tries, groupsOf };
 }
 
 function hostText(host: HostPattern): string {
@@ -71,7 +54,7 @@ function methodsOf(policy: Policy): string[] {
     for (const endpoint of endpoints)
       if (endpoint.methods !== "*") for (const method of endpoint.methods) methods.add(method);
   }
-  return [...methods].sort(byBytes);
+  return sorted(methods);
 }
 
 /** A rule's endpoints in an order of their own, so that the order they are written in leaves no trace. */
@@ -87,7 +70,7 @@ function targetsOf(policy: Policy, methods: string[]): Target[][] {
     }));
     if (targets.length < 2) return targets;
     const keyed = targets.map((target) => ({ target, key: pathKey(target) }));
-    return keyed.sort((a, b) => byBytes(a.key, b.key)).map(({ target }) => target);
+    return keyed.sort((a, b) => compare(a.key, b.key)).map(({ target }) => target);
   });
 }
 
@@ -95,13 +78,14 @@ function pathKey({ path }: Target): string {
   return path.segments.map((segment) => (segment === null ? "/" : `/ ${segment}`)).join("") + (path.tail ? "//" : "");
 }
 
-interface Groups {
-  /** By the caller's or pattern's text, which begins with a scheme, or by the set's name, which cannot. */
-  numbers: Map<string, number>;
-  names: string[];
+/** What tells a caller's group from others: its text, which begins with a scheme, the set's name, which cannot, or a word no set may have. */
+function groupKey(caller: RuleCaller): string {
+  if (caller.kind === "pattern") return callerText(caller.pattern);
+  return caller.kind === "set" ? caller.name : caller.kind;
 }
 
-function groupsOf(policy: Policy): Groups {
+/** The number of each group by its key. */
+function groupNumbers(policy: Policy): Map<string, number> {
   const patterns = new Set<string>();
   const sets = new Set<string>();
   for (const { callers } of policy.rules) {
@@ -110,17 +94,17 @@ function groupsOf(policy: Policy): Groups {
       else if (caller.kind === "pattern") patterns.add(callerText(caller.pattern));
     }
   }
-  const names: string[] = [];
-  names[group_any] = "any";
-  names[group_anonymous] = "anonymous";
-  names.push(...[...patterns].sort(byBytes), ...[...sets].sort(byBytes));
-  return { numbers: new Map(names.map((name, number) => [name, number])), names };
+  const words: string[] = [];
+  words[group_any] = "any";
+  words[group_anonymous] = "anonymous";
+  const keys = [...words, ...sorted(patterns), ...sorted(sets)];
+  return new Map(keys.map((key, number) => [key, number]));
 }
 
 function hostsOf(policy: Policy): HostPattern[] {
   const hosts = new Map<string, HostPattern>();
   for (const rule of policy.rules) for (const host of rule.hosts) hosts.set(hostText(host), host);
-  return [...hosts.keys()].sort(byBytes).map((text) => hosts.get(text)!);
+  return sorted(hosts.keys()).map((text) => hosts.get(text)!);
 }
 
 /** Members of groups: each caller or pattern once, in byte order. */
@@ -141,7 +125,7 @@ function callersOf(policy: Policy, numbers: Map<string, number>): Index["callers
     const group = numbers.get(name);
     if (group !== undefined) for (const pattern of callers) join(pattern, group);
   }
-  return [...members.keys()].sort(byBytes).map((text) => {
+  return sorted(members.keys()).map((text) => {
     const { pattern, groups } = members.get(text)!;
     return { pattern, groups: [...groups].sort((a, b) => a - b) };
   });
@@ -149,7 +133,7 @@ function callersOf(policy: Policy, numbers: Map<string, number>): Index["callers
 
 function rootsOf(
   policy: Policy,
-  groupNumbers: Map<string, number>,
+  groupsOf: Index["groupsOf"],
   hostNumbers: Map<string, number>,
   tries: Tries,
   targets: Target[][],
@@ -160,15 +144,7 @@ function rootsOf(
   for (const [number, rule] of policy.rules.entries()) {
     const hosts =
       rule.hosts.length === 0 ? [host_any] : new Set(rule.hosts.map((host) => hostNumbers.get(hostText(host))!));
-    const groups = new Set(
-      rule.callers.map(
-        (caller) =>
-          groupNumbers.get(
-            caller.kind === "pattern" ? callerText(caller.pattern) : caller.kind === "set" ? caller.name : caller.kind,
-          )!,
-      ),
-    );
-    for (const group of groups) {
+    for (const group of groupsOf(rule.callers)) {
       for (const host of hosts) {
         const pair = group * hostCount + host;
         const rules = rulesOf.get(pair);

@@ -3,6 +3,7 @@
  * with the way out in its message. Errors are collected, so that one run shows all of them.
  */
 import { readFileSync } from "node:fs";
+import { painter, printable } from "../screen.ts";
 import { positionOf, type Source } from "./source.ts";
 
 /** One finding. Lines and columns count from 1; columns count UTF-16 code units. Codes are stable. */
@@ -85,23 +86,22 @@ export function formatDiagnostic(
   options: FormatOptions = {},
 ): string {
   const { file, line, column, code, message } = diagnostic;
-  const paint = (style: number, text: string): string => (options.colour ? `\u001b[${style}m${text}\u001b[0m` : text);
-  const word = paint(severity === "error" ? 31 : 33, severity);
-  const head = `${paint(1, `${printable(file)}:${line}:${column}`)}: ${word}: ${printable(message)} [${code}]`;
+  const paint = painter(options.colour === true);
+  const word = paint(severity === "error" ? "red" : "yellow", severity);
+  const head = `${paint("bold", `${blanked(file)}:${line}:${column}`)}: ${word}: ${blanked(message)} [${code}]`;
   const text = options.lineText?.(file, line);
   if (text === undefined) return head;
   // A long line is cut to a window around the place, so that the caret stays on the screen.
   const start = column > excerpt_columns - 10 ? column - 40 : 0;
-  const shown = printable(text.slice(start, start + excerpt_columns));
-  const indent = printable(text.slice(start, column - 1)).replace(/./gsu, " ");
+  const shown = blanked(text.slice(start, start + excerpt_columns));
+  const indent = blanked(text.slice(start, column - 1)).replace(/./gsu, " ");
   const number = String(line);
-  return `${head}\n  ${number} | ${shown}\n  ${" ".repeat(number.length)} | ${indent}${paint(32, "^")}`;
+  return `${head}\n  ${number} | ${shown}\n  ${" ".repeat(number.length)} | ${indent}${paint("green", "^")}`;
 }
 
-/** Control characters would move the cursor or worse; each is shown as one character. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/gu, " ");
+/** Control characters would move the cursor or worse. Each is shown as one blank, so that the caret stays in its column. */
+function blanked(text: string): string {
+  return printable(text, () => " ");
 }
 
 /** Reads lines of files for excerpts, each file once; a file that cannot be read has no excerpt. */

@@ -1,23 +1,17 @@
 /** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
 import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
-import { BoundError } from "./bounds.ts";
+import { algorithmMask } from "./algorithms.ts";
+import { BoundError, checkBounds } from "./bounds.ts";
 import { StringPool, Words } from "./bytes.ts";
-import { algorithmMask } from "./check-issuer.ts";
 import { compileIndex, type Index } from "./compile.ts";
 import { hash32 } from "./hash.ts";
 import type { Limit, Policy } from "./model.ts";
+import { byName, compare, numbersOf, sorted } from "./order.ts";
+import { intervalNanoseconds, rateLimitPolicy } from "./rate.ts";
+import { slotsOf } from "./slots.ts";
 import type { CallerPattern } from "./spiffe.ts";
 
-/** A compiled policy. */
-export interface Image {
-  bytes: Uint8Array;
-  /** What each caller group and host number of the engine is in the policy's words. */
-  groupNames: string[];
-  hostNames: string[];
-}
-
-const nanoseconds_a_second = 1e9;
 const caller_kinds: Record<CallerPattern["kind"], number> = {
   exact: layout.caller_exact,
   child: layout.caller_child,
@@ -28,28 +22,14 @@ const caller_kinds: Record<CallerPattern["kind"], number> = {
  * Writes the image of a policy: the same bytes for policies that differ only in the order things are named in.
  * @throws BoundError where the policy as a whole passes a bound of assembly/limits.ts
  */
-export function writeImage(policy: Policy): Image {
+export function writeImage(policy: Policy): Uint8Array {
   const index = compileIndex(policy);
+  checkBounds(policy, index);
   const bytes = new ImageWriter(policy, index).write();
   if (bytes.length > image_bytes) {
-    throw new BoundError(`the image would have ${bytes.length} bytes, of ${image_bytes} at most`, undefined);
+    throw new BoundError(`the image would have ${bytes.length} bytes, of ${image_bytes} at most`);
   }
-  return { bytes, groupNames: index.groupNames, hostNames: index.hostNames };
-}
-
-/** Time between two tokens, rounded to whole nanoseconds. */
-export function intervalNanoseconds({ rate }: Pick<Limit, "rate">): number {
-  return Math.round((rate.periodSeconds * nanoseconds_a_second) / rate.tokens);
-}
-
-/**
- * The value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): a quota `q` of as many requests as may come at
- * once, in a window `w` of as many whole seconds as an empty bucket takes to fill. That is what a client can
- * plan with: after `w` seconds of silence it has `q` requests. Without sub-second windows in the draft, `w` is at least 1.
- */
-export function rateLimitPolicy({ name, rate, burstTokens }: Limit): string {
-  const seconds = Math.max(1, Math.ceil((burstTokens * rate.periodSeconds) / rate.tokens));
-  return `"${name}";q=${burstTokens};w=${seconds}`;
+  return bytes;
 }
 
 class ImageWriter {
@@ -269,18 +249,9 @@ class ImageWriter {
     return hash32(seed, this.strings.bytes(), start, start + this.strings.sizeOf(string));
   }
 
-  /** An open-addressed table over records with these hashes. */
   private writeSlots(section: number, hashes: readonly number[]): void {
-    let size = 2;
-    while (size < hashes.length * 2) size *= 2;
-    const slots = new Uint32Array(size);
-    for (const [record, hash] of hashes.entries()) {
-      let slot = hash & (size - 1);
-      while (slots[slot] !== 0) slot = (slot + 1) & (size - 1);
-      slots[slot] = record + 1;
-    }
     const words = this.section(section);
-    for (const slot of slots) words.pushOne(slot);
+    for (const slot of slotsOf(hashes)) words.pushOne(slot);
   }
 
   private assemble(): Uint8Array {
@@ -309,23 +280,6 @@ class ImageWriter {
     view.setUint32(layout.checksum_offset, hash32(0, image, layout.sections_offset), true);
     return image;
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function sorted(texts: readonly string[]): string[] {
-  return [...texts].sort(compare);
-}
-
-function byName<T extends { name: string }>(things: readonly T[]): T[] {
-  return [...things].sort((a, b) => compare(a.name, b.name));
-}
-
-/** What each name is numbered in the image. */
-function numbersOf(things: readonly { name: string }[]): Map<string, number> {
-  return new Map(byName(things).map(({ name }, number) => [name, number]));
 }
 
 function selectorKey(selector: Limit["per"][number]): string {

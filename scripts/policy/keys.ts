@@ -4,9 +4,7 @@
  */
 import { createPublicKey } from "node:crypto";
 import { key_bytes } from "../../assembly/limits.ts";
-import {
-  algorithm_es256, algorithm_es384, algorithm_es512, algorithm_rs256, algorithm_rs384, algorithm_rs512, algorithmName,
-} from "../../assembly/token/algorithms.ts"; // biome-ignore format: one table
+import { algorithm_names, curves, rsa_algorithms } from "./algorithms.ts";
 import type { Reporter } from "./diagnostic.ts";
 import type { PolicyKey } from "./model.ts";
 import { type Field, parseYaml, Reader, type Slot } from "./yaml.ts";
@@ -19,13 +17,6 @@ const rsa_most_bits = 8192;
 const exponent_most_bytes = 4;
 /** RFC 7518 §6.2.2 and §6.3.2: members of private keys. */
 const private_members = ["d", "p", "q", "dp", "dq", "qi", "oth"];
-const rsa_algorithms = [algorithm_rs256, algorithm_rs384, algorithm_rs512];
-/** RFC 7518 §3.4: each ECDSA algorithm has its own curve; and the size of a coordinate. */
-const curves: Record<string, { algorithm: number; coordinateBytes: number }> = {
-  "P-256": { algorithm: algorithm_es256, coordinateBytes: 32 },
-  "P-384": { algorithm: algorithm_es384, coordinateBytes: 48 },
-  "P-521": { algorithm: algorithm_es512, coordinateBytes: 66 },
-};
 
 /** A JWK's members that are looked at. */
 class Jwk {
@@ -153,7 +144,7 @@ function parseKey(jwk: Jwk): PolicyKey | undefined {
   return spki === undefined ? undefined : { kid, algorithms: maskOf(algorithms), spki };
 }
 
-function maskOf(algorithms: number[]): number {
+function maskOf(algorithms: readonly number[]): number {
   return algorithms.reduce((mask, algorithm) => mask | (1 << algorithm), 0);
 }
 
@@ -176,19 +167,19 @@ function isForSignatures(jwk: Jwk): boolean {
 }
 
 /** A key that names its `alg` fits that one alone. */
-function narrowToAlg(jwk: Jwk, fitting: number[]): number[] | undefined {
+function narrowToAlg(jwk: Jwk, fitting: readonly number[]): readonly number[] | undefined {
   if (jwk.slot("alg") === undefined) return fitting;
   const alg = jwk.text("alg");
   if (alg === undefined) return undefined;
-  const only = fitting.filter((algorithm) => algorithmName(algorithm) === alg);
+  const only = fitting.filter((algorithm) => algorithm_names[algorithm] === alg);
   if (only.length > 0) return only;
   return jwk.leaveOut(
     "alg",
-    `its \`alg\` is \`${alg}\`; a key of this type is supported for ${fitting.map(algorithmName).join(", ")}`,
+    `its \`alg\` is \`${alg}\`; a key of this type is supported for ${fitting.map((algorithm) => algorithm_names[algorithm]).join(", ")}`,
   );
 }
 
-function checkRsa(jwk: Jwk): number[] | undefined {
+function checkRsa(jwk: Jwk): readonly number[] | undefined {
   const modulus = jwk.bytes("n");
   const exponent = jwk.bytes("e");
   if (modulus === undefined) return jwk.fail("n", "an RSA key needs its modulus `n` in base64url without padding");

@@ -69,6 +69,7 @@ export interface Rule {
   name: string;
   /** Where it stands in its file, counted from 1. */
   line: number;
+  column: number;
   action: "allow" | "deny";
   callers: RuleCaller[];
   /** Empty: every host. */

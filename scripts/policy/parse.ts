@@ -42,8 +42,11 @@ const later_rule_keys = ["when", "maxBodyBytes"];
 /** Rules of one piece of a long file: enough that starting the parser costs little, few enough to be forgotten young. */
 const rules_a_piece = 20;
 
+/** Told after each piece of a long file how many characters of rules are read, and of how many. */
+export type OnProgress = (done: number, total: number) => void;
+
 /** Reads a policy file's text. Undefined when it is no mapping; what else is wrong is reported, and left out. */
-export function parsePolicy(reporter: Reporter): DraftPolicy | undefined {
+export function parsePolicy(reporter: Reporter, onProgress?: OnProgress): DraftPolicy | undefined {
   const { text } = reporter.source;
   const region = findRules(text);
   if (region !== undefined) {
@@ -58,6 +61,7 @@ export function parsePolicy(reporter: Reporter): DraftPolicy | undefined {
         const node = parseYaml(reporter, text.slice(piece.start, piece.end), piece.start);
         const rules = new Reader(reporter, (at) => at + piece.start);
         if (node !== undefined) draft?.rules.push(...parseRules(rules, { at: piece.start, node }));
+        onProgress?.(piece.end - region.start, skip);
       }
       return draft;
     }

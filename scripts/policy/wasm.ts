@@ -5,7 +5,6 @@ export const page_bytes = 65536;
 export const most_pages = 65536;
 
 /** Section numbers (§5.5.2). */
-export const section_import = 2;
 export const section_memory = 5;
 export const section_export = 7;
 export const section_code = 10;

@@ -1,6 +1,6 @@
 /**
  * YAML read strictly: what a person could have meant in two ways is an error at its place. Anchors, aliases and tags
- * are refused (a policy has names for sets, and an alias can blow up memory), and so are duplicate keys.
+ * are refused (an alias can blow up memory, and a policy has names for sets), and so are duplicate keys.
  */
 import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type Scalar } from "yaml";
 import type { Reporter } from "./diagnostic.ts";
@@ -31,7 +31,7 @@ const ways_out: Record<string, string> = {
   BAD_SCALAR_START: "put the value in quotes",
   MISSING_CHAR: "a value with `{`, `}`, `[`, `]`, `,` or `: ` in it needs quotes, and each item of `[…]` a comma",
   BAD_COLLECTION_TYPE: 'a value with `{` or `[` in it needs quotes, as in "GET /orders/{id}"',
-  MULTIPLE_DOCS: "a policy is one document: remove the second `---`",
+  MULTIPLE_DOCS: "a file is one document: remove the second `---`",
   UNEXPECTED_TOKEN: "if it is part of a value, put the value in quotes",
   BLOCK_AS_IMPLICIT_KEY: "a value with `: ` in it needs quotes; a key needs its own line",
 };
@@ -115,7 +115,7 @@ export class Reader {
 
   /** The keys of a mapping, in order; duplicates, and keys that are no text, are reported and left out. */
   entries(slot: Slot, what: string): Field[] | undefined {
-    if (!this.isPlain(slot)) return undefined;
+    if (!this.isPlain(slot, what)) return undefined;
     if (!isMap(slot.node)) return this.mismatch(slot, what, "a mapping (`key: value` lines)");
     const fields: Field[] = [];
     const seen = new Set<string>();
@@ -149,19 +149,20 @@ export class Reader {
   }
 
   text(slot: Slot, what: string): Located<string> | undefined {
-    if (!this.isPlain(slot)) return undefined;
+    if (!this.isPlain(slot, what)) return undefined;
     const { node } = slot;
     const value = isScalar(node) ? scalarValue(node) : null;
     if (typeof value === "string") return { value, at: this.at(slot) };
     return this.mismatch(slot, what, value === null ? "text" : "text: put it in quotes");
   }
 
-  /** A whole number from `least` to `most`. */
+  /** A whole number from `least` to `most`, in decimal digits: `0x10` and `1e3` are more likely slips. */
   integer(slot: Slot, what: string, least: number, most: number): Located<number> | undefined {
-    if (!this.isPlain(slot)) return undefined;
+    if (!this.isPlain(slot, what)) return undefined;
     const value = isScalar(slot.node) ? scalarValue(slot.node) : undefined;
     if (typeof value !== "number") return this.mismatch(slot, what, "a whole number");
-    if (!Number.isInteger(value) || value < least || value > most) {
+    const isDecimal = /^[-+]?[0-9]+$/u.test(String((slot.node as Scalar).value));
+    if (!isDecimal || !Number.isInteger(value) || value < least || value > most) {
       this.reporter.error("value", this.at(slot), `${what} must be a whole number from ${least} to ${most}`);
       return undefined;
     }
@@ -169,7 +170,7 @@ export class Reader {
   }
 
   boolean(slot: Slot, what: string): Located<boolean> | undefined {
-    if (!this.isPlain(slot)) return undefined;
+    if (!this.isPlain(slot, what)) return undefined;
     const value = isScalar(slot.node) ? scalarValue(slot.node) : undefined;
     if (typeof value !== "boolean") return this.mismatch(slot, what, "`true` or `false`");
     return { value, at: this.at(slot) };
@@ -177,7 +178,7 @@ export class Reader {
 
   /** The elements of a list. */
   items(slot: Slot, what: string): Slot[] | undefined {
-    if (!this.isPlain(slot)) return undefined;
+    if (!this.isPlain(slot, what)) return undefined;
     if (!isSeq(slot.node)) return this.mismatch(slot, what, "a list: `[a, b]`, or lines that begin with `- `");
     const at = this.at(slot);
     return slot.node.items.map((node) => ({ at, node: node as Node | null }));
@@ -202,16 +203,38 @@ export class Reader {
     return text === undefined ? undefined : [text];
   }
 
-  private isPlain(slot: Slot): boolean {
+  /** Whether the slot is empty or says `null`. */
+  isNull({ node }: Slot): boolean {
+    return node === null || (isScalar(node) && node.tag === undefined && scalarValue(node) === null);
+  }
+
+  /** Whether a mapping stands there. */
+  isMapping({ node }: Slot): boolean {
+    return isMap(node);
+  }
+
+  /** A value of any kind JSON has. */
+  json(slot: Slot, what: string): unknown {
+    if (isMap(slot.node)) {
+      const fields = this.entries(slot, what) ?? [];
+      return Object.fromEntries(fields.map((field) => [field.name, this.json(field, `\`${field.name}\``)]));
+    }
+    if (isSeq(slot.node)) return this.items(slot, what)?.map((item) => this.json(item, `an item of ${what}`));
+    if (!this.isPlain(slot, what)) return undefined;
+    const value = isScalar(slot.node) ? scalarValue(slot.node) : null;
+    return Number.isNaN(value) ? this.mismatch(slot, what, "a number that JSON has") : value;
+  }
+
+  private isPlain(slot: Slot, what: string): boolean {
     const { node } = slot;
     if (node === null) return true;
     let refused: string | undefined;
     if (isAlias(node))
-      refused = `\`*${node.source}\` is a YAML alias; name the set under \`callers\`, or put the value in quotes`;
+      refused = `\`*${node.source}\` is a YAML alias, which ${what} cannot be; write the value out, or put it in quotes`;
     else if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) {
-      refused = `\`&${node.anchor}\` is a YAML anchor, which policies do not have; name the set under \`callers\`, or use quotes`;
+      refused = `\`&${node.anchor}\` is a YAML anchor, which ${what} cannot have; remove it, or put the value in quotes`;
     } else if (node.tag !== undefined)
-      refused = "YAML tags (`!…`) have no meaning in a policy; remove it, or use quotes";
+      refused = `YAML tags (\`!…\`) have no meaning here: ${what} cannot have one; remove it, or use quotes`;
     if (refused === undefined) return true;
     this.reporter.error("yaml", this.at(slot), refused);
     return false;

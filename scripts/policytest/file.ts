@@ -1,6 +1,5 @@
 /**
- * A file of policy tests as people write it, read into a form the runner uses. Unknown keys and values of a wrong kind are
- * problems with a place.
+ * A file of policy tests as people write it, read as strictly as a policy into a form the runner uses.
  *
  *   policy    the policy's file, relative to this one
  *   now       the clock of every test that sets none (default: the real time)
@@ -8,12 +7,14 @@
  *   tests     name, caller, token, request, source, now, repeat, expect
  */
 import { dirname, isAbsolute, join } from "node:path";
-import { isMap, isScalar, isSeq } from "yaml";
+import { isSourceAddress } from "../evaluate/engine.ts";
 import { reasonNames } from "../evaluate/reasons.ts";
-import { readSource } from "../policy/read.ts";
-import { sourceOf } from "../policy/source.ts";
+import { Findings, Reporter } from "../policy/diagnostic.ts";
+import { readSource, reporterFor } from "../policy/read.ts";
+import { positionOf } from "../policy/source.ts";
 import { didYouMean } from "../policy/suggest.ts";
-import { type MaybeNode, Reader } from "./reader.ts";
+import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
+import { parseTime } from "./time.ts";
 
 /** The codes a denial may carry. */
 const denialReasons = reasonNames.slice(1);
@@ -99,148 +100,200 @@ interface Defaults {
 
 /** Reads a test file from disk. Throws PolicyError. */
 export function readTestFile(path: string): TestFile {
-  return parse(path, new Reader(readSource(path)));
+  const reporter = new Reporter(readSource(path), new Findings());
+  const root = parseYaml(reporter, reporter.source.text);
+  if (root === undefined && reporter.findings.errors.length === 0) {
+    reporter.error("missing_key", 0, "the file is empty; tests need `policy` and `tests`");
+  }
+  const file = root === undefined ? undefined : readFile(new Reader(reporter), path, { at: 0, node: root });
+  reporter.findings.throwIfErrors();
+  return file!;
 }
 
-/** Reads the text of a test file; `path` is what messages show and what the policy's path starts from. Throws PolicyError. */
-export function parseTestFile(path: string, text: string): TestFile {
-  return parse(path, new Reader(sourceOf(path, text)));
-}
-
-function parse(path: string, reader: Reader): TestFile {
-  const file = reader.map(reader.root, "a test file", fileKeys) ?? new Map<string, MaybeNode>();
-  const policy = reader.text(file.get("policy") ?? reader.root, "policy");
-  const now = file.has("now") ? reader.time(file.get("now"), "now") : undefined;
-  const defaults = readDefaults(reader, file.get("defaults"));
+function readFile(reader: Reader, path: string, root: Slot): TestFile | undefined {
+  const fields = reader.fields(root, "a test file", fileKeys);
+  if (fields === undefined) return undefined;
+  const policy = required(reader, fields, "policy", root, "a test file", (field) => readText(reader, field));
+  const now = optional(fields.get("now"), (field) => readTime(reader, field));
+  const defaults = readDefaults(reader, fields.get("defaults"));
   const names = new Set<string>();
   const tests: PolicyTest[] = [];
-  for (const node of reader.list(file.get("tests") ?? reader.root, "tests") ?? []) {
-    const test = readTest(reader, node, defaults, now);
+  const list = required(reader, fields, "tests", root, "a test file", (field) => reader.items(field, "`tests`"));
+  if (list?.length === 0)
+    reader.reporter.error("value", fields.get("tests")!.at, "`tests` is empty: nothing is tested");
+  for (const item of list ?? []) {
+    const test = readTest(reader, item, defaults, now);
     if (test === undefined) continue;
-    if (names.has(test.name)) reader.fail(node, "duplicate", `there is a test named \`${test.name}\` already`);
+    if (names.has(test.name)) {
+      reader.reporter.error("duplicate", reader.at(item), `there is a test named \`${test.name}\` already`);
+    }
     names.add(test.name);
     tests.push(test);
   }
-  reader.finish();
-  return { path, policy: isAbsolute(policy!) ? policy! : join(dirname(path), policy!), tests };
+  if (policy === undefined) return undefined;
+  return { path, policy: isAbsolute(policy) ? policy : join(dirname(path), policy), tests };
 }
 
-function readDefaults(reader: Reader, node: MaybeNode): Defaults {
-  const values = node === undefined ? new Map<string, MaybeNode>() : reader.map(node, "defaults", defaultsKeys);
-  return {
-    caller: readCaller(reader, values?.get("caller")) ?? null,
-    source: values?.has("source") ? (reader.text(values.get("source"), "source") ?? "") : defaultSource,
-    token: readToken(reader, values?.get("token")) ?? null,
-    host: values?.has("host") ? (reader.text(values.get("host"), "host") ?? "") : defaultHost,
-    headers: readHeaders(reader, values?.get("headers")),
-  };
+type Fields = ReadonlyMap<string, Field>;
+
+function optional<T>(field: Field | undefined, read: (field: Field) => T): T | undefined {
+  return field === undefined ? undefined : read(field);
 }
 
-function readTest(
+/** Reads a key that must be there; says so at the mapping where it is not. */
+function required<T>(
   reader: Reader,
-  node: MaybeNode,
-  defaults: Defaults,
-  now: number | undefined,
-): PolicyTest | undefined {
-  const values = reader.map(node, "a test", testKeys);
-  if (values === undefined) return undefined;
-  const request = readRequest(reader, values.get("request") ?? node, defaults);
-  const name = reader.text(values.get("name") ?? node, "name");
-  const expect = readExpectation(reader, values.get("expect") ?? node);
-  const caller = values.has("caller") ? readCaller(reader, values.get("caller")) : defaults.caller;
-  const token = values.has("token") ? readToken(reader, values.get("token")) : defaults.token;
-  const source = values.has("source") ? reader.text(values.get("source"), "source") : defaults.source;
-  const own = values.has("now") ? reader.time(values.get("now"), "now") : now;
-  const repeat = values.has("repeat") ? reader.integer(values.get("repeat"), "repeat", 1, repeatMaximum) : 1;
-  if (token != null && request?.headers.some(([header]) => header === "authorization")) {
-    reader.fail(values.get("token") ?? node, "conflict", "a token and an authorization header: give one of them");
+  fields: Fields,
+  key: string,
+  mapping: Slot,
+  what: string,
+  read: (field: Field) => T | undefined,
+): T | undefined {
+  const field = fields.get(key);
+  if (field !== undefined) return read(field);
+  reader.reporter.error("missing_key", reader.at(mapping), `${what} needs \`${key}\``);
+  return undefined;
+}
+
+/** Text that is not empty. */
+function readText(reader: Reader, field: Field): string | undefined {
+  const text = reader.text(field, `\`${field.name}\``);
+  if (text?.value === "") reader.reporter.error("value", text.at, `\`${field.name}\` is empty`);
+  return text?.value;
+}
+
+/** Milliseconds since 1970. */
+function readTime(reader: Reader, field: Field): number | undefined {
+  const text = readText(reader, field);
+  const time = text === undefined ? undefined : parseTime(text);
+  if (text !== undefined && time === undefined) {
+    reader.reporter.error("time", reader.at(field), `\`${field.name}\` must be a time such as 2026-11-21T10:00:00Z`);
   }
-  if (!request || !name || !expect) return undefined;
-  const place = reader.place(node);
+  return time;
+}
+
+function readSourceAddress(reader: Reader, field: Field): string | undefined {
+  const text = readText(reader, field);
+  if (text !== undefined && !isSourceAddress(text)) {
+    reader.reporter.error("value", reader.at(field), "`source` must be an IP address, with or without a port");
+  }
+  return text;
+}
+
+function readDefaults(reader: Reader, field: Field | undefined): Defaults {
+  const fields = optional(field, (slot) => reader.fields(slot, "`defaults`", defaultsKeys));
+  const get = <T>(key: string, read: (reader: Reader, field: Field) => T): T | undefined =>
+    optional(fields?.get(key), (one) => read(reader, one));
   return {
-    name,
-    ...place,
-    caller: caller ?? null,
-    token: token ?? null,
-    request,
-    source: source ?? "",
-    now: own,
-    repeat: repeat ?? 1,
-    expect,
+    caller: get("caller", readCaller) ?? null,
+    source: get("source", readSourceAddress) ?? defaultSource,
+    token: get("token", readToken) ?? null,
+    host: get("host", readText) ?? defaultHost,
+    headers: get("headers", readHeaders) ?? [],
   };
 }
 
-function readCaller(reader: Reader, node: MaybeNode): string | null | undefined {
-  if (reader.isNull(node)) return null;
-  return reader.text(node, "caller");
+function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | undefined): PolicyTest | undefined {
+  const fields = reader.fields(slot, "a test", testKeys);
+  if (fields === undefined) return undefined;
+  const need = <T>(key: string, read: (field: Field) => T | undefined): T | undefined =>
+    required(reader, fields, key, slot, "a test", read);
+  const request = need("request", (field) => readRequest(reader, field, defaults));
+  const name = need("name", (field) => readText(reader, field));
+  const expect = need("expect", (field) => readExpectation(reader, field));
+  const given = fields.get("token");
+  const token = given === undefined ? defaults.token : readToken(reader, given);
+  if (token != null && request?.headers.some(([header]) => header === "authorization")) {
+    reader.reporter.error(
+      "conflict",
+      given?.at ?? reader.at(slot),
+      "a token and an authorization header: give one of them",
+    );
+  }
+  const caller = fields.get("caller");
+  const test = {
+    caller: caller === undefined ? defaults.caller : (readCaller(reader, caller) ?? null),
+    token: token ?? null,
+    source: optional(fields.get("source"), (field) => readSourceAddress(reader, field)) ?? defaults.source,
+    now: optional(fields.get("now"), (field) => readTime(reader, field)) ?? now,
+    repeat: optional(fields.get("repeat"), (field) => reader.integer(field, "`repeat`", 1, repeatMaximum))?.value ?? 1,
+  };
+  if (!request || !name || !expect) return undefined;
+  return { name, ...positionOf(reader.reporter.source, reader.at(slot)), ...test, request, expect };
 }
 
-/** A token: `null`, a raw one, or a map of issuer, claims and header. */
-function readToken(reader: Reader, node: MaybeNode): TestToken | undefined {
-  if (reader.isNull(node)) return null;
-  if (!isMap(node)) return reader.text(node, "token");
-  const values = reader.map(node, "token", tokenKeys)!;
-  const issuer = reader.text(values.get("issuer") ?? node, "issuer");
-  const claims = readObject(reader, values.get("claims"), "claims");
-  const header = readObject(reader, values.get("header"), "header");
+function readCaller(reader: Reader, field: Field): string | null | undefined {
+  return reader.isNull(field) ? null : readText(reader, field);
+}
+
+/** A token: `null`, a raw one, or a mapping of issuer, claims and header. */
+function readToken(reader: Reader, field: Field): TestToken | undefined {
+  if (reader.isNull(field)) return null;
+  return reader.isMapping(field) ? readClaimsToken(reader, field) : readText(reader, field);
+}
+
+function readClaimsToken(reader: Reader, slot: Slot): ClaimsToken | undefined {
+  const fields = reader.fields(slot, "`token`", tokenKeys);
+  if (fields === undefined) return undefined;
+  const issuer = required(reader, fields, "issuer", slot, "`token`", (field) => readText(reader, field));
+  const claims = optional(fields.get("claims"), (field) => readObject(reader, field)) ?? {};
+  const header = optional(fields.get("header"), (field) => readObject(reader, field)) ?? {};
   return issuer === undefined ? undefined : { issuer, claims, header };
 }
 
 /** Reads a token to be made from text such as `{issuer: corp, claims: {sub: alice}}`. Throws PolicyError. */
 export function parseToken(name: string, text: string): ClaimsToken {
-  const reader = new Reader(sourceOf(name, text));
-  const token = readToken(reader, reader.root);
-  reader.finish();
-  return token as ClaimsToken;
+  const reporter = reporterFor(name, text);
+  const node = parseYaml(reporter, text);
+  const token = node === undefined ? undefined : readClaimsToken(new Reader(reporter), { at: 0, node });
+  reporter.findings.throwIfErrors();
+  return token!;
 }
 
-function readObject(reader: Reader, node: MaybeNode, what: string): Record<string, unknown> {
-  if (node === undefined) return {};
-  if (!isMap(node)) return reader.fail(node, "type", `${what} must be a map`) ?? {};
-  return node.toJSON() as Record<string, unknown>;
+function readObject(reader: Reader, field: Field): Record<string, unknown> | undefined {
+  const what = `\`${field.name}\``;
+  const entries = reader.entries(field, what);
+  return entries && Object.fromEntries(entries.map((entry) => [entry.name, reader.json(entry, `\`${entry.name}\``)]));
 }
 
-/** `METHOD PATH`, `grpc package.Service/Method`, or a map. */
-function readRequest(reader: Reader, node: MaybeNode, defaults: Defaults): TestRequest | undefined {
-  if (isMap(node) && !node.has("name")) {
-    const values = reader.map(node, "request", requestKeys)!;
-    const method = values.has("method") ? reader.text(values.get("method"), "method") : "GET";
-    const path = reader.text(values.get("path") ?? node, "path");
-    const host = values.has("host") ? reader.text(values.get("host"), "host") : defaults.host;
-    const headers = merge(defaults.headers, readHeaders(reader, values.get("headers")));
-    return method && path && host ? { method, path, host, headers } : undefined;
+/** `METHOD PATH`, `grpc package.Service/Method`, or a mapping. */
+function readRequest(reader: Reader, field: Field, defaults: Defaults): TestRequest | undefined {
+  if (!reader.isMapping(field)) {
+    const text = readText(reader, field);
+    const line = text === undefined ? undefined : parseRequestLine(text);
+    if (line !== undefined) {
+      return { ...line, host: defaults.host, headers: merge(defaults.headers, line.headers) };
+    }
+    if (text !== undefined) {
+      const message = "`request` must be METHOD PATH, grpc package.Service/Method, or a mapping with a path";
+      reader.reporter.error("request", reader.at(field), message);
+    }
+    return undefined;
   }
-  const line = isScalar(node) && typeof node.value === "string" ? parseRequestLine(node.value) : undefined;
-  if (line === undefined) {
-    return reader.fail(
-      node,
-      "request",
-      "request must be METHOD PATH, grpc package.Service/Method, or a map with a path",
-    );
-  }
-  return { method: line.method, path: line.path, host: defaults.host, headers: merge(defaults.headers, line.headers) };
+  const fields = reader.fields(field, "`request`", requestKeys);
+  if (fields === undefined) return undefined;
+  const path = required(reader, fields, "path", field, "`request`", (one) => readText(reader, one));
+  const method = optional(fields.get("method"), (one) => readText(reader, one)) ?? "GET";
+  const host = optional(fields.get("host"), (one) => readText(reader, one)) ?? defaults.host;
+  const headers = optional(fields.get("headers"), (one) => readHeaders(reader, one)) ?? [];
+  return path === undefined ? undefined : { method, path, host, headers: merge(defaults.headers, headers) };
 }
 
 /** A request in one line; undefined where it is none. */
 export function parseRequestLine(text: string): { method: string; path: string; headers: Headers } | undefined {
-  const match = /^(\S+) (\S.*)$/.exec(text);
+  const match = /^(\S+) (\S.*)$/u.exec(text);
   if (match === null) return undefined;
   const [, method, path] = match as unknown as [string, string, string];
   if (method !== "grpc") return { method, path, headers: [] };
+  if (!/^[^\s/]+\/[^\s/]+$/u.test(path)) return undefined;
   return { method: "POST", path: `/${path}`, headers: [["content-type", "application/grpc"]] };
 }
 
-function readHeaders(reader: Reader, node: MaybeNode): Headers {
-  if (node === undefined) return [];
-  if (!isMap(node)) return reader.fail(node, "type", "headers must be a map") ?? [];
-  return node.items.flatMap(({ key, value }) => {
-    const name = String(isScalar(key) ? key.value : key).toLowerCase();
-    const values = isSeq(value) ? value.items : [value];
-    return values.map((item) => {
-      const isPlain = isScalar(item) && item.value !== null;
-      if (!isPlain) reader.fail(item as MaybeNode, "type", `header ${name} must be text or a list of texts`);
-      return [name, isPlain ? String(item.value) : ""] as const;
-    });
+/** Headers by name, each a text or a list of texts. */
+function readHeaders(reader: Reader, field: Field): Headers {
+  return (reader.entries(field, "`headers`") ?? []).flatMap((header) => {
+    const texts = reader.textOrTexts(header, `header \`${header.name}\``) ?? [];
+    return texts.map(({ value }) => [header.name.toLowerCase(), value] as const);
   });
 }
 
@@ -248,29 +301,36 @@ function merge(defaults: Headers, own: Headers): Headers {
   return [...defaults.filter(([name]) => !own.some(([other]) => other === name)), ...own];
 }
 
-function readExpectation(reader: Reader, node: MaybeNode): Expectation | undefined {
-  if (isScalar(node)) {
-    if (node.value === "allow" || node.value === "deny") return { decision: node.value };
-    return reader.fail(node, "expect", "expect must be allow, deny, or a map with allow, deny or status");
+function readExpectation(reader: Reader, field: Field): Expectation | undefined {
+  if (!reader.isMapping(field)) {
+    const text = reader.text(field, "`expect`");
+    if (text?.value === "allow" || text?.value === "deny") return { decision: text.value };
+    const message = "`expect` must be `allow`, `deny`, or a mapping with `allow`, `deny`, `rule` or `status`";
+    if (text !== undefined) reader.reporter.error("expect", text.at, message);
+    return undefined;
   }
-  const values = isMap(node) && !node.has("name") ? reader.map(node, "expect", expectKeys) : undefined;
-  if (values === undefined || values.size === 0) return reader.fail(node, "expect", "expect is missing");
-  if (values.has("allow") && values.has("deny"))
-    reader.fail(node, "conflict", "expect: allow and deny exclude each other");
-  const expectation: Expectation = {};
-  if (values.has("allow")) {
-    expectation.decision = "allow";
-    expectation.rule = reader.text(values.get("allow"), "allow") ?? "";
+  const fields = reader.fields(field, "`expect`", expectKeys);
+  if (fields === undefined) return undefined;
+  const fail = (code: string, at: number, message: string): void => reader.reporter.error(code, at, message);
+  if (fields.size === 0) fail("expect", reader.at(field), "`expect` is empty");
+  if (fields.has("allow") && fields.has("deny")) {
+    fail("conflict", reader.at(field), "`expect`: `allow` and `deny` exclude each other");
   }
-  if (values.has("deny")) {
-    expectation.decision = "deny";
-    expectation.reason = reader.text(values.get("deny"), "deny") ?? "";
-    if (expectation.reason !== "" && !denialReasons.includes(expectation.reason)) {
-      const hint = didYouMean(expectation.reason, denialReasons);
-      reader.fail(values.get("deny"), "unknown_reason", `there is no reason code \`${expectation.reason}\`${hint}`);
-    }
+  const text = (key: string): string | undefined => optional(fields.get(key), (one) => readText(reader, one));
+  const [allow, deny, rule] = [text("allow"), text("deny"), text("rule")];
+  if (deny && !denialReasons.includes(deny)) {
+    const hint = didYouMean(deny, denialReasons);
+    fail("unknown_reason", reader.at(fields.get("deny")!), `there is no reason code \`${deny}\`${hint}`);
   }
-  if (values.has("rule")) expectation.rule = reader.text(values.get("rule"), "rule") ?? "";
-  if (values.has("status")) expectation.status = reader.integer(values.get("status"), "status", 100, 599) ?? 0;
-  return expectation;
+  if (allow !== undefined && rule !== undefined && allow !== rule) {
+    fail("conflict", fields.get("rule")!.at, "`expect`: `allow` names a rule already");
+  }
+  const status = optional(fields.get("status"), (one) => reader.integer(one, "`status`", 100, 599))?.value;
+  return {
+    ...(fields.has("allow") && { decision: "allow" as const }),
+    ...(fields.has("deny") && { decision: "deny" as const }),
+    ...(deny !== undefined && { reason: deny }),
+    ...((rule ?? allow) !== undefined && { rule: rule ?? allow! }),
+    ...(status !== undefined && { status }),
+  };
 }

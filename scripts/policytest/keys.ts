@@ -3,14 +3,8 @@
  * an issuer's, so that a test can have any token it likes without anybody's private key.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import {
-  algorithm_count,
-  algorithm_es256,
-  algorithm_es384,
-  algorithm_es512,
-  algorithmHash,
-  algorithmName,
-} from "../../assembly/token/algorithms.ts";
+import { algorithmHash } from "../../assembly/token/algorithms.ts";
+import { algorithm_names, curveOf } from "../policy/algorithms.ts";
 
 /** A stand-in key of one algorithm. */
 export interface StandIn {
@@ -25,24 +19,18 @@ export interface StandIn {
   sign(input: string): Uint8Array;
 }
 
-const curves: Readonly<Record<number, string>> = {
-  [algorithm_es256]: "P-256",
-  [algorithm_es384]: "P-384",
-  [algorithm_es512]: "P-521",
-};
-
 const standIns = new Map<number, StandIn>();
 
 /** The runner's key for an algorithm's number. */
 export function standInKey(algorithm: number): StandIn {
   const known = standIns.get(algorithm);
   if (known !== undefined) return known;
-  const curve = curves[algorithm];
+  const curve = curveOf(algorithm);
   const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } =
     curve === undefined
       ? generateKeyPairSync("rsa", { modulusLength: 2048 })
       : generateKeyPairSync("ec", { namedCurve: curve });
-  const name = algorithmName(algorithm);
+  const name = algorithm_names[algorithm]!;
   const made: StandIn = {
     algorithm,
     name,
@@ -52,10 +40,4 @@ export function standInKey(algorithm: number): StandIn {
   };
   standIns.set(algorithm, made);
   return made;
-}
-
-/** The number of an `alg` value; undefined for one that the engine does not know. */
-export function algorithmNumber(name: string): number | undefined {
-  for (let number = 0; number < algorithm_count; number++) if (algorithmName(number) === name) return number;
-  return undefined;
 }

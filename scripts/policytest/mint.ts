@@ -1,7 +1,8 @@
 /** Making the token a test describes, signed by a key of the runner's own. */
 
+import { algorithmNumber } from "../policy/algorithms.ts";
 import type { ClaimsToken } from "./file.ts";
-import { algorithmNumber, standInKey } from "./keys.ts";
+import { standInKey } from "./keys.ts";
 
 /** What a token's sound values come from. */
 export interface MintingIssuer {

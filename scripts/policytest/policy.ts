@@ -1,8 +1,8 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
+import { algorithmNumber } from "../policy/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
-import type { Diagnostic } from "../policy/diagnostic.ts";
 import type { Policy, PolicyKey } from "../policy/model.ts";
-import { algorithmNumber, standInKey } from "./keys.ts";
+import { standInKey } from "./keys.ts";
 import type { MintingIssuer } from "./mint.ts";
 
 export interface TestPolicy {
@@ -16,7 +16,6 @@ export interface TestPolicy {
   image: Uint8Array;
   /** The image that believes the runner's keys, for tests with claims; the same as `image` where there is no issuer. */
   standInImage: Uint8Array;
-  warnings: readonly Diagnostic[];
 }
 
 /** Compiles a policy for tests. Throws PolicyError. */
@@ -42,7 +41,6 @@ export function loadTestPolicy(path: string): TestPolicy {
     ),
     image,
     standInImage: policy.issuers.length === 0 ? image : compilePolicy({ policy: standIn, warnings }, path).image,
-    warnings,
   };
 }
 

@@ -36,17 +36,14 @@ export interface RunOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/**
- * Reads, compiles and prepares test files, each policy once. Throws PolicyError for the first file that cannot be used.
- * @param now as ConcreteOptions has it
- */
-export function prepareTests(files: readonly string[], options: { now?: number } = {}): ConcreteFile[] {
+/** Reads, compiles and prepares test files, each policy once. Throws PolicyError for the first file that cannot be used. */
+function prepareTests(files: readonly string[]): ConcreteFile[] {
   const policies = new Map<string, TestPolicy>();
   return files.map((path) => {
     const file = readTestFile(path);
     const policy = policies.get(file.policy) ?? loadTestPolicy(file.policy);
     policies.set(file.policy, policy);
-    return concreteTests(file, policy, options);
+    return concreteTests(file, policy);
   });
 }
 

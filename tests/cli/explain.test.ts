@@ -1,6 +1,6 @@
 /** `sallyport explain`. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { folderOf, policyText, sallyport } from "./program.ts";
@@ -91,12 +91,21 @@ describe("sallyport explain", () => {
       "--format",
       "json",
     ];
-    assert.equal(JSON.parse(sallyport(args, "a.b.c").stdout).verdict.reason, "token_malformed");
+    assert.equal(JSON.parse(sallyport(args, { input: "a.b.c" }).stdout).verdict.reason, "token_malformed");
     const header = explain(...checkout, "--request", "GET /orders/7", "--header", "Authorization: Basic eDp5");
     assert.deepEqual(outcomes(header)[2], "orders failed token_missing");
     const expired = `{issuer: corp, claims: {exp: 1}}`;
     const late = explain(...checkout, "--request", "GET /orders/7", "--token", expired, "--at", "2030-01-01T00:00:00Z");
     assert.deepEqual(outcomes(late)[2], "orders failed token_expired");
+  });
+
+  test("a token larger than the engine's memory: the verdict that Envoy would meet", () => {
+    const verdictOf = (bytes: number) => {
+      writeFileSync(folder.path("large.txt"), "a".repeat(bytes));
+      return explain(...checkout, "--request", "POST /orders", "--token", `@${folder.path("large.txt")}`).verdict;
+    };
+    assert.deepEqual(verdictOf(8193), { decision: "deny", status: 401, reason: "token_too_large", rule: "orders" });
+    assert.deepEqual(verdictOf(200_000), { decision: "deny", status: 503, reason: "internal", rule: null });
   });
 
   test("text for people", () => {
@@ -119,6 +128,9 @@ describe("sallyport explain", () => {
     for (const args of [
       [policy],
       [policy, "--request", "POST"],
+      [policy, "--request", "grpc a b"],
+      [policy, "--request", "grpc a"],
+      [policy, "--request", "GET /", "--source", "banana"],
       [policy, "--request", "GET /", "--at", "yesterday"],
       [policy, "--request", "GET /", "--header", "nothing"],
       [policy, "--request", "GET /", "--token", "@/nowhere"],

@@ -4,14 +4,14 @@ import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFile
 import { join } from "node:path";
 import { test } from "node:test";
 import { extractImage } from "../../scripts/policy/embed.ts";
-import { folderWith, plain_policy, sallyport } from "./run.ts";
+import { folderWith, plain_policy, sallyport } from "./program.ts";
 
 const broken = plain_policy.replace("callers:", "callrs:");
 
 test("check: a sound policy ends with 0, warnings on stderr", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy });
-  const { status, stdout, stderr } = sallyport(folder, "check", "policy.yaml");
-  assert.equal(status, 0);
+  const { code, stdout, stderr } = sallyport(["check", "policy.yaml"], { cwd: folder });
+  assert.equal(code, 0);
   assert.equal(stdout, "policy.yaml: sound: 1 rule, 1 warning\n");
   assert.match(
     stderr,
@@ -21,14 +21,14 @@ test("check: a sound policy ends with 0, warnings on stderr", (context) => {
 
 test("check --format json: errors and warnings", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy, "broken.yaml": broken });
-  const sound = sallyport(folder, "check", "policy.yaml", "--format", "json");
-  assert.equal(sound.status, 0);
+  const sound = sallyport(["check", "policy.yaml", "--format", "json"], { cwd: folder });
+  assert.equal(sound.code, 0);
   const { errors, warnings } = JSON.parse(sound.stdout);
   assert.deepEqual(errors, []);
   assert.deepEqual(Object.keys(warnings[0]), ["file", "line", "column", "code", "message"]);
 
-  const invalid = sallyport(folder, "check", "broken.yaml", "--format", "json");
-  assert.equal(invalid.status, 2);
+  const invalid = sallyport(["check", "broken.yaml", "--format", "json"], { cwd: folder });
+  assert.equal(invalid.code, 2);
   const found = JSON.parse(invalid.stdout).errors.find((one: { code: string }) => one.code === "unknown_key");
   assert.deepEqual([found.file, found.line, found.column], ["broken.yaml", 6, 5]);
   assert.match(found.message, /did you mean `callers`\?/u);
@@ -36,8 +36,8 @@ test("check --format json: errors and warnings", (context) => {
 
 test("check: an invalid policy ends with 2 and shows the place", (context) => {
   const folder = folderWith(context, { "policy.yaml": broken });
-  const { status, stdout, stderr } = sallyport(folder, "check", "policy.yaml");
-  assert.equal(status, 2);
+  const { code, stdout, stderr } = sallyport(["check", "policy.yaml"], { cwd: folder });
+  assert.equal(code, 2);
   assert.equal(stdout, "");
   assert.match(
     stderr,
@@ -48,26 +48,26 @@ test("check: an invalid policy ends with 2 and shows the place", (context) => {
 
 test("check: what a policy says cannot steer the terminal", (context) => {
   const folder = folderWith(context, { "policy.yaml": `"\\e[2Jx\\n": 1\n${plain_policy}` });
-  const { status, stderr } = sallyport(folder, "check", "policy.yaml");
-  assert.equal(status, 2);
+  const { code, stderr } = sallyport(["check", "policy.yaml"], { cwd: folder });
+  assert.equal(code, 2);
   assert.match(stderr, /^policy\.yaml:1:1: error: a policy has no key ` \[2Jx `/mu);
 });
 
 test("check: a file that is not there, a folder, and bytes that are no text", (context) => {
   const folder = folderWith(context);
   writeFileSync(join(folder, "latin1.yaml"), Uint8Array.from([0x6e, 0xe9]));
-  assert.match(sallyport(folder, "check", "nope.yaml").stderr, /^nope\.yaml:1:1: error: .*no such file/u);
-  assert.match(sallyport(folder, "check", ".").stderr, /directory/u);
-  assert.equal(sallyport(folder, "check", ".").status, 2);
-  assert.match(sallyport(folder, "check", "latin1.yaml").stderr, /not UTF-8/u);
+  assert.match(sallyport(["check", "nope.yaml"], { cwd: folder }).stderr, /^nope\.yaml:1:1: error: .*no such file/u);
+  assert.match(sallyport(["check", "."], { cwd: folder }).stderr, /directory/u);
+  assert.equal(sallyport(["check", "."], { cwd: folder }).code, 2);
+  assert.match(sallyport(["check", "latin1.yaml"], { cwd: folder }).stderr, /not UTF-8/u);
 });
 
 test("image and build write what the engine reads", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy });
-  const image = sallyport(folder, "image", "policy.yaml", "-o", "policy.bin");
-  assert.deepEqual([image.status, image.stdout.split(":")[0]], [0, "policy.bin"]);
-  const build = sallyport(folder, "build", "policy.yaml", "-o", "door.wasm", "--format", "json");
-  assert.equal(build.status, 0);
+  const image = sallyport(["image", "policy.yaml", "-o", "policy.bin"], { cwd: folder });
+  assert.deepEqual([image.code, image.stdout.split(":")[0]], [0, "policy.bin"]);
+  const build = sallyport(["build", "policy.yaml", "-o", "door.wasm", "--format", "json"], { cwd: folder });
+  assert.equal(build.code, 0);
   const said = JSON.parse(build.stdout);
   assert.deepEqual(
     [said.file, said.policy, said.rules, said.bytes],
@@ -78,43 +78,43 @@ test("image and build write what the engine reads", (context) => {
     new Uint8Array(readFileSync(join(folder, "policy.bin"))),
   );
   // Written over by a newer one without a word, as builds are.
-  assert.equal(sallyport(folder, "build", "policy.yaml", "-o", "door.wasm").status, 0);
+  assert.equal(sallyport(["build", "policy.yaml", "-o", "door.wasm"], { cwd: folder }).code, 0);
   assert.deepEqual(readdirSync(folder).sort(), ["door.wasm", "policy.bin", "policy.yaml"]);
 });
 
 test("nothing is written for an invalid policy, or over something else", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy, "broken.yaml": broken });
   symlinkSync("policy.yaml", join(folder, "link.wasm"));
-  assert.equal(sallyport(folder, "build", "broken.yaml", "-o", "door.wasm").status, 2);
+  assert.equal(sallyport(["build", "broken.yaml", "-o", "door.wasm"], { cwd: folder }).code, 2);
   for (const target of ["policy.yaml", "link.wasm"]) {
-    const { status, stderr } = sallyport(folder, "build", "policy.yaml", "-o", target);
-    assert.equal(status, 2);
+    const { code, stderr } = sallyport(["build", "policy.yaml", "-o", target], { cwd: folder });
+    assert.equal(code, 2);
     assert.match(stderr, /left as it is/u);
   }
-  assert.equal(sallyport(folder, "image", "policy.yaml", "-o", "no/such/folder.bin").status, 2);
+  assert.equal(sallyport(["image", "policy.yaml", "-o", "no/such/folder.bin"], { cwd: folder }).code, 2);
   assert.equal(readFileSync(join(folder, "policy.yaml"), "utf8"), plain_policy);
   assert.deepEqual(readdirSync(folder).sort(), ["broken.yaml", "link.wasm", "policy.yaml"]);
 });
 
 test("init writes a policy that is sound, with tests, and keeps the private key out of git", (context) => {
   const folder = folderWith(context);
-  assert.equal(sallyport(folder, "init", "new").status, 0);
+  assert.equal(sallyport(["init", "new"], { cwd: folder }).code, 0);
   for (const file of ["policy.yaml", "policy.test.yaml", "keys/corp.jwks.json", "envoy.yaml"]) {
     assert.ok(existsSync(join(folder, "new", file)), file);
   }
   assert.ok(!readFileSync(join(folder, "new/keys/corp.jwks.json"), "utf8").includes('"d"'));
   assert.equal(readFileSync(join(folder, "new/.sallyport/.gitignore"), "utf8"), "*\n");
   assert.equal(statSync(join(folder, "new/.sallyport/corp.private.jwk.json")).mode & 0o077, 0);
-  const { status, stdout } = sallyport(folder, "check", "new/policy.yaml", "--format", "json");
-  assert.deepEqual([status, JSON.parse(stdout)], [0, { errors: [], warnings: [] }]);
-  const tests = sallyport(folder, "test", "new/policy.test.yaml");
-  assert.equal(tests.status, 0, tests.stdout + tests.stderr);
+  const { code, stdout } = sallyport(["check", "new/policy.yaml", "--format", "json"], { cwd: folder });
+  assert.deepEqual([code, JSON.parse(stdout)], [0, { errors: [], warnings: [] }]);
+  const tests = sallyport(["test", "new/policy.test.yaml"], { cwd: folder });
+  assert.equal(tests.code, 0, tests.stdout + tests.stderr);
 });
 
 test("init writes nothing when something is there", (context) => {
   const folder = folderWith(context, { "policy.yaml": "mine" });
-  const { status, stderr } = sallyport(folder, "init");
-  assert.equal(status, 2);
+  const { code, stderr } = sallyport(["init"], { cwd: folder });
+  assert.equal(code, 2);
   assert.match(stderr, /policy\.yaml.*sallyport init DIR/u);
   assert.deepEqual(readdirSync(folder), ["policy.yaml"]);
   assert.equal(readFileSync(join(folder, "policy.yaml"), "utf8"), "mine");
@@ -131,8 +131,8 @@ const usage: [args: string[], stderr: RegExp][] = [
 
 for (const [args, message] of usage) {
   test(`wrong usage ends with 2: ${args.join(" ") || "no verb"}`, (context) => {
-    const { status, stdout, stderr } = sallyport(folderWith(context), ...args);
-    assert.deepEqual([status, stdout], [2, ""]);
+    const { code, stdout, stderr } = sallyport(args, { cwd: folderWith(context) });
+    assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, message);
   });
 }
@@ -140,9 +140,9 @@ for (const [args, message] of usage) {
 test("help and version end with 0", (context) => {
   const folder = folderWith(context);
   for (const verb of ["init", "check", "test", "explain", "token", "build", "image", "run"]) {
-    const { status, stdout } = sallyport(folder, verb, "--help");
-    assert.equal(status, 0, verb);
+    const { code, stdout } = sallyport([verb, "--help"], { cwd: folder });
+    assert.equal(code, 0, verb);
     assert.match(stdout, /--format <format>/u, verb);
   }
-  assert.match(sallyport(folder, "--version").stdout, /^\d+\.\d+\.\d+\n$/u);
+  assert.match(sallyport(["--version"], { cwd: folder }).stdout, /^\d+\.\d+\.\d+\n$/u);
 });

@@ -3,23 +3,29 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+const loader = import.meta.resolve("tsx");
 
+/** What the program said and ended with. */
 export interface Run {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-/** Runs `sallyport` in the repository's root. */
-export function sallyport(args: readonly string[], input = ""): Run {
-  const { NO_COLOR: _, ...environment } = process.env;
+/**
+ * Runs `sallyport`; whether this process shows colour has no say in whether it does.
+ * @param cwd the folder to run it in; the repository's root where none is given
+ */
+export function sallyport(args: readonly string[], { input = "", cwd = root } = {}): Run {
+  const { NO_COLOR: _, FORCE_COLOR: __, ...environment } = process.env;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["--import", "tsx", join(root, "scripts/cli.ts"), ...args],
-    { cwd: root, input, encoding: "utf8", env: { ...environment, NODE_OPTIONS: "" } },
+    ["--import", loader, join(root, "scripts/cli.ts"), ...args],
+    { cwd, input, encoding: "utf8", env: { ...environment, NODE_OPTIONS: "" } },
   );
   return { code: status, stdout, stderr };
 }
@@ -33,6 +39,23 @@ export function folderOf(files: Readonly<Record<string, string>>): {
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
+
+/** A folder that is gone when the test ends, with these files. */
+export function folderWith(test: TestContext, files: Readonly<Record<string, string>> = {}): string {
+  const { path, remove } = folderOf(files);
+  test.after(remove);
+  return path("");
+}
+
+/** A policy that needs no other file. */
+export const plain_policy = `version: 1
+name: shop
+trust: { domains: [example.org] }
+rules:
+  - name: health
+    callers: [anonymous]
+    allow: [GET /healthz]
+`;
 
 /** A small policy with one issuer, its keys beside it in `keys.json`. */
 export const policyText = `version: 1

@@ -28,6 +28,18 @@ const folder = folderOf({
   "issuer.yaml": tests.replace("issuer: corp", "issuer: crop"),
   "nopolicy.yaml": tests.replace("policy.yaml", "gone.yaml"),
   "broken.yaml": "policy: [",
+  "anchor.yaml": tests.replace("{ allow: orders }", "&a { allow: orders }"),
+  "tag.yaml": tests.replace("name: no token", "name: !!str no token"),
+  "hex.yaml": tests.replace("name: no token", "name: no token\n    repeat: 0x2"),
+  "source.yaml": tests.replace("name: no token", "name: no token\n    source: banana"),
+  "grpc.yaml": tests.replace("request: POST /orders\n    expect: { deny", "request: grpc a b\n    expect: { deny"),
+  "claims.yaml": tests.replace("scope:", "aud: &x"),
+  "empty.yaml": "policy: policy.yaml\ntests: []\n",
+  "nokeys.yaml": "now: 2026-11-21T10:00:00Z\n",
+  "nothing.yaml": "",
+  "large.yaml": tests
+    .replace("name: no token", `name: no token\n    token: ${"a".repeat(200_000)}`)
+    .replace("{ deny: token_missing, status: 401 }", "{ deny: internal, status: 503 }"),
 });
 after(folder.remove);
 
@@ -94,6 +106,16 @@ describe("sallyport test", () => {
     ["issuer.yaml", "5:5", /no issuer `crop`; did you mean `corp`\?/],
     ["broken.yaml", "1:", /./],
     ["nothere.yaml", "1:1", /no such file/],
+    ["anchor.yaml", "8:", /YAML anchor/],
+    ["tag.yaml", "9:", /YAML tags/],
+    ["hex.yaml", "10:13", /whole number/],
+    ["source.yaml", "10:13", /`source` must be an IP address/],
+    ["grpc.yaml", "10:14", /`request` must be/],
+    ["claims.yaml", "6:", /YAML anchor/],
+    ["empty.yaml", "2:1", /`tests` is empty/],
+    ["nokeys.yaml", "1:1", /a test file needs `policy`/],
+    ["nokeys.yaml", "1:1", /a test file needs `tests`/],
+    ["nothing.yaml", "1:1", /the file is empty/],
   ] as const) {
     test(`${file} is unusable: 2, with the place and a suggestion`, () => {
       const { code, stderr } = sallyport(["test", folder.path(file)]);
@@ -102,6 +124,11 @@ describe("sallyport test", () => {
       assert.match(stderr, says);
     });
   }
+
+  test("a token larger than the engine's memory is refused as in Envoy", () => {
+    const { code, stdout, stderr } = sallyport(["test", folder.path("large.yaml")]);
+    assert.equal(code, 0, stdout + stderr);
+  });
 
   test("a policy that is not there: 2, and its name", () => {
     const { code, stderr } = sallyport(["test", folder.path("nopolicy.yaml")]);

@@ -1,6 +1,7 @@
 /** `sallyport token`. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { CompactSign, SignJWT } from "jose";
 import { folderOf, policyText, sallyport } from "./program.ts";
@@ -95,6 +96,14 @@ describe("sallyport token", () => {
     }
   });
 
+  test("what is too large, even for the engine's memory", () => {
+    for (const bytes of [8193, 200_000]) {
+      writeFileSync(folder.path("large.txt"), "a".repeat(bytes));
+      const report = judge(`@${folder.path("large.txt")}`);
+      assert.deepEqual([report.code, report.signature, report.reason], [1, "malformed", "token_too_large"], `${bytes}`);
+    }
+  });
+
   test("the clock can be set", async () => {
     const token = await make(ec.privateKey, "ES256", "e1");
     assert.equal(judge(token, "--at", "2001-01-01T00:00:00Z").reason, "token_not_yet_valid");
@@ -118,7 +127,7 @@ describe("sallyport token", () => {
 
   test("from a file and from standard input, with a line in words", async () => {
     const token = await make(ec.privateKey, "ES256", "e1");
-    const piped = sallyport(["token", "-", "--keys", folder.path("keys.json")], `${token}\n`);
+    const piped = sallyport(["token", "-", "--keys", folder.path("keys.json")], { input: `${token}\n` });
     assert.equal(piped.code, 0);
     assert.match(piped.stdout, /^good: the filter would take this token\nsignature: valid$/m);
     assert.match(piped.stdout, /exp is \d{4}-/);

@@ -2,18 +2,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Bootstrap, type BootstrapOptions, bootstrapFrom, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { managerOf } from "./harness.ts";
 
 const options: BootstrapOptions = {
   wasm: "/tmp/module.wasm",
   certificates: { certificate: "/tmp/own.pem", privateKey: "/tmp/own-key.pem", authority: "/tmp/bundle.pem" },
   upstream: { host: "127.0.0.1", port: 4321, tls: { expect: { type: "URI", value: "spiffe://x/orders" } } },
 };
-
-/** The connection manager of the example's one filter chain. */
-// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
-function managerOf(bootstrap: Bootstrap): any {
-  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
-}
 
 function downstreamTlsOf(bootstrap: Bootstrap): Bootstrap {
   return bootstrap.static_resources.listeners[0].filter_chains[0].transport_socket.typed_config;

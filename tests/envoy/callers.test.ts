@@ -1,15 +1,39 @@
 /** What `sallyport run` shows people to try: examples out of a policy, and commands to paste. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { readCallers } from "../../scripts/envoy/callers.ts";
+import { admitsAnonymous, callerExamples } from "../../scripts/envoy/callers.ts";
 import { curlCommand } from "../../scripts/envoy/curl.ts";
+import { loadPolicyFile } from "../../scripts/policy/build.ts";
+import type { Policy } from "../../scripts/policy/model.ts";
+import { makeCorpIssuer } from "./harness.ts";
 
-test("each caller of each allow rule gets an example that fits it", () => {
-  const { trustDomains, examples } = readCallers(`
-version: 1
+async function policyOf(text: string): Promise<Policy> {
+  const folder = await mkdtemp(join(tmpdir(), "sallyport-callers-"));
+  try {
+    const issuer = await makeCorpIssuer();
+    await writeFile(join(folder, "keys.json"), JSON.stringify(issuer.jwks));
+    await writeFile(join(folder, "policy.yaml"), text);
+    return loadPolicyFile(join(folder, "policy.yaml")).policy;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const head = `version: 1
+name: shop
 trust: { domains: [example.org, partner.example.net] }
+`;
+
+test("each caller of each allow rule gets an example that fits it", async () => {
+  const policy = await policyOf(`${head}
+issuers:
+  corp: { issuer: https://a.example, audiences: [api], algorithms: [RS256], keys: { file: keys.json } }
+  partner: { issuer: https://b.example, audiences: [api], algorithms: [RS256], keys: { file: keys.json } }
 callers:
   storefront: [spiffe://example.org/web, "spiffe://example.org/mobile/*"]
 rules:
@@ -27,26 +51,34 @@ rules:
   - name: health
     callers: [anonymous]
     allow: ["* /healthz"]
+  - name: soon
+    callers: [spiffe://example.org/web]
+    allow: [GET /soon]
+    mode: shadow
 `);
-  assert.deepEqual(trustDomains, ["example.org", "partner.example.net"]);
   const profile = {
     rule: "profiles",
     method: "GET",
     path: "/users/7/example",
     host: "example.example.org",
-    token: "corp",
+    issuers: ["corp", "partner"],
   };
-  assert.deepEqual(examples, [
+  const order = { rule: "orders", method: "POST", path: "/shop.Orders/Place", issuers: [] };
+  // Rules come in the byte order of their names.
+  assert.deepEqual(callerExamples(policy), [
+    { id: null, rule: "health", method: "GET", path: "/healthz", issuers: [] },
+    { id: "spiffe://example.org/checkout-service", ...order },
     { id: "spiffe://example.org/web", ...profile },
     { id: "spiffe://example.org/mobile/example", ...profile },
     { id: "spiffe://example.org/example", ...profile },
-    { id: "spiffe://example.org/checkout-service", rule: "orders", method: "POST", path: "/shop.Orders/Place" },
-    { id: null, rule: "health", method: "GET", path: "/healthz" },
   ]);
+  assert.equal(admitsAnonymous(policy), true);
 });
 
-test("a policy without rules has no examples", () => {
-  assert.deepEqual(readCallers("version: 1\n"), { trustDomains: [], examples: [] });
+test("a policy that allows nobody anything has no examples, and admits nobody without a certificate", async () => {
+  const policy = await policyOf(`${head}rules: [{ name: none, callers: [anonymous], deny: ["* /**"] }]`);
+  assert.deepEqual(callerExamples(policy), []);
+  assert.equal(admitsAnonymous(policy), false);
 });
 
 test("a command comes through a shell as it was meant", async () => {

@@ -10,7 +10,7 @@ import { type Bootstrap, bootstrapFrom, type ExampleName, readExample } from "..
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
-import { moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
 
 const policyYaml = `
 version: 1
@@ -28,12 +28,6 @@ let wasm: Uint8Array;
 before(async () => {
   wasm = await moduleFor({ policyYaml });
 });
-
-/** The http filters of the example's one connection manager. */
-// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
-function managerOf(bootstrap: Bootstrap): any {
-  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
-}
 
 for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
   describe(`envoy/${example}.yaml`, () => {

@@ -6,6 +6,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AccessLogLine, AuditRecord } from "../../scripts/envoy/accesslog.ts";
+import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import {
   callGrpc,
@@ -80,6 +81,12 @@ export interface TestDoor {
   /** Envoy's metrics as Prometheus reads them, without comments. */
   prometheus(): Promise<string[]>;
   stop(): Promise<void>;
+}
+
+/** The connection manager of an example's one filter chain. */
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
+export function managerOf(bootstrap: Bootstrap): any {
+  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
 }
 
 /** The issuer most tests use. Policies name it `corp`, with `keys: { file: keys/corp.jwks.json }`. */

@@ -1,7 +1,7 @@
 /** Headers as large as the arena takes, and larger, in an Envoy that lets them through: every request is denied, and Envoy stays up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeCorpIssuer, startDoor } from "./harness.ts";
+import { makeCorpIssuer, managerOf, startDoor } from "./harness.ts";
 
 const policyYaml = `
 version: 1
@@ -23,8 +23,7 @@ test("whatever is left of the arena when the signature is verified", async () =>
     policyYaml,
     issuers: { corp },
     adjust: (bootstrap) => {
-      const { typed_config: manager } = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0];
-      manager.max_request_headers_kb = 1024;
+      managerOf(bootstrap).max_request_headers_kb = 1024;
     },
   });
   try {

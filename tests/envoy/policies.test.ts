@@ -14,14 +14,14 @@ import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
 import { runTest } from "../../scripts/policytest/run.ts";
-import { startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, startDoor, type TestDoor } from "./harness.ts";
 
 const folder = "tests/policy/cases";
 const wasm = loadEngine();
 const engine = new Engine(wasm);
 
 function keepPaths(bootstrap: Bootstrap): void {
-  const { typed_config: manager } = bootstrap.static_resources.listeners[0].filter_chains[0].filters[0];
+  const manager = managerOf(bootstrap);
   manager.normalize_path = false;
   manager.merge_slashes = false;
   manager.path_with_escaped_slashes_action = "KEEP_UNCHANGED";

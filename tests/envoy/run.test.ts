@@ -1,18 +1,20 @@
 /** The verb `run`, as a process of its own: ready line, requests, upstreams of the user's own, and the end. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
+import { makeCorpIssuer } from "./harness.ts";
 
 const policyYaml = `
 version: 1
@@ -40,14 +42,10 @@ interface ReadyLine {
   authority: string;
   accessLog: string;
   callers: { id: string; certificate: string; key: string }[];
+  tokens: { issuer: string; token: string; scopes: string[]; expires: string }[];
 }
 
-const program = `
-  import { Command } from "commander";
-  import { registerRun } from ${JSON.stringify(new URL("../../scripts/commands/run.ts", import.meta.url).href)};
-  const program = new Command("sallyport");
-  registerRun(program);
-  await program.parseAsync();`;
+const root = join(import.meta.dirname, "../..");
 
 /** How to start it; by default with the policy above and nothing else. */
 interface RunSetting {
@@ -56,13 +54,54 @@ interface RunSetting {
   policy?: string;
 }
 
+/** The command line as users have it. */
 function startRun({ args = [], environment = {}, policy = policyPath }: RunSetting): ChildProcess {
-  const node = ["--import", "tsx", "--input-type=module", "-e", program];
-  return spawn(process.execPath, [...node, "run", policy, "--format", "json", ...args], {
-    cwd: dirname(fileURLToPath(import.meta.url)),
+  return spawn(process.execPath, ["--import", "tsx", "scripts/cli.ts", "run", policy, ...args], {
+    cwd: root,
     env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+/** Waits for its end; for runs that do not come to serve. */
+async function endOf(setting: RunSetting): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = startRun(setting);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "exit")]);
+  return { code, stdout, stderr };
+}
+
+/** Ends it as Ctrl-C does. */
+async function interrupt(child: ChildProcess): Promise<void> {
+  const exit = once(child, "exit");
+  child.kill("SIGINT");
+  assert.deepEqual(await exit, [0, null]);
+}
+
+/** Runs it until it serves, hands over what it printed for people so far, and ends it. */
+async function whileShowing(
+  setting: RunSetting,
+  check: (lines: string[], nextLine: () => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const child = startRun(setting);
+  try {
+    const reader = createInterface(child.stdout!)[Symbol.asyncIterator]();
+    const nextLine = async (): Promise<string> => {
+      const { value, done } = await reader.next();
+      if (done === true) assert.fail("it ended before it was ready");
+      return value;
+    };
+    const lines: string[] = [];
+    while (!lines.at(-1)?.startsWith("Ctrl-C ends it.")) lines.push(await nextLine());
+    await check(lines, nextLine);
+    await interrupt(child);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+/** Runs lines in a shell, as if they were pasted. */
+async function paste(lines: string[]): Promise<string> {
+  return (await promisify(execFile)("/bin/sh", ["-c", lines.join("\n")])).stdout;
 }
 
 /** Runs it until the check is done, ends it as Ctrl-C does, and sees to it that it cleaned up. */
@@ -70,7 +109,7 @@ async function whileRunning(
   setting: RunSetting,
   check: (ready: ReadyLine, target: Target) => Promise<void>,
 ): Promise<void> {
-  const child = startRun(setting);
+  const child = startRun({ ...setting, args: ["--format", "json", ...(setting.args ?? [])] });
   try {
     const [line] = (await Promise.race([
       once(createInterface(child.stdout!), "line"),
@@ -87,9 +126,7 @@ async function whileRunning(
       },
     };
     await check(ready, target);
-    const exit = once(child, "exit");
-    child.kill("SIGINT");
-    assert.deepEqual(await exit, [0, null]);
+    await interrupt(child);
     await assert.rejects(access(ready.authority), { code: "ENOENT" });
   } finally {
     child.kill("SIGKILL");
@@ -158,5 +195,89 @@ test("with an https upstream, whose certificate and name are checked", async () 
   } finally {
     server.closeAllConnections();
     server.close();
+  }
+});
+
+test("for people: where it listens, commands to paste, and a line for each request", async () => {
+  const server = createServer();
+  const port = await listen(server);
+  server.close();
+  await once(server, "close");
+  await whileShowing({ args: ["--port", String(port)] }, async (lines, nextLine) => {
+    assert.equal(lines[0], `Envoy enforces ${policyPath} on https://127.0.0.1:${port} (mTLS)`);
+    assert.ok(lines.includes("# spiffe://example.org/web, by rule web-reads"), lines.join("\n"));
+    assert.ok(!lines.some((line) => line.includes("TOKEN")));
+    const curl = lines.find((line) => line.startsWith("curl "))!;
+    assert.match(await paste([curl]), /^HTTP\/2 200|^HTTP\/1\.1 200/);
+    assert.equal(await nextLine(), "  200  GET /example  spiffe://example.org/web  allow  rule web-reads");
+    assert.match(await paste([`${curl} -X POST`]), /^HTTP\/\S+ 403/);
+    assert.equal(await nextLine(), "  403  POST /example  spiffe://example.org/web  deny  no_rule  rule none");
+  });
+});
+
+test("what init writes can be run at once: tokens are there, and every command works as pasted", async () => {
+  const folder = join(directory, "started");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--import", "tsx", "scripts/cli.ts", "init", folder],
+    { cwd: root },
+  );
+  assert.match(stdout, /sallyport run .*policy\.yaml/);
+  assert.match(await readFile(join(folder, ".sallyport/README"), "utf8"), /sallyport run policy\.yaml/);
+  const policy = join(folder, "policy.yaml");
+  await whileShowing({ policy }, async (lines) => {
+    assert.ok(lines.some((line) => line.startsWith("# A token of corp") && line.includes("(orders:write)")));
+    const exports = lines.filter((line) => line.startsWith("export "));
+    const curls = lines.filter((line) => line.startsWith("curl "));
+    assert.equal(exports.length, 1);
+    assert.equal(curls.length, 3);
+    for (const curl of curls) assert.match(await paste([...exports, curl]), /^HTTP\/\S+ 200/, curl);
+    const order = curls.find((line) => line.includes("$TOKEN_corp"))!;
+    assert.match(await paste(["TOKEN_corp=a.b.c", order]), /^HTTP\/\S+ 401/);
+  });
+  await whileRunning({ policy }, async (ready) => {
+    assert.deepEqual(
+      ready.tokens.map(({ issuer, scopes }) => ({ issuer, scopes })),
+      [{ issuer: "corp", scopes: ["orders:write"] }],
+    );
+  });
+
+  // Once the policy has other keys, a token made with this one would be refused: none is made, and the reason is told.
+  const issuer = await makeCorpIssuer();
+  await writeFile(join(folder, "keys/corp.jwks.json"), JSON.stringify(issuer.jwks));
+  await whileShowing({ policy }, async (lines) => {
+    assert.ok(lines.includes("# Put a token of corp into $TOKEN_corp."), lines.join("\n"));
+    assert.ok(!lines.some((line) => line.startsWith("export ")));
+  });
+});
+
+test("without a usable Envoy it ends with 1 and says what to do", async () => {
+  const { code, stdout, stderr } = await endOf({ environment: { ENVOY: "/nonexistent" } });
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /ENVOY is set to \/nonexistent, but there is no such file\. Set ENVOY/);
+});
+
+test("a policy with errors ends with 2 before anything starts, warnings are shown", async () => {
+  const path = join(directory, "broken.yaml");
+  await writeFile(path, policyYaml.replace("callers:", "callrs:"));
+  const broken = await endOf({ policy: path, environment: { ENVOY: "/nonexistent" } });
+  assert.equal(broken.code, 2);
+  assert.equal(broken.stdout, "");
+  assert.match(broken.stderr, /broken\.yaml:\d+:\d+: error: /);
+  const anonymous = join(directory, "warned.yaml");
+  await writeFile(anonymous, `${policyYaml}  - name: health\n    callers: [anonymous]\n    allow: [GET /healthz]\n`);
+  const warned = await endOf({ policy: anonymous, environment: { ENVOY: "/nonexistent" } });
+  assert.match(warned.stderr, /warning: .*\[anonymous_rule\]/);
+});
+
+test("wrong options end with 2", async () => {
+  for (const args of [
+    ["--port", "70000"],
+    ["--upstream", "ftp://x"],
+    ["--upstream", "http://127.0.0.1/path"],
+  ]) {
+    const { code, stderr } = await endOf({ args });
+    assert.equal(code, 2, stderr);
   }
 });

@@ -1,6 +1,6 @@
 /**
  * Spoilt images and configurations against the release engine: it never traps, never takes the proxy down, and what it
- * does load it obeys. The seed is printed; SALLYPORT_SEED brings a run back.
+ * does load it obeys. The seed is printed; SEED brings a run back.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,7 +15,7 @@ import { mutate, reseal } from "./mutate.ts";
 import { Random, runSeed } from "./random.ts";
 
 const seed = runSeed();
-console.log(`SALLYPORT_SEED=${seed}`);
+console.log(`SEED=${seed}`);
 
 const module = new WebAssembly.Module(engine as Uint8Array<ArrayBuffer>);
 /** Policies without a rule for anonymous callers, so that whoever comes without identity must be refused. */
@@ -68,7 +68,7 @@ function forEachCase(name: string, count: number, run: (random: Random, host: Pl
     try {
       run(new Random(seed ^ Math.imul(number + 1, 0x9e3779b1)), host);
     } catch (error) {
-      throw new Error(`${name}, case ${number}, SALLYPORT_SEED=${seed}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${name}, case ${number}, SEED=${seed}: ${(error as Error).message}`, { cause: error });
     }
   }
 }
@@ -145,7 +145,7 @@ describe("images", () => {
       built.set(image, imageAt);
       const host = PluginHost.load(built);
       const { ok, trapped, rootContext } = host.startPlugin('{"mode":"enforce"}');
-      const what = `embedded, case ${number}, SALLYPORT_SEED=${seed}`;
+      const what = `embedded, case ${number}, SEED=${seed}`;
       assert.equal(trapped, false, what);
       if (!isSealed && Buffer.compare(image, standInImage) !== 0) assert.equal(ok, false, what);
       if (!ok) continue;
@@ -169,8 +169,8 @@ describe("images", () => {
       );
       const isSame = spoilt.readUInt32LE(wordAt) === Buffer.from(built).readUInt32LE(wordAt);
       const { ok, trapped } = PluginHost.load(spoilt).startPlugin();
-      assert.equal(trapped, false, `trailer, case ${number}, SALLYPORT_SEED=${seed}`);
-      assert.equal(ok, isSame, `trailer, case ${number}, SALLYPORT_SEED=${seed}`);
+      assert.equal(trapped, false, `trailer, case ${number}, SEED=${seed}`);
+      assert.equal(ok, isSame, `trailer, case ${number}, SEED=${seed}`);
     }
   });
 });

@@ -6,9 +6,10 @@ import { BoundError } from "../../scripts/policy/bounds.ts";
 import { writeImage } from "../../scripts/policy/image.ts";
 import { parseKeySet } from "../../scripts/policy/keys.ts";
 import { reporterFor } from "../../scripts/policy/read.ts";
+import { parameters as seeded } from "../policy/arbitrary.ts";
 import { check, withRule } from "../policy/support.ts";
 
-const parameters = { numRuns: 1500, ...(process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) }) };
+const parameters = { numRuns: 1500, ...seeded };
 
 const sound = withRule(`  - name: all
     callers: [any, anonymous, storefront, "spiffe://example.org/a/**"]

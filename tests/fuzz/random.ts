@@ -41,8 +41,8 @@ export class Random {
   }
 }
 
-/** The seed of this run: SALLYPORT_SEED, or one from the clock. */
+/** The seed of this run: SEED, or one from the clock. */
 export function runSeed(): number {
-  const given = process.env.SALLYPORT_SEED;
+  const given = process.env.SEED;
   return given === undefined ? Date.now() % 0x100000000 : Number(given);
 }

@@ -56,6 +56,7 @@ const someEndpoint = fc
 const someRule: fc.Arbitrary<Rule> = fc.record({
   name: fc.stringMatching(/^[A-Za-z0-9_-]{1,4}$/),
   line: fc.constant(1),
+  column: fc.constant(1),
   action: fc.constantFrom("allow" as const, "deny" as const),
   callers: fc.array(someCaller, { minLength: 1, maxLength: 4 }),
   hosts: fc.array(someHost, { maxLength: 2 }),

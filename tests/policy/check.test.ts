@@ -56,6 +56,12 @@ const errors: Case[] = [
   ["a method without a path", allow(`${mark}GET`), "invalid_endpoint", /METHOD PATH/],
   ["a method in lower case", allow(`${mark}get /orders`), "invalid_endpoint", /did you mean `GET`\?/],
   ["methods joined by a comma", allow(`"${mark}GET,POST /orders"`), "invalid_endpoint", /no HTTP method/],
+  [
+    "a method of other token characters",
+    allow(`${mark}a.b /orders`),
+    "invalid_endpoint",
+    /letters, digits, `-` and `_`/,
+  ],
   ["a bar too many", allow(`GET|${mark} /orders`), "invalid_endpoint", /method is missing/],
   ["a star among methods", allow(`GET|${mark}* /orders`), "invalid_endpoint", /stands alone/],
   ["two spaces", allow(`GET ${mark} /orders`), "invalid_endpoint", /one space/],

@@ -19,7 +19,7 @@ function imageOf(bytes: number): Uint8Array {
     limits: [],
     rules: [],
   };
-  return writeImage(policy).bytes;
+  return writeImage(policy);
 }
 
 interface Shape {

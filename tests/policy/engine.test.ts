@@ -33,7 +33,7 @@ test("the engine takes every image the compiler writes", () => {
     fc.property(somePolicy, (policy) => {
       // The engine asks for a token wherever a rule has scopes; the checker has seen to that by then.
       const rules = policy.rules.map((rule) => ({ ...rule, scopes: rule.issuers.length > 0 ? rule.scopes : [] }));
-      engine.start(writeImage({ ...policy, rules }).bytes);
+      engine.start(writeImage({ ...policy, rules }));
     }),
     { numRuns: 100, ...parameters },
   );
@@ -44,7 +44,7 @@ test("the engine decides as the policy reads", () => {
     fc.property(somePolicy, fc.array(asked, { minLength: 1, maxLength: 20 }), (some, requests) => {
       const rules = some.rules.map((rule) => ({ ...rule, issuers: [], scopes: [], limits: [] }));
       const policy: Policy = { ...some, mode: "enforce", rules };
-      const evaluator = engine.start(writeImage(policy).bytes);
+      const evaluator = engine.start(writeImage(policy));
       for (const request of requests) {
         const { reason, rule } = evaluator.ask({
           caller: request.caller,

@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { candidate_rules } from "../../assembly/limits.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
+import { type Diagnostic, PolicyError } from "../../scripts/policy/diagnostic.ts";
 import { engine } from "./door.ts";
 
 const head = "version: 1\nname: attack\ntrust: { domains: [example.org] }\n";
@@ -29,19 +31,29 @@ test("a deny rule for a host holds for that name with two dots at its end", () =
   assert.equal(door("GET", "/", "admin.example.org..").action, "pause");
 });
 
-test("a policy that compiles has no request that meets a bound of the engine", () => {
-  const sets = Array.from({ length: 110 }, (_, set) => `  s${set}: [spiffe://example.org/x]`);
+/** A caller in so many sets, which ten rules each name for one path. */
+function crowd(sets: number): string {
+  const callers = Array.from({ length: sets }, (_, set) => `  s${set}: [spiffe://example.org/x]`);
   const rules = Array.from(
-    { length: 1100 },
-    (_, rule) => `  - { name: r${rule}, callers: [s${rule % 110}], allow: [GET /x] }`,
+    { length: sets * 10 },
+    (_, rule) => `  - { name: r${rule}, callers: [s${rule % sets}], allow: [GET /x] }`,
   );
-  let door: ReturnType<typeof doorOf>;
-  try {
-    door = doorOf(`${head}callers:\n${sets.join("\n")}\nrules:\n${rules.join("\n")}\n`);
-  } catch {
-    return; // refused where it is written
-  }
-  const { action, localResponse } = door("GET", "/x", "h");
+  return `${head}callers:\n${callers.join("\n")}\nrules:\n${rules.join("\n")}\n`;
+}
+
+test("a policy that compiles has no request that meets a bound of the engine", () => {
+  const most = Math.floor(candidate_rules / 10);
+  assert.throws(
+    () => doorOf(crowd(most + 1)),
+    (error) => {
+      assert.ok(error instanceof PolicyError);
+      const [{ code, line, column, message }] = error.diagnostics as [Diagnostic];
+      // The last rule of a set, not the file's first line.
+      assert.deepEqual([code, line, column], ["bound", 5 + (most + 1) * 11, 5], message);
+      return true;
+    },
+  );
+  const { action, localResponse } = doorOf(crowd(most))("GET", "/x", "h");
   assert.equal(action, "continue", localResponse?.details);
 });
 

@@ -1,6 +1,7 @@
 /** The release engine's host calls in exact order: what a request costs, and that every way ends in a record. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { WasmResult } from "../../scripts/host/abi.ts";
 import { callNames, Door, recordOf } from "./door.ts";
 
 const identity = "get_property connection.uri_san_peer_certificate";
@@ -209,6 +210,24 @@ test("gRPC requests get the verdict as a gRPC status", () => {
     assert.equal(response.status, 200, name);
     assert.equal(response.grpcStatus, grpcStatus, name);
     assert.equal(response.headers.find(([header]) => header === "grpc-status")?.[1], String(grpcStatus), name);
+  }
+});
+
+test("gRPC requests get 8 for a limit without room, and 14 for a failure of our own", () => {
+  const grpc = { method: "GET", path: "/slow", headers: [["content-type", "application/grpc"]] } as const;
+  const limited = new Door("limits");
+  for (let count = 0; count < 3; count++) assert.equal(limited.request(grpc).action, "continue");
+  const failing = new Door("limits");
+  failing.host.faults = [{ call: "get_current_time_nanoseconds", result: WasmResult.InternalFailure }];
+  for (const [door, grpcStatus, reason] of [
+    [limited, 8, "limit_exceeded"],
+    [failing, 14, "internal"],
+  ] as const) {
+    const outcome = door.request(grpc);
+    const response = outcome.localResponse!;
+    assert.equal(recordOf(outcome).reason, reason);
+    assert.deepEqual([response.status, response.grpcStatus], [200, grpcStatus], reason);
+    assert.equal(response.headers.find(([header]) => header === "grpc-status")?.[1], String(grpcStatus), reason);
   }
 });
 
