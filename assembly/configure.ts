@@ -6,7 +6,7 @@
  */
 
 import { countersBytes, defineCounters } from "./audit/metrics";
-import { openWriter, Writer, writeDecimal, writeText } from "./bytes/writer";
+import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import {
   imageSize,
   imageStart,
@@ -25,7 +25,7 @@ import { log_bytes } from "./limits";
 import { draft, no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
-import { head, Policy, sectionCount } from "./policy/policy";
+import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
 import { hostCanVerify } from "./token/signature";
 
 /** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
@@ -115,6 +115,7 @@ function putInForce(rootContext: u32, region: usize): bool {
   }
   forget(rootContext);
   addPolicy(policy);
+  announce(policy);
   return true;
 }
 
@@ -125,6 +126,20 @@ function isServed(policy: Policy): bool {
     return refuse("the host cannot verify signatures: is proxy_call_foreign_function allowed?");
   }
   return true;
+}
+
+/** One line that says what is in force from now on; the image's checksum is the one `sallyport build` prints. */
+function announce(policy: Policy): void {
+  openLine("policy ");
+  const name = head(policy) + layout.policy_name;
+  writeBytes(writer, textStart(policy, name), textSize(name));
+  writeText(writer, " in force, ");
+  writeDecimal(writer, sectionCount(policy, layout.section_rules));
+  writeText(writer, " rules, image ");
+  writeHex(writer, load<u32>(policy.image, layout.checksum_offset));
+  writeText(writer, imageSize == 0 ? ", of the module" : ", of the configuration");
+  writeText(writer, policy.shadow ? ", in shadow mode: every request passes" : ", enforced");
+  log(policy.shadow ? LogLevel.WARN : LogLevel.INFO, line, writer.size);
 }
 
 function denyEverything(): bool {

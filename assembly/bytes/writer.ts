@@ -105,6 +105,11 @@ export function writeJsonString(writer: Writer, start: usize, size: u32, limit_b
   writeByte(writer, 0x22);
 }
 
+/** Writes a word as eight hexadecimal digits. */
+export function writeHex(writer: Writer, word: u32): void {
+  for (let shift: i32 = 28; shift >= 0; shift -= 4) writeByte(writer, hexLetter((word >> shift) & 15));
+}
+
 function hexLetter(digit: u32): u32 {
   return digit < 10 ? 0x30 + digit : 0x57 + digit;
 }

@@ -10,6 +10,7 @@ import type { Outcome, StartOutcome } from "../host/plugin.ts";
 import { PluginHost } from "../host/plugin.ts";
 import { SharedData } from "../host/shared.ts";
 import { reasonNumber } from "./reasons.ts";
+import type { AuditRecord, ShadowVerdict } from "./record.ts";
 
 /** A request in the terms of policy tests. */
 export interface DoorRequest {
@@ -36,7 +37,7 @@ export interface Verdict {
   /** The rule that decided or came closest, if any did. */
   rule: string | null;
   /** Rules in shadow mode that were judged; left out where there are none. */
-  shadow?: { rule: string; decision: "allow" | "deny"; reason: string }[];
+  shadow?: ShadowVerdict[];
 }
 
 /** The engine refused a configuration or broke; the message has its own log line. */
@@ -173,14 +174,6 @@ export function hostRequest(request: DoorRequest): Parameters<PluginHost["reques
       ...(request.caller !== null && { "connection.uri_san_peer_certificate": request.caller }),
     },
   };
-}
-
-/** The record of one decision that the engine leaves in filter state. */
-export interface AuditRecord {
-  decision: "allow" | "deny";
-  reason: string;
-  rule?: string | null;
-  shadow?: Verdict["shadow"];
 }
 
 /** Reads the verdict from the audit record the engine left; without one the request was refused by a broken engine. */

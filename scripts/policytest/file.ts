@@ -7,14 +7,13 @@
  *   tests     name, caller, token, request, source, now, repeat, expect
  */
 import { dirname, isAbsolute, join } from "node:path";
-import { isSourceAddress } from "../evaluate/engine.ts";
 import { reasonNames } from "../evaluate/reasons.ts";
 import { Findings, Reporter } from "../policy/diagnostic.ts";
 import { readSource, reporterFor } from "../policy/read.ts";
 import { positionOf } from "../policy/source.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
-import { parseTime } from "./time.ts";
+import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
 
 /** The codes a denial may carry. */
 const denialReasons = reasonNames.slice(1);
@@ -132,52 +131,6 @@ function readFile(reader: Reader, path: string, root: Slot): TestFile | undefine
   }
   if (policy === undefined) return undefined;
   return { path, policy: isAbsolute(policy) ? policy : join(dirname(path), policy), tests };
-}
-
-type Fields = ReadonlyMap<string, Field>;
-
-function optional<T>(field: Field | undefined, read: (field: Field) => T): T | undefined {
-  return field === undefined ? undefined : read(field);
-}
-
-/** Reads a key that must be there; says so at the mapping where it is not. */
-function required<T>(
-  reader: Reader,
-  fields: Fields,
-  key: string,
-  mapping: Slot,
-  what: string,
-  read: (field: Field) => T | undefined,
-): T | undefined {
-  const field = fields.get(key);
-  if (field !== undefined) return read(field);
-  reader.reporter.error("missing_key", reader.at(mapping), `${what} needs \`${key}\``);
-  return undefined;
-}
-
-/** Text that is not empty. */
-function readText(reader: Reader, field: Field): string | undefined {
-  const text = reader.text(field, `\`${field.name}\``);
-  if (text?.value === "") reader.reporter.error("value", text.at, `\`${field.name}\` is empty`);
-  return text?.value;
-}
-
-/** Milliseconds since 1970. */
-function readTime(reader: Reader, field: Field): number | undefined {
-  const text = readText(reader, field);
-  const time = text === undefined ? undefined : parseTime(text);
-  if (text !== undefined && time === undefined) {
-    reader.reporter.error("time", reader.at(field), `\`${field.name}\` must be a time such as 2026-11-21T10:00:00Z`);
-  }
-  return time;
-}
-
-function readSourceAddress(reader: Reader, field: Field): string | undefined {
-  const text = readText(reader, field);
-  if (text !== undefined && !isSourceAddress(text)) {
-    reader.reporter.error("value", reader.at(field), "`source` must be an IP address, with or without a port");
-  }
-  return text;
 }
 
 function readDefaults(reader: Reader, field: Field | undefined): Defaults {

@@ -1,19 +1,21 @@
-/** Documents name files and commands that exist, and stay on the project's own ground. */
+/** What the documents and the package files say of the project is true. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 
 const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
 const folders = ["assembly", "scripts", "tests", "envoy", "docs", ".ci"];
-/** Made by the build, so not in a fresh checkout. */
-const made = new Set(["build/engine.wasm", "dist/sallyport.mjs"]);
 
 for (const document of documents) {
   test(`${document}: every path it names exists`, () => {
     const text = readFileSync(document, "utf8");
     const paths = [...text.matchAll(/`([A-Za-z.][\w.-]*\/[\w./*-]*)`/g)].map(([, path]) => path!);
-    const own = paths.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)) && !made.has(path));
+    const own = paths.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
     for (const path of own) assert.ok(existsSync(path), `${document} names ${path}`);
+    for (const [, target] of text.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
+      assert.ok(existsSync(join(dirname(document), target!)), `${document} links to ${target}`);
+    }
   });
 
   test(`${document}: every npm script it names exists`, () => {
@@ -35,5 +37,20 @@ test("every dependency is pinned to one version", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
   for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
     assert.match(String(version), /^\d+\.\d+\.\d+$/, name);
+  }
+});
+
+test("the lock file has every optional package, as `npm ci` demands", () => {
+  const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const isLocked = (from: string, name: string): boolean => {
+    for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))) {
+      if (`${folder === "" ? "" : `${folder}/`}node_modules/${name}` in packages) return true;
+      if (folder === "") return false;
+    }
+  };
+  for (const [path, { optionalDependencies = {} }] of Object.entries(packages)) {
+    for (const name of Object.keys(optionalDependencies)) assert.ok(isLocked(path, name), `${path} wants ${name}`);
   }
 });

@@ -84,14 +84,20 @@ describe("refused", () => {
 describe("accepted", () => {
   test("white space and both keys, in any order", () => {
     const base64 = Buffer.from(image).toString("base64");
-    for (const text of [
-      ` { "policy" : "${base64}" }\n`,
-      `{"mode":"enforce","policy":"${base64}"}`,
-      `{"policy":"${base64}","mode":"shadow"}`,
-    ]) {
+    for (const [text, said] of [
+      [` { "policy" : "${base64}" }\n`, /enforced$/],
+      [`{"mode":"enforce","policy":"${base64}"}`, /enforced$/],
+      [`{"policy":"${base64}","mode":"shadow"}`, /shadow mode: every request passes$/],
+    ] as const) {
       const started = PluginHost.load(engine).startPlugin(text);
       assert.equal(started.ok, true, started.logs[0]?.message);
-      assert.deepEqual(started.logs, []);
+      // One line says what is in force from now on.
+      assert.equal(started.logs.length, 1);
+      assert.match(
+        started.logs[0]!.message,
+        /^sallyport: policy \w+ in force, \d+ rules, image [0-9a-f]{8}, of the configuration/,
+      );
+      assert.match(started.logs[0]!.message, said);
     }
   });
 

@@ -1,0 +1,30 @@
+/** The filter's own account of a request, as it stands in filter state `wasm.sallyport` (docs/policy-language.md). */
+
+/** A rule in shadow mode that was judged beside the decision. */
+export interface ShadowVerdict {
+  rule: string;
+  decision: "allow" | "deny";
+  reason: string;
+}
+
+/** One record; members that have nothing to say are left out. */
+export interface AuditRecord {
+  policy?: string;
+  /** `shadow`: the request went on whatever was decided. */
+  mode?: string;
+  decision: "allow" | "deny";
+  /** The reason code; `allowed` where the request was admitted. */
+  reason: string;
+  /** The rule that decided or came closest, if any did. */
+  rule?: string;
+  /** What failed, for `internal`. */
+  cause?: string;
+  /** As it was shown; one that is no valid SPIFFE ID is cut. */
+  caller?: string;
+  /** The issuer of a token that was verified, and its `sub`. */
+  issuer?: string;
+  sub?: string;
+  /** The limit without room, for `limit_exceeded`. */
+  limit?: string;
+  shadow?: ShadowVerdict[];
+}

@@ -1,0 +1,86 @@
+/** dist/sallyport.mjs as its users run it: the file itself, from a folder of theirs. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, test } from "node:test";
+
+const root = join(import.meta.dirname, "../..");
+const program = join(root, "dist/sallyport.mjs");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+let folder: string;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "sallyport-program-"));
+  // A bundle older than its sources would be a test of something else.
+  if (existsSync(program) && statSync(program).mtimeMs > newestSource()) return;
+  const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", "scripts/build/main.ts"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** When the youngest of the files that the build reads was written. */
+function newestSource(): number {
+  const files = ["scripts", "assembly"].flatMap((name) =>
+    readdirSync(join(root, name), { recursive: true, encoding: "utf8" }).map((path) => join(root, name, path)),
+  );
+  return Math.max(...[...files, join(root, "package.json")].map((path) => statSync(path).mtimeMs));
+}
+
+/** Executes the file, not `node` with the file: its first line must find the interpreter. */
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: "utf8" });
+  assert.equal(error, undefined);
+  return { status, stdout, stderr };
+}
+
+test("--version", () => {
+  assert.deepEqual(run("--version"), { status: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("init, and then test, check and build what it wrote", () => {
+  const init = run("init");
+  assert.equal(init.status, 0, init.stderr);
+  assert.match(init.stdout, /^policy\.yaml +the policy\n/);
+  const example = readFileSync(join(root, "envoy/inbound.yaml"), "utf8");
+  assert.equal(readFileSync(join(folder, "envoy.yaml"), "utf8"), example);
+
+  const tested = run("test", "policy.test.yaml");
+  assert.equal(tested.status, 0, tested.stdout + tested.stderr);
+  assert.match(tested.stdout, /\b7 passed, 0 failed/);
+
+  assert.deepEqual(run("check", "policy.yaml"), {
+    status: 0,
+    stdout: "policy.yaml: sound: 3 rules, 0 warnings\n",
+    stderr: "",
+  });
+
+  const built = run("build", "policy.yaml", "-o", "door.wasm");
+  assert.equal(built.status, 0, built.stderr);
+  assert.match(built.stdout, /^door\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it\n$/);
+  assert.doesNotThrow(() => new WebAssembly.Module(new Uint8Array(readFileSync(join(folder, "door.wasm")))));
+});
+
+test("an invalid policy and wrong usage end with 2", () => {
+  const missing = run("check", "nowhere.yaml");
+  assert.deepEqual([missing.status, missing.stdout], [2, ""]);
+  assert.match(missing.stderr, /^nowhere\.yaml:1:1: error: .*\[file\]/);
+  assert.equal(run("chekc").status, 2);
+});
+
+test("npx finds it in the checkout", () => {
+  // A dependency brings an old npx along, which scripts of npm find first; users have the one of their npm.
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((path) => !path.endsWith("node_modules/.bin"));
+  const env = { ...process.env, PATH: folders.join(delimiter) };
+  const { status, stdout, stderr } = spawnSync("npx", ["--no-install", "sallyport", "--version"], {
+    cwd: root,
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, `${version}\n`);
+});
