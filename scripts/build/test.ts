@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { buildEngine } from "./engine.ts";
+import { buildProgram } from "./program.ts";
 
 interface Tally {
   passed: number;
@@ -98,6 +99,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 await buildEngine();
+await buildProgram();
 const total: Tally = { passed: 0, failed: 0 };
 for (const [suite, folders] of Object.entries(suites)) {
   if (asked.length > 0 && !asked.includes(suite)) continue;

@@ -115,7 +115,8 @@ function toText({ verdict, rules }: Explanation): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
-  const lines = [`${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}`, ""];
+  const mode = verdict.mode === "shadow" ? `${paint("yellow", "SHADOW")}, let through whatever the verdict: ` : "";
+  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}`, ""];
   const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);
   const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
   let unrelated = 0;

@@ -56,6 +56,10 @@ export function counted(count: number, one: string): string {
  * @throws UsageError
  */
 export function writeOutput(path: string, bytes: Uint8Array, kind: string): void {
+  if (path === "-")
+    throw new UsageError(
+      "`-` stands for standard output elsewhere, but a file is written whole or not at all: name one with -o",
+    );
   const target = checkTarget(path, bytes, kind);
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {

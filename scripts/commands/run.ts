@@ -11,7 +11,7 @@ import { curlCommand } from "../envoy/curl.ts";
 import { type Door, type StoredIdentity, startDoor } from "../envoy/door.ts";
 import { type ExampleToken, makeExampleTokens, privateKeyPath } from "../envoy/exampletokens.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
-import { untilInterrupted } from "../envoy/interrupt.ts";
+import { catchInterrupt } from "../envoy/interrupt.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
 import { compilePolicyFile, loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
@@ -62,6 +62,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
   showFindings(warnings, "warning");
   const wasm = embedImage(loadEngine(), image);
   const examples = callerExamples(policy);
+  const interrupt = catchInterrupt();
   let door: Door | undefined;
   try {
     const envoyPath = await findEnvoy({ onDownload: (message) => process.stderr.write(`${message}\n`) });
@@ -84,7 +85,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
     else printText(opening);
     const stopFollowing =
       options.format === "json" ? () => {} : followAccessLog(door.accessLogPath, (line) => printLine(line));
-    await untilInterrupted(door.envoy.ended);
+    await interrupt.until(door.envoy.ended);
     stopFollowing();
     return 0;
   } catch (error) {
@@ -93,6 +94,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
     return 1;
   } finally {
     await door?.stop();
+    interrupt.release();
   }
 }
 

@@ -12,7 +12,7 @@ import { callGrpc, sendRequest, tlsRefusal } from "../envoy/client.ts";
 import { curlCommand } from "../envoy/curl.ts";
 import { type Door, startDoor } from "../envoy/door.ts";
 import { envoyVersion, findEnvoy } from "../envoy/find.ts";
-import { untilInterrupted } from "../envoy/interrupt.ts";
+import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type LocalIssuer, makeIssuer } from "../envoy/issuer.ts";
 import { buildModule } from "../policy/build.ts";
 import { painter } from "../screen.ts";
@@ -147,6 +147,7 @@ async function play(door: Door, step: Step): Promise<Outcome> {
 /** Leaves the door open until Ctrl-C, with commands to paste and a line for every request that comes. */
 async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
   const tokenPath = join(door.directory, "token");
+  const interrupt = catchInterrupt();
   const lifetimeSeconds = 3500;
   const claims = { sub: "you", scope: "orders:read orders:write" };
   await writeFile(tokenPath, await issuer.token({ claims, expiresInSeconds: lifetimeSeconds }), { mode: 0o600 });
@@ -173,7 +174,8 @@ async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
       );
     }
   });
-  await untilInterrupted(door.envoy.ended);
+  await interrupt.until(door.envoy.ended);
+  interrupt.release();
   stopFollowing();
 }
 

@@ -1,5 +1,5 @@
 /** Whether the demo showed what it promises: each answer against what its step expects, and all of them together. */
-import type { AuditRecord } from "../envoy/accesslog.ts";
+import type { AuditRecord } from "../evaluate/record.ts";
 import type { Expectation } from "./story.ts";
 
 /** What came of a step's requests. */

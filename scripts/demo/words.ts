@@ -1,6 +1,7 @@
 /** What the demo prints, in words a newcomer can follow. */
-import type { AuditRecord } from "../envoy/accesslog.ts";
+
 import { reasonWords } from "../evaluate/reasons.ts";
+import type { AuditRecord } from "../evaluate/record.ts";
 import type { Painter } from "../screen.ts";
 
 /** The filter's account of a request as a sentence. */

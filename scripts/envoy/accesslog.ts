@@ -2,17 +2,7 @@
 import { statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** The filter's own account of a request, from filter state `wasm.sallyport`. */
-export interface AuditRecord {
-  policy?: string;
-  decision?: string;
-  /** The reason code; `allowed` where the request was admitted. */
-  reason?: string;
-  rule?: string;
-  caller?: string;
-  [member: string]: unknown;
-}
+import type { AuditRecord } from "../evaluate/record.ts";
 
 /** One request, or one refused connection. */
 export interface AccessLogLine {

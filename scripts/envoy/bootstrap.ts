@@ -94,7 +94,11 @@ export async function readExample(name: ExampleName): Promise<string> {
 export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
   const bootstrap = parse(exampleYaml) as Bootstrap;
   bootstrap.admin.address = loopback(options.adminPort ?? 0);
-  for (const listener of bootstrap.static_resources.listeners) listener.address = loopback(options.listenerPort ?? 0);
+  for (const listener of bootstrap.static_resources.listeners) {
+    listener.address = loopback(options.listenerPort ?? 0);
+    // A port asked for is this Envoy's alone: else a second one could share it, and requests would meet either policy.
+    if (options.listenerPort !== undefined) listener.enable_reuse_port = false;
+  }
   setFiles(bootstrap, options);
   for (const cluster of bootstrap.static_resources.clusters) setUpstream(cluster, options);
   for (const node of everyObject(bootstrap)) {

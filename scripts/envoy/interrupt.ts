@@ -1,20 +1,39 @@
 /** Waiting for the person at the keyboard. */
 
+/** SIGINT (Ctrl-C) and SIGTERM, caught from the moment this was made. */
+export interface Interrupt {
+  /** Resolves when a signal came, also one that came before, or when the other thing has ended; the caller then cleans up. */
+  until(other: Promise<void>): Promise<void>;
+  /** Lets signals end the process in the usual way again. */
+  release(): void;
+}
+
 /**
- * Resolves at SIGINT (Ctrl-C) or SIGTERM, or when the other thing has ended; the caller then cleans up. A second Ctrl-C
- * ends the process in the usual way.
+ * Catches the first signal. Make it before there is anything to clean up: a signal that comes while things start is kept
+ * until they have. A second one ends the process in the usual way.
  */
-export async function untilInterrupted(other: Promise<void>): Promise<void> {
+export function catchInterrupt(): Interrupt {
   let wake: () => void = () => {};
   const signalled = new Promise<void>((resolve) => {
     wake = resolve;
   });
-  process.once("SIGINT", wake);
-  process.once("SIGTERM", wake);
-  // Without a timer nothing but the child would keep this process alive.
-  const keepAlive = setInterval(() => {}, 60_000);
-  await Promise.race([signalled, other]);
-  clearInterval(keepAlive);
-  process.removeListener("SIGINT", wake);
-  process.removeListener("SIGTERM", wake);
+  const release = (): void => {
+    process.removeListener("SIGINT", onSignal);
+    process.removeListener("SIGTERM", onSignal);
+  };
+  const onSignal = (): void => {
+    release();
+    wake();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    release,
+    until: async (other) => {
+      // Without a timer nothing but the child would keep this process alive.
+      const keepAlive = setInterval(() => {}, 60_000);
+      await Promise.race([signalled, other]);
+      clearInterval(keepAlive);
+    },
+  };
 }

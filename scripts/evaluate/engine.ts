@@ -36,6 +36,8 @@ export interface Verdict {
   reason: string;
   /** The rule that decided or came closest, if any did. */
   rule: string | null;
+  /** The policy is in shadow mode: the request goes on whatever the verdict. Left out otherwise. */
+  mode?: "shadow";
   /** Rules in shadow mode that were judged; left out where there are none. */
   shadow?: ShadowVerdict[];
 }
@@ -180,8 +182,15 @@ export function hostRequest(request: DoorRequest): Parameters<PluginHost["reques
 export function verdictOf(outcome: Outcome): Verdict {
   const text = outcome.filterState.get("sallyport");
   if (text === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
-  const { decision, reason, rule, shadow } = JSON.parse(text) as AuditRecord;
+  const { mode, decision, reason, rule, shadow } = JSON.parse(text) as AuditRecord;
   // In shadow mode the request goes on; the verdict is the one it would have met.
   const status = outcome.localResponse?.requestedStatus ?? reasonStatus(reasonNumber(reason) as Reason);
-  return { decision, status, reason, rule: rule || null, ...(shadow && { shadow }) };
+  return {
+    decision,
+    status,
+    reason,
+    rule: rule || null,
+    ...(mode === "shadow" && { mode }),
+    ...(shadow && { shadow }),
+  };
 }

@@ -31,7 +31,7 @@ export function checkPolicy(reporter: Reporter, draft: DraftPolicy): Policy {
   if (draft.mode === "shadow") {
     reporter.warn(
       "shadow_mode",
-      draft.name?.at ?? 0,
+      draft.modeAt,
       "`mode: shadow` lets every request through and only records the verdict",
     );
   }

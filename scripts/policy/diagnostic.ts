@@ -89,7 +89,8 @@ export function formatDiagnostic(
   const paint = painter(options.colour === true);
   const word = paint(severity === "error" ? "red" : "yellow", severity);
   const head = `${paint("bold", `${blanked(file)}:${line}:${column}`)}: ${word}: ${blanked(message)} [${code}]`;
-  const text = options.lineText?.(file, line);
+  // What is secret in a file stays there: findings end up in logs.
+  const text = code === "key_secret" ? undefined : options.lineText?.(file, line);
   if (text === undefined) return head;
   // A long line is cut to a window around the place, so that the caret stays on the screen.
   const start = column > excerpt_columns - 10 ? column - 40 : 0;

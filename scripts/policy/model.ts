@@ -92,6 +92,8 @@ export interface Rule {
 export interface DraftPolicy {
   name: Located<string> | undefined;
   mode: "enforce" | "shadow";
+  /** Where `mode` stands; 0 where it does not. */
+  modeAt: number;
   domains: Located<string>[];
   issuers: DraftIssuer[];
   callerSets: DraftCallerSet[];

@@ -95,6 +95,7 @@ function parseRoot(reader: Reader, node: Slot["node"], withRules = false): Draft
   return {
     name: optional(fields.get("name"), (field) => reader.text(field, "`name`")),
     mode: parseMode(reader, fields.get("mode")),
+    modeAt: fields.get("mode")?.at ?? 0,
     domains: parseTrust(reader, fields.get("trust")),
     issuers: named(reader, fields.get("issuers"), "`issuers`").map((field) => parseIssuer(reader, field)),
     callerSets: named(reader, fields.get("callers"), "`callers`").map((field) => parseCallerSet(reader, field)),

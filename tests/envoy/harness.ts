@@ -5,7 +5,7 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AccessLogLine, AuditRecord } from "../../scripts/envoy/accesslog.ts";
+import type { AccessLogLine } from "../../scripts/envoy/accesslog.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import {
@@ -20,6 +20,7 @@ import {
 import { type Door, type DoorOptions, startDoor as startLocalDoor } from "../../scripts/envoy/door.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
 import type { ReceivedRequest } from "../../scripts/envoy/upstream.ts";
+import type { AuditRecord } from "../../scripts/evaluate/record.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 
 /** What to test. Exactly one of `policyYaml`, `policyDir` and `wasm` says which module runs. */

@@ -119,7 +119,8 @@ describe("images", () => {
       const configuration = { policy: Buffer.from(image).toString("base64"), mode: "enforce" };
       const { ok, trapped, error, logs, rootContext } = host.startPlugin(JSON.stringify(configuration));
       assert.equal(trapped, false, error?.message);
-      assert.equal(logs.length, ok ? 0 : 1);
+      // Refused or in force, one line says so.
+      assert.equal(logs.length, 1);
       if (ok) loaded++;
       for (const request of requests) {
         const outcome = host.request(rootContext, hostRequest(request));
@@ -184,7 +185,7 @@ test("spoilt configurations are refused, or mean what they meant", () => {
     const configuration = random.below(2) === 0 ? mutate(random, text) : text.fill(random.below(256), near, near + 1);
     const { ok, trapped, error, logs, rootContext } = host.startPlugin(configuration);
     assert.equal(trapped, false, error?.message);
-    assert.equal(logs.length, ok ? 0 : 1, logs.map(({ message }) => message).join("\n"));
+    assert.equal(logs.length, 1, logs.map(({ message }) => message).join("\n"));
     if (ok) {
       const parsed = JSON.parse(Buffer.from(configuration).toString("utf8")) as { policy: string };
       assert.equal(

@@ -286,7 +286,7 @@ const warnings: Case[] = [
     "grant_expired",
     /remove it/,
   ],
-  ["shadow mode", policy("name: shop", `mode: shadow\nname: ${mark}shop`), "shadow_mode", /every request/],
+  ["shadow mode", policy("name: shop", `name: shop\n${mark}mode: shadow`), "shadow_mode", /every request/],
 ];
 
 function run(kind: "errors" | "warnings", cases: Case[]): void {
