@@ -2,7 +2,9 @@
  * Compiles the engine with asc (asconfig.json), then holds the result to its gates: nothing on a request path allocates or
  * traps, the size is within budget, and the imports are those the capability lists in envoy/ grant.
  */
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import asc from "assemblyscript/asc";
 import { findViolations } from "./gate.ts";
 
@@ -24,6 +26,16 @@ export const allowedImports = [
   "proxy_set_property",
   "proxy_set_shared_data",
 ];
+
+/** Whether build/engine.wasm is newer than everything it is made of. It passed its gates when it was built. */
+export function isEngineFresh(): boolean {
+  const built = "build/engine.wasm";
+  if (!existsSync(built)) return false;
+  const sources = readdirSync("assembly", { recursive: true, encoding: "utf8" }).map((name) => join("assembly", name));
+  const inputs = [...sources, "asconfig.json", "package-lock.json", "scripts/build/engine.ts", "scripts/build/gate.ts"];
+  const builtAt = statSync(built).mtimeMs;
+  return inputs.every((input) => statSync(input).mtimeMs < builtAt);
+}
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */
 export async function buildEngine(): Promise<void> {

@@ -5,12 +5,13 @@
  *
  * A skipped test counts as failed: what is not run is not known to work. Exit 0 when none failed.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { buildEngine } from "./engine.ts";
+import { buildEngine, isEngineFresh } from "./engine.ts";
 import { buildProgram } from "./program.ts";
 
 interface Tally {
@@ -23,26 +24,36 @@ const suites: Record<string, string[]> = {
   unit: ["unit", "policy", "wasm"],
   build: ["build", "host"],
   cli: ["cli"],
-  fuzz: ["fuzz"],
+  fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],
 };
 
-function runAsPect(): Tally {
-  const { stdout, status } = spawnSync(
-    process.execPath,
-    [
-      "node_modules/@as-pect/cli/bin/asp.js",
-      "--config",
-      "as-pect.config.js",
-      "--as-config",
-      "as-pect.asconfig.json",
-      "--no-logo",
-      "--summary",
-    ],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-  );
-  process.stdout.write(stdout);
-  const plain = stripVTControlCharacters(stdout);
+/** Runs a program and hands over what it wrote, once it has ended. */
+async function output(args: string[]): Promise<{ text: string; status: number | null }> {
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  let text = "";
+  for await (const chunk of child.stdout.setEncoding("utf8")) text += chunk;
+  const [status] = (await ended) as [number | null];
+  return { text, status };
+}
+
+async function show(args: string[]): Promise<number | null> {
+  const { text, status } = await output(args);
+  process.stdout.write(text);
+  return status;
+}
+
+async function run(args: string[]): Promise<number | null> {
+  const [status] = await once(spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }), "exit");
+  return status as number | null;
+}
+
+async function runAsPect(): Promise<Tally> {
+  const config = ["--config", "as-pect.config.js", "--as-config", "as-pect.asconfig.json"];
+  const { text, status } = await output(["node_modules/@as-pect/cli/bin/asp.js", ...config, "--no-logo", "--summary"]);
+  process.stdout.write(text);
+  const plain = stripVTControlCharacters(text);
   const [, passed, all] = /\[Tests\]:\s+(\d+)\s+\/\s+(\d+)/.exec(plain) ?? [];
   const tally = { passed: Number(passed ?? 0), failed: Number(all ?? 0) - Number(passed ?? 0) };
   // A file that does not compile, or a crash, has no count of its own.
@@ -50,27 +61,19 @@ function runAsPect(): Tally {
   return tally;
 }
 
-function runNodeTests(folder: string): Tally {
+/** @param together in one process, and the report only once it has ended */
+async function runNodeTests(folder: string, together = false): Promise<Tally> {
   const files = testFilesIn(join("tests", folder));
   if (files.length === 0) return { passed: 0, failed: 0 };
   const scratch = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   try {
     const tap = join(scratch, "result.tap");
-    const { status } = spawnSync(
-      process.execPath,
-      [
-        "--import",
-        "tsx",
-        "--test",
-        "--test-concurrency=2",
-        "--test-reporter=spec",
-        "--test-reporter-destination=stdout",
-        "--test-reporter=tap",
-        `--test-reporter-destination=${tap}`,
-        ...files,
-      ],
-      { stdio: ["ignore", "inherit", "inherit"] },
+    const reporters = ["spec", "stdout", "tap", tap].map((value, index) =>
+      index % 2 === 0 ? `--test-reporter=${value}` : `--test-reporter-destination=${value}`,
     );
+    const how = together ? ["scripts/build/together.ts"] : ["--test", "--test-concurrency=2"];
+    const args = ["--import", "tsx", ...reporters, ...how, ...files];
+    const status = together ? await show(args) : await run(args);
     const summary = readFileSync(tap, "utf8");
     const count = (name: string) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(summary)?.[1] ?? 0);
     const tally = {
@@ -98,16 +101,24 @@ if (unknown.length > 0) {
   console.error(`no suite named ${unknown.join(", ")}: there are ${Object.keys(suites).join(", ")}`);
   process.exit(2);
 }
-await buildEngine();
-await buildProgram();
+const chosen = Object.entries(suites).filter(([suite]) => asked.length === 0 || asked.includes(suite));
+if (!isEngineFresh()) await buildEngine();
+if (chosen.some(([suite]) => suite !== "unit")) await buildProgram();
 const total: Tally = { passed: 0, failed: 0 };
-for (const [suite, folders] of Object.entries(suites)) {
-  if (asked.length > 0 && !asked.includes(suite)) continue;
-  for (const folder of folders) {
-    const { passed, failed } = folder === "unit" ? runAsPect() : runNodeTests(folder);
-    console.log(`tests/${folder}: ${passed} passed, ${failed} failed\n`);
-    total.passed += passed;
-    total.failed += failed;
+const count = (folder: string, { passed, failed }: Tally): void => {
+  console.log(`tests/${folder}: ${passed} passed, ${failed} failed\n`);
+  total.passed += passed;
+  total.failed += failed;
+};
+for (const [suite, folders] of chosen) {
+  if (suite === "unit") {
+    // Fast tests in Node share a process, and as-pect compiles on another core meanwhile.
+    const runs = folders.map(async (folder) =>
+      count(folder, folder === "unit" ? await runAsPect() : await runNodeTests(folder, true)),
+    );
+    await Promise.all(runs);
+  } else {
+    for (const folder of folders) count(folder, await runNodeTests(folder));
   }
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);
