@@ -116,9 +116,9 @@ export function registerInit(program: Command): void {
       const width = Math.max(...files.map(({ path }) => path.length));
       for (const { path, about } of files)
         process.stdout.write(`${join(folder, path).padEnd(width + folder.length + 2)} ${about}\n`);
-      process.stdout.write(`\nNext: sallyport test ${join(folder, "policy.test.yaml")}\n`);
+      process.stdout.write(`\nNext: npx sallyport test ${join(folder, "policy.test.yaml")}\n`);
       process.stdout.write(
-        `      sallyport run ${join(folder, "policy.yaml")}   # prints tokens and curl commands to try\n`,
+        `      npx sallyport run ${join(folder, "policy.yaml")}   # prints tokens and curl commands to try\n`,
       );
     });
 }
