@@ -103,7 +103,6 @@ function putInForce(rootContext: u32, region: usize): bool {
   }
   const policy = changetype<Policy>(bytes);
   policy.image = policyStart;
-  policy.imageBytes = policySize;
   policy.configurationRegion = region;
   policy.counters = bytes + offsetof<Policy>();
   policy.rootContext = rootContext;
@@ -128,7 +127,7 @@ function isServed(policy: Policy): bool {
   return true;
 }
 
-/** One line that says what is in force from now on; the image's checksum is the one `sallyport build` prints. */
+/** One line that says what is in force from now on; the image's checksum is the one `sallyport build` and `image` print. */
 function announce(policy: Policy): void {
   openLine("policy ");
   const name = head(policy) + layout.policy_name;

@@ -1,5 +1,6 @@
 /**
- * The whole request, top to bottom: identity → headers → path → rules → token, scopes, limits → verdict → audit. Stages
+ * The whole request, top to bottom: identity → headers → path → rules → token, scopes, limits → mark →
+ * record → counters → answer. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */

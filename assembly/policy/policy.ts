@@ -6,9 +6,8 @@ import * as layout from "./layout";
 
 @unmanaged
 export class Policy {
-  /** The image's first byte, and its size. */
+  /** The image's first byte. */
   image: usize;
-  imageBytes: u32;
   shadow: bool;
   /** The region of a configuration that came from the host; 0 when the image is the embedded one. */
   configurationRegion: usize;

@@ -112,8 +112,8 @@ function isToken(start: usize, size: u32): bool {
 
 /**
  * Brings the host to the form policies name: lower-case, no port, no trailing dot. False for a host that two readers
- * could take for two names: user information, white space, commas, empty labels, a port
- * that is no number.
+ * could take for two names: user information, white space, commas, empty labels, a port that is
+ * no number.
  */
 export function readHost(): bool {
   const start = request.hostStart;

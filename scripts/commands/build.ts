@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
+import { imageChecksum } from "../policy/image.ts";
 import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
@@ -25,12 +26,13 @@ export function registerBuild(program: Command): void {
           rules,
           bytes: module.length,
           imageBytes: image.length,
+          checksum: imageChecksum(image),
           warnings,
         });
         return;
       }
       showFindings(warnings, "warning");
       const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
-      process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}\n`);
+      process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}\n`);
     });
 }

@@ -1,5 +1,6 @@
 /** `sallyport image`: the policy image alone, as plugin configuration carries it. */
 import type { Command } from "commander";
+import { imageChecksum } from "../policy/image.ts";
 import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
@@ -16,12 +17,19 @@ export function registerImage(program: Command): void {
       writeOutput(output, image, "policy image");
       const rules = policy.rules.length;
       if (format === "json") {
-        printJson({ file: output, policy: policy.name, rules, bytes: image.length, warnings });
+        printJson({
+          file: output,
+          policy: policy.name,
+          rules,
+          bytes: image.length,
+          checksum: imageChecksum(image),
+          warnings,
+        });
         return;
       }
       showFindings(warnings, "warning");
       process.stdout.write(
-        `${output}: ${counted(image.length, "byte")}: policy \`${policy.name}\`, ${counted(rules, "rule")}\n`,
+        `${output}: ${counted(image.length, "byte")}: policy \`${policy.name}\`, ${counted(rules, "rule")}, image ${imageChecksum(image)}\n`,
       );
     });
 }

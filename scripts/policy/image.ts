@@ -285,3 +285,9 @@ class ImageWriter {
 function selectorKey(selector: Limit["per"][number]): string {
   return selector.kind === "caller" ? "" : selector.path.join(".");
 }
+
+/** What tells images apart in Envoy's log: the checksum in an image's head, as eight hexadecimal digits. */
+export function imageChecksum(image: Uint8Array): string {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  return view.getUint32(layout.checksum_offset, true).toString(16).padStart(8, "0");
+}

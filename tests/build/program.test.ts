@@ -61,7 +61,10 @@ test("init, and then test, check and build what it wrote", () => {
 
   const built = run("build", "policy.yaml", "-o", "door.wasm");
   assert.equal(built.status, 0, built.stderr);
-  assert.match(built.stdout, /^door\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it\n$/);
+  assert.match(
+    built.stdout,
+    /^door\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it, image [0-9a-f]{8}\n$/,
+  );
   assert.doesNotThrow(() => new WebAssembly.Module(new Uint8Array(readFileSync(join(folder, "door.wasm")))));
 });
 

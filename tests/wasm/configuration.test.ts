@@ -7,6 +7,7 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { embedImage } from "../../scripts/policy/embed.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
+import { imageChecksum } from "../../scripts/policy/image.ts";
 import { engine, policyNamed } from "./door.ts";
 
 const image = policyNamed("shop").image;
@@ -97,6 +98,7 @@ describe("accepted", () => {
         started.logs[0]!.message,
         /^sallyport: policy \w+ in force, \d+ rules, image [0-9a-f]{8}, of the configuration/,
       );
+      assert.ok(started.logs[0]!.message.includes(`image ${imageChecksum(image)}, `));
       assert.match(started.logs[0]!.message, said);
     }
   });
