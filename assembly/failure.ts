@@ -11,6 +11,8 @@ export const enum Failure {
   SHARED_DATA_CONTENTION,
   SET_PROPERTY,
   INCREMENT_METRIC,
+  REMOVE_HEADER_MAP_VALUE,
+  REPLACE_HEADER_MAP_VALUE,
   SEND_LOCAL_RESPONSE,
   CALLER_GROUPS,
   INDEX_VISITS,
@@ -40,6 +42,10 @@ export function failureName(failure: Failure): string {
       return "set_property";
     case Failure.INCREMENT_METRIC:
       return "increment_metric";
+    case Failure.REMOVE_HEADER_MAP_VALUE:
+      return "remove_header_map_value";
+    case Failure.REPLACE_HEADER_MAP_VALUE:
+      return "replace_header_map_value";
     case Failure.SEND_LOCAL_RESPONSE:
       return "send_local_response";
     case Failure.CALLER_GROUPS:

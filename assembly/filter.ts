@@ -1,6 +1,6 @@
 /**
- * The whole request, top to bottom: identity → headers → path → rules → token, scopes, limits → mark →
- * record → counters → answer. Stages
+ * The whole request, top to bottom: identity → headers → caller a gateway told of → path → rules → token, scopes, condition,
+ * limits → headers for the upstream → mark → record → counters → answer. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
@@ -12,6 +12,7 @@ import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
 import { fail, readClock, writeProperty } from "./host/host";
 import { policyOfStream } from "./host/root";
+import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { evaluate } from "./policy/evaluate";
 import { findCandidates } from "./policy/match";
@@ -20,6 +21,7 @@ import { Reason } from "./reason";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
+import { forwardHeaders } from "./verdict/forward";
 import { respond, respondPlainly } from "./verdict/respond";
 
 /** What the second lock, a native filter behind ours, looks for: filter state `wasm.verdict` of exactly `allow`. */
@@ -46,6 +48,8 @@ function decide(policy: Policy): Reason {
   if (reason != Reason.ALLOWED) return reason;
   reason = readHeaders();
   if (reason != Reason.ALLOWED) return reason;
+  reason = readForwarded(policy);
+  if (reason != Reason.ALLOWED) return reason;
   reason = readPath();
   if (reason != Reason.ALLOWED) return reason;
   request.nowNanoseconds = readClock();
@@ -61,7 +65,12 @@ function decide(policy: Policy): Reason {
  */
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
-  const admits = reason == Reason.ALLOWED || policy.shadow;
+  let admits = reason == Reason.ALLOWED || policy.shadow;
+  if (admits && !forwardHeaders(policy, reason == Reason.ALLOWED)) {
+    // Also in shadow mode: an upstream must not take for ours what came from outside.
+    reason = Reason.INTERNAL;
+    admits = false;
+  }
   const marked = admits && writeProperty(verdict_property, allow_value.start, allow_value.size);
   if (admits && !marked) reason = Reason.INTERNAL;
   if (!writeRecord(policy, reason) || !countDecision(policy, reason)) {

@@ -48,6 +48,20 @@ export const rule_limits: u32 = 8;
 /** Rules with a metric of their own; the others share one, so that a policy cannot grow the host's statistics at will. */
 export const rule_metrics: u32 = 1000;
 export const name_bytes: u32 = 64;
+/** Instructions of one condition. */
+export const condition_instructions: u32 = 1024;
+/** Values one condition holds at a time, and elements of the lists it writes out. */
+export const condition_values: u32 = 256;
+/** Cost of one condition, and of all that one request may meet, in units of about one instruction (10 ns). */
+export const condition_cost: u32 = 65536;
+export const request_condition_cost: u32 = 262144;
+/** The longest text that `contains` looks for inside another. */
+export const search_bytes: u32 = 1024;
+/** Gateways whose word on their callers is taken. */
+export const policy_forwarders: u32 = 16;
+/** Headers that are set on admitted requests. */
+export const policy_forwards: u32 = 16;
+export const header_name_bytes: u32 = 64;
 /** The widest leeway an issuer may ask for. */
 export const leeway_seconds: u32 = 300;
 

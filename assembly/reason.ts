@@ -27,6 +27,8 @@ export const enum Reason {
   TOKEN_LIFETIME,
   TOKEN_AUDIENCE,
   SCOPE_MISSING,
+  CONDITION_FALSE,
+  CONDITION_ERROR,
   LIMIT_EXCEEDED,
   INTERNAL,
   COUNT,
@@ -78,6 +80,10 @@ export function reasonName(reason: Reason): string {
       return "token_audience";
     case Reason.SCOPE_MISSING:
       return "scope_missing";
+    case Reason.CONDITION_FALSE:
+      return "condition_false";
+    case Reason.CONDITION_ERROR:
+      return "condition_error";
     case Reason.LIMIT_EXCEEDED:
       return "limit_exceeded";
     default:

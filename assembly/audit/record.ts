@@ -5,7 +5,7 @@
  *   {"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders",
  *    "caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
  *
- * Members that do not apply are left out. `mode` is there in shadow mode, `limit` where a limit denied, `shadow`
+ * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow mode, `limit` where a limit denied, `shadow`
  * where rules in shadow mode matched (each with what it would have said), `cause` where the failure was ours.
  */
 import * as json from "../bytes/json";
@@ -27,7 +27,7 @@ const record: usize = memory.data(record_bytes);
 const writer = changetype<Writer>(memory.data(32, 8));
 
 // The caller and the subject are the long members; escaping may make a byte six.
-if (!(record_bytes >= spiffe_id_bytes + 6 * 256 + shadow_rules * 128 + 1024))
+if (!(record_bytes >= 2 * spiffe_id_bytes + 6 * 256 + shadow_rules * 128 + 1024))
   ERROR("record_bytes holds a whole record");
 
 /** Writes the record; false when the host refuses it. */
@@ -43,6 +43,7 @@ export function writeRecord(policy: Policy, reason: Reason): bool {
   writeByte(writer, 0x22);
   if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name);
   writeCaller();
+  writeForwarder();
   writeToken(policy);
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name);
@@ -63,6 +64,13 @@ function writeCaller(): void {
   const isValid = request.callerReason == Reason.ALLOWED || request.callerReason == Reason.IDENTITY_UNTRUSTED;
   writeText(writer, ',"caller":');
   writeJsonString(writer, request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
+}
+
+/** The gateway that told us of the caller: a valid ID, or its word would not have been taken. */
+function writeForwarder(): void {
+  if (request.forwarderSize == 0) return;
+  writeText(writer, ',"forwarder":');
+  writeJsonString(writer, request.forwarderStart, request.forwarderSize, spiffe_id_bytes);
 }
 
 /** Only what a verified token says is worth recording. */

@@ -12,6 +12,8 @@ export {
   proxy_get_shared_data,
   proxy_increment_metric,
   proxy_log,
+  proxy_remove_header_map_value,
+  proxy_replace_header_map_value,
   proxy_send_local_response,
   proxy_set_property,
   proxy_set_shared_data,

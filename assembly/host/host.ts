@@ -106,6 +106,22 @@ export function writeProperty(name: Literal, value: usize, valueBytes: u32): boo
   return false;
 }
 
+/** Removes every request header of a name; one that is not there is no failure. */
+export function removeRequestHeader(name: usize, nameSize: u32): bool {
+  const result = abi.proxy_remove_header_map_value(abi.request_headers, name, nameSize);
+  if (result == Result.OK || result == Result.NOT_FOUND) return true;
+  lastFailure = Failure.REMOVE_HEADER_MAP_VALUE;
+  return false;
+}
+
+/** Sets a request header, in place of any of its name. */
+export function replaceRequestHeader(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
+  if (abi.proxy_replace_header_map_value(abi.request_headers, name, nameSize, value, valueBytes) == Result.OK)
+    return true;
+  lastFailure = Failure.REPLACE_HEADER_MAP_VALUE;
+  return false;
+}
+
 /** Defines a counter and returns its number; -1 when the host refuses, so that 0 stays a number like any other. */
 export function defineCounter(name: usize, nameSize: u32): i64 {
   store<u32>(out, 0);

@@ -22,15 +22,22 @@ export function readIdentity(policy: Policy): Reason {
     request.callerReason = Reason.IDENTITY_MISSING;
     return Reason.ALLOWED;
   }
-  request.callerStart = valueStart;
-  request.callerSize = valueSize;
-  const domain = trustDomainBytes(valueStart, valueSize);
+  takeCaller(policy, valueStart, valueSize);
+  return Reason.ALLOWED;
+}
+
+/** Puts an ID that was told of the caller into the request's slot, with why it does not count, if it does not. */
+export function takeCaller(policy: Policy, start: usize, size: u32): void {
+  request.callerStart = start;
+  request.callerSize = size;
+  request.callerReason = Reason.ALLOWED;
+  const domain = trustDomainBytes(start, size);
+  request.callerDomainSize = domain;
   if (domain == 0) {
     request.callerReason = Reason.IDENTITY_MALFORMED;
-  } else if (!isTrusted(policy, valueStart + trust_domain_offset, domain)) {
+  } else if (!isTrusted(policy, start + trust_domain_offset, domain)) {
     request.callerReason = Reason.IDENTITY_UNTRUSTED;
   }
-  return Reason.ALLOWED;
 }
 
 function isTrusted(policy: Policy, start: usize, size: u32): bool {

@@ -107,3 +107,14 @@ export function isHeaderText(text: usize, quoted: bool): bool {
   }
   return true;
 }
+
+/** Whether a text is a header's name in lower case, of letters, digits and `-`. */
+export function isHeaderName(text: usize): bool {
+  const start = image + <usize>load<u32>(text);
+  const size = load<u32>(text, 4);
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    if (byte - 0x61 >= 26 && byte - 0x30 >= 10 && byte != 0x2d) return false;
+  }
+  return size != 0;
+}

@@ -4,10 +4,12 @@
  * file was; of several that admit, the first is reported and its limits are charged. Rules in shadow mode are judged
  * when all is decided, and take no part in it.
  */
+
 import { inspecting, reportRule } from "../audit/inspect";
+import { evaluateCondition, Outcome } from "../condition/evaluate";
 import { takeLimits } from "../limit/limit";
 import { Reason } from "../reason";
-import { addShadow, candidate, request } from "../request/request";
+import { addShadow, candidate, candidateBinding, request } from "../request/request";
 import { hasScopes } from "../token/scopes";
 import { checkToken } from "../token/token";
 import * as layout from "./layout";
@@ -24,7 +26,7 @@ const enum Charge {
 /** Judges the candidates in the request's slot and names the rule that decided there. */
 export function evaluate(policy: Policy): Reason {
   let decision = judgeDenyRules(policy);
-  if (decision != Reason.RULE_DENIED || inspecting) decision = judgeAllowRules(policy, decision);
+  if (decision == Reason.NO_RULE || inspecting) decision = judgeAllowRules(policy, decision);
   judgeShadowRules(policy);
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
   if (decision == Reason.NO_RULE && request.callerReason != Reason.ALLOWED) return request.callerReason;
@@ -37,9 +39,10 @@ function judgeDenyRules(policy: Policy): Reason {
     const rule = candidate(index);
     const record = ruleAt(policy, rule);
     if (!decides(record, layout.action_deny)) continue;
-    const reason = judge(policy, record, Charge.NOTHING);
+    const reason = judge(policy, index, record, Charge.NOTHING);
     if (inspecting) reportRule(rule, reason);
-    if (reason != Reason.RULE_DENIED || decision == Reason.RULE_DENIED) continue;
+    // What a failure of ours hid is not known, so it ends the matter like a denial.
+    if ((reason != Reason.RULE_DENIED && reason != Reason.INTERNAL) || decision != Reason.NO_RULE) continue;
     decision = reason;
     request.rule = rule + 1;
     if (!inspecting) return decision;
@@ -49,12 +52,12 @@ function judgeDenyRules(policy: Policy): Reason {
 
 function judgeAllowRules(policy: Policy, decided: Reason): Reason {
   let decision = decided;
-  let isFinal = decided == Reason.RULE_DENIED;
+  let isFinal = decided != Reason.NO_RULE;
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const rule = candidate(index);
     const record = ruleAt(policy, rule);
     if (!decides(record, layout.action_allow)) continue;
-    const reason = judge(policy, record, isFinal ? Charge.NOTHING : Charge.TAKE);
+    const reason = judge(policy, index, record, isFinal ? Charge.NOTHING : Charge.TAKE);
     if (inspecting) reportRule(rule, reason);
     if (isFinal) continue;
     // The reasons stand in the order of the checks. A failure of ours ends the matter: what it hid is not known.
@@ -75,7 +78,7 @@ function judgeShadowRules(policy: Policy): void {
     if (load<u32>(record, layout.rule_mode) != layout.mode_shadow) continue;
     const limit = request.fullLimit;
     const wait = request.retryAfterSeconds;
-    const reason = judge(policy, record, Charge.DRY);
+    const reason = judge(policy, index, record, Charge.DRY);
     request.fullLimit = limit;
     request.retryAfterSeconds = wait;
     if (inspecting) reportRule(rule, reason);
@@ -87,14 +90,32 @@ function decides(rule: usize, action: u32): bool {
   return load<u32>(rule, layout.rule_mode) == layout.mode_enforce && load<u32>(rule, layout.rule_action) == action;
 }
 
-/** The parts of a rule, cheapest first: ALLOWED, RULE_DENIED, or the part that does not hold. */
-function judge(policy: Policy, rule: usize, charge: Charge): Reason {
+/** The parts of a candidate's rule, in the order of their reasons: ALLOWED, RULE_DENIED, or the part that does not hold. */
+function judge(policy: Policy, index: u32, rule: usize, charge: Charge): Reason {
   if (!isActive(rule)) return Reason.GRANT_INACTIVE;
-  if (load<u32>(rule, layout.rule_action) == layout.action_deny) return Reason.RULE_DENIED;
   const token = checkToken(policy, rule);
+  if (token == Reason.INTERNAL) return token;
+  if (load<u32>(rule, layout.rule_action) == layout.action_deny) return judgeDenial(policy, index, rule, token);
   if (token != Reason.ALLOWED) return token;
   if (!hasScopes(policy, rule)) return Reason.SCOPE_MISSING;
+  const condition = holds(policy, index, rule, true);
+  if (condition == Outcome.FALSE) return Reason.CONDITION_FALSE;
+  if (condition == Outcome.ERROR) return Reason.CONDITION_ERROR;
+  if (condition == Outcome.FAILED) return Reason.INTERNAL;
   return charge == Charge.NOTHING ? Reason.ALLOWED : takeLimits(policy, rule, charge == Charge.DRY);
+}
+
+/** A deny rule fails closed: what cannot be evaluated matches, and without a good token there are no claims to evaluate. */
+function judgeDenial(policy: Policy, index: u32, rule: usize, token: Reason): Reason {
+  const condition = holds(policy, index, rule, token == Reason.ALLOWED);
+  if (condition == Outcome.FAILED) return Reason.INTERNAL;
+  return condition == Outcome.FALSE ? Reason.CONDITION_FALSE : Reason.RULE_DENIED;
+}
+
+function holds(policy: Policy, index: u32, rule: usize, tokenHolds: bool): Outcome {
+  if (load<u32>(rule, layout.rule_condition + 4) == 0) return Outcome.TRUE;
+  const hasClaims = tokenHolds && load<u32>(rule, layout.rule_issuers + 4) != 0;
+  return evaluateCondition(policy, candidate(index), candidateBinding(index), hasClaims);
 }
 
 /** Just-in-time grants: from `starts` on, and before `expires`. */

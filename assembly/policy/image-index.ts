@@ -112,7 +112,22 @@ function hasSoundEntries(): bool {
   const count = countOf(layout.section_entries);
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_entries, index);
-    if (load<u32>(at(layout.section_entries, index), layout.entry_rule) >= rules) return refuse("entry's rule");
+    const entry = at(layout.section_entries, index);
+    const rule = load<u32>(entry, layout.entry_rule);
+    if (rule >= rules) return refuse("entry's rule");
+    const variables = load<u32>(at(layout.section_rules, rule), layout.rule_variables);
+    if (!isBinding(load<u32>(entry, layout.entry_binding), variables)) return refuse("entry's path variables");
+  }
+  return true;
+}
+
+/** So many words, each of a segment that a request can have, or of none. */
+function isBinding(first: u32, variables: u32): bool {
+  const words = countOf(layout.section_words);
+  if (first > words || variables > words - first) return false;
+  for (let index: u32 = 0; index < variables; index++) {
+    const segment = load<u32>(at(layout.section_words, first + index));
+    if (segment >= limits.path_segments && segment != layout.no_segment) return false;
   }
   return true;
 }

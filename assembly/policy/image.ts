@@ -3,6 +3,7 @@
  * then reads records without checking again. Layout: policy/layout.ts; the index: policy/image-index.ts.
  */
 import { hash32 } from "../bytes/hash";
+import { hasSoundInstructions, isSoundCondition } from "../condition/check";
 import * as limits from "../limits";
 import { algorithm_count } from "../token/algorithms";
 import {
@@ -10,6 +11,7 @@ import {
   countOf,
   image,
   imageBytes,
+  isHeaderName,
   isHeaderText,
   isName,
   isRun,
@@ -27,7 +29,13 @@ import * as layout from "./layout";
 export function isImage(start: usize, size: u32): bool {
   openImage(start, size);
   return (
-    hasSoundHead() && hasSoundSections() && hasSoundTexts() && hasSoundPolicy() && hasSoundIndex() && hasSoundRules()
+    hasSoundHead() &&
+    hasSoundSections() &&
+    hasSoundTexts() &&
+    hasSoundPolicy() &&
+    hasSoundInstructions() &&
+    hasSoundRules() &&
+    hasSoundIndex()
   );
 }
 
@@ -76,6 +84,7 @@ function hasSoundPolicy(): bool {
   if (load<u32>(policy, layout.policy_mode) > layout.mode_shadow) return refuse("mode");
   if (!isRun(policy + layout.policy_domains, layout.section_texts)) return refuse("trust domains");
   if (!isRun(policy + layout.policy_methods_run, layout.section_texts)) return refuse("methods");
+  if (!isRun(policy + layout.policy_forwarders, layout.section_texts)) return refuse("forwarders");
   if (load<u32>(policy, layout.policy_methods_run + 4) > limits.policy_methods) return refuse("too many methods");
   const ruleMetrics = load<u32>(policy, layout.policy_rule_metrics);
   if (ruleMetrics > limits.rule_metrics || ruleMetrics > countOf(layout.section_rules)) return refuse("rule metrics");
@@ -106,8 +115,9 @@ function hasSoundRules(): bool {
     if (load<u32>(rule, layout.rule_scopes + 4) != 0 && load<u32>(rule, layout.rule_issuers + 4) == 0) {
       return refuse("scopes without an issuer");
     }
+    if (!isSoundCondition(rule)) return false;
   }
-  return hasSoundIssuers() && hasSoundLimits();
+  return hasSoundIssuers() && hasSoundLimits() && hasSoundForwards();
 }
 
 function hasSoundIssuers(): bool {
@@ -163,6 +173,25 @@ function hasSoundLimits(): bool {
     // Without a path a claim would be all of them, and every token a client of its own.
     const isClaim = load<u32>(selector, layout.selector_kind) == layout.selector_claim;
     if (isClaim && load<u32>(selector, layout.selector_path + 4) == 0) return refuse("selector without a claim");
+  }
+  return true;
+}
+
+function hasSoundForwards(): bool {
+  lookAt(layout.section_forwards, 0);
+  const count = countOf(layout.section_forwards);
+  if (count > limits.policy_forwards) return refuse("too many headers to set");
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(layout.section_forwards, index);
+    const forward = at(layout.section_forwards, index);
+    const name = forward + layout.forward_name;
+    if (!isText(name, limits.header_name_bytes) || !isHeaderName(name)) return refuse("header name");
+    const kind = load<u32>(forward, layout.forward_kind);
+    if (kind > layout.forward_claim) return refuse("kind of header value");
+    if (!isRun(forward + layout.forward_path, layout.section_texts)) return refuse("claim of a header");
+    if (kind == layout.forward_claim && load<u32>(forward, layout.forward_path + 4) == 0) {
+      return refuse("header without a claim");
+    }
   }
   return true;
 }

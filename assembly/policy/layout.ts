@@ -4,7 +4,7 @@
  *
  *   0          4          8            12         16
  *   +----------+----------+------------+----------+------------------------+-----------------------+
- *   | "SPI1"   | version  | total size | checksum | 19 x (offset, count)   | sections, 4-aligned   |
+ *   | "SPI1"   | version  | total size | checksum | 21 x (offset, count)   | sections, 4-aligned   |
  *   +----------+----------+------------+----------+------------------------+-----------------------+
  *
  * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
@@ -27,15 +27,15 @@
  */
 
 export const image_magic: u32 = 0x31495053;
-export const image_version: u32 = 1;
+export const image_version: u32 = 2;
 /** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
 
 export const checksum_offset: u32 = 12;
 export const sections_offset: u32 = 16;
-export const section_count: u32 = 19;
-export const image_header_bytes: u32 = 16 + 19 * 8;
+export const section_count: u32 = 21;
+export const image_header_bytes: u32 = 16 + 21 * 8;
 
 /** One record: what holds for the whole policy. */
 export const section_policy: u32 = 0;
@@ -60,8 +60,11 @@ export const section_issuers: u32 = 15;
 export const section_keys: u32 = 16;
 export const section_limits: u32 = 17;
 export const section_selectors: u32 = 18;
+/** The code of conditions (policy/instructions.ts). */
+export const section_instructions: u32 = 19;
+export const section_forwards: u32 = 20;
 
-/** POLICY: name text, mode, trust domains (first, count in TEXTS), methods (first, count in TEXTS), masks, metrics. */
+/** POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS). */
 export const policy_name: u32 = 0;
 export const policy_mode: u32 = 8;
 export const policy_domains: u32 = 12;
@@ -73,7 +76,8 @@ export const policy_descendant_depths: u32 = 32;
 export const policy_host_depths: u32 = 36;
 /** How many rules, counted from the first, have a metric of their own. */
 export const policy_rule_metrics: u32 = 40;
-export const policy_bytes: u32 = 44;
+export const policy_forwarders: u32 = 44;
+export const policy_bytes: u32 = 52;
 
 export const mode_enforce: u32 = 0;
 export const mode_shadow: u32 = 1;
@@ -120,15 +124,22 @@ export const edge_text: u32 = 4;
 export const edge_child: u32 = 12;
 export const edge_bytes: u32 = 16;
 
-/** ENTRIES: rule, mask of methods (bit n: the policy's method n; bit 31: any method it does not name). */
+/**
+ * ENTRIES: rule, mask of methods (bit n: the policy's method n; bit 31: any method it does not name), and where the path
+ * variables of the rule's condition are: so many WORDS as it has, from this one on, each a segment's index or `no_segment`.
+ */
 export const entry_rule: u32 = 0;
 export const entry_methods: u32 = 4;
-export const entry_bytes: u32 = 8;
+export const entry_binding: u32 = 8;
+export const entry_bytes: u32 = 12;
+/** The endpoint does not have the variable. */
+export const no_segment: u32 = 0xffffffff;
 
 /**
  * RULES, in the order of their names: name, action, issuers (run in WORDS), scopes (run in TEXTS), the scopes joined by spaces,
  * limits (run in WORDS), mode, tokens taken from each limit, and the seconds since 1970 from which and before which the
- * rule holds, each a u64; 0 for always and for ever.
+ * rule holds, each a u64; 0 for always and for ever; the condition (run in INSTRUCTIONS, empty for none) and how many path
+ * variables it reads.
  */
 export const rule_name: u32 = 0;
 export const rule_action: u32 = 8;
@@ -140,7 +151,9 @@ export const rule_mode: u32 = 44;
 export const rule_cost: u32 = 48;
 export const rule_starts_seconds: u32 = 52;
 export const rule_expires_seconds: u32 = 60;
-export const rule_bytes: u32 = 68;
+export const rule_condition: u32 = 68;
+export const rule_variables: u32 = 76;
+export const rule_bytes: u32 = 80;
 export const action_allow: u32 = 0;
 export const action_deny: u32 = 1;
 
@@ -179,6 +192,19 @@ export const selector_bytes: u32 = 12;
 export const selector_caller: u32 = 0;
 export const selector_claim: u32 = 1;
 
+/** FORWARDS: header name in lower case, where its value comes from, and for a claim the names that lead to it (run in TEXTS). */
+export const forward_name: u32 = 0;
+export const forward_kind: u32 = 8;
+export const forward_path: u32 = 12;
+export const forward_bytes: u32 = 20;
+export const forward_caller_id: u32 = 0;
+export const forward_trust_domain: u32 = 1;
+export const forward_caller_path: u32 = 2;
+export const forward_claim: u32 = 3;
+
+/** INSTRUCTIONS: see policy/instructions.ts. */
+export const instruction_bytes: u32 = 16;
+
 /** Record sizes by section, for reader and writer alike. */
 export function sectionRecordBytes(section: u32): u32 {
   switch (section) {
@@ -210,6 +236,10 @@ export function sectionRecordBytes(section: u32): u32 {
       return limit_bytes;
     case section_selectors:
       return selector_bytes;
+    case section_instructions:
+      return instruction_bytes;
+    case section_forwards:
+      return forward_bytes;
     default:
       return word_bytes;
   }

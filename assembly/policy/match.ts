@@ -157,7 +157,7 @@ function addEntries(policy: Policy, run: usize): bool {
     const rule = load<u32>(entry, layout.entry_rule);
     if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods))) {
       if (inspecting) reportEntry(rule);
-    } else if (!addCandidate(rule)) {
+    } else if (!addCandidate(rule, load<u32>(entry, layout.entry_binding))) {
       fail(Failure.CANDIDATE_RULES);
       return false;
     }

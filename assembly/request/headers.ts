@@ -9,7 +9,7 @@
  * Reading all pairs, not single values, is what shows duplicates.
  */
 import { literal } from "../bytes/literal";
-import { isLiteral, isNameByte, startsWithLiteral } from "../bytes/span";
+import { isLiteral, isNameByte, sameBytes, startsWithLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
 import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
@@ -21,6 +21,7 @@ const path_name = literal(":path");
 const authority_name = literal(":authority");
 const content_type_name = literal("content-type");
 const authorization_name = literal("authorization");
+const forwarded_name = literal("x-forwarded-client-cert");
 const grpc_type = literal("application/grpc");
 
 /** Reads what the stages need into the request's slot. REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
@@ -36,6 +37,30 @@ export function readHeaders(): Reason {
   }
   if (!isToken(request.methodStart, request.methodSize) || request.pathSize == 0) return Reason.REQUEST_MALFORMED;
   return readHost() ? Reason.ALLOWED : Reason.REQUEST_MALFORMED;
+}
+
+/** The value of the header last found. */
+export let headerStart: usize = 0;
+export let headerSize: u32 = 0;
+
+/** How often a header stands in the request, by its name in lower case; the last one's value is left in `headerStart`. */
+export function findHeader(name: usize, size: u32): u32 {
+  const count = load<u32>(request.pairsStart);
+  let sizes = request.pairsStart + 4;
+  let cursor = sizes + ((<usize>count) << 3);
+  let found: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const nameSize = load<u32>(sizes);
+    const valueBytes = load<u32>(sizes, 4);
+    sizes += 8;
+    if (nameSize == size && sameBytes(cursor, name, size)) {
+      found++;
+      headerStart = cursor + nameSize + 1;
+      headerSize = valueBytes;
+    }
+    cursor += nameSize + valueBytes + 2;
+  }
+  return found;
 }
 
 /** False where the sizes do not add up to the buffer, which no host should do. */
@@ -57,6 +82,8 @@ export function readPairs(start: usize, size: u32): bool {
     takeHeader(name, nameSize, cursor, valueBytes);
     cursor += valueBytes + 1;
   }
+  request.pairsStart = start;
+  request.pairsSize = size;
   return true;
 }
 
@@ -88,6 +115,13 @@ function takeHeader(name: usize, nameSize: u32, value: usize, size: u32): void {
         request.authorizationStart = value;
         request.authorizationSize = size;
         request.authorizationCount++;
+      }
+      return;
+    case 23:
+      if (isLiteral(name, nameSize, forwarded_name)) {
+        request.forwardedStart = value;
+        request.forwardedSize = size;
+        request.forwardedCount++;
       }
       return;
   }

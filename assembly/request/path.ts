@@ -24,8 +24,10 @@ export function readPath(): Reason {
     fail(Failure.ARENA_FULL);
     return Reason.INTERNAL;
   }
+  request.decodedPathStart = output;
   while (cursor < end) {
     cursor++;
+    store<u8>(output++, 0x2f);
     const segment = output;
     while (cursor < end) {
       const byte = <u32>load<u8>(cursor);
@@ -46,6 +48,7 @@ export function readPath(): Reason {
     if (isEncodedStill(segment, output) || !isUtf8(segment, segmentBytes)) return Reason.PATH_AMBIGUOUS;
     if (!addSegment(segment, segmentBytes)) return Reason.REQUEST_MALFORMED;
   }
+  request.decodedPathSize = <u32>(output - request.decodedPathStart);
   return Reason.ALLOWED;
 }
 

@@ -20,12 +20,20 @@ export class Request {
   authorizationSize: u32;
   authorizationCount: u32;
   isGrpc: bool;
+  /** All header pairs, as the ABI has them; forwarded client certificates, and how often that header stands. */
+  pairsStart: usize;
+  pairsSize: u32;
+  forwardedStart: usize;
+  forwardedSize: u32;
+  forwardedCount: u32;
   /** policy/match.ts: the bits of the method as it is and in capitals; 0 until asked for. */
   methodBit: u32;
   capitalMethodBit: u32;
 
-  /** request/path.ts: the decoded segments. */
+  /** request/path.ts: the decoded segments, and the path they make, of size 0 for `/`. */
   segmentCount: u32;
+  decodedPathStart: usize;
+  decodedPathSize: u32;
 
   nowNanoseconds: u64;
 
@@ -33,6 +41,10 @@ export class Request {
   callerStart: usize;
   callerSize: u32;
   callerReason: Reason;
+  callerDomainSize: u32;
+  /** identity/forwarded.ts: the gateway that told us of the caller; size 0 where none did. */
+  forwarderStart: usize;
+  forwarderSize: u32;
 
   /** policy/match.ts */
   groupCount: u32;
@@ -43,6 +55,9 @@ export class Request {
   tokenReason: Reason;
   /** The issuer whose checks all held, + 1; for the record. */
   verifiedIssuer: u32;
+
+  /** condition/sources.ts: whether the peer's address was read. */
+  sourceRead: bool;
 
   /** limit/limit.ts: the limit without room, + 1, and when it will have some. */
   fullLimit: u32;
@@ -61,7 +76,8 @@ if (!(offsetof<Request>() <= 256)) ERROR("the slot holds a request");
 const segmentStarts: usize = memory.data(path_segments * 4, 4);
 const segmentSizes: usize = memory.data(path_segments * 4, 4);
 const groups: usize = memory.data(caller_groups * 4, 4);
-const candidates: usize = memory.data(candidate_rules * 4, 4);
+/** A rule, and where its path variables are (policy/layout.ts, ENTRIES). */
+const candidates: usize = memory.data(candidate_rules * 8, 4);
 /** A rule and a reason each. */
 const shadows: usize = memory.data(shadow_rules * 8, 4);
 /** One reason an issuer; `not_judged` until the token has been held against it. */
@@ -104,18 +120,28 @@ export function addGroup(number: u32): bool {
 }
 
 export function candidate(index: u32): u32 {
-  return load<u32>(candidates + ((<usize>index) << 2));
+  return load<u32>(candidates + ((<usize>index) << 3));
 }
 
-/** Adds a rule to those to be judged, kept in the order of their numbers and each once; false when full. */
-export function addCandidate(rule: u32): bool {
+export function candidateBinding(index: u32): u32 {
+  return load<u32>(candidates + ((<usize>index) << 3), 4);
+}
+
+/**
+ * Adds a rule to those to be judged, in the order of their numbers, each once for every way its path variables can be
+ * bound; false when full.
+ */
+export function addCandidate(rule: u32, binding: u32): bool {
   let index = request.candidateCount;
   while (index > 0 && candidate(index - 1) > rule) index--;
-  if (index > 0 && candidate(index - 1) == rule) return true;
+  for (let same = index; same > 0 && candidate(same - 1) == rule; same--) {
+    if (candidateBinding(same - 1) == binding) return true;
+  }
   if (request.candidateCount == candidate_rules) return false;
-  const place = candidates + ((<usize>index) << 2);
-  memory.copy(place + 4, place, (<usize>(request.candidateCount - index)) << 2);
+  const place = candidates + ((<usize>index) << 3);
+  memory.copy(place + 8, place, (<usize>(request.candidateCount - index)) << 3);
   store<u32>(place, rule);
+  store<u32>(place, binding, 4);
   request.candidateCount++;
   return true;
 }

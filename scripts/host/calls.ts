@@ -97,6 +97,30 @@ const getHeaderMapPairs: Call = (scope, [type, pointerAt, sizeAt]) => {
   return { args: [type!], result: WasmResult.Ok, value: `${pairs.length} pairs` };
 };
 
+/** HeaderMap::setCopy: one value in place of all there were, at the end of the map where there was none. */
+const replaceHeader: Call = ({ memory, context }, [type, keyPointer, keySize, valuePointer, valueSize]) => {
+  if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
+  const key = memory.read(keyPointer!, keySize!);
+  const value = memory.read(valuePointer!, valueSize!);
+  if (key === undefined || value === undefined) return outOfMemory(type!);
+  const name = text(key).toLowerCase();
+  if (type === mapRequestHeaders && context.kind === "stream") {
+    context.headers = [...context.headers.filter(([other]) => other !== name), [name, text(value)]];
+  }
+  return { args: [type!, name, text(value)], result: WasmResult.Ok };
+};
+
+const removeHeader: Call = ({ memory, context }, [type, keyPointer, keySize]) => {
+  if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
+  const key = memory.read(keyPointer!, keySize!);
+  if (key === undefined) return outOfMemory(type!);
+  const name = text(key).toLowerCase();
+  if (type === mapRequestHeaders && context.kind === "stream") {
+    context.headers = context.headers.filter(([other]) => other !== name);
+  }
+  return { args: [type!, name], result: WasmResult.Ok };
+};
+
 const sendLocalResponse: Call = ({ memory, context }, args) => {
   const [status, detailsPointer, detailsSize, bodyPointer, bodySize, headersPointer, headersSize, grpc] = args;
   const details = memory.read(detailsPointer!, detailsSize!);
@@ -182,6 +206,8 @@ export const hostCalls: Readonly<Record<string, Call>> = {
   get_property: getProperty,
   set_property: setProperty,
   get_header_map_pairs: getHeaderMapPairs,
+  replace_header_map_value: replaceHeader,
+  remove_header_map_value: removeHeader,
   send_local_response: sendLocalResponse,
   get_current_time_nanoseconds: getCurrentTime,
   define_metric: defineMetric,

@@ -15,7 +15,8 @@ export interface StreamContext {
   readonly kind: "stream";
   readonly id: number;
   readonly root: RootContext;
-  readonly headers: readonly Pair[];
+  /** As the module has left them so far. */
+  headers: readonly Pair[];
   /** Attributes of the stream by their dotted path, serialized as Envoy does. */
   readonly properties: ReadonlyMap<string, Uint8Array>;
   /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */

@@ -51,6 +51,8 @@ export interface Outcome {
   action: "continue" | "pause";
   /** What the client is answered with in place of the upstream's response. */
   localResponse?: LocalResponse;
+  /** The request's headers as the upstream would get them. */
+  headers: readonly Pair[];
   /** Properties the module set. */
   filterState: ReadonlyMap<string, string>;
   /** Host calls from the stream's creation to its end, in order. */
@@ -190,6 +192,7 @@ export class PluginHost {
       context: stream.id,
       action: stopped ? "pause" : "continue",
       ...(stream.localResponse && { localResponse: stream.localResponse }),
+      headers: stream.headers,
       filterState: stream.filterState,
       calls: [...calls, ...ending],
       trapped: error !== undefined,

@@ -3,7 +3,7 @@
  * `index_visits`, `candidate_rules` or `caller_groups`); a policy under which one exists is refused where it is written.
  * All figures are upper bounds: methods are not looked at, and a rule in two groups counts twice.
  */
-import { caller_groups, candidate_rules, index_visits } from "../../assembly/limits.ts";
+import { caller_groups, candidate_rules, index_visits, request_condition_cost } from "../../assembly/limits.ts";
 import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
 import type { Index } from "./compile.ts";
 import type { Policy, Rule } from "./model.ts";
@@ -25,6 +25,8 @@ export class BoundError extends Error {
 interface Cost {
   visits: number;
   rules: number;
+  /** Of conditions, in units of `condition_cost`. */
+  units: number;
 }
 
 /**
@@ -62,7 +64,7 @@ function checkCaller(
   caller: string,
   groups: readonly number[],
 ): void {
-  const { visits, rules } = sum(groups.map((group) => costs.get(group)));
+  const { visits, rules, units } = sum(groups.map((group) => costs.get(group)));
   const refuse = (part: (cost: Cost) => number, what: string): never => {
     const share = (group: number): number => part(costs.get(group) ?? no_cost);
     const largest = groups.reduce((most, group) => (share(group) >= share(most) ? group : most));
@@ -86,6 +88,12 @@ function checkCaller(
       `match ${rules} rules, of ${candidate_rules} at most; join rules for the same callers and path`,
     );
   }
+  if (units > request_condition_cost) {
+    refuse(
+      ({ units }) => units,
+      `meet conditions that cost ${units} steps, of ${request_condition_cost} at most; make them simpler, or their endpoints narrower`,
+    );
+  }
 }
 
 /** The rule of a group that stands last in the policy file: the one that was probably added when the bound was passed. */
@@ -98,13 +106,13 @@ function lastRuleOf({ rules }: Policy, { groupsOf }: Index, group: number): Rule
 function groupCosts({ roots, tries, hosts }: Index): Map<number, Cost> {
   const byGroup = new Map<number, Map<number, Cost>>();
   for (const { group, host, node } of roots) {
-    const { mostVisits, mostEntries } = tries.nodes[node]!;
+    const { mostVisits, mostEntries, mostCost } = tries.nodes[node]!;
     let costs = byGroup.get(group);
     if (costs === undefined) {
       costs = new Map();
       byGroup.set(group, costs);
     }
-    costs.set(host, { visits: mostVisits, rules: mostEntries });
+    costs.set(host, { visits: mostVisits, rules: mostEntries, units: mostCost });
   }
   const numbers = new Map(hosts.map(({ kind, text }, place) => [`${kind} ${text}`, place + 1]));
   /** A host's own number and those of the suffixes it has. */
@@ -120,20 +128,25 @@ function groupCosts({ roots, tries, hosts }: Index): Map<number, Cost> {
     for (const host of costs.keys()) {
       if (host === host_any) continue;
       const cost = sum(chain(host).map((number) => costs.get(number)));
-      most = { visits: Math.max(most.visits, cost.visits), rules: Math.max(most.rules, cost.rules) };
+      most = {
+        visits: Math.max(most.visits, cost.visits),
+        rules: Math.max(most.rules, cost.rules),
+        units: Math.max(most.units, cost.units),
+      };
     }
     total.set(group, sum([costs.get(host_any), most]));
   }
   return total;
 }
 
-const no_cost: Cost = { visits: 0, rules: 0 };
+const no_cost: Cost = { visits: 0, rules: 0, units: 0 };
 
 function sum(costs: (Cost | undefined)[]): Cost {
   const total = { ...no_cost };
   for (const cost of costs) {
     total.visits += cost?.visits ?? 0;
     total.rules += cost?.rules ?? 0;
+    total.units += cost?.units ?? 0;
   }
   return total;
 }

@@ -6,7 +6,7 @@
  * A group is `any`, `anonymous`, a caller or pattern that a rule names, or a set that a rule names. A caller is told its
  * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
  */
-import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
+import { group_anonymous, group_any, host_any, no_segment } from "../../assembly/policy/layout.ts";
 import type { Policy, RuleCaller } from "./model.ts";
 import { compare, sorted } from "./order.ts";
 import { type CallerPattern, callerText } from "./spiffe.ts";
@@ -60,9 +60,11 @@ function methodsOf(policy: Policy): string[] {
 /** A rule's endpoints in an order of their own, so that the order they are written in leaves no trace. */
 function targetsOf(policy: Policy, methods: string[]): Target[][] {
   const bits = new Map(methods.map((method, bit) => [method, (1 << bit) >>> 0]));
-  return policy.rules.map(({ endpoints }) => {
+  return policy.rules.map(({ endpoints, condition }) => {
+    const variables = condition?.variables ?? [];
     const targets = endpoints.map((endpoint) => ({
       path: endpoint,
+      binding: variables.map((name) => endpoint.variables.get(name) ?? no_segment).join(),
       methods:
         endpoint.methods === "*"
           ? every_method
@@ -74,8 +76,9 @@ function targetsOf(policy: Policy, methods: string[]): Target[][] {
   });
 }
 
-function pathKey({ path }: Target): string {
-  return path.segments.map((segment) => (segment === null ? "/" : `/ ${segment}`)).join("") + (path.tail ? "//" : "");
+function pathKey({ path, binding }: Target): string {
+  const segments = path.segments.map((segment) => (segment === null ? "/" : `/ ${segment}`));
+  return `${segments.join("")}${path.tail ? "//" : ""}\0${binding}`;
 }
 
 /** What tells a caller's group from others: its text, which begins with a scheme, the set's name, which cannot, or a word no set may have. */
@@ -161,7 +164,11 @@ function rootsOf(
       const key = rules.join();
       let node = nodes.get(key);
       if (node === undefined) {
-        node = tries.add(rules, (rule) => targets[rule]!);
+        node = tries.add(
+          rules,
+          (rule) => targets[rule]!,
+          (rule) => policy.rules[rule]!.condition?.costUnits ?? 0,
+        );
         nodes.set(key, node);
       }
       return { group: Math.floor(pair / hostCount), host: pair % hostCount, node };

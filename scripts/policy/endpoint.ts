@@ -11,6 +11,8 @@ export interface Endpoint {
   methods: string[] | "*";
   /** Decoded segments; null stands for any one segment (`{name}` or `*`). */
   segments: (string | null)[];
+  /** Path variables, by name the index of the segment each stands for. */
+  variables: ReadonlyMap<string, number>;
   /** The path ends in `/**`: any number of further segments, none included. */
   tail: boolean;
 }
@@ -57,7 +59,12 @@ function parseGrpc(text: string): Endpoint | EndpointFault {
       "a gRPC endpoint is `grpc package.Service/Method`, or `grpc package.Service/*` for all of its methods";
     return { code: "invalid_endpoint", message, offset: 0 };
   }
-  return { methods: ["POST"], segments: [match[1]!, match[2] === "*" ? null : match[2]!], tail: false };
+  return {
+    methods: ["POST"],
+    segments: [match[1]!, match[2] === "*" ? null : match[2]!],
+    variables: new Map(),
+    tail: false,
+  };
 }
 
 function parseMethods(text: string): { names: string[] | "*" } | EndpointFault {
@@ -94,7 +101,7 @@ export function likelyMethod(name: string): string | undefined {
   return known_methods.includes(name) ? undefined : nearest(name, known_methods.slice(0, 9));
 }
 
-function parsePath(path: string): { segments: (string | null)[]; tail: boolean } | EndpointFault {
+function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
   const fault = (message: string, offset: number, code = "invalid_endpoint"): EndpointFault => ({
     code,
     message,
@@ -112,29 +119,34 @@ function parsePath(path: string): { segments: (string | null)[]; tail: boolean }
   if (Buffer.byteLength(path) > path_bytes) return fault(`a path has at most ${path_bytes} bytes`, 0, "bound");
   const tail = path.endsWith("/**");
   const body = tail ? path.slice(0, -3) : path;
-  if (path === "/" || body === "") return { segments: [], tail };
+  if (path === "/" || body === "") return { segments: [], variables: new Map(), tail };
   const parts = body.slice(1).split("/");
   if (parts.length > path_segments) return fault(`a path has at most ${path_segments} segments`, 0, "bound");
   const segments: (string | null)[] = [];
-  const names = new Set<string>();
+  const variables = new Map<string, number>();
   let offset = 1;
   for (const [index, part] of parts.entries()) {
-    const segment = parseSegment(part, names, index === parts.length - 1 && !tail);
+    const segment = parseSegment(part, index, variables, index === parts.length - 1 && !tail);
     if (typeof segment === "object" && segment !== null) return { ...segment, offset: offset + segment.offset };
     segments.push(segment);
     offset += part.length + 1;
   }
-  return { segments, tail };
+  return { segments, variables, tail };
 }
 
-function parseSegment(part: string, names: Set<string>, last: boolean): string | null | EndpointFault {
+function parseSegment(
+  part: string,
+  index: number,
+  variables: Map<string, number>,
+  last: boolean,
+): string | null | EndpointFault {
   const fault = (message: string, code = "invalid_endpoint", offset = 0): EndpointFault => ({ code, message, offset });
   if (part === "*") return null;
   const parameter = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/u.exec(part);
   if (parameter !== null) {
     const name = parameter[1]!;
-    if (names.has(name)) return fault(`\`{${name}}\` stands twice in the path; give each its own name`);
-    names.add(name);
+    if (variables.has(name)) return fault(`\`{${name}}\` stands twice in the path; give each its own name`);
+    variables.set(name, index);
     return null;
   }
   if (part === "**") return fault("`/**` stands only at the end of a path");

@@ -5,17 +5,26 @@ import { algorithmMask } from "./algorithms.ts";
 import { BoundError, checkBounds } from "./bounds.ts";
 import { StringPool, Words } from "./bytes.ts";
 import { compileIndex, type Index } from "./compile.ts";
+import type { Condition } from "./condition/condition.ts";
 import { hash32 } from "./hash.ts";
 import type { Limit, Policy } from "./model.ts";
 import { byName, compare, numbersOf, sorted } from "./order.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "./rate.ts";
 import { slotsOf } from "./slots.ts";
 import type { CallerPattern } from "./spiffe.ts";
+import type { ForwardValue } from "./values.ts";
 
 const caller_kinds: Record<CallerPattern["kind"], number> = {
   exact: layout.caller_exact,
   child: layout.caller_child,
   descendants: layout.caller_descendants,
+};
+
+const forward_kinds: Record<ForwardValue["kind"], number> = {
+  "caller.id": layout.forward_caller_id,
+  "caller.trust_domain": layout.forward_trust_domain,
+  "caller.path": layout.forward_caller_path,
+  claim: layout.forward_claim,
 };
 
 /**
@@ -56,6 +65,7 @@ class ImageWriter {
     this.writeIssuers();
     this.writeLimits();
     this.writeRules();
+    this.writeForwards();
     return this.assemble();
   }
 
@@ -74,26 +84,46 @@ class ImageWriter {
 
   /** Writes "first, count" of a run of words; equal runs are written once. */
   private wordRun(section: number, words: readonly number[]): void {
-    this.run(section, layout.section_words, `w${words.join()}`, words.length, () =>
-      this.section(layout.section_words).push(...words),
-    );
+    const first = words.length === 0 ? 0 : this.words(words);
+    this.section(section).push(first, words.length);
   }
 
   private textRun(section: number, texts: readonly string[]): void {
     const strings = texts.map((text) => this.strings.text(text));
-    this.run(section, layout.section_texts, `t${strings.join()}`, texts.length, () => {
+    const write = (): void => {
       for (const string of strings) this.string(layout.section_texts, string);
-    });
+    };
+    const first = texts.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write);
+    this.section(section).push(first, texts.length);
   }
 
-  private run(section: number, target: number, key: string, count: number, write: () => void): void {
-    let first = count === 0 ? 0 : this.runs.get(key);
-    if (first === undefined) {
-      first = this.count(target);
-      this.runs.set(key, first);
-      write();
-    }
-    this.section(section).push(first, count);
+  /** @returns the place of the first word */
+  private words(words: readonly number[]): number {
+    return this.run(layout.section_words, `w${words.join()}`, () => this.section(layout.section_words).push(...words));
+  }
+
+  /** Writes "first, count" of a condition's instructions. */
+  private instructionRun(section: number, instructions: Condition["instructions"]): void {
+    const records = instructions.map(({ op, text, a = 0, b = 0, c = 0 }) => {
+      if (text === undefined) return [op, a, b, c];
+      const string = typeof text === "string" ? this.strings.text(text) : this.strings.binary(text);
+      return [op, this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string), c];
+    });
+    const write = (): void => {
+      for (const record of records) this.section(layout.section_instructions).push(...record);
+    };
+    const first = records.length === 0 ? 0 : this.run(layout.section_instructions, `i${records.join(";")}`, write);
+    this.section(section).push(first, records.length);
+  }
+
+  /** @returns the place of the run's first record, which is written only if no equal run was */
+  private run(section: number, key: string, write: () => void): number {
+    const known = this.runs.get(key);
+    if (known !== undefined) return known;
+    const first = this.count(section);
+    this.runs.set(key, first);
+    write();
+    return first;
   }
 
   private count(section: number): number {
@@ -101,7 +131,7 @@ class ImageWriter {
   }
 
   private writePolicy(): void {
-    const { name, mode, trustDomains, rules } = this.policy;
+    const { name, mode, trustDomains, forwarders, rules } = this.policy;
     const to = layout.section_policy;
     let children = 0;
     let descendants = 0;
@@ -116,6 +146,7 @@ class ImageWriter {
     this.textRun(to, sorted(trustDomains));
     this.textRun(to, this.index.methods);
     this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics));
+    this.textRun(to, sorted(forwarders));
   }
 
   private writeCallers(): void {
@@ -164,10 +195,13 @@ class ImageWriter {
   }
 
   /** @returns the first entry's index */
-  private writeEntries(entries: readonly { rule: number; methods: number }[]): number {
+  private writeEntries(entries: readonly { rule: number; methods: number; binding: string }[]): number {
     if (entries.length === 0) return 0;
     const first = this.count(layout.section_entries);
-    for (const { rule, methods } of entries) this.section(layout.section_entries).push(rule, methods);
+    for (const { rule, methods, binding } of entries) {
+      const words = binding === "" ? 0 : this.words(binding.split(",").map(Number));
+      this.section(layout.section_entries).push(rule, methods, words);
+    }
     return first;
   }
 
@@ -236,6 +270,18 @@ class ImageWriter {
       this.section(to).push(rule.mode === "shadow" ? layout.mode_shadow : layout.mode_enforce, rule.cost);
       this.long(to, rule.startsSeconds);
       this.long(to, rule.expiresSeconds);
+      this.instructionRun(to, rule.condition?.instructions ?? []);
+      this.section(to).push(rule.condition?.variables.length ?? 0);
+    }
+  }
+
+  private writeForwards(): void {
+    const to = layout.section_forwards;
+    const forwards = [...this.policy.forwards].sort((a, b) => compare(a.header, b.header));
+    for (const { header, value } of forwards) {
+      this.text(to, header);
+      this.section(to).push(forward_kinds[value.kind]);
+      this.textRun(to, value.kind === "claim" ? value.path : []);
     }
   }
 

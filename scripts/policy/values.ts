@@ -1,5 +1,12 @@
 /** Small values of the policy language: names, durations, rates, scopes, host names, claims. */
-import { host_bytes, json_depth, limit_rate_per_second, name_bytes, pattern_segments } from "../../assembly/limits.ts";
+import {
+  header_name_bytes,
+  host_bytes,
+  json_depth,
+  limit_rate_per_second,
+  name_bytes,
+  pattern_segments,
+} from "../../assembly/limits.ts";
 
 /** A host a rule is for. */
 export interface HostPattern {
@@ -18,11 +25,35 @@ export interface Rate {
 /** What a limit keeps a bucket for. */
 export type Selector = { kind: "caller" } | { kind: "claim"; path: string[] };
 
+/** What a header for the upstream says: the caller's ID, its trust domain or its path, or a claim of the verified token. */
+export type ForwardValue =
+  | { kind: "caller.id" }
+  | { kind: "caller.trust_domain" }
+  | { kind: "caller.path" }
+  | { kind: "claim"; path: string[] };
+
+/** The names of a claim and of what lies in it. */
+const claim = "claims(?:\\.[A-Za-z_][A-Za-z0-9_-]*)+";
+
+/** What texts of each kind look like. The functions below hold them against it, and the JSON Schema says it to editors. */
+export const forms = {
+  name: new RegExp(`^[A-Za-z0-9_-]{1,${name_bytes}}$`, "u"),
+  duration: /^(0|[1-9][0-9]{0,8})([smh])$/u,
+  rate: /^([1-9][0-9]{0,12})\/([smh])$/u,
+  time: /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))$/u,
+  /** RFC 6749 §3.3. */
+  scope: /^[\x21\x23-\x5b\x5d-\x7e]+$/u,
+  selector: new RegExp(`^(?:caller|caller\\.id|${claim})$`, "u"),
+  forward: new RegExp(`^(?:caller\\.(?:id|trust_domain|path)|${claim})$`, "u"),
+  /** A field name (RFC 9110 §5.1) without the characters that upstreams read in several ways. */
+  header: new RegExp(`^[A-Za-z0-9-]{1,${header_name_bytes}}$`, "u"),
+} as const;
+
 const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
 
 /** Seconds since 1970 of an RFC 3339 §5.6 time in whole seconds, such as `2026-11-01T00:00:00Z`; in words what is wrong otherwise. */
 export function parseTimestampSeconds(text: string): number | string {
-  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))$/u.exec(text);
+  const match = forms.time.exec(text);
   if (match === null) return "a time is written `2026-11-01T00:00:00Z`, or with an offset such as `+02:00` for `Z`";
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,
@@ -45,7 +76,7 @@ export function parseTimestampSeconds(text: string): number | string {
 /** Why a text cannot be the name of something (it stands in metrics and logs), or undefined. */
 export function nameFault(name: string): string | undefined {
   if (name.length > name_bytes) return `a name has at most ${name_bytes} characters`;
-  if (/^[A-Za-z0-9_-]+$/u.test(name)) return undefined;
+  if (forms.name.test(name)) return undefined;
   const fixed = name.replace(/[^A-Za-z0-9_-]+/gu, "-").replace(/^-+|-+$/gu, "");
   const hint = fixed === "" ? "" : `; did you mean \`${fixed}\`?`;
   return `a name has only letters, digits, \`-\` and \`_\`${hint}`;
@@ -53,13 +84,13 @@ export function nameFault(name: string): string | undefined {
 
 /** Seconds of a duration such as `30s`, `5m`, `1h`; undefined when it is none. */
 export function parseDurationSeconds(text: string): number | undefined {
-  const match = /^(0|[1-9][0-9]{0,8})([smh])$/u.exec(text);
+  const match = forms.duration.exec(text);
   return match === null ? undefined : Number(match[1]) * unit_seconds[match[2]!]!;
 }
 
 /** Parses `N/s`, `N/m` or `N/h`; in words what is wrong otherwise. */
 export function parseRate(text: string): Rate | string {
-  const match = /^([1-9][0-9]{0,12})\/([smh])$/u.exec(text);
+  const match = forms.rate.exec(text);
   if (match === null) {
     return /^0+\//u.test(text)
       ? "a rate of nothing admits nothing; use a `deny` rule"
@@ -74,7 +105,7 @@ export function parseRate(text: string): Rate | string {
 
 /** Why a text is no scope-token (RFC 6749 §3.3), or undefined. */
 export function scopeFault(scope: string): string | undefined {
-  if (/^[\x21\x23-\x5b\x5d-\x7e]+$/u.test(scope)) return undefined;
+  if (forms.scope.test(scope)) return undefined;
   if (scope.includes(" ")) return `one scope has no spaces; list them: \`[${scope.trim().split(/ +/u).join(", ")}]\``;
   return scope === ""
     ? "a scope is empty"
@@ -112,8 +143,17 @@ export function parseSelector(text: string): Selector | string {
   if (!text.startsWith("claims.")) return "a bucket is kept `per` `caller` or `claims.NAME`, as in `claims.sub`";
   const path = text.split(".").slice(1);
   if (path.length > json_depth) return `a claim lies at most ${json_depth} levels deep`;
-  if (path.some((name) => !/^[A-Za-z_][A-Za-z0-9_-]*$/u.test(name))) {
+  if (!forms.selector.test(text)) {
     return "the names of a claim are joined by single dots: letters, digits, `_` and `-`, as in `claims.org.id`";
   }
   return { kind: "claim", path };
+}
+
+/** Parses what a header for the upstream says; in words what is wrong otherwise. */
+export function parseForwardValue(text: string): ForwardValue | string {
+  if (text === "caller.id" || text === "caller.trust_domain" || text === "caller.path") return { kind: text };
+  if (!text.startsWith("claims.")) {
+    return "a header is set from `caller.id`, `caller.trust_domain`, `caller.path` or `claims.NAME`, as in `claims.sub`";
+  }
+  return parseSelector(text) as Exclude<Selector, { kind: "caller" }> | string;
 }

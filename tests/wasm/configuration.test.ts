@@ -49,7 +49,7 @@ const configurations: [name: string, configuration: string | Uint8Array, says: R
   ["an image cut short", pluginConfiguration(image.subarray(0, image.length - 4)), /cut short/],
   ["an image too long", pluginConfiguration(Buffer.concat([image, Buffer.alloc(4)])), /too long/],
   ["a damaged image", pluginConfiguration(Buffer.from(image).fill(0, 300, 301)), /checksum/],
-  ["a later version", pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(2, 4))), /version/],
+  ["a later version", pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(3, 4))), /version/],
   [
     "a section out of bounds",
     pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(0x7ffffffc, 16 + 8))),

@@ -1,0 +1,236 @@
+/** Equality and order as CEL has them: numbers compare by value whatever their types, other kinds only with their own. */
+import * as json from "../bytes/json";
+import { sameBytes } from "../bytes/span";
+import {
+  cell_bytes,
+  copyCell,
+  doubleOf,
+  isList,
+  isNumber,
+  kindOf,
+  longOf,
+  recordOf,
+  setError,
+  setRecord,
+  sizeOf,
+  startOf,
+  ValueKind,
+} from "./value";
+
+/** What comparing two values gives. */
+export const enum Order {
+  LESS = -1,
+  EQUAL = 0,
+  GREATER = 1,
+  /** One is not a number. */
+  NONE = 2,
+  /** Of kinds that have no order between them. */
+  ERROR = 3,
+}
+
+/** Lists and maps nest as deep as JSON does, and a list written out a level deeper for each pair of brackets. */
+const deepest: u32 = 32;
+/** Two cells a level, for elements under comparison. */
+const elements: usize = memory.data(33 * 2 * 16, 8);
+let depth: u32 = 0;
+
+/** Whether two values, neither an error, are equal (langdef.md, "Equality"). */
+export function isEqual(left: usize, right: usize): bool {
+  depth = 0;
+  return isSame(left, right);
+}
+
+/** The order of two values (langdef.md, "Ordering"). */
+export function orderOf(left: usize, right: usize): Order {
+  if (isNumber(left) && isNumber(right)) return orderOfNumbers(left, right);
+  if (kindOf(left) != kindOf(right)) return Order.ERROR;
+  switch (kindOf(left)) {
+    case ValueKind.BOOL:
+      return orderOfLongs(load<u8>(left, 8), load<u8>(right, 8));
+    case ValueKind.STRING:
+      return orderOfStrings(left, right);
+    case ValueKind.TIMESTAMP:
+    case ValueKind.DURATION: {
+      const seconds = orderOfLongs(longOf(left), longOf(right));
+      return seconds == Order.EQUAL ? orderOfLongs(sizeOf(left), sizeOf(right)) : seconds;
+    }
+    default:
+      return Order.ERROR;
+  }
+}
+
+/** Whether a list holds a value. */
+export function listHolds(list: usize, value: usize): bool {
+  depth = 0;
+  const element = levelCells();
+  const count = listSize(list);
+  let record = firstElement(list);
+  for (let index: u32 = 0; index < count; index++) {
+    record = readElement(element, list, index, record);
+    depth = 1;
+    if (kindOf(element) != ValueKind.ERROR && isSame(element, value)) return true;
+    depth = 0;
+  }
+  return false;
+}
+
+/** How many elements a list has. */
+export function listSize(list: usize): u32 {
+  if (kindOf(list) == ValueKind.LIST) return sizeOf(list);
+  let count: u32 = 0;
+  const end = json.after(recordOf(list));
+  for (let record = recordOf(list) + 1; record < end; record = json.after(record)) count++;
+  return count;
+}
+
+/** How many members a map has. */
+export function mapSize(map: usize): u32 {
+  let count: u32 = 0;
+  const end = json.after(recordOf(map));
+  for (let record = recordOf(map) + 1; record < end; record = json.after(record + 1)) count++;
+  return count;
+}
+
+/** The tape record of a list's first element; of no use for a list written out. */
+export function firstElement(list: usize): i32 {
+  return kindOf(list) == ValueKind.LIST ? json.absent : recordOf(list) + 1;
+}
+
+/** Puts element `index`, at `record` on the tape, into a cell; the record of the next one. */
+export function readElement(cell: usize, list: usize, index: u32, record: i32): i32 {
+  if (kindOf(list) == ValueKind.LIST) {
+    copyCell(cell, startOf(list) + <usize>(index * cell_bytes));
+    return json.absent;
+  }
+  setRecord(cell, record);
+  return json.after(record);
+}
+
+function isSame(left: usize, right: usize): bool {
+  if (isNumber(left) && isNumber(right)) return orderOfNumbers(left, right) == Order.EQUAL;
+  if (isList(left) && isList(right)) return isSameList(left, right);
+  if (kindOf(left) != kindOf(right)) return false;
+  switch (kindOf(left)) {
+    case ValueKind.NULL:
+      return true;
+    case ValueKind.STRING:
+      return sizeOf(left) == sizeOf(right) && sameBytes(startOf(left), startOf(right), sizeOf(left));
+    case ValueKind.TAPE_MAP:
+      return isSameMap(left, right);
+    default:
+      return orderOf(left, right) == Order.EQUAL;
+  }
+}
+
+function levelCells(): usize {
+  return elements + <usize>depth * (2 * cell_bytes);
+}
+
+function isSameList(left: usize, right: usize): bool {
+  const count = listSize(left);
+  if (count != listSize(right) || depth >= deepest) return false;
+  const mine = levelCells();
+  const theirs = mine + cell_bytes;
+  let leftRecord = firstElement(left);
+  let rightRecord = firstElement(right);
+  depth++;
+  let same = true;
+  for (let index: u32 = 0; index < count && same; index++) {
+    leftRecord = readElement(mine, left, index, leftRecord);
+    rightRecord = readElement(theirs, right, index, rightRecord);
+    same = isSame(mine, theirs);
+  }
+  depth--;
+  return same;
+}
+
+function isSameMap(left: usize, right: usize): bool {
+  if (mapSize(left) != mapSize(right) || depth >= deepest) return false;
+  const mine = levelCells();
+  const theirs = mine + cell_bytes;
+  const end = json.after(recordOf(left));
+  depth++;
+  let same = true;
+  for (let record = recordOf(left) + 1; record < end && same; record = json.after(record + 1)) {
+    const other = json.member(recordOf(right), json.startOf(record), json.sizeOf(record));
+    setRecord(mine, record + 1);
+    setRecord(theirs, other);
+    same = other != json.absent && isSame(mine, theirs);
+  }
+  depth--;
+  return same;
+}
+
+function orderOfNumbers(left: usize, right: usize): Order {
+  const leftIsInt = kindOf(left) == ValueKind.INT;
+  const rightIsInt = kindOf(right) == ValueKind.INT;
+  if (leftIsInt && rightIsInt) return orderOfLongs(longOf(left), longOf(right));
+  if (!leftIsInt && !rightIsInt) return orderOfDoubles(doubleOf(left), doubleOf(right));
+  if (leftIsInt) return orderOfMixed(longOf(left), doubleOf(right));
+  const order = orderOfMixed(longOf(right), doubleOf(left));
+  if (order == Order.LESS) return Order.GREATER;
+  return order == Order.GREATER ? Order.LESS : order;
+}
+
+/** Exactly: not every int is a double. */
+function orderOfMixed(left: i64, right: f64): Order {
+  if (right >= 9223372036854775808.0) return Order.LESS;
+  if (right < -9223372036854775808.0) return Order.GREATER;
+  // What is on neither side of a number is none.
+  if (!(right < 0 || right >= 0)) return Order.NONE;
+  const whole = Math.trunc(right);
+  const order = orderOfLongs(left, <i64>whole);
+  return order == Order.EQUAL ? orderOfDoubles(whole, right) : order;
+}
+
+function orderOfDoubles(left: f64, right: f64): Order {
+  if (left < right) return Order.LESS;
+  if (left > right) return Order.GREATER;
+  return left == right ? Order.EQUAL : Order.NONE;
+}
+
+function orderOfLongs(left: i64, right: i64): Order {
+  if (left == right) return Order.EQUAL;
+  return left < right ? Order.LESS : Order.GREATER;
+}
+
+/** By code points, which is the order of UTF-8's bytes. */
+function orderOfStrings(left: usize, right: usize): Order {
+  const shared = min(sizeOf(left), sizeOf(right));
+  for (let index: u32 = 0; index < shared; index++) {
+    const mine = load<u8>(startOf(left) + index);
+    const theirs = load<u8>(startOf(right) + index);
+    if (mine != theirs) return mine < theirs ? Order.LESS : Order.GREATER;
+  }
+  return orderOfLongs(sizeOf(left), sizeOf(right));
+}
+
+/** Puts what a map or a list has under a key into a cell: an error where there is none. */
+export function readIndex(cell: usize, container: usize, key: usize): void {
+  if (kindOf(container) == ValueKind.TAPE_MAP && kindOf(key) == ValueKind.STRING) {
+    setRecord(cell, json.member(recordOf(container), startOf(key), sizeOf(key)));
+    return;
+  }
+  if (!isList(container)) {
+    setError(cell);
+    return;
+  }
+  const index = indexOf(key);
+  if (index < 0 || index >= <i64>listSize(container)) {
+    setError(cell);
+    return;
+  }
+  let record = firstElement(container);
+  if (kindOf(container) == ValueKind.TAPE_LIST) {
+    for (let step: i64 = 0; step < index; step++) record = json.after(record);
+  }
+  readElement(cell, container, <u32>index, record);
+}
+
+/** A list is indexed by an int, or by a double that is one. */
+function indexOf(key: usize): i64 {
+  if (kindOf(key) == ValueKind.INT) return longOf(key);
+  if (kindOf(key) != ValueKind.DOUBLE) return -1;
+  const value = doubleOf(key);
+  return value >= 0 && value < 4294967296.0 && Math.trunc(value) == value ? <i64>value : -1;
+}

@@ -1,0 +1,197 @@
+/**
+ * Callers told of by a gateway: `x-forwarded-client-cert` (Envoy, "HTTP header manipulation"), believed only from peers that
+ * the policy names in `trust.forwarders`.
+ *
+ *   header  = element *( "," element )         one a proxy, the last one from the nearest
+ *   element = pair *( ";" pair )
+ *   pair    = key "=" ( token / DQUOTE *( %x5C any / any ) DQUOTE )       keys without regard to case
+ *
+ * A connection manager that appends (APPEND_FORWARD) or sets (SANITIZE_SET) has written the last element itself, about the
+ * peer of this very connection: it has the digest of the peer's certificate in `Hash`, and one `URI` for each URI name in it.
+ * The element before it is then what the gateway said; without such an element it is the last one.
+ */
+import { Literal, literal } from "../bytes/literal";
+import { sameBytes } from "../bytes/span";
+import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import * as layout from "../policy/layout";
+import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+import { takeCaller } from "./identity";
+
+const peer_digest = literal("connection\0sha256_peer_certificate_digest");
+const uri_key = literal("uri");
+const hash_key = literal("hash");
+
+/** One element: its URI names, the first of them, and its digest. */
+@unmanaged
+class Element {
+  uriCount: u32;
+  uriStart: usize;
+  uriSize: u32;
+  hashStart: usize;
+  hashSize: u32;
+}
+
+/** The element being read, and the one before it. */
+const last = changetype<Element>(memory.data(32, 8));
+const before = changetype<Element>(memory.data(32, 8));
+let elements: u32 = 0;
+let cursor: usize = 0;
+let end: usize = 0;
+
+/**
+ * Puts the caller that a gateway told us of into the request's slot, in place of the gateway. What cannot be read in one way
+ * is an identity that is malformed. INTERNAL, or ALLOWED.
+ */
+export function readForwarded(policy: Policy): Reason {
+  if (request.forwardedCount == 0 || request.callerReason == Reason.IDENTITY_MISSING) return Reason.ALLOWED;
+  const isGateway = isForwarder(policy);
+  if (request.forwardedCount > 1 || !readElements(request.forwardedStart, request.forwardedSize)) {
+    // To a peer that is no gateway the header is none of our business.
+    if (isGateway) refuse();
+    return Reason.ALLOWED;
+  }
+  if (!isGateway && last.uriCount < 2) return Reason.ALLOWED;
+  const own = isOwnElement();
+  if (own < 0) return Reason.INTERNAL;
+  if (own == 1 && last.uriCount > 1) {
+    // The peer's own certificate has several names, of which SPIFFE allows one (X509-SVID §2).
+    refuse();
+    return Reason.ALLOWED;
+  }
+  if (!isGateway || (own == 1 && elements == 1)) return Reason.ALLOWED;
+  takeElement(policy, own == 1 ? before : last);
+  return Reason.ALLOWED;
+}
+
+function takeElement(policy: Policy, element: Element): void {
+  request.forwarderStart = request.callerStart;
+  request.forwarderSize = request.callerSize;
+  if (element.uriCount == 1) {
+    takeCaller(policy, element.uriStart, element.uriSize);
+    return;
+  }
+  request.callerSize = 0;
+  request.callerReason = element.uriCount == 0 ? Reason.IDENTITY_MISSING : Reason.IDENTITY_MALFORMED;
+}
+
+function refuse(): void {
+  request.callerReason = Reason.IDENTITY_MALFORMED;
+}
+
+function isForwarder(policy: Policy): bool {
+  if (request.callerReason != Reason.ALLOWED) return false;
+  const record = head(policy);
+  const first = load<u32>(record, layout.policy_forwarders);
+  const count = load<u32>(record, layout.policy_forwarders + 4);
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    const size = textSize(text);
+    if (size == request.callerSize && sameBytes(textStart(policy, text), request.callerStart, size)) return true;
+  }
+  return false;
+}
+
+/** Whether our own connection manager wrote the last element: 1, 0, or -1 where the host fails. */
+function isOwnElement(): i32 {
+  if (last.hashSize == 0) return 0;
+  const read = readProperty(peer_digest);
+  if (read == Read.FAILED) return -1;
+  if (read == Read.ABSENT || valueSize != last.hashSize) return 0;
+  return isSameDigest(last.hashStart, valueStart, valueSize) ? 1 : 0;
+}
+
+/** Hexadecimal digits in either case. */
+function isSameDigest(left: usize, right: usize, size: u32): bool {
+  for (let index: u32 = 0; index < size; index++) {
+    if ((load<u8>(left + index) | 0x20) != (load<u8>(right + index) | 0x20)) return false;
+  }
+  return true;
+}
+
+/** Leaves the last two elements. False where the header is not of the form above. */
+function readElements(start: usize, size: u32): bool {
+  cursor = start;
+  end = start + size;
+  elements = 0;
+  clear(last);
+  do {
+    memory.copy(changetype<usize>(before), changetype<usize>(last), offsetof<Element>());
+    clear(last);
+    elements++;
+    do {
+      if (!readPair()) return false;
+    } while (take(0x3b));
+  } while (take(0x2c));
+  return cursor == end;
+}
+
+function clear(element: Element): void {
+  memory.fill(changetype<usize>(element), 0, offsetof<Element>());
+}
+
+function take(byte: u8): bool {
+  if (cursor >= end || load<u8>(cursor) != byte) return false;
+  cursor++;
+  return true;
+}
+
+function readPair(): bool {
+  while (cursor < end && load<u8>(cursor) == 0x20) cursor++;
+  const key = cursor;
+  while (cursor < end && isKeyByte(load<u8>(cursor))) cursor++;
+  const keySize = <u32>(cursor - key);
+  if (keySize == 0 || !take(0x3d)) return false;
+  const quoted = take(0x22);
+  const value = cursor;
+  if (quoted ? !skipQuoted() : !skipPlain()) return false;
+  const size = <u32>(cursor - value);
+  if (quoted) cursor++;
+  if (isKey(key, keySize, uri_key)) {
+    if (last.uriCount == 0) {
+      last.uriStart = value;
+      last.uriSize = size;
+    }
+    last.uriCount++;
+  } else if (isKey(key, keySize, hash_key)) {
+    // Two digests would leave it open whose element this is.
+    if (last.hashSize != 0) return false;
+    last.hashStart = value;
+    last.hashSize = size;
+  }
+  return true;
+}
+
+function isKeyByte(byte: u32): bool {
+  return (byte | 0x20) - 0x61 < 26;
+}
+
+function isKey(start: usize, size: u32, key: Literal): bool {
+  if (size != key.size) return false;
+  for (let index: u32 = 0; index < size; index++) {
+    if ((load<u8>(start + index) | 0x20) != load<u8>(key.start + index)) return false;
+  }
+  return true;
+}
+
+/** To the closing quote, which `cursor` is left at. */
+function skipQuoted(): bool {
+  while (cursor < end) {
+    const byte = load<u8>(cursor);
+    if (byte == 0x22) return true;
+    if (byte == 0x5c && ++cursor >= end) return false;
+    cursor++;
+  }
+  return false;
+}
+
+function skipPlain(): bool {
+  while (cursor < end) {
+    const byte = load<u8>(cursor);
+    if (byte == 0x2c || byte == 0x3b) return true;
+    if (byte == 0x22 || byte <= 0x20 || byte == 0x7f) return false;
+    cursor++;
+  }
+  return true;
+}

@@ -1,0 +1,103 @@
+/**
+ * Headers that tell the upstream what the engine knows of the caller (`forward` in a policy). Whatever a request carries
+ * under such a name comes from outside and is removed, also where `_` stands for `-`, which many upstreams read alike.
+ */
+import * as json from "../bytes/json";
+import { Kind } from "../bytes/json";
+import { removeRequestHeader, replaceRequestHeader } from "../host/host";
+import { trust_domain_offset } from "../identity/spiffe";
+import * as layout from "../policy/layout";
+import { Policy, recordAt, ruleAt, sectionCount, textAt, textSize, textStart } from "../policy/policy";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+
+/** What a header is set to; size 0 for nothing. */
+let valueStart: usize = 0;
+let valueSize: u32 = 0;
+
+/** Sets the headers of a request that goes on, and of one that goes on only in shadow mode removes them. False where the host refuses. */
+export function forwardHeaders(policy: Policy, admitted: bool): bool {
+  const count = sectionCount(policy, layout.section_forwards);
+  // Headers that could not be read cannot be cleaned.
+  if (count != 0 && request.pairsSize == 0) return false;
+  for (let index: u32 = 0; index < count; index++) {
+    const forward = recordAt(policy, layout.section_forwards, index);
+    const name = forward + layout.forward_name;
+    if (!removeAlike(textStart(policy, name), textSize(name))) return false;
+    valueSize = 0;
+    if (admitted) findValue(policy, forward);
+    if (valueSize == 0) continue;
+    if (!replaceRequestHeader(textStart(policy, name), textSize(name), valueStart, valueSize)) return false;
+  }
+  return true;
+}
+
+/** Removes every header of that name (RFC 9110 §5.1: names have no case; Envoy hands them over in lower case). */
+function removeAlike(name: usize, size: u32): bool {
+  const count = load<u32>(request.pairsStart);
+  let sizes = request.pairsStart + 4;
+  let cursor = sizes + ((<usize>count) << 3);
+  for (let index: u32 = 0; index < count; index++) {
+    const nameSize = load<u32>(sizes);
+    if (nameSize == size && isAlike(cursor, name, size) && !removeRequestHeader(cursor, size)) return false;
+    cursor += nameSize + load<u32>(sizes, 4) + 2;
+    sizes += 8;
+  }
+  return true;
+}
+
+function isAlike(theirs: usize, ours: usize, size: u32): bool {
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = load<u8>(theirs + index);
+    const letter: u8 = byte - 0x41 < 26 ? byte | 0x20 : byte;
+    if ((letter == 0x5f ? 0x2d : letter) != load<u8>(ours + index)) return false;
+  }
+  return true;
+}
+
+function findValue(policy: Policy, forward: usize): void {
+  const kind = load<u32>(forward, layout.forward_kind);
+  if (kind == layout.forward_claim) {
+    findClaim(policy, forward);
+    return;
+  }
+  if (request.callerReason != Reason.ALLOWED) return;
+  const path = trust_domain_offset + request.callerDomainSize;
+  valueStart = request.callerStart;
+  valueSize = request.callerSize;
+  if (kind == layout.forward_trust_domain) {
+    valueStart += trust_domain_offset;
+    valueSize = request.callerDomainSize;
+  } else if (kind == layout.forward_caller_path) {
+    valueStart += path;
+    valueSize -= path;
+  }
+}
+
+/** A claim of the token that the rule asked for: a string that a header can hold, a number or a bool as JSON writes it. */
+function findClaim(policy: Policy, forward: usize): void {
+  if (request.rule == 0 || load<u32>(ruleAt(policy, request.rule - 1), layout.rule_issuers + 4) == 0) return;
+  const first = load<u32>(forward, layout.forward_path);
+  const count = load<u32>(forward, layout.forward_path + 4);
+  let claim: i32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    claim = json.member(claim, textStart(policy, text), textSize(text));
+  }
+  if (claim == json.absent) return;
+  const kind = json.kindOf(claim);
+  const isScalar = kind == Kind.STRING || kind == Kind.NUMBER || kind == Kind.TRUE || kind == Kind.FALSE;
+  if (!isScalar || !isFieldValue(json.startOf(claim), json.sizeOf(claim))) return;
+  valueStart = json.startOf(claim);
+  valueSize = json.sizeOf(claim);
+}
+
+/** Without control characters, and without space at its ends (RFC 9110 §5.5). */
+function isFieldValue(start: usize, size: u32): bool {
+  if (size == 0 || load<u8>(start) == 0x20 || load<u8>(start + size - 1) == 0x20) return false;
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = load<u8>(start + index);
+    if (byte < 0x20 || byte == 0x7f) return false;
+  }
+  return true;
+}
