@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { registerBuild } from "./commands/build.ts";
 import { registerCheck } from "./commands/check.ts";
+import { registerDiff } from "./commands/diff.ts";
 import { registerExplain } from "./commands/explain.ts";
 import { registerImage } from "./commands/image.ts";
 import { registerInit } from "./commands/init.ts";
@@ -33,6 +34,7 @@ function createProgram(): Command {
     registerTest,
     registerExplain,
     registerToken,
+    registerDiff,
     registerBuild,
     registerImage,
     registerRun,

@@ -11,7 +11,7 @@ import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
-import { painter, printable } from "./terminal.ts";
+import { type Painter, painter, printable, type Style } from "./terminal.ts";
 
 interface ExplainOptions {
   caller?: string;
@@ -82,7 +82,7 @@ function run(policyPath: string, options: ExplainOptions): Explanation {
     headers: [...headers, ...options.header],
     token,
   };
-  return explain(evaluator, readImage(image), request);
+  return explain(evaluator, readImage(image), policy.model, request);
 }
 
 /** The token to send and the image that is to judge it: the policy's own, unless the token is one we make. */
@@ -123,7 +123,8 @@ function toText({ verdict, rules }: Explanation): string {
   for (const rule of sorted) {
     const shadow = rule.shadow === true ? " (shadow mode: without a part in the decision)" : "";
     const line = `  ${printable(rule.rule).padEnd(width)}  ${ruleWords(rule)}${shadow}`;
-    if (rule.outcome !== "not_applicable" && rule.outcome !== "not_reached") lines.push(line);
+    if (rule.outcome !== "not_applicable" && rule.outcome !== "not_reached")
+      lines.push(line, ...partLines(rule, paint));
     else if (++unrelated <= shown_unrelated_rules) lines.push(paint("dim", line));
   }
   const rest = unrelated - shown_unrelated_rules;
@@ -132,14 +133,41 @@ function toText({ verdict, rules }: Explanation): string {
   return `${lines.join("\n")}\n`;
 }
 
-function ruleWords({ outcome, reason }: RuleExplanation): string {
+/** The parts of a rule, one beside the other, and below them what a condition was made of. */
+function partLines({ parts }: RuleExplanation, paint: Painter): string[] {
+  const signs = parts.map(({ part, holds }) => {
+    if (holds === undefined) return paint("dim", `· ${part}`);
+    return holds ? paint("green", `✓ ${part}`) : paint("red", `✗ ${part}`);
+  });
+  const terms = parts.flatMap(({ terms = [] }) => terms);
+  const values = terms.flatMap((term) => [term, ...term.operands.map((operand) => ({ ...operand, isOperand: true }))]);
+  const texts = values.map(({ expression, ...rest }) => `${"isOperand" in rest ? "  " : ""}${oneLine(expression)}`);
+  const width = Math.min(60, Math.max(0, ...texts.map((text) => text.length)));
+  const lines = values.map(({ value }, index) => {
+    const shown = value === undefined ? paint("dim", "not evaluated") : paint(valueStyle(value), printable(value));
+    return `        ${texts[index]!.padEnd(width)}  ${shown}`;
+  });
+  return [`      ${signs.join("   ")}`, ...lines];
+}
+
+function oneLine(text: string): string {
+  return printable(text.replace(/\s+/gu, " "));
+}
+
+function valueStyle(value: string): Style {
+  if (value === "true") return "green";
+  if (value === "false") return "red";
+  return value === "error" ? "yellow" : "dim";
+}
+
+function ruleWords({ outcome, reason, action }: RuleExplanation): string {
   switch (outcome) {
     case "allowed":
       return "allows: every part of it holds";
     case "denied":
       return "denies: every part of it holds";
     case "failed":
-      return `does not allow: ${reason}, ${reasonWords(reason)}`;
+      return `does not ${action}: ${reason}, ${reasonWords(reason)}`;
     case "not_reached":
       return `not looked at: ${reason} came first`;
     case "not_applicable":

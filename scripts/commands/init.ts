@@ -18,7 +18,8 @@ interface NewFile {
 
 const key_id = "example-1";
 
-const policy_text = `# Who may call what. Check it with: sallyport check policy.yaml
+const policy_text = `# yaml-language-server: $schema=node_modules/sallyport/policy.schema.json
+# Who may call what. Check it with: sallyport check policy.yaml
 version: 1
 name: shop
 mode: enforce            # or shadow: decide and record, but let everything through

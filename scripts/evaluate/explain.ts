@@ -1,18 +1,36 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
+import type { Rule } from "../policy/model.ts";
 import type { DoorRequest, Evaluator, Verdict } from "./engine.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
+import { reasonNumber } from "./reasons.ts";
+import { type TracedTerm, termsOf } from "./trace.ts";
+
+/** Parts of a rule, in the order in which they are looked at. */
+export const part_names = ["caller", "host", "path", "method", "time", "token", "scopes", "when", "limit"] as const;
+type PartName = (typeof part_names)[number];
+
+/** One part of a rule, and whether it holds; undefined where it was not looked at. */
+export interface RulePart {
+  part: PartName;
+  holds: boolean | undefined;
+  /** For `when`: what it was made of. */
+  terms?: TracedTerm[];
+}
 
 /** How far a rule got. */
 export interface RuleExplanation {
   rule: string;
   /**
    * `allowed`: an allow rule whose every part holds; `denied`: a deny rule that matches; `failed`: it speaks of this request
-   * but some part does not hold; `not_applicable`: it speaks of other requests; `not_reached`: the request was refused
+   * but some part does not hold, so that it neither allows nor denies; `not_applicable`: it speaks of other requests; `not_reached`: the request was refused
    * before any rule was looked at.
    */
   outcome: "allowed" | "denied" | "failed" | "not_applicable" | "not_reached";
   /** A reason code; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
   reason: string;
+  action: Rule["action"];
+  /** Those the rule has. */
+  parts: RulePart[];
   /** The rule is in shadow mode: this is what it would have done. */
   shadow?: true;
 }
@@ -29,50 +47,124 @@ interface Inspection {
   hosts: Set<number>;
   /** Rules whose path fits but not the method. */
   pathOnly: Set<number>;
-  /** The reason each candidate was judged with. */
-  judged: Map<number, string>;
+  /** The reason each candidate was judged with, and what the instructions of its condition left. */
+  judged: Map<number, { reason: string; values: Map<number, string> }>;
 }
 
 /** Reads the lines of one request. */
 function readLines(lines: readonly string[]): Inspection {
   const inspection: Inspection = { groups: new Set(), hosts: new Set(), pathOnly: new Set(), judged: new Map() };
+  let values = new Map<number, string>();
   for (const line of lines) {
-    const [word, kind, first, second] = line.split(" ");
-    if (word !== "inspect") continue;
+    const [, kind = "", first = "", rest = ""] = /^inspect (\S+) (\S+)(?: (.*))?$/su.exec(line) ?? [];
     if (kind === "group") inspection.groups.add(Number(first));
     else if (kind === "host") inspection.hosts.add(Number(first));
     else if (kind === "entry") inspection.pathOnly.add(Number(first));
-    else if (kind === "rule") inspection.judged.set(Number(first), second ?? "");
+    else if (kind === "value") values.set(Number(first), shownValue(rest));
+    else if (kind === "rule") {
+      keepFurthest(inspection, Number(first), rest, values);
+      values = new Map();
+    }
   }
   return inspection;
 }
 
-/** Asks about one request and explains every rule. */
-export function explain(evaluator: Evaluator, index: ImageIndex, request: DoorRequest): Explanation {
+/** A rule whose path variables can be bound in several ways is judged once for each; it got as far as the one that got furthest. */
+function keepFurthest({ judged }: Inspection, rule: number, reason: string, values: Map<number, string>): void {
+  const known = judged.get(rule);
+  const isFinal = known?.reason === "allowed" || known?.reason === "rule_denied";
+  const isFurther = known === undefined || reasonNumber(reason) >= reasonNumber(known.reason);
+  if (!isFinal && (isFurther || reason === "allowed" || reason === "rule_denied")) judged.set(rule, { reason, values });
+}
+
+/** `string "x"` is `"x"` to a reader, `int 3` is `3`, and of times the seconds since 1970 are shown as dates. */
+function shownValue(text: string): string {
+  const [type, ...words] = text.split(" ");
+  const value = words.join(" ");
+  if (type === "timestamp") return new Date(Number(value) * 1000).toISOString().replace(".000Z", "Z");
+  if (type === "duration") return `${value}s`;
+  return value === "" ? text : value;
+}
+
+/** Asks about one request and explains every rule. @param policy the rules of the image, in the same order */
+export function explain(
+  evaluator: Evaluator,
+  index: ImageIndex,
+  policy: readonly Rule[],
+  request: DoorRequest,
+): Explanation {
   const { verdict, lines } = evaluator.inspect(request);
   const inspection = readLines(lines);
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
-  const rules = index.rules.map(
-    (rule, number): RuleExplanation => ({
-      ...explainRule(rule, number),
-      ...(rule.isShadow && { shadow: true }),
-    }),
-  );
+  const rules = index.rules.map((placed, number): RuleExplanation => {
+    const rule = policy[number]!;
+    const judged = inspection.judged.get(number);
+    const { outcome, reason, failed } = !reached
+      ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
+      : outcomeOf(judged?.reason, () => mismatch(placed, number, inspection));
+    const parts = partsOf(rule, outcome, failed, judged?.values);
+    const shadow = placed.isShadow && { shadow: true as const };
+    return { rule: rule.name, outcome, reason, action: rule.action, parts, ...shadow };
+  });
   return { verdict, rules };
+}
 
-  function explainRule(rule: ImageRule, number: number): RuleExplanation {
-    if (!reached) return { rule: rule.name, outcome: "not_reached", reason: verdict.reason };
-    const reason = inspection.judged.get(number);
-    if (reason === undefined)
-      return { rule: rule.name, outcome: "not_applicable", reason: mismatch(rule, number, inspection) };
-    if (reason === "allowed") return { rule: rule.name, outcome: "allowed", reason };
-    return { rule: rule.name, outcome: reason === "rule_denied" ? "denied" : "failed", reason };
+function outcomeOf(
+  judged: string | undefined,
+  mismatchOf: () => PartName,
+): Pick<RuleExplanation, "outcome" | "reason"> & { failed: PartName | undefined } {
+  if (judged === undefined) {
+    const failed = mismatchOf();
+    return { outcome: "not_applicable", reason: failed, failed };
   }
+  if (judged === "allowed") return { outcome: "allowed", reason: judged, failed: undefined };
+  if (judged === "rule_denied") return { outcome: "denied", reason: judged, failed: undefined };
+  return { outcome: "failed", reason: judged, failed: partOf(judged) };
+}
+
+/** The part that a reason is about; undefined for `internal`, which may be about any. */
+function partOf(reason: string): PartName | undefined {
+  if (reason === "grant_inactive") return "time";
+  if (reason.startsWith("token_")) return "token";
+  if (reason === "scope_missing") return "scopes";
+  if (reason.startsWith("condition_")) return "when";
+  return reason === "limit_exceeded" ? "limit" : undefined;
+}
+
+function partsOf(
+  rule: Rule,
+  outcome: RuleExplanation["outcome"],
+  failed: PartName | undefined,
+  values: ReadonlyMap<number, string> | undefined,
+): RulePart[] {
+  const has: Record<PartName, boolean> = {
+    caller: true,
+    host: rule.hosts.length > 0,
+    path: true,
+    method: true,
+    time: rule.startsSeconds !== 0 || rule.expiresSeconds !== 0,
+    token: rule.issuers.length > 0,
+    scopes: rule.scopes.length > 0,
+    when: rule.condition !== undefined,
+    limit: rule.limits.length > 0,
+  };
+  const failedAt = failed === undefined ? part_names.length : part_names.indexOf(failed);
+  const isKnown = outcome === "allowed" || outcome === "denied" || failed !== undefined;
+  return part_names
+    .filter((part) => has[part])
+    .map((part) => {
+      const place = part_names.indexOf(part);
+      // A deny rule matches whether or not its token is good.
+      const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
+      const holds = isOpen ? undefined : place < failedAt;
+      const isTraced = part === "when" && rule.condition !== undefined && values !== undefined && values.size > 0;
+      return { part, holds, ...(isTraced && { terms: termsOf(rule.condition!, values) }) };
+    });
 }
 
 /** The first thing that does not fit, in the order in which the engine looks: caller, host, path, method. */
-function mismatch(rule: ImageRule, number: number, { groups, hosts, pathOnly }: Inspection): string {
+function mismatch(rule: ImageRule, number: number, { groups, hosts, pathOnly }: Inspection): PartName {
   const ofCaller = rule.places.filter(({ group }) => groups.has(group));
   if (ofCaller.length === 0) return "caller";
   if (!ofCaller.some(({ host }) => hosts.has(host))) return "host";

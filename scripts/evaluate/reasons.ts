@@ -33,6 +33,8 @@ const words: Readonly<Record<string, string>> = {
   token_lifetime: "the token was issued for longer than the issuer may",
   token_audience: "`aud` names none of the accepted audiences",
   scope_missing: "a scope the rule asks for is not in the token",
+  condition_false: "its `when` does not hold",
+  condition_error: "its `when` could not be evaluated",
   limit_exceeded: "a rate limit has no room",
   internal: "the door itself failed",
 };

@@ -82,6 +82,8 @@ export function policyForToken(claims: TokenReport["claims"], keys: Issuer["keys
     name: "token",
     mode: "enforce",
     trustDomains: ["unknown.invalid"],
+    forwarders: [],
+    forwards: [],
     issuers: [issuer],
     callerSets: [],
     limits: [],

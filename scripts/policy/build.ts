@@ -22,7 +22,7 @@ export interface CompiledPolicy extends LoadedPolicy {
 }
 
 /**
- * Reads and checks a policy file and its key sets.
+ * Reads and checks a policy file, the files it includes, and key sets.
  * @throws PolicyError with every error found
  */
 export function loadPolicyFile(path: string, onProgress?: OnProgress): LoadedPolicy {
@@ -44,8 +44,8 @@ export function compilePolicy({ policy, warnings }: LoadedPolicy, path: string):
     return { policy, warnings, image: writeImage(policy) };
   } catch (error) {
     if (!(error instanceof BoundError)) throw error;
-    const { line, column } = error.rule ?? { line: 1, column: 1 };
-    throw new PolicyError([{ file: path, line, column, code: "bound", message: error.message }], warnings);
+    const { file, line, column } = error.rule ?? { file: path, line: 1, column: 1 };
+    throw new PolicyError([{ file, line, column, code: "bound", message: error.message }], warnings);
   }
 }
 

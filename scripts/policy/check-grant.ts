@@ -32,14 +32,15 @@ export function checkGrant(
       );
     }
   }
-  if (draft.mode === "shadow" && draft.name !== undefined) {
+  const mode = draft.mode?.value ?? "enforce";
+  if (mode === "shadow" && draft.name !== undefined) {
     reporter.warn(
       "shadow_rule",
       draft.name.at,
       `\`${draft.name.value}\` takes no part in decisions, it is only recorded`,
     );
   }
-  return { mode: draft.mode, cost: checkCost(context, draft, limits), startsSeconds, expiresSeconds };
+  return { mode, cost: checkCost(context, draft, limits), startsSeconds, expiresSeconds };
 }
 
 function checkTime(context: Context, time: Located<string> | undefined): number {

@@ -17,37 +17,32 @@ const default_leeway_seconds = 60;
 const lifetime_seconds = 315360000;
 
 /** Checks an issuer and reads its keys; undefined, and reported, when something it cannot do without is wrong. */
-export function checkIssuer(reporter: Reporter, draft: DraftIssuer): Issuer | undefined {
-  checkName(reporter, draft.name);
-  const name = draft.name.value;
-  const algorithms = checkAlgorithms(reporter, draft);
-  const audiences = checkTexts(reporter, draft.audiences, "audience");
-  if (draft.audiences?.length === 0) {
-    reporter.error(
-      "value",
-      draft.name.at,
-      `issuer \`${name}\` has no audiences: a token made for another service would do; name yours`,
-    );
-  }
+export function checkIssuer(reporter: Reporter, { name, value: draft }: DraftIssuer): Issuer | undefined {
+  checkName(reporter, name);
+  if (draft === undefined) return undefined;
+  const algorithms = checkAlgorithms(reporter, draft.algorithms?.value ?? []);
+  const audiences = checkTexts(reporter, draft.audiences?.value ?? [], "audience");
   if (draft.issuer !== undefined) checkTexts(reporter, [draft.issuer], "issuer");
   const leewaySeconds = checkDuration(reporter, draft.leeway, leeway_seconds, 0) ?? default_leeway_seconds;
   const maxLifetimeSeconds = checkDuration(reporter, draft.maxLifetime, lifetime_seconds, 1) ?? 0;
-  const keys = draft.keyFile === undefined ? undefined : readKeys(reporter, draft.keyFile);
+  const file = draft.keys?.file;
+  const keys = file === undefined ? undefined : readKeys(reporter, file);
   if (draft.issuer === undefined || keys === undefined || algorithms.length === 0) return undefined;
-  warnMissingKeys(reporter, draft, algorithms, keys);
-  return { name, issuer: draft.issuer.value, audiences, algorithms, keys, leewaySeconds, maxLifetimeSeconds };
+  warnMissingKeys(reporter, name.value, file!, draft.algorithms?.value ?? [], keys);
+  return {
+    name: name.value,
+    issuer: draft.issuer.value,
+    audiences,
+    algorithms,
+    keys,
+    leewaySeconds,
+    maxLifetimeSeconds,
+  };
 }
 
-function checkAlgorithms(reporter: Reporter, draft: DraftIssuer): string[] {
-  if (draft.algorithms?.length === 0) {
-    reporter.error(
-      "value",
-      draft.name.at,
-      `issuer \`${draft.name.value}\` has no algorithms; name those it signs with, such as \`RS256\``,
-    );
-  }
+function checkAlgorithms(reporter: Reporter, names: readonly Located<string>[]): string[] {
   const known = new Set<string>();
-  for (const { value, at } of draft.algorithms ?? []) {
+  for (const { value, at } of names) {
     if (algorithm_names.includes(value)) known.add(value);
     else
       reporter.error(
@@ -70,9 +65,9 @@ function algorithmFault(name: string): string {
   return `\`${name}\` is no algorithm of tokens${didYouMean(name, algorithm_names)}`;
 }
 
-function checkTexts(reporter: Reporter, texts: Located<string>[] | undefined, what: string): string[] {
+function checkTexts(reporter: Reporter, texts: readonly Located<string>[], what: string): string[] {
   const values = new Set<string>();
-  for (const { value, at } of texts ?? []) {
+  for (const { value, at } of texts) {
     if (value === "") reporter.error("value", at, `an ${what} cannot be empty`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
     else if (/[\u0000-\u001f\u007f\p{Cs}]/u.test(value))
@@ -117,16 +112,22 @@ function readKeys(reporter: Reporter, file: Located<string>): PolicyKey[] | unde
   return keys;
 }
 
-function warnMissingKeys(reporter: Reporter, draft: DraftIssuer, algorithms: string[], keys: PolicyKey[]): void {
+function warnMissingKeys(
+  reporter: Reporter,
+  issuer: string,
+  file: Located<string>,
+  names: readonly Located<string>[],
+  keys: PolicyKey[],
+): void {
   const fitting = keys.reduce((mask, key) => mask | key.algorithms, 0);
-  const without = algorithms.filter((name) => (fitting & algorithmMask([name])) === 0);
-  if (without.length === algorithms.length) {
-    const message = `no key of \`${draft.keyFile!.value}\` fits ${algorithms.join(" or ")}, so no token of \`${draft.name.value}\` could be verified`;
-    reporter.error("key_missing", draft.keyFile!.at, message);
+  const known = names.filter(({ value }) => algorithm_names.includes(value));
+  const without = known.filter(({ value }) => (fitting & algorithmMask([value])) === 0);
+  if (without.length === known.length) {
+    const all = known.map(({ value }) => value).join(" or ");
+    const message = `no key of \`${file.value}\` fits ${all}, so no token of \`${issuer}\` could be verified`;
+    reporter.error("key_missing", file.at, message);
     return;
   }
-  for (const { value, at } of draft.algorithms ?? []) {
-    if (without.includes(value))
-      reporter.warn("algorithm_without_key", at, `no key of \`${draft.keyFile!.value}\` fits \`${value}\``);
-  }
+  for (const { value, at } of without)
+    reporter.warn("algorithm_without_key", at, `no key of \`${file.value}\` fits \`${value}\``);
 }

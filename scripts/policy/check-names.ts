@@ -1,6 +1,7 @@
 /** Names and callers, as every part of a policy is checked for them. */
 import type { Reporter } from "./diagnostic.ts";
 import type { CallerSet, Issuer, Limit } from "./model.ts";
+import { positionOf, type Source } from "./source.ts";
 import { type CallerPattern, parseCaller } from "./spiffe.ts";
 import { nearest } from "./suggest.ts";
 import { nameFault } from "./values.ts";
@@ -8,6 +9,7 @@ import type { Located } from "./yaml.ts";
 
 /** What rules are checked against. */
 export interface Context {
+  /** Of the file that is being checked. */
   reporter: Reporter;
   trustDomains: Set<string>;
   issuers: Map<string, Issuer | undefined>;
@@ -24,14 +26,42 @@ export function checkName(reporter: Reporter, name: Located<string> | undefined)
   if (fault !== undefined) reporter.error("invalid_name", name!.at, fault);
 }
 
-/** Checks a SPIFFE ID or pattern; reported, and undefined, if it is none. */
-export function checkCaller(context: Context, caller: Located<string>): CallerPattern | undefined {
+/** Names of one kind, which are unique across all files of a policy. */
+export class Names {
+  private readonly places = new Map<string, { source: Source; at: number }>();
+  private readonly kind: string;
+
+  /** @param kind how messages call one */
+  constructor(kind: string) {
+    this.kind = kind;
+  }
+
+  /** Whether the name was free; reported if not. */
+  take(reporter: Reporter, { value, at }: Located<string>): boolean {
+    const { source } = reporter;
+    const first = this.places.get(value);
+    if (first === undefined) {
+      this.places.set(value, { source, at });
+      return true;
+    }
+    const { line } = positionOf(first.source, first.at);
+    const place = first.source === source ? `in line ${line}` : `in \`${first.source.file}\`, line ${line}`;
+    const message = `the ${this.kind} \`${value}\` stands already ${place}; each needs a name of its own`;
+    reporter.error("duplicate", at, message);
+    return false;
+  }
+}
+
+/**
+ * Checks a SPIFFE ID or pattern; reported, and undefined, if it is none.
+ * @param nameHint what messages add where a name stands instead
+ */
+export function checkCaller(context: Context, caller: Located<string>, nameHint = ""): CallerPattern | undefined {
   const pattern = parseCaller(caller.value);
   const { reporter, trustDomains } = context;
   if (typeof pattern === "string") {
     const isName = !caller.value.includes(":") && !caller.value.includes("/");
-    const hint = isName ? "; a set names its callers one by one, not other sets" : "";
-    reporter.error("invalid_spiffe_id", caller.at, pattern + hint);
+    reporter.error("invalid_spiffe_id", caller.at, isName ? pattern + nameHint : pattern);
     return undefined;
   }
   if (trustDomains.size > 0 && !trustDomains.has(pattern.trustDomain)) {

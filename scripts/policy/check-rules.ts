@@ -1,9 +1,12 @@
 /** Rules: each part on its own, and what the parts mean together. */
-import { policy_methods, response_bytes, rule_limits } from "../../assembly/limits.ts";
+import { policy_methods, policy_rules, response_bytes, rule_limits } from "../../assembly/limits.ts";
 import { checkGrant } from "./check-grant.ts";
-import { type Context, caller_words, checkCaller, checkName } from "./check-names.ts";
+import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
+import { compileCondition } from "./condition/compile.ts";
+import type { Condition } from "./condition/condition.ts";
 import { type Endpoint, likelyMethod, parseEndpoint } from "./endpoint.ts";
-import type { DraftRule, Rule, RuleCaller } from "./model.ts";
+import type { DraftFile, DraftRule, Rule, RuleCaller } from "./model.ts";
+import { positionOf } from "./source.ts";
 import { didYouMean } from "./suggest.ts";
 import { type HostPattern, parseHost, scopeFault } from "./values.ts";
 import type { Located } from "./yaml.ts";
@@ -13,55 +16,30 @@ const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /** The scopes of a rule stand in the answer to a token that lacks one. */
 const challenge_bytes = response_bytes / 2;
 
-/** Checks all rules; the sound ones, in the byte order of their names. */
-export function checkRules(context: Context, drafts: DraftRule[]): Rule[] {
-  const { reporter } = context;
-  const placeOf = placeCounter(context);
-  const places = new Map<string, number>();
+/** Checks the rules of all files; the sound ones, in the byte order of their names. */
+export function checkRules(context: Context, files: readonly DraftFile[]): Rule[] {
+  const names = new Names("rule");
   const methods = new Set<string>();
   const rules: Rule[] = [];
-  for (const draft of drafts) {
-    const rule = checkRule(context, draft, placeOf);
-    if (rule === undefined) continue;
-    const first = places.get(rule.name);
-    if (first !== undefined) {
-      reporter.error(
-        "duplicate",
-        draft.name!.at,
-        `the rule \`${rule.name}\` stands already in line ${first}; each needs a name of its own`,
-      );
-      continue;
+  let count = 0;
+  for (const { reporter, part } of files) {
+    for (const draft of part.rules?.value ?? []) {
+      if (++count === policy_rules + 1) reporter.error("bound", draft.at, `a policy has at most ${policy_rules} rules`);
+      const rule = checkRule({ ...context, reporter }, draft);
+      if (rule === undefined || !names.take(reporter, draft.name!)) continue;
+      for (const endpoint of rule.endpoints)
+        for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
+      if (methods.size > policy_methods) {
+        reporter.error("bound", draft.at, `a policy names at most ${policy_methods} methods`);
+        methods.clear();
+      }
+      rules.push(rule);
     }
-    places.set(rule.name, placeOf(draft.name!.at).line);
-    for (const endpoint of rule.endpoints)
-      for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
-    if (methods.size > policy_methods) {
-      reporter.error("bound", draft.at, `a policy names at most ${policy_methods} methods`);
-      methods.clear();
-    }
-    rules.push(rule);
   }
   return rules.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** A place in the policy file, counted from 1. */
-interface Place {
-  line: number;
-  column: number;
-}
-
-/** Places by offset, for offsets that mostly grow. */
-function placeCounter(context: Context): (at: number) => Place {
-  const { lineStarts } = context.reporter.source;
-  let line = 0;
-  return (at) => {
-    if ((lineStarts[line] ?? 0) > at) line = 0;
-    while (line + 1 < lineStarts.length && lineStarts[line + 1]! <= at) line++;
-    return { line: line + 1, column: at - (lineStarts[line] ?? 0) + 1 };
-  };
-}
-
-function checkRule(context: Context, draft: DraftRule, placeOf: (at: number) => Place): Rule | undefined {
+function checkRule(context: Context, draft: DraftRule): Rule | undefined {
   const { reporter } = context;
   checkName(reporter, draft.name);
   const name = draft.name?.value;
@@ -69,30 +47,28 @@ function checkRule(context: Context, draft: DraftRule, placeOf: (at: number) => 
   const hosts = checkHosts(context, draft);
   const part = checkAction(context, draft);
   const issuers = checkNames(context, draft.token?.value ?? [], context.issuers, "unknown_issuer", "issuer");
-  const limits = checkNames(context, draft.limits?.value ?? [], context.limits, "unknown_limit", "limit");
+  const limits = checkNames(context, draft.limit?.value ?? [], context.limits, "unknown_limit", "limit");
   const scopes = checkScopes(context, draft);
   const grant = checkGrant(context, draft, limits);
-  if (limits.length > rule_limits)
-    reporter.error("bound", draft.limits!.at, `a rule has at most ${rule_limits} limits`);
-  if (draft.token?.value.length === 0)
-    reporter.error("value", draft.token.at, "`token` is empty; name an issuer, or leave it out");
-  if (draft.limits?.value.length === 0)
-    reporter.error("value", draft.limits.at, "`limit` is empty; name a limit, or leave it out");
+  if (limits.length > rule_limits) reporter.error("bound", draft.limit!.at, `a rule has at most ${rule_limits} limits`);
   if (part === undefined) return undefined;
   if (part.action === "deny") checkDeny(context, draft);
   else checkAllow(context, draft);
   const endpoints = checkEndpoints(context, part.endpoints);
+  const condition = checkCondition(context, draft, endpoints);
   if (name === undefined || draft.callers === undefined) return undefined;
-  if (part.action === "allow") warnAboutRule(context, draft, name, callers, endpoints);
+  if (part.action === "allow") warnAboutRule(context, draft, { name, callers, endpoints, condition });
   return {
     name,
-    ...placeOf(draft.at),
+    file: reporter.source.file,
+    ...positionOf(reporter.source, draft.at),
     action: part.action,
     callers,
     hosts,
     endpoints,
     issuers,
     scopes,
+    condition,
     limits,
     ...grant,
   };
@@ -116,27 +92,29 @@ function checkAction(
     );
     return undefined;
   }
-  const action = allow === undefined ? "deny" : "allow";
-  if (endpoints.value.length === 0)
-    reporter.error("value", endpoints.at, `\`${action}\` names no endpoint; add one, such as \`GET /orders\``);
-  return { action, endpoints };
+  return { action: allow === undefined ? "deny" : "allow", endpoints };
 }
 
 function checkDeny(context: Context, draft: DraftRule): void {
   const { reporter } = context;
   if (draft.scopes !== undefined)
     reporter.error("deny_with", draft.scopes.at, "a deny rule takes no `scopes`: it denies whoever matches");
-  if (draft.limits !== undefined)
-    reporter.error("deny_with", draft.limits.at, "a deny rule takes no `limit`: it admits nothing to count");
+  if (draft.limit !== undefined)
+    reporter.error("deny_with", draft.limit.at, "a deny rule takes no `limit`: it admits nothing to count");
   if (draft.cost !== undefined)
     reporter.error("deny_with", draft.cost.at, "a deny rule takes no `cost`: it admits nothing to count");
-  if (draft.token !== undefined) {
+  if (draft.token !== undefined && draft.when === undefined) {
     reporter.error(
       "deny_with",
       draft.token.at,
-      "a deny rule takes `token` only together with `when`, which this version does not support; remove it",
+      "a deny rule takes `token` only together with `when`; add a condition, or remove it",
     );
   }
+}
+
+function checkCondition(context: Context, draft: DraftRule, endpoints: Endpoint[]): Condition | undefined {
+  if (draft.when === undefined) return undefined;
+  return compileCondition(context.reporter, draft.when, { hasToken: draft.token !== undefined, endpoints });
 }
 
 function checkAllow(context: Context, draft: DraftRule): void {
@@ -149,7 +127,7 @@ function checkAllow(context: Context, draft: DraftRule): void {
       "scopes are read from a token; add `token: ISSUER` to the rule",
     );
   }
-  for (const { value, at } of draft.limits?.value ?? []) {
+  for (const { value, at } of draft.limit?.value ?? []) {
     const claim = context.limits.get(value)?.per.find((selector) => selector.kind === "claim");
     if (claim?.kind === "claim") {
       reporter.error(
@@ -163,15 +141,8 @@ function checkAllow(context: Context, draft: DraftRule): void {
 
 function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
   const { reporter, callerSets } = context;
-  if (draft.callers?.length === 0) {
-    reporter.error(
-      "value",
-      draft.name?.at ?? draft.at,
-      "`callers` is empty, so the rule is for nobody; name callers, or `any`",
-    );
-  }
   const callers: RuleCaller[] = [];
-  for (const one of draft.callers ?? []) {
+  for (const one of draft.callers?.value ?? []) {
     const text = one.value;
     if (text === "any" || text === "anonymous") callers.push({ kind: text });
     else if (callerSets.has(text)) callers.push({ kind: "set", name: text });
@@ -188,7 +159,7 @@ function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
 
 function checkHosts(context: Context, draft: DraftRule): HostPattern[] {
   const hosts = new Map<string, HostPattern>();
-  for (const { value, at } of draft.hosts) {
+  for (const { value, at } of draft.hosts?.value ?? []) {
     const host = parseHost(value);
     if (typeof host === "string") context.reporter.error("invalid_host", at, host);
     else hosts.set(`${host.kind} ${host.text}`, host);
@@ -218,9 +189,6 @@ function checkScopes(context: Context, draft: DraftRule): string[] {
     const fault = scopeFault(value);
     if (fault !== undefined) reporter.error("invalid_scope", at, fault);
     scopes.add(value);
-  }
-  if (draft.scopes?.value.length === 0) {
-    reporter.error("value", draft.scopes.at, "`scopes` is empty; name a scope, or leave it out");
   }
   if ([...scopes].join(" ").length > challenge_bytes) {
     reporter.error("bound", draft.scopes!.at, `the scopes of a rule have at most ${challenge_bytes} bytes together`);
@@ -256,9 +224,7 @@ function placeWithin(source: string, at: number, value: string, offset: number):
 function warnAboutRule(
   context: Context,
   draft: DraftRule,
-  name: string,
-  callers: RuleCaller[],
-  endpoints: Endpoint[],
+  { name, callers, endpoints, condition }: Pick<Rule, "name" | "callers" | "endpoints" | "condition">,
 ): void {
   const { reporter } = context;
   const at = draft.name!.at;
@@ -268,7 +234,8 @@ function warnAboutRule(
     reporter.warn("any_rule", at, `\`${name}\` admits every caller of every trusted domain; name those that need it`);
   }
   if (draft.token !== undefined) {
-    if (draft.scopes === undefined) {
+    // A condition on claims says what the token must be for, too.
+    if (draft.scopes === undefined && condition?.usesClaims !== true) {
       reporter.warn(
         "token_without_scopes",
         at,

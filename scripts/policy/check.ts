@@ -2,49 +2,65 @@
  * From a draft to a policy: every name known, every value in bounds, every rule of a form the engine can evaluate. What
  * is suspicious but sound is a warning.
  */
-import { limit_burst, policy_issuers, policy_rules } from "../../assembly/limits.ts";
+import { limit_burst, policy_issuers } from "../../assembly/limits.ts";
+import { checkForwarders, checkForwards } from "./check-forward.ts";
 import { checkIssuer } from "./check-issuer.ts";
-import { type Context, caller_words, checkCaller, checkName } from "./check-names.ts";
+import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
 import { checkRules } from "./check-rules.ts";
 import type { Reporter } from "./diagnostic.ts";
-import type { CallerSet, DraftCallerSet, DraftLimit, DraftPolicy, Limit, Policy } from "./model.ts";
+import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "./model.ts";
 import { type CallerPattern, trustDomainFault } from "./spiffe.ts";
 import { parseRate, parseSelector, type Selector } from "./values.ts";
 import type { Located } from "./yaml.ts";
 
-/** Checks a draft; what it returns is a sound policy only if no error was reported. */
-export function checkPolicy(reporter: Reporter, draft: DraftPolicy): Policy {
-  checkName(reporter, draft.name);
-  const trustDomains = checkTrust(reporter, draft.domains);
-  if (draft.issuers.length > policy_issuers) {
-    reporter.error("bound", draft.issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
-  }
-  if (draft.rules.length > policy_rules) {
-    reporter.error("bound", draft.rules[policy_rules]!.at, `a policy has at most ${policy_rules} rules`);
-  }
+/** Checks a draft; what it returns is a sound policy only if no error was reported. @param reporter the main file's */
+export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
+  const { policy, files } = draft;
+  checkName(reporter, policy.name);
+  const trustDomains = checkTrust(reporter, policy.trust?.domains?.value ?? []);
+  const issuers = policy.issuers ?? [];
+  if (issuers.length > policy_issuers)
+    reporter.error("bound", issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
   const context: Context = { reporter, trustDomains, issuers: new Map(), callerSets: new Map(), limits: new Map() };
-  for (const issuer of draft.issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer));
-  for (const set of draft.callerSets) context.callerSets.set(set.name.value, checkCallerSet(context, set));
-  for (const limit of draft.limits) context.limits.set(limit.name.value, checkLimit(reporter, limit));
-  const rules = checkRules(context, draft.rules);
-  warnUnused(context, draft);
-  if (draft.mode === "shadow") {
-    reporter.warn(
-      "shadow_mode",
-      draft.modeAt,
-      "`mode: shadow` lets every request through and only records the verdict",
-    );
+  const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
+  for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer));
+  checkParts(context, draft);
+  const rules = checkRules(context, files);
+  const used = usedNames(draft);
+  const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0);
+  warnUnused(draft, used);
+  if (policy.mode?.value === "shadow") {
+    const message = "`mode: shadow` lets every request through and only records the verdict";
+    reporter.warn("shadow_mode", policy.mode.at, message);
   }
   const known = <T>(values: Iterable<T | undefined>): T[] => [...values].filter((one) => one !== undefined);
   return {
-    name: draft.name?.value ?? "",
-    mode: draft.mode,
+    name: policy.name?.value ?? "",
+    mode: policy.mode?.value ?? "enforce",
     trustDomains: [...trustDomains],
+    forwarders,
+    forwards,
     issuers: known(context.issuers.values()),
     callerSets: known(context.callerSets.values()),
     limits: known(context.limits.values()),
     rules,
   };
+}
+
+/** Checks what any file may add to the names that rules of every file may use. */
+function checkParts(context: Context, { files }: Draft): void {
+  const setNames = new Names("caller set");
+  const limitNames = new Names("limit");
+  for (const { reporter, part } of files) {
+    for (const set of part.callers ?? []) {
+      const checked = checkCallerSet({ ...context, reporter }, set);
+      if (setNames.take(reporter, set.name)) context.callerSets.set(set.name.value, checked);
+    }
+    for (const limit of part.limits ?? []) {
+      const checked = checkLimit(reporter, limit);
+      if (limitNames.take(reporter, limit.name)) context.limits.set(limit.name.value, checked);
+    }
+  }
 }
 
 function checkTrust(reporter: Reporter, domains: Located<string>[]): Set<string> {
@@ -68,25 +84,23 @@ function checkCallerSet(context: Context, draft: DraftCallerSet): CallerSet {
       `\`${name}\` has a meaning of its own in \`callers\`; choose another name for the set`,
     );
   } else checkName(reporter, draft.name);
-  if (draft.callers?.length === 0)
-    reporter.error("value", draft.name.at, `the set \`${name}\` is empty; name its callers or remove it`);
   const callers: CallerPattern[] = [];
-  for (const one of draft.callers ?? []) {
-    const pattern = checkCaller(context, one);
+  for (const one of draft.value?.value ?? []) {
+    const pattern = checkCaller(context, one, "; a set names its callers one by one, not other sets");
     if (pattern !== undefined) callers.push(pattern);
   }
   return { name, callers };
 }
 
-function checkLimit(reporter: Reporter, draft: DraftLimit): Limit | undefined {
-  checkName(reporter, draft.name);
+function checkLimit(reporter: Reporter, { name, value: draft }: DraftLimit): Limit | undefined {
+  checkName(reporter, name);
   const per = new Map<string, Selector>();
-  for (const { value, at } of draft.per) {
+  for (const { value, at } of draft?.per?.value ?? []) {
     const selector = parseSelector(value);
     if (typeof selector === "string") reporter.error("invalid_selector", at, selector);
     else per.set(selector.kind === "caller" ? "" : selector.path.join("."), selector);
   }
-  if (draft.rate === undefined) return undefined;
+  if (draft?.rate === undefined) return undefined;
   const rate = parseRate(draft.rate.value);
   if (typeof rate === "string") {
     reporter.error("invalid_rate", draft.rate.at, rate);
@@ -94,37 +108,44 @@ function checkLimit(reporter: Reporter, draft: DraftLimit): Limit | undefined {
   }
   // Without `burst`, what one period of the rate gives may come at once.
   const burstTokens = draft.burst?.value ?? rate.tokens;
-  return checkBurst(reporter, draft, burstTokens)
-    ? { name: draft.name.value, rate, burstTokens, per: [...per.values()] }
-    : undefined;
+  if (burstTokens > limit_burst) {
+    const message = `without \`burst\` it is ${burstTokens}, but at most ${limit_burst} is possible; give a \`burst\``;
+    reporter.error("bound", draft.rate.at, message);
+    return undefined;
+  }
+  return { name: name.value, rate, burstTokens, per: [...per.values()] };
 }
 
-function checkBurst(reporter: Reporter, draft: DraftLimit, burstTokens: number): boolean {
-  if (burstTokens <= limit_burst) return true;
-  reporter.error(
-    "bound",
-    draft.rate!.at,
-    `without \`burst\` it is ${burstTokens}, but at most ${limit_burst} is possible; give a \`burst\``,
-  );
-  return false;
+/** The names that rules use. */
+interface UsedNames {
+  issuers: ReadonlySet<string>;
+  limits: ReadonlySet<string>;
+  callerSets: ReadonlySet<string>;
 }
 
-function warnUnused(context: Context, draft: DraftPolicy): void {
-  const { reporter } = context;
+function usedNames({ files }: Draft): UsedNames {
   const issuers = new Set<string>();
   const limits = new Set<string>();
-  const sets = new Set<string>();
-  for (const rule of draft.rules) {
-    for (const { value } of rule.token?.value ?? []) issuers.add(value);
-    for (const { value } of rule.limits?.value ?? []) limits.add(value);
-    for (const { value } of rule.callers ?? []) sets.add(value);
-  }
-  const warn = (code: string, what: string, used: Set<string>, all: { name: Located<string> }[]): void => {
-    for (const { name } of all) {
-      if (!used.has(name.value)) reporter.warn(code, name.at, `no rule uses the ${what} \`${name.value}\``);
+  const callerSets = new Set<string>();
+  for (const { part } of files) {
+    for (const rule of part.rules?.value ?? []) {
+      for (const { value } of rule.token?.value ?? []) issuers.add(value);
+      for (const { value } of rule.limit?.value ?? []) limits.add(value);
+      for (const { value } of rule.callers?.value ?? []) callerSets.add(value);
     }
-  };
-  warn("unused_issuer", "issuer", issuers, draft.issuers);
-  warn("unused_limit", "limit", limits, draft.limits);
-  warn("unused_callers", "caller set", sets, draft.callerSets);
+  }
+  return { issuers, limits, callerSets };
+}
+
+function warnUnused({ policy, files }: Draft, used: UsedNames): void {
+  for (const { reporter, part } of files) {
+    const warn = (code: string, what: string, names: ReadonlySet<string>, all: { name: Located<string> }[] = []) => {
+      for (const { name } of all) {
+        if (!names.has(name.value)) reporter.warn(code, name.at, `no rule uses the ${what} \`${name.value}\``);
+      }
+    };
+    if (reporter === files[0]!.reporter) warn("unused_issuer", "issuer", used.issuers, policy.issuers);
+    warn("unused_limit", "limit", used.limits, part.limits);
+    warn("unused_callers", "caller set", used.callerSets, part.callers);
+  }
 }

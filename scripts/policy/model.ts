@@ -1,10 +1,14 @@
 /**
- * The policy as data. `Draft…` is what the file says, structure and types sound, each value with its place; `Policy` is
- * what is left once it is checked: complete, every name known, every value in its own unit.
+ * The policy as data. `Draft…` is what its files say, structure and types sound, each value with its place (the types come
+ * from the shapes of language.ts); `Policy` is what is left once it is checked: complete, every name known, every value in its own unit.
  */
+import type { Condition } from "./condition/condition.ts";
+import type { Reporter } from "./diagnostic.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { part_shape, policy_shape } from "./language.ts";
+import type { Read } from "./shape.ts";
 import type { CallerPattern } from "./spiffe.ts";
-import type { HostPattern, Rate, Selector } from "./values.ts";
+import type { ForwardValue, HostPattern, Rate, Selector } from "./values.ts";
 import type { Located } from "./yaml.ts";
 
 /** A checked policy. Rules are in the byte order of their names: a rule's index is its number in the engine. */
@@ -12,6 +16,10 @@ export interface Policy {
   name: string;
   mode: "enforce" | "shadow";
   trustDomains: string[];
+  /** SPIFFE IDs of gateways whose `x-forwarded-client-cert` is believed. */
+  forwarders: string[];
+  /** Headers that are set on admitted requests, and removed from what comes from outside. */
+  forwards: Forward[];
   issuers: Issuer[];
   callerSets: CallerSet[];
   limits: Limit[];
@@ -42,6 +50,13 @@ export interface PolicyKey {
   spki: Uint8Array;
 }
 
+/** A request header with what the engine knows of the caller. */
+export interface Forward {
+  /** In lower case. */
+  header: string;
+  value: ForwardValue;
+}
+
 /** A name for a set of callers. */
 export interface CallerSet {
   name: string;
@@ -67,7 +82,8 @@ export type RuleCaller =
 /** One rule. */
 export interface Rule {
   name: string;
-  /** Where it stands in its file, counted from 1. */
+  /** Where it stands, counted from 1. */
+  file: string;
   line: number;
   column: number;
   action: "allow" | "deny";
@@ -78,6 +94,8 @@ export interface Rule {
   /** Names of issuers, of which one must have issued the token; empty: no token is asked for. */
   issuers: string[];
   scopes: string[];
+  /** CEL; undefined: none. */
+  condition: Condition | undefined;
   limits: string[];
   /** Tokens taken from each limit. */
   cost: number;
@@ -88,56 +106,30 @@ export interface Rule {
   expiresSeconds: number;
 }
 
-/** What a policy file says. */
-export interface DraftPolicy {
-  name: Located<string> | undefined;
-  mode: "enforce" | "shadow";
-  /** Where `mode` stands; 0 where it does not. */
-  modeAt: number;
-  domains: Located<string>[];
-  issuers: DraftIssuer[];
-  callerSets: DraftCallerSet[];
-  limits: DraftLimit[];
-  rules: DraftRule[];
+/** What a policy's main file says. */
+export type DraftPolicy = Read<typeof policy_shape>;
+
+/** What an included file says. The main file says it too. */
+export type DraftPart = Read<typeof part_shape>;
+
+type Item<List> = List extends Located<(infer T)[]> ? T : never;
+type Entry<Entries> = Entries extends (infer T)[] ? T : never;
+
+export type DraftIssuer = Entry<NonNullable<DraftPolicy["issuers"]>>;
+export type DraftForward = Entry<NonNullable<DraftPolicy["forward"]>>;
+export type DraftCallerSet = Entry<NonNullable<DraftPart["callers"]>>;
+export type DraftLimit = Entry<NonNullable<DraftPart["limits"]>>;
+export type DraftRule = Item<NonNullable<DraftPart["rules"]>>;
+
+/** One file of a policy. Offsets in its draft are into the text that its reporter knows. */
+export interface DraftFile {
+  reporter: Reporter;
+  part: DraftPart;
 }
 
-export interface DraftIssuer {
-  name: Located<string>;
-  issuer: Located<string> | undefined;
-  audiences: Located<string>[] | undefined;
-  algorithms: Located<string>[] | undefined;
-  keyFile: Located<string> | undefined;
-  leeway: Located<string> | undefined;
-  maxLifetime: Located<string> | undefined;
-}
-
-export interface DraftCallerSet {
-  name: Located<string>;
-  /** Undefined when it is no list, which has been reported. */
-  callers: Located<string>[] | undefined;
-}
-
-export interface DraftLimit {
-  name: Located<string>;
-  rate: Located<string> | undefined;
-  burst: Located<number> | undefined;
-  per: Located<string>[];
-}
-
-export interface DraftRule {
-  /** Where the rule begins. */
-  at: number;
-  name: Located<string> | undefined;
-  callers: Located<string>[] | undefined;
-  hosts: Located<string>[];
-  /** `at` is where the key stands. */
-  allow: Located<Located<string>[]> | undefined;
-  deny: Located<Located<string>[]> | undefined;
-  token: Located<Located<string>[]> | undefined;
-  scopes: Located<Located<string>[]> | undefined;
-  limits: Located<Located<string>[]> | undefined;
-  cost: Located<number> | undefined;
-  mode: "enforce" | "shadow";
-  starts: Located<string> | undefined;
-  expires: Located<string> | undefined;
+/** A policy as its files say it. */
+export interface Draft {
+  policy: DraftPolicy;
+  /** The main file, then the included ones. */
+  files: DraftFile[];
 }

@@ -181,7 +181,10 @@ export class Reader {
     if (!this.isPlain(slot, what)) return undefined;
     if (!isSeq(slot.node)) return this.mismatch(slot, what, "a list: `[a, b]`, or lines that begin with `- `");
     const at = this.at(slot);
-    return slot.node.items.map((node) => ({ at, node: node as Node | null }));
+    return slot.node.items.map((item) => {
+      const node = item as Node | null;
+      return { at: this.at({ at, node }), node };
+    });
   }
 
   /** The elements of a list of texts. */
@@ -206,6 +209,11 @@ export class Reader {
   /** Whether the slot is empty or says `null`. */
   isNull({ node }: Slot): boolean {
     return node === null || (isScalar(node) && node.tag === undefined && scalarValue(node) === null);
+  }
+
+  /** Whether a list stands there. */
+  isList({ node }: Slot): boolean {
+    return isSeq(node);
   }
 
   /** Whether a mapping stands there. */

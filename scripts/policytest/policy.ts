@@ -1,7 +1,7 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
 import { algorithmNumber } from "../policy/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
-import type { Policy, PolicyKey } from "../policy/model.ts";
+import type { Policy, PolicyKey, Rule } from "../policy/model.ts";
 import { standInKey } from "./keys.ts";
 import type { MintingIssuer } from "./mint.ts";
 
@@ -10,6 +10,8 @@ export interface TestPolicy {
   path: string;
   /** The names of its rules, in the image's order. */
   rules: readonly string[];
+  /** The rules themselves, in the same order. */
+  model: readonly Rule[];
   /** Its issuers by name. */
   issuers: ReadonlyMap<string, MintingIssuer>;
   /** The policy's own image, for tests with raw tokens or none. */
@@ -28,6 +30,7 @@ export function loadTestPolicy(path: string): TestPolicy {
   return {
     path,
     rules: policy.rules.map(({ name }) => name),
+    model: policy.rules,
     issuers: new Map(
       policy.issuers.map((issuer) => [
         issuer.name,

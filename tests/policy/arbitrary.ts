@@ -55,6 +55,7 @@ const someEndpoint = fc
 
 const someRule: fc.Arbitrary<Rule> = fc.record({
   name: fc.stringMatching(/^[A-Za-z0-9_-]{1,4}$/),
+  file: fc.constant("policy.yaml"),
   line: fc.constant(1),
   column: fc.constant(1),
   action: fc.constantFrom("allow" as const, "deny" as const),
@@ -63,6 +64,7 @@ const someRule: fc.Arbitrary<Rule> = fc.record({
   endpoints: fc.array(someEndpoint, { minLength: 1, maxLength: 4 }),
   issuers: fc.subarray(["corp", "partner"]),
   scopes: fc.subarray(["read", "write", "admin"]),
+  condition: fc.constant(undefined),
   limits: fc.subarray(["slow", "fast"]),
   cost: fc.integer({ min: 1, max: 3 }),
   mode: fc.constantFrom("enforce" as const, "enforce" as const, "shadow" as const),
@@ -76,6 +78,8 @@ export const somePolicy: fc.Arbitrary<Policy> = fc.record({
   name: fc.constant("shop"),
   mode: fc.constantFrom("enforce" as const, "shadow" as const),
   trustDomains: fc.constant(["example.org", "partner.net"]),
+  forwarders: fc.constant([]),
+  forwards: fc.constant([]),
   issuers: fc.constant(
     ["corp", "partner"].map((name) => ({
       name,

@@ -13,6 +13,11 @@ const rule = (lines: string): string => withRule(`  - name: a\n    callers: [sto
 const named = (name: string): string => withRule(`  - name: ${name}\n    callers: [storefront]\n    allow: [GET /a]\n`);
 const policy = (from: string, to: string): string => withRule("").replace(from, to);
 
+const forwarders = (list: string): string => policy("[example.org]", `[example.org]\n  forwarders: ${list}`);
+const forward = (mapping: string): string => policy("rules:", `forward: ${mapping}\nrules:`);
+const many = (count: number, one: (number: number) => string): string =>
+  Array.from({ length: count }, (_, number) => one(number)).join(", ");
+
 type Case = [what: string, marked: string, code: string, message: RegExp];
 
 const errors: Case[] = [
@@ -25,7 +30,7 @@ const errors: Case[] = [
   ["a set of sets", policy("[spiffe://example.org/web]", `[${mark}other]`), "invalid_spiffe_id", /not other sets/],
   ["a misspelt set", caller(`${mark}storfront`), "unknown_callers", /did you mean `storefront`\?/],
   ["any, misspelt", caller(`${mark}Any`), "unknown_callers", /did you mean `any`\?/],
-  ["no callers", withRule(`  - name: ${mark}a\n    callers: []\n    allow: [GET /a]\n`), "value", /nobody/],
+  ["no callers", withRule(`  - name: a\n    ${mark}callers: []\n    allow: [GET /a]\n`), "value", /nobody/],
   ["an upper-case scheme", caller(`${mark}SPIFFE://example.org/a`), "invalid_spiffe_id", /lower case/],
   ["a URL", caller(`${mark}https://example.org/a`), "invalid_spiffe_id", /begins with/],
   ["a port", caller(`${mark}spiffe://example.org:443/a`), "invalid_spiffe_id", /no port/],
@@ -200,13 +205,8 @@ const errors: Case[] = [
   ["PS256", policy("[RS256, ES256]", `[${mark}PS256, ES256]`), "unsupported", /not supported/],
   ["EdDSA", policy("[RS256, ES256]", `[${mark}EdDSA, ES256]`), "unsupported", /not supported/],
   ["a misspelt algorithm", policy("[RS256, ES256]", `[${mark}RS265, ES256]`), "algorithm", /did you mean `RS256`\?/],
-  [
-    "no algorithms",
-    policy("algorithms: [RS256, ES256]", "algorithms: []").replace("  corp:", `  ${mark}corp:`),
-    "value",
-    /no algorithms/,
-  ],
-  ["no audiences", policy("[order-api]", "[]").replace("  corp:", `  ${mark}corp:`), "value", /another service/],
+  ["no algorithms", policy("algorithms: [RS256, ES256]", `${mark}algorithms: []`), "value", /such as `RS256`/],
+  ["no audiences", policy("audiences: [order-api]", `${mark}audiences: []`), "value", /another service/],
   ["a leeway of an hour", policy("issuer: https", `leeway: ${mark}1h\n    issuer: https`), "bound", /300s/],
   [
     "a leeway without a unit",
@@ -216,6 +216,61 @@ const errors: Case[] = [
   ],
   ["a lifetime of nothing", policy("issuer: https", `maxLifetime: ${mark}0s\n    issuer: https`), "bound", /from 1s/],
   ["no such key file", policy("file: keys/corp.jwks.json", `file: ${mark}keys/crop.jwks.json`), "file", /no such file/],
+
+  [
+    "a pattern of gateways",
+    forwarders(`[${mark}"spiffe://example.org/edge/*"]`),
+    "invalid_spiffe_id",
+    /by its own SPIFFE ID/,
+  ],
+  ["a set of gateways", forwarders(`[${mark}storefront]`), "invalid_spiffe_id", /name the gateway/],
+  ["a gateway twice", forwarders(`[spiffe://example.org/e, ${mark}spiffe://example.org/e]`), "duplicate", /twice/],
+  ["no gateways", forwarders("[]").replace("forwarders", `${mark}forwarders`), "value", /leave it out/],
+  [
+    "too many gateways",
+    forwarders(`[${many(16, (number) => `spiffe://example.org/${number}`)}, ${mark}spiffe://example.org/edge]`),
+    "bound",
+    /16 forwarders/,
+  ],
+  ["a header with a space", forward(`{ ${mark}"x user": caller.id }`), "invalid_header", /letters, digits and `-`/],
+  ["a header without a name", forward(`{ ${mark}"": caller.id }`), "invalid_header", /letters, digits and `-`/],
+  ["a header with an underscore", forward(`{ ${mark}x_user: caller.id }`), "invalid_header", /`x-user`/],
+  ["a long header", forward(`{ ${mark}${"x".repeat(65)}: caller.id }`), "invalid_header", /64 bytes/],
+  ["a pseudo-header", forward(`{ ${mark}":path": caller.id }`), "invalid_header", /sent/],
+  ...[
+    "Host",
+    "content-length",
+    "Content-Type",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+  ].map(
+    (name): Case => [
+      `the header ${name}`,
+      forward(`{ ${mark}${name}: caller.id }`),
+      "invalid_header",
+      /how a request is sent/,
+    ],
+  ),
+  ...["authorization", "Cookie"].map(
+    (name): Case => [`the header ${name}`, forward(`{ ${mark}${name}: caller.id }`), "invalid_header", /credentials/],
+  ),
+  ...["x-forwarded-client-cert", "X-Forwarded-For", "x-envoy-original-path"].map(
+    (name): Case => [`the header ${name}`, forward(`{ ${mark}${name}: caller.id }`), "invalid_header", /proxies/],
+  ),
+  ["a header twice", forward(`{ x-a: caller.id, ${mark}X-A: caller.path }`), "duplicate", /case/],
+  ["an unknown value", forward(`{ x-a: ${mark}caller.name }`), "invalid_forward", /caller\.id/],
+  ["half a claim", forward(`{ x-a: ${mark}claims.a. }`), "invalid_forward", /single dots/],
+  [
+    "too many headers",
+    forward(`{ ${many(16, (number) => `x-${number}: caller.id`)}, ${mark}x-a: caller.id }`),
+    "bound",
+    /16 headers/,
+  ],
 ];
 
 const warnings: Case[] = [
@@ -286,6 +341,21 @@ const warnings: Case[] = [
     "grant_expired",
     /remove it/,
   ],
+  [
+    "a gateway of a foreign domain",
+    forwarders(`[${mark}spiffe://exmaple.org/edge]`),
+    "caller_untrusted",
+    /did you mean `example.org`\?/,
+  ],
+  [
+    "a claim for the upstream, and no token",
+    forward(`{ x-user: ${mark}claims.sub }`).replace(
+      "    token: corp\n    scopes: [all]\n    limit: [writes, by-user]\n",
+      "",
+    ),
+    "forward_claim_unused",
+    /only removed/,
+  ],
   ["shadow mode", policy("name: shop", `name: shop\n${mark}mode: shadow`), "shadow_mode", /every request/],
 ];
 
@@ -319,11 +389,31 @@ test("endpoints are decoded as the engine decodes a request", () => {
   );
   assert.deepEqual(errors, []);
   assert.deepEqual(policy?.rules[0]?.endpoints, [
-    { methods: ["GET", "HEAD"], segments: ["a b", "é", null, null, "100%"], tail: true },
-    { methods: ["POST"], segments: ["shop.Orders", "Place"], tail: false },
-    { methods: "*", segments: [], tail: true },
-    { methods: ["GET"], segments: [], tail: false },
+    {
+      methods: ["GET", "HEAD"],
+      segments: ["a b", "é", null, null, "100%"],
+      variables: new Map([["id", 2]]),
+      tail: true,
+    },
+    { methods: ["POST"], segments: ["shop.Orders", "Place"], variables: new Map(), tail: false },
+    { methods: "*", segments: [], variables: new Map(), tail: true },
+    { methods: ["GET"], segments: [], variables: new Map(), tail: false },
   ]);
+});
+
+test("headers are set by their names in lower case, gateways are those of the list", () => {
+  const { errors, policy } = check(
+    forward("{ X-User: claims.org.id, x-caller: caller.id }").replace(
+      "[example.org]",
+      "[example.org]\n  forwarders: [spiffe://example.org/edge]",
+    ),
+  );
+  assert.deepEqual(errors, []);
+  assert.deepEqual(policy?.forwards, [
+    { header: "x-caller", value: { kind: "caller.id" } },
+    { header: "x-user", value: { kind: "claim", path: ["org", "id"] } },
+  ]);
+  assert.deepEqual(policy?.forwarders, ["spiffe://example.org/edge"]);
 });
 
 test("hosts are compared without case", () => {

@@ -83,6 +83,8 @@ const empty: Policy = {
   name: "p",
   mode: "enforce",
   trustDomains: ["example.org"],
+  forwarders: [],
+  forwards: [],
   issuers: [],
   callerSets: [],
   limits: [],
@@ -90,6 +92,7 @@ const empty: Policy = {
 };
 const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule => ({
   name,
+  file: "policy.yaml",
   line: 1,
   column: 1,
   action: "allow",
@@ -98,6 +101,7 @@ const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule 
   endpoints: endpoints.map(endpoint),
   issuers: [],
   scopes: [],
+  condition: undefined,
   limits: [],
   cost: 1,
   mode: "enforce",

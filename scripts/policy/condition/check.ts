@@ -1,0 +1,224 @@
+/** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
+import { condition_values, json_depth, token_bytes } from "../../../assembly/limits.ts";
+import * as code from "../../../assembly/policy/instructions.ts";
+import type { OnFault } from "./fault.ts";
+import { type Call, checkCall } from "./functions.ts";
+import { isSpace, type Names, type Table } from "./names.ts";
+import type { Literal, Node } from "./syntax.ts";
+import type { Term } from "./term.ts";
+import { isCompatible, join, type Type, typeName } from "./types.ts";
+
+/** Checks a tree; undefined where something in it is wrong, which is reported. */
+export class Checker {
+  readonly names: Names;
+  readonly #onFault: OnFault;
+  /** The loop whose body is being checked: its variable, and what it runs over. */
+  #loop: { variable: string; element: Type; range: Term } | undefined;
+  #elements = 0;
+  #listDepth = 0;
+
+  constructor(names: Names, onFault: OnFault) {
+    this.names = names;
+    this.#onFault = onFault;
+  }
+
+  /** A whole condition: a bool, or what may be one. */
+  condition(node: Node): Term | undefined {
+    const term = this.check(node);
+    return term !== undefined && this.#isBool(term, node, "a condition") ? term : undefined;
+  }
+
+  /** An expression of any type. */
+  check(node: Node): Term | undefined {
+    const { start, end } = node;
+    switch (node.kind) {
+      case "literal":
+        return this.#literal(node.value, node);
+      case "list":
+        return this.#list(node);
+      case "name":
+        if (this.#loop?.variable === node.name)
+          return { kind: "element", loop: this.#loop.range, type: this.#loop.element, start, end };
+        return this.names.whole(node);
+      case "select":
+        return this.#select(node);
+      case "has":
+        return this.#has(node);
+      case "logic": {
+        const operands = node.operands.map((operand) => {
+          const term = this.check(operand);
+          return term !== undefined && this.#isBool(term, operand, `\`${node.op}\``) ? term : undefined;
+        });
+        return allFound(operands)
+          ? { kind: "logic", op: node.op, operands, ends: node.ends, type: "bool", start, end }
+          : undefined;
+      }
+      case "loop":
+        return this.#macro(node);
+      case "call":
+        return this.#call(node);
+      default:
+        return undefined;
+    }
+  }
+
+  /** The table, if that is what the expression names: `request.headers` or `request.query`. */
+  tableOf(node: Node): Table | undefined {
+    if (node.kind !== "select" || (node.field !== "headers" && node.field !== "query")) return undefined;
+    return this.#spaceOf(node.operand) === "request" ? node.field : undefined;
+  }
+
+  /** Reports what is wrong with the types of an operation. */
+  mismatch(at: number, message: string): undefined {
+    this.#onFault("condition_type", at, message);
+    return undefined;
+  }
+
+  /** Reports an operation that is not supported. */
+  refuse(at: number, message: string): undefined {
+    this.#onFault("condition_unsupported", at, message);
+    return undefined;
+  }
+
+  /** Reports a text whose content is wrong. */
+  invalid(at: number, message: string): undefined {
+    this.#onFault("condition_value", at, message);
+    return undefined;
+  }
+
+  #literal(value: Literal, { start, end }: Node): Term | undefined {
+    const constant = (
+      type: Type,
+      op: number,
+      operands: Term & { kind: "constant" } extends { operands: infer O } ? O : never,
+    ): Term => ({
+      kind: "constant",
+      op,
+      operands,
+      value,
+      type,
+      start,
+      end,
+    });
+    if (value === null) return constant("null_type", code.op_null, {});
+    if (typeof value === "boolean") return constant("bool", code.op_bool, { a: value ? 1 : 0 });
+    if (typeof value === "bigint") return constant("int", code.op_int, longOperands(value));
+    if (typeof value === "number") {
+      const view = new DataView(new ArrayBuffer(8));
+      view.setFloat64(0, value, true);
+      return constant("double", code.op_double, { a: view.getUint32(0, true), b: view.getUint32(4, true) });
+    }
+    if (Buffer.byteLength(value) <= token_bytes) return constant("string", code.op_text, { text: value });
+    this.#onFault("bound", start, `a text has at most ${token_bytes} bytes`);
+    return undefined;
+  }
+
+  #list(node: Node & { kind: "list" }): Term | undefined {
+    const { start, end } = node;
+    this.#elements += node.elements.length;
+    // Reported once, where the bound is passed.
+    if (this.#elements > condition_values && this.#elements - node.elements.length <= condition_values)
+      this.#onFault("bound", start, `the lists of a condition have at most ${condition_values} elements together`);
+    this.#listDepth++;
+    if (this.#listDepth === json_depth + 1) this.#onFault("bound", start, `lists nest at most ${json_depth} deep`);
+    const elements = node.elements.map((element) => this.check(element));
+    this.#listDepth--;
+    if (!allFound(elements)) return undefined;
+    const types = elements.map(({ type }) => type);
+    return { kind: "list", elements, type: { element: types.length === 0 ? "dyn" : types.reduce(join) }, start, end };
+  }
+
+  #select(node: Node & { kind: "select" }): Term | undefined {
+    const { operand, field, at, start, end } = node;
+    const space = this.#spaceOf(operand);
+    if (space !== undefined) return this.names.member(space, node);
+    const table = this.tableOf(operand);
+    if (table !== undefined) return this.names.entry(table, "value", field, at, node);
+    const map = this.check(operand);
+    if (map === undefined) return undefined;
+    if (!isCompatible(map.type, "map"))
+      return this.mismatch(at, `${aType(map.type)} has no members, such as \`${field}\``);
+    return { kind: "unary", op: code.op_select, operands: { text: field }, operand: map, type: "dyn", start, end };
+  }
+
+  #has(node: Node & { kind: "has" }): Term | undefined {
+    const { operand, field, at, start, end } = node;
+    const space = this.#spaceOf(operand);
+    if (space === "path") return this.names.hasVariable(node);
+    if (space !== undefined)
+      return this.refuse(
+        at,
+        `\`has\` is for claims, path variables, headers and the query, not for \`${space}.${field}\``,
+      );
+    const table = this.tableOf(operand);
+    if (table !== undefined) return this.names.entry(table, "presence", field, at, node);
+    const map = this.check(operand);
+    if (map === undefined) return undefined;
+    if (!isCompatible(map.type, "map"))
+      return this.mismatch(at, `${aType(map.type)} has no members, such as \`${field}\``);
+    return { kind: "unary", op: code.op_has, operands: { text: field }, operand: map, type: "bool", start, end };
+  }
+
+  #macro(node: Node & { kind: "loop" }): Term | undefined {
+    const { name, variable, at, start, end } = node;
+    const range = this.check(node.range);
+    if (this.#loop !== undefined)
+      return this.refuse(
+        at,
+        `\`${name}\` inside another \`exists\` or \`all\` is not supported: its cost would have no bound`,
+      );
+    const element = range === undefined ? "dyn" : elementOf(range.type);
+    if (element === undefined) return this.mismatch(at, `\`${name}\` is for lists, not for ${aType(range!.type)}`);
+    // The body is checked even where the range is wrong, so that one run shows all errors.
+    this.#loop = {
+      variable,
+      element,
+      range: range ?? { kind: "list", elements: [], type: { element: "dyn" }, start, end },
+    };
+    const body = this.check(node.body);
+    this.#loop = undefined;
+    if (body === undefined || !this.#isBool(body, node.body, `\`${name}\``) || range === undefined) return undefined;
+    return { kind: "loop", name, range, body, type: "bool", start, end };
+  }
+
+  #call(node: Call): Term | undefined {
+    return checkCall(this, node);
+  }
+
+  /** `caller`, `path`, `request` or `source`, unless the loop's variable has that name. */
+  #spaceOf(node: Node): string | undefined {
+    return node.kind === "name" && node.name !== this.#loop?.variable && isSpace(node.name) ? node.name : undefined;
+  }
+
+  #isBool(term: Term, { start }: Node, what: string): boolean {
+    if (isCompatible(term.type, "bool")) return true;
+    this.mismatch(
+      start,
+      `${what} is for bool, not for ${typeName(term.type)}${term.type === "string" ? "; compare the string with `==`" : ""}`,
+    );
+    return false;
+  }
+}
+
+/** A 64-bit int as two words. */
+export function longOperands(value: bigint): { a: number; b: number } {
+  return { a: Number(BigInt.asUintN(32, value)), b: Number(BigInt.asUintN(32, value >> 32n)) };
+}
+
+/** Whether none is missing. */
+export function allFound<Found>(all: (Found | undefined)[]): all is Found[] {
+  return !all.includes(undefined);
+}
+
+/** The type with its article, for messages. */
+export function aType(type: Type): string {
+  const name = typeName(type);
+  return `${/^[aeiou]/u.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** What a loop over a value of the type meets: elements of a list, keys of a map; undefined where there are none. */
+function elementOf(type: Type): Type | undefined {
+  if (typeof type === "object") return type.element;
+  if (type === "map") return "string";
+  return type === "dyn" ? "dyn" : undefined;
+}

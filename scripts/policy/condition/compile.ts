@@ -1,0 +1,88 @@
+/** From the text of `when` to instructions: parse, check types, emit, and count what it can cost. */
+import { condition_cost, condition_instructions, condition_values } from "../../../assembly/limits.ts";
+import type { Reporter } from "../diagnostic.ts";
+import type { Located } from "../yaml.ts";
+import { Checker } from "./check.ts";
+import type { Condition } from "./condition.ts";
+import { describeConstant } from "./constant.ts";
+import { costOf } from "./cost.ts";
+import { emit } from "./emit.ts";
+import { type ConditionScope, Names } from "./names.ts";
+import { placer } from "./place.ts";
+import { parseSyntax, type Syntax } from "./syntax.ts";
+import type { Term } from "./term.ts";
+
+export type { ConditionScope } from "./names.ts";
+
+/** Compiles the `when` of a rule; undefined where there is an error, which is reported at its place in the file. */
+export function compileCondition(
+  reporter: Reporter,
+  { value: text, at: start }: Located<string>,
+  scope: ConditionScope,
+): Condition | undefined {
+  const placeOf = placer(reporter.source.text, start, text);
+  let failed = false;
+  const onFault = (code: string, at: number, message: string): void => {
+    failed = true;
+    reporter.error(code, placeOf(at), message);
+  };
+  const onWarning = (code: string, at: number, message: string): void => reporter.warn(code, placeOf(at), message);
+  try {
+    const syntax = parseSyntax(text, onFault);
+    if (syntax === undefined) return undefined;
+    checkComments(syntax, reporter, placeOf, onFault);
+    const names = new Names(scope, onFault, onWarning);
+    const term = new Checker(names, onFault).condition(syntax.root);
+    if (term === undefined || failed) return undefined;
+    const { instructions, depth } = emit(term);
+    if (instructions.length > condition_instructions)
+      onFault(
+        "bound",
+        0,
+        `a condition has at most ${condition_instructions} instructions, and this one ${instructions.length}; make it two rules`,
+      );
+    if (depth > condition_values)
+      onFault("bound", 0, `a condition holds at most ${condition_values} values at a time, and this one ${depth}`);
+    const costUnits = checkCost(term, text, onFault);
+    if (failed) return undefined;
+    names.finish();
+    const constant = describeConstant(term);
+    if (constant !== undefined) onWarning("condition_constant", 0, constant);
+    return { text, instructions, variables: names.variables, usesClaims: names.usesClaims, costUnits };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    onFault("bound", 0, "the condition is nested too deeply");
+    return undefined;
+  }
+}
+
+function checkCost(term: Term, text: string, onFault: (code: string, at: number, message: string) => void): number {
+  const { units, dearest } = costOf(term);
+  if (units <= condition_cost) return units;
+  const part = text.slice(dearest.term.start, dearest.term.end).replace(/\s+/gu, " ");
+  const shown = part.length > 80 ? `${part.slice(0, 79)}…` : part;
+  const often = dearest.rounds > 1 ? `, for it is evaluated for each of up to ${dearest.rounds} elements` : "";
+  onFault(
+    "condition_cost",
+    dearest.term.start,
+    `the condition can cost ${units} units, and at most ${condition_cost} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}`,
+  );
+  return units;
+}
+
+/** YAML joins the lines of a scalar in most styles: a comment would take away the lines after it, and so loosen the condition. */
+function checkComments(
+  { comments }: Syntax,
+  { source }: Reporter,
+  placeOf: (offset: number) => number,
+  onFault: (code: string, at: number, message: string) => void,
+): void {
+  for (const { start, end } of comments) {
+    if (!/[\r\n]/u.test(source.text.slice(placeOf(start), placeOf(end - 1)))) continue;
+    onFault(
+      "condition_syntax",
+      start,
+      "YAML joins these lines, so this comment takes the lines after it away; write `when: |`",
+    );
+  }
+}

@@ -1,0 +1,29 @@
+/** A checked condition: every name known, every type sound, each operation one of the engine's. */
+import type { Range } from "./syntax.ts";
+import type { Type } from "./types.ts";
+
+/** Operands of an instruction, as condition.ts has them. */
+export interface Operands {
+  text?: string | Uint8Array;
+  a?: number;
+  b?: number;
+  c?: number;
+}
+
+/** A constant's value, for analysis: timestamps and durations count in nanoseconds. */
+export type ConstantValue = null | boolean | bigint | number | string;
+
+/** An expression that leaves one value on the stack. */
+export type Term = Range & { type: Type } & (
+    | { kind: "constant"; op: number; operands: Operands; value: ConstantValue }
+    | { kind: "list"; elements: Term[] }
+    /** Reads a part of the request. `bytes`: the longest text it can be; `units`: what finding it costs. */
+    | { kind: "load"; op: number; operands: Operands; bytes: number; units: number; safe: boolean }
+    /** The loop's element. */
+    | { kind: "element"; loop: Term }
+    | { kind: "unary"; op: number; operands: Operands; operand: Term }
+    | { kind: "binary"; op: number; left: Term; right: Term }
+    | { kind: "logic"; op: "&&" | "||"; operands: Term[]; ends: number[] }
+    | { kind: "choose"; condition: Term; yes: Term; no: Term }
+    | { kind: "loop"; name: "exists" | "all"; range: Term; body: Term }
+  );

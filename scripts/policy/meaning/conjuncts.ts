@@ -1,0 +1,4 @@
+/** PLACEHOLDER */
+export function normalConjuncts(text: string): string[] {
+  return text.split("&&").map((one) => one.trim());
+}

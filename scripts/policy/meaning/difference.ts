@@ -1,0 +1,160 @@
+/** The difference of two policies as `sallyport diff` tells it. */
+import type { Policy, Rule } from "../model.ts";
+import { compare } from "../order.ts";
+import type { Access } from "./access.ts";
+import { type Compared, compareRules, type Finding } from "./compare.ts";
+import type { Conditions } from "./conditions.ts";
+import type { Part } from "./nesting.ts";
+import { comparePolicyWide, matchIssuers, matchLimits, type PolicyChange } from "./policywide.ts";
+import type { Place } from "./regions.ts";
+
+/** One way to be admitted: all of it must hold. What is left out is not asked for. */
+export interface ConditionWords {
+  /** Names of issuers, of which one must have issued the token. */
+  token?: string[];
+  scopes?: string[];
+  when?: string[];
+  starts?: string;
+  expires?: string;
+  limits?: { name: string; cost: number }[];
+  /** Parts of rules that are only compared for equality. */
+  others?: string[];
+  /** Conditions of deny rules: none of these may hold. */
+  unless?: ConditionWords[];
+}
+
+/** Who has another access than before to what. */
+export interface AccessChange {
+  callers: string[];
+  /** Empty: every host. */
+  hosts: string[];
+  endpoints: string[];
+  /** Ways to be admitted now; empty: none. */
+  conditions: ConditionWords[];
+  /** Ways to be admitted before; left out where there were none. */
+  was?: ConditionWords[];
+  /** What lies within the callers, hosts and endpoints and is not meant. */
+  except?: { callers?: string[]; hosts?: string[]; endpoints?: string[] };
+  /** The patterns cross each other too often to be compared one by one: there may be less to it. */
+  unsure?: true;
+}
+
+/** Everything that two policies say differently. */
+export interface PolicyDifference {
+  gained: AccessChange[];
+  lost: AccessChange[];
+  /** Other conditions, of which neither can be shown to be the weaker. */
+  changed: AccessChange[];
+  policy: PolicyChange[];
+}
+
+/** Compares policies by what they mean. */
+export function comparePolicies(before: Policy, after: Policy): PolicyDifference {
+  const issuers = matchIssuers(before, after);
+  const limits = matchLimits(before, after);
+  const own = (name: string): string => name;
+  const older: Compared = { policy: before, naming: { issuer: issuers.nameOf, limit: limits.nameOf } };
+  const newer: Compared = { policy: after, naming: { issuer: own, limit: own } };
+  const findings = compareRules(older, newer, (rule) => (rule.mode === "enforce" ? rule : undefined));
+  const of = (wanted: Finding["verdict"]["difference"]): AccessChange[] =>
+    findings
+      .filter(({ verdict }) => verdict.difference === wanted)
+      .map(toChange)
+      .sort(byCallers);
+  const policy = comparePolicyWide(before, after, issuers, limits);
+  for (const action of ["allow", "deny"] as const) {
+    // What rules in shadow mode would admit, or deny, is compared as if they were allow rules on their own.
+    const shadowed = (rule: Rule): Rule | undefined =>
+      rule.mode === "shadow" && rule.action === action ? { ...rule, action: "allow" } : undefined;
+    if (compareRules(older, newer, shadowed).length === 0) continue;
+    const count = ({ rules }: Policy): string => `${rules.filter((rule) => shadowed(rule) !== undefined).length}`;
+    policy.push({ what: `${action} rules in shadow mode`, before: count(before), after: count(after), gain: false });
+  }
+  return { gained: of("gained"), lost: of("lost"), changed: of("changed"), policy };
+}
+
+/** Whether more may be admitted than before; conditions that cannot be compared count. */
+export function hasGain({ gained, changed, policy }: PolicyDifference): boolean {
+  return gained.length > 0 || changed.length > 0 || policy.some(({ gain }) => gain);
+}
+
+/** Whether the policies mean the same. */
+export function isSame({ gained, lost, changed, policy }: PolicyDifference): boolean {
+  return gained.length + lost.length + changed.length + policy.length === 0;
+}
+
+function byCallers(a: AccessChange, b: AccessChange): number {
+  return compare(a.callers.join(), b.callers.join()) || compare(a.endpoints.join(), b.endpoints.join());
+}
+
+function toChange({ verdict, callers, hosts, endpoints }: Finding): AccessChange {
+  const was = wordsOf(verdict.before);
+  const joined = joinMethods(endpoints);
+  const except = {
+    ...exceptOf("callers", callers),
+    ...exceptOf("hosts", hosts),
+    ...exceptOf("endpoints", joined),
+  };
+  return {
+    callers: callers.map(({ text }) => text).sort(compare),
+    hosts: hosts.map(({ text }) => text).sort(compare),
+    endpoints: joined.map(({ text }) => text),
+    conditions: wordsOf(verdict.after),
+    ...(was.length > 0 && { was }),
+    ...(Object.keys(except).length > 0 && { except }),
+    ...(verdict.isUnsure && { unsure: true }),
+  };
+}
+
+function exceptOf<Key extends string>(key: Key, parts: readonly Part[]): Partial<Record<Key, string[]>> {
+  const except = [...new Set(parts.flatMap((part) => part.except))].sort(compare);
+  return except.length === 0 ? {} : ({ [key]: except } as Partial<Record<Key, string[]>>);
+}
+
+/** Endpoints of one path as one, in the order of paths. What is excepted names its methods too. */
+function joinMethods(places: readonly Place[]): Part[] {
+  const byPath = new Map<string, Place & { methods: string[] }>();
+  for (const place of places) {
+    const { method, path, except, exceptMethods } = place;
+    const key = `${path} ${method === "*" ? "*" : ""} ${except.join()} ${exceptMethods.join()}`;
+    const known = byPath.get(key);
+    if (known === undefined) byPath.set(key, { ...place, methods: [method] });
+    else known.methods.push(method);
+  }
+  return [...byPath.values()]
+    .sort((a, b) => compare(a.path, b.path))
+    .map(({ methods, path, except, exceptMethods }) => {
+      const joined = methods.sort(compare).join("|");
+      const without = exceptMethods.length === 0 ? [] : [`${exceptMethods.sort(compare).join("|")} ${path}`];
+      return { text: `${joined} ${path}`, except: [...except.map((other) => `${joined} ${other}`), ...without] };
+    });
+}
+
+/** Alternatives in words; those that differ in the issuer alone are one. */
+function wordsOf({ alternatives, unless }: Access): ConditionWords[] {
+  const denied = unless.map((one) => conditionWords(one));
+  const joined = new Map<string, ConditionWords>();
+  for (const alternative of alternatives) {
+    const words = conditionWords(alternative);
+    const { token = [], ...rest } = words;
+    const key = `${token.length === 0} ${JSON.stringify(rest)}`;
+    const known = joined.get(key);
+    if (known === undefined) joined.set(key, { ...words, ...(denied.length > 0 && { unless: denied }) });
+    else known.token?.push(...token);
+  }
+  return [...joined.values()];
+}
+
+function conditionWords(conditions: Conditions): ConditionWords {
+  const { issuers, scopes, when, startsSeconds, expiresSeconds, charges, others } = conditions;
+  const time = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+  return {
+    ...(issuers.length > 0 && { token: [...issuers] }),
+    ...(scopes.length > 0 && { scopes: [...scopes].sort(compare) }),
+    ...(when.length > 0 && { when: when.map(({ text }) => text).sort(compare) }),
+    ...(startsSeconds > 0 && { starts: time(startsSeconds) }),
+    ...(expiresSeconds > 0 && { expires: time(expiresSeconds) }),
+    ...(charges.length > 0 && { limits: charges.map(({ limit, cost }) => ({ name: limit, cost })) }),
+    ...(others.length > 0 && { others: [...others] }),
+  };
+}

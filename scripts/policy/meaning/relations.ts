@@ -1,0 +1,76 @@
+/**
+ * When one pattern of a policy holds all that another does. Caller patterns, and host patterns, are nested or apart: two
+ * of them never overlap in part, so what is wider than one can be listed. Paths with wildcards do overlap (paths.ts).
+ */
+import type { CallerPattern } from "../spiffe.ts";
+import type { HostPattern } from "../values.ts";
+
+/** Path segments, as an endpoint has them: null stands for any one segment, `tail` for any number of further ones. */
+export interface PathPattern {
+  segments: readonly (string | null)[];
+  tail: boolean;
+}
+
+/** One method, or "*" for every one. */
+export type Method = string;
+
+/** The patterns that hold all of one, itself left out, as texts from the narrowest to the trust domain. */
+export function widerCallers({ kind, text, segments }: CallerPattern): string[] {
+  const wider: string[] = [];
+  const above = (id: string): string => id.slice(0, id.lastIndexOf("/"));
+  let base = text;
+  let left = segments;
+  if (kind === "exact") {
+    base = above(base);
+    left--;
+    wider.push(`${base}/*`, `${base}/**`);
+  } else if (kind === "child") {
+    wider.push(`${base}/**`);
+  }
+  for (; left > 0; left--) {
+    base = above(base);
+    wider.push(`${base}/**`);
+  }
+  return wider;
+}
+
+/** A host pattern as it is written in a policy. */
+export function hostText({ kind, text }: HostPattern): string {
+  return kind === "exact" ? text : `*.${text}`;
+}
+
+/** The patterns that hold all of one, itself left out, as texts from the narrowest to the widest. */
+export function widerHosts({ text }: HostPattern): string[] {
+  const wider: string[] = [];
+  for (let dot = text.indexOf("."); dot >= 0; dot = text.indexOf(".", dot + 1)) wider.push(`*.${text.slice(dot + 1)}`);
+  return wider;
+}
+
+/** Whether every host of `narrow` is one of `wide`; no pattern at all stands for every host. */
+export function hostsCover(wide: readonly HostPattern[], narrow: readonly HostPattern[]): boolean {
+  if (wide.length === 0) return true;
+  if (narrow.length === 0) return false;
+  const texts = new Set(wide.map(hostText));
+  return narrow.every((host) => texts.has(hostText(host)) || widerHosts(host).some((text) => texts.has(text)));
+}
+
+/** Whether every path of `narrow` is one of `wide`. */
+export function pathCovers(wide: PathPattern, narrow: PathPattern): boolean {
+  const { length } = wide.segments;
+  if (wide.tail ? narrow.segments.length < length : narrow.tail || narrow.segments.length !== length) return false;
+  return wide.segments.every((segment, place) => segment === null || segment === narrow.segments[place]);
+}
+
+/** Whether every method of `narrow` is one of `wide`. */
+export function methodsCover(wide: readonly string[] | "*", narrow: readonly string[] | "*"): boolean {
+  if (wide === "*") return true;
+  return narrow !== "*" && narrow.every((method) => wide.includes(method));
+}
+
+/**
+ * Whether a deny rule for one method denies a request with another: in any case, since there are upstreams that read
+ * `delete` as `DELETE`.
+ */
+export function deniesMethod(denied: Method, method: string): boolean {
+  return denied === "*" || denied === method || denied === method.toUpperCase();
+}

@@ -1,0 +1,297 @@
+/**
+ * Shapes: what may stand at a place of a YAML file, said once. A shape reads a node into a typed value, reporting what
+ * is something else, and has the JSON Schema that tells editors the same.
+ */
+import { didYouMean } from "./suggest.ts";
+import type { Field, Located, Reader, Slot } from "./yaml.ts";
+
+/** JSON Schema, draft-07. It may admit what the compiler refuses, but refuses nothing that the compiler admits. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** What may stand at a place. */
+export interface Shape<T> {
+  readonly schema: Schema;
+  /**
+   * Reads what stands at a slot; undefined where it is something else, which is reported.
+   * @param what how messages call it
+   */
+  read(reader: Reader, slot: Slot, what: string): T | undefined;
+}
+
+/** What a shape reads. */
+export type Read<S> = S extends Shape<infer T> ? T : never;
+
+/** A key that this version has. */
+export interface Key<T> {
+  shape: Shape<T>;
+  isRequired: boolean;
+  description: string;
+  more: KeyDetails;
+}
+
+/** What else there is to say about a key. */
+interface KeyDetails {
+  default?: unknown;
+  examples?: readonly unknown[];
+  /** How a message about its absence shows it, as YAML. */
+  asIn?: string;
+}
+
+/** A key of the language that this version does not have. */
+export interface LaterKey {
+  /** What it would do, for the message; empty where the name says it. */
+  later: string;
+  /** The required key whose absence it excuses. */
+  standsFor: string | undefined;
+}
+
+type Keys = Readonly<Record<string, Key<unknown> | LaterKey>>;
+
+/** What a mapping reads: its keys, each undefined where it is absent or wrong, and where it begins. */
+export type Values<K extends Keys> = { at: number } & {
+  -readonly [N in keyof K as K[N] extends Key<unknown> ? N : never]: K[N] extends Key<infer T> ? T | undefined : never;
+};
+
+/** A mapping of known keys. */
+export interface Mapping<K extends Keys> extends Shape<Values<K>> {
+  readonly keys: K;
+  /** @param without a key whose value is read elsewhere */
+  read(reader: Reader, slot: Slot, what: string, without?: string): Values<K> | undefined;
+}
+
+/** An entry of a mapping whose keys are names. */
+export interface Named<T> {
+  name: Located<string>;
+  /** Undefined when it is something else, which has been reported. */
+  value: T | undefined;
+}
+
+/** A key that must be there. */
+export function required<T>(shape: Shape<T>, description: string, more: KeyDetails = {}): Key<T> {
+  return { shape, isRequired: true, description, more };
+}
+
+/** A key that may be there. */
+export function optional<T>(shape: Shape<T>, description: string, more: KeyDetails = {}): Key<T> {
+  return { shape, isRequired: false, description, more };
+}
+
+/** A key that is refused until a later version has it. @param standsFor the required key whose absence it excuses */
+export function later(what = "", standsFor?: string): LaterKey {
+  return { later: what, standsFor };
+}
+
+/** Says that part of the language is not of this version: to leave out a condition would be to admit. */
+function unsupported(reader: Reader, at: number, what: string): undefined {
+  const message = `${what} is not supported in this version; the policy is refused, since to ignore it could admit more than you meant`;
+  reader.reporter.error("unsupported", at, message);
+  return undefined;
+}
+
+/** What is known of a text. The compiler checks it later, with messages of its own; here it goes into the schema. */
+interface TextForm {
+  pattern?: RegExp;
+  words?: readonly string[];
+  /** An example for messages. */
+  like?: string;
+}
+
+/** Text. */
+export function text({ pattern, words, like }: TextForm = {}): Shape<Located<string>> {
+  const hint = like === undefined ? "" : ` (such as \`${like}\`)`;
+  return {
+    schema: { type: "string", ...(pattern && { pattern: pattern.source }), ...(words && { enum: words }) },
+    read: (reader, slot, what) => reader.text(slot, what + hint),
+  };
+}
+
+/** A whole number. */
+export function integer(least: number, most: number): Shape<Located<number>> {
+  return {
+    schema: { type: "integer", minimum: least, maximum: most },
+    read: (reader, slot, what) => reader.integer(slot, what, least, most),
+  };
+}
+
+/** `true` or `false`. @param unsupportedValue the one of them that this version does not have */
+export function boolean(unsupportedValue?: boolean): Shape<Located<boolean>> {
+  return {
+    schema: unsupportedValue === undefined ? { type: "boolean" } : { type: "boolean", const: !unsupportedValue },
+    read(reader, slot, what) {
+      const found = reader.boolean(slot, what);
+      if (found === undefined || found.value !== unsupportedValue) return found;
+      return unsupported(reader, slot.at, choice(what, String(found.value)));
+    },
+  };
+}
+
+/** One of a few words. Its place is that of its key. @param laterWords those that this version does not have */
+export function word<const T extends string>(
+  words: readonly T[],
+  laterWords: readonly string[] = [],
+): Shape<Located<T>> {
+  const list = [...words, ...laterWords].map((one) => `\`${one}\``).join(" or ");
+  return {
+    schema: { type: "string", enum: words },
+    read(reader, slot, what) {
+      const found = reader.text(slot, what);
+      if (found === undefined) return undefined;
+      const value = words.find((one) => one === found.value);
+      if (value !== undefined) return { value, at: slot.at };
+      if (laterWords.includes(found.value)) return unsupported(reader, slot.at, choice(what, found.value));
+      reader.reporter.error("value", found.at, `${what} is ${list}, not \`${found.value}\``);
+      return undefined;
+    },
+  };
+}
+
+/** A key with its value, as it would be written. */
+function choice(what: string, value: string): string {
+  return `\`${what.replaceAll("`", "")}: ${value}\``;
+}
+
+/** What messages say about a list. */
+interface ListWords {
+  /** How they call an item. */
+  item?: string;
+  /** What is wrong with an empty list, and the way out: it follows "`key` is empty". None, and it may be empty. */
+  empty?: string;
+}
+
+/** A list. Its place is that of its key. */
+export function list<T>(shape: Shape<T>, { item, empty }: ListWords = {}): Shape<Located<T[]>> {
+  return {
+    schema: { type: "array", items: shape.schema, ...(empty !== undefined && { minItems: 1 }) },
+    read(reader, slot, what) {
+      const items = reader.items(slot, what);
+      if (items === undefined) return undefined;
+      if (items.length === 0 && empty !== undefined)
+        reader.reporter.error("value", slot.at, `${what} is empty${empty}`);
+      const values: T[] = [];
+      for (const one of items) {
+        const value = shape.read(reader, one, item ?? `an item of ${what}`);
+        if (value !== undefined) values.push(value);
+      }
+      return { value: values, at: slot.at };
+    },
+  };
+}
+
+/** A list, or one item without brackets. */
+export function oneOrMany<T>(shape: Shape<T>, words: ListWords = {}): Shape<Located<T[]>> {
+  const many = list(shape, words);
+  return {
+    schema: { anyOf: [shape.schema, many.schema] },
+    read(reader, slot, what) {
+      if (reader.isList(slot)) return many.read(reader, slot, what);
+      const value = shape.read(reader, slot, what);
+      return value === undefined ? undefined : { value: [value], at: slot.at };
+    },
+  };
+}
+
+/** A mapping from names to things of one shape. @param kind how messages call one; @param pattern of the names */
+export function named<T>(kind: string, shape: Shape<T>, pattern: RegExp): Shape<Named<T>[]> {
+  return {
+    schema: { type: "object", additionalProperties: shape.schema, propertyNames: { pattern: pattern.source } },
+    read: (reader, slot, what) =>
+      reader.entries(slot, what)?.map((field) => ({
+        name: { value: field.name, at: field.at },
+        value: shape.read(reader, field, `${kind} \`${field.name}\``),
+      })),
+  };
+}
+
+/**
+ * A shape of which this version admits only some values.
+ * @param schema what JSON Schema says of those
+ * @param fault what is not supported about a value, undefined where it is
+ */
+export function only<T>(shape: Shape<T>, schema: Schema, fault: (value: T) => string | undefined): Shape<T> {
+  return {
+    schema: { ...shape.schema, ...schema },
+    read(reader, slot, what) {
+      const value = shape.read(reader, slot, what);
+      const message = value === undefined ? undefined : fault(value);
+      return message === undefined ? value : unsupported(reader, slot.at, message);
+    },
+  };
+}
+
+/**
+ * A mapping of known keys; others are reported.
+ * @param elsewhere keys that belong into another file, with what a message says about that
+ */
+export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<string, string> = new Map()): Mapping<K> {
+  const names = Object.keys(keys);
+  const here = names.filter((name) => !("later" in keys[name]!));
+  const needed = names.filter((name) => here.includes(name) && (keys[name] as Key<unknown>).isRequired);
+  const blank = Object.fromEntries(here.map((name) => [name, undefined]));
+  const readField = (reader: Reader, field: Field, what: string): unknown => {
+    const key = Object.hasOwn(keys, field.name) ? keys[field.name]! : undefined;
+    if (key === undefined) {
+      const message =
+        elsewhere.get(field.name) ?? `${what} has no key \`${field.name}\`${didYouMean(field.name, names)}`;
+      reader.reporter.error("unknown_key", field.at, message);
+    } else if ("later" in key) {
+      unsupported(reader, field.at, `\`${field.name}\`${key.later === "" ? "" : ` (${key.later})`}`);
+    } else return key.shape.read(reader, field, `\`${field.name}\``);
+    return undefined;
+  };
+  return {
+    keys,
+    schema: mappingSchema(keys),
+    read(reader, slot, what, without) {
+      const fields = reader.entries(slot, what);
+      if (fields === undefined) return undefined;
+      const values: Record<string, unknown> = { at: slot.at, ...blank };
+      for (const field of fields) {
+        if (field.name === without) continue;
+        const value = readField(reader, field, what);
+        if (value !== undefined) values[field.name] = value;
+      }
+      for (const name of needed) {
+        if (fields.some((field) => field.name === name || standsFor(keys, field.name) === name)) continue;
+        const { asIn } = (keys[name] as Key<unknown>).more;
+        const hint = asIn === undefined ? "" : `, as in \`${asIn}\``;
+        reader.reporter.error("missing_key", slot.at, `${what} needs \`${name}\`${hint}`);
+      }
+      return values as Values<K>;
+    },
+  };
+}
+
+/** The required key that a key excuses. */
+function standsFor(keys: Keys, name: string): string | undefined {
+  const key = Object.hasOwn(keys, name) ? keys[name]! : undefined;
+  return key !== undefined && "later" in key ? key.standsFor : undefined;
+}
+
+function mappingSchema(keys: Keys): Schema {
+  const properties: Record<string, Schema> = {};
+  const needed: string[] = [];
+  for (const [name, key] of Object.entries(keys)) {
+    if ("later" in key) continue;
+    const { shape, description, more } = key;
+    properties[name] = {
+      ...described(description),
+      ...shape.schema,
+      ...(more.default !== undefined && { default: more.default }),
+      ...(more.examples && { examples: more.examples }),
+    };
+    if (key.isRequired) needed.push(name);
+  }
+  return {
+    type: "object",
+    properties,
+    ...(needed.length > 0 && { required: needed }),
+    additionalProperties: false,
+  };
+}
+
+/** A description for every editor, and as Markdown for those that render it. */
+export function described(description: string): Schema {
+  return description.includes("`")
+    ? { description: description.replaceAll("`", ""), markdownDescription: description }
+    : { description };
+}

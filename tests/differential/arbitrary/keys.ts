@@ -1,0 +1,105 @@
+/**
+ * Keys of the issuers, made anew for each run, so that no private key lies in the repository; and tokens, which are kept,
+ * since signing is what costs.
+ */
+import { generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+interface Pair {
+  publicKey: KeyObject;
+  privateKey: KeyObject;
+}
+
+const ec = (namedCurve: string): Pair => generateKeyPairSync("ec", { namedCurve });
+const rsa = (): Pair => generateKeyPairSync("rsa", { modulusLength: 2048 });
+
+/** By name; `stranger` is nobody's. */
+const pairs: Record<string, Pair> = {
+  "corp-ec": ec("P-256"),
+  "corp-ec-2": ec("P-256"),
+  "corp-rsa": rsa(),
+  "partner-ec": ec("P-256"),
+  "partner-384": ec("P-384"),
+  "twin-ec": ec("P-256"),
+  stranger: ec("P-256"),
+};
+export const keyNames = Object.keys(pairs);
+
+/** Members of each key set: the key, and what the set says of it. */
+const sets: Record<string, [name: string, members: JsonWebKey][]> = {
+  corp: [
+    ["corp-ec", { kid: "e1" }],
+    ["corp-rsa", { kid: "r1", use: "sig" }],
+    ["corp-ec-2", { kid: "e2", alg: "ES256" }],
+  ],
+  partner: [
+    ["partner-ec", {}],
+    ["partner-384", { kid: "p384", alg: "ES384" }],
+    ["stranger", { kid: "enc", use: "enc" }],
+  ],
+  // The same key ID as one of corp's, and another key.
+  twin: [["twin-ec", { kid: "e1" }]],
+};
+
+/** Writes the key sets into a folder of its own, which policies name them in. */
+export function writeKeySets(): string {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-differential-"));
+  for (const [name, members] of Object.entries(sets)) {
+    const keys = members.map(([key, more]) => ({ ...pairs[key]!.publicKey.export({ format: "jwk" }), ...more }));
+    writeFileSync(join(folder, `${name}.jwks.json`), JSON.stringify({ keys }));
+  }
+  return folder;
+}
+
+/** What a token is made of. */
+export interface TokenParts {
+  /** Members of the header and claims of the payload, as JSON, in order. */
+  header: readonly (readonly [name: string, json: string])[];
+  claims: readonly (readonly [name: string, json: string])[];
+  key: string;
+  /** What is done to the finished token. */
+  damage: "none" | "signature" | "payload" | "cut" | "longer" | "padded" | "huge";
+}
+
+const minted = new Map<string, string>();
+
+/** Signs a token; the same parts give the same token. */
+export function mint(parts: TokenParts): string {
+  const id = JSON.stringify(parts);
+  let token = minted.get(id);
+  if (token === undefined) {
+    token = make(parts);
+    if (minted.size > 20_000) minted.clear();
+    minted.set(id, token);
+  }
+  return token;
+}
+
+const encode = (members: TokenParts["claims"]): string =>
+  Buffer.from(`{${members.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`).toString("base64url");
+
+function make({ header, claims, key, damage }: TokenParts): string {
+  const input = `${encode(header)}.${encode(claims)}`;
+  const algorithm = header.find(([name]) => name === "alg")?.[1] ?? "";
+  const hash = `sha${/(256|384|512)"$/u.exec(algorithm)?.[1] ?? "256"}`;
+  const options = { key: pairs[key]!.privateKey, dsaEncoding: "ieee-p1363" } as const;
+  const token = `${input}.${sign(hash, Buffer.from(input), options).toString("base64url")}`;
+  switch (damage) {
+    case "signature":
+      return token.replace(/.{4}$/u, (end) => (end[0] === "A" ? "BBBB" : "AAAA"));
+    case "payload":
+      return token.replace(/\.[^.]*\./u, `.${encode([...claims, ["sub", '"mallory"']])}.`);
+    case "cut":
+      return token.slice(0, token.lastIndexOf("."));
+    case "longer":
+      return `${token}.AAAA`;
+    case "padded":
+      return `${token}=`;
+    case "huge":
+      return token + "A".repeat(8192);
+    default:
+      return token;
+  }
+}

@@ -1,0 +1,139 @@
+/** Random requests: most have a chance of meeting a rule, and some are hostile. */
+import * as fc from "fast-check";
+import type { Arrived } from "../reference/request.ts";
+
+/** A request, and what comes before it. */
+export interface Step {
+  /** Which of the scenario's tokens it carries, if any. */
+  token: number | null;
+  /** So long after the request before. */
+  afterMilliseconds: number;
+  request: Arrived;
+}
+
+/** More tokens than these a scenario does not have. */
+export const most_tokens = 8;
+
+const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
+const mostly = <T>(first: fc.Arbitrary<T>, other: fc.Arbitrary<T>, weight: number): fc.Arbitrary<T> =>
+  fc.oneof({ arbitrary: first, weight }, { arbitrary: other, weight: 1 });
+
+export const ids = ["a", "b", "a/x", "a/y", "a/x/1"].map((path) => `spiffe://example.org/${path}`);
+const caller = mostly(
+  some<string | null>(...ids, ...ids, "spiffe://partner.net/p/q", "spiffe://example.org/c/d/e"),
+  some<string | null>(
+    null,
+    null,
+    "spiffe://elsewhere.example/x",
+    "spiffe://example.org",
+    "spiffe://example.org/",
+    "spiffe://example.org/a/",
+    "spiffe://example.org//a",
+    "spiffe://example.org/a/../b",
+    "spiffe://Example.org/a",
+    "spiffe://example.org:8443/a",
+    "spiffe://example.org/%61",
+    "spiffe://example.org/a?x",
+    "SPIFFE://example.org/a",
+    "https://example.org/a",
+    `spiffe://example.org/${"a".repeat(2048)}`,
+  ),
+  6,
+);
+
+const source = some(
+  "10.1.2.3",
+  "10.1.2.3:443",
+  "192.0.2.7:5000",
+  "2001:db8::1",
+  "[2001:db8::2]:443",
+  "::ffff:10.0.0.1",
+);
+const method = mostly(
+  some("GET", "GET", "GET", "POST", "POST", "PUT", "DELETE"),
+  some("HEAD", "PATCH", "get", "Delete", "BREW", "brew", "", "GET POST", "G\u00c9T", "X".repeat(33)),
+  25,
+);
+const host = mostly(
+  some("example.org", "api.example.org", "x.y.example.org", "API.Example.org:8443", "api.example.org.", "other.net"),
+  some(
+    "",
+    "a..example.org",
+    "user@example.org",
+    "example.org:80a",
+    "[::1]:443",
+    ".example.org",
+    "example.org,b",
+    "[::1",
+  ),
+  40,
+);
+const segment = mostly(
+  some("a", "b", "a", "b", "c"),
+  some("d", "A", "%61", "%C3%A9", "e", "*", "%2A", "{x}", "a%20b"),
+  5,
+);
+const segments = fc.oneof(
+  some("/a", "/a/b", "/b", "/a/c", "/b/a", "/"),
+  fc.array(segment, { maxLength: 4, size: "+1" }).map((parts) => `/${parts.join("/")}`),
+);
+const path = mostly(
+  mostly(segments, some("/shop.Orders/Create", "/shop.Orders/List"), 10),
+  some(
+    "", "a", "*", "//a", "/a/", "/a//b", "/./a", "/a/..", "/a/%2e%2e/b", "/%2E/a", "/a%2Fb", "/a%5cb", "/a\\b", "/a;b", "/a%3Bb",
+    "/a%00", "/a%2561", "/%25%36%31", "/a%", "/a%4", "/a%zz", "/%C3", "/%FF/a", "/a#b", "/a b", "/\u00e9", "/a%25", "/..a", "/a/b.",
+  ), // biome-ignore format: one way to be ambiguous a word
+  16,
+);
+const query = mostly(
+  some("", "", "?q=1", "?q=a", "?q=a%20b&r=1", "?r=b&q=%C3%A9", "?q", "?q=&r=2", "?%71=a", "?x=/..//;"),
+  some(
+    "?q=1&q=2",
+    "?q=a+b",
+    "?q=1;r=2",
+    "?q=%zz",
+    "?q=%FF",
+    "?%zz=1&q=1",
+    "?r=a+b&q=1",
+    "?q+=1",
+    "?",
+    "?&&q=1&",
+    "?=1&q=2",
+  ),
+  3,
+);
+const header = fc.tuple(
+  some("x-a", "x-b", "x-tier"),
+  mostly(some("a", "b", "1", "10.1.2.3", "gold"), some("", "\u00c3\u00a9", "\u00e9", "a, b"), 8),
+);
+const odd_headers: (readonly [string, string])[][] = [
+  [["content-type", "application/grpc"]],
+  [["authorization", "Basic YWxpY2U6"]],
+  [["authorization", "bearer x.y.z"]],
+  [["authorization", "Bearer "]],
+  [["authorization", "Bearer x"], ["authorization", "Bearer y"]],
+]; // biome-ignore format: one case a line
+const headers = fc
+  .tuple(
+    fc.array(header, { maxLength: 3 }),
+    mostly(fc.constant<(readonly [string, string])[]>([]), some(...odd_headers), 15),
+  )
+  .map(([plain, odd]) => [...plain, ...odd]);
+
+export const someStep: fc.Arbitrary<Step> = fc
+  .record({
+    token: fc.option(fc.nat(most_tokens - 1), { freq: 6 }),
+    afterMilliseconds: some(0, 0, 0, 0, 0, 0, 0, 1, 250, 500, 1000, 7000),
+    caller,
+    source,
+    method,
+    host,
+    path,
+    query,
+    headers,
+  })
+  .map(({ token, afterMilliseconds, path: plain, query: asked, ...request }) => ({
+    token,
+    afterMilliseconds,
+    request: { ...request, path: plain + asked },
+  }));

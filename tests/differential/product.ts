@@ -1,0 +1,68 @@
+/** The product's answers: the whole compiler over a policy's files, then the engine that ships, in the Node host. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Evaluator, pluginConfiguration, type Verdict } from "../../scripts/evaluate/engine.ts";
+import { PluginHost } from "../../scripts/host/plugin.ts";
+import { type ForeignFunction, verifySignature } from "../../scripts/host/signature.ts";
+import { compilePolicyFile, loadEngine } from "../../scripts/policy/build.ts";
+import { PolicyError } from "../../scripts/policy/diagnostic.ts";
+import type { PolicyText } from "./arbitrary/policies.ts";
+import type { Arrived } from "./reference/request.ts";
+
+const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
+
+/** Verifying is what costs most, and the same tokens come again and again. */
+const verified = new Map<string, ReturnType<ForeignFunction>>();
+const rememberingVerify: ForeignFunction = (argument) => {
+  const id = Buffer.from(argument).toString("latin1");
+  let result = verified.get(id);
+  if (result === undefined) {
+    result = verifySignature(argument);
+    if (verified.size > 10_000) verified.clear();
+    verified.set(id, result);
+  }
+  return result;
+};
+
+/** Writes a policy's files and compiles them; undefined where the policy passes a bound. Throws PolicyError. */
+export function compileText(text: PolicyText, folder: string): Uint8Array | undefined {
+  const path = join(folder, "policy.yaml");
+  writeFileSync(path, text.main);
+  for (const [name, part] of Object.entries(text.included)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), part);
+  }
+  try {
+    return compilePolicyFile(path).image;
+  } catch (error) {
+    if (
+      error instanceof PolicyError &&
+      error.diagnostics.every(({ code }) => code === "bound" || code === "condition_cost")
+    )
+      return undefined;
+    throw error;
+  } finally {
+    for (const name of Object.keys(text.included)) rmSync(join(folder, name));
+  }
+}
+
+/** An engine with a policy in it. */
+export class Product {
+  readonly #evaluator: Evaluator;
+  #nowMilliseconds = 0;
+
+  constructor(image: Uint8Array) {
+    const host = PluginHost.load(module, {
+      clock: () => BigInt(this.#nowMilliseconds) * 1_000_000n,
+      foreignFunctions: new Map([["verify_signature", rememberingVerify]]),
+    });
+    const started = host.startPlugin(pluginConfiguration(image));
+    if (!started.ok) throw new Error(`the engine refuses the image: ${started.logs.map((line) => line.message)}`);
+    this.#evaluator = new Evaluator(host, started.rootContext);
+  }
+
+  ask(arrived: Arrived, nowMilliseconds: number): Verdict {
+    this.#nowMilliseconds = nowMilliseconds;
+    return this.#evaluator.ask({ ...arrived, token: null });
+  }
+}

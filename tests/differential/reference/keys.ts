@@ -1,0 +1,54 @@
+/** Public keys of a JWKS, and what they verify (RFC 7515 §5.2, RFC 7518 §3). */
+import { createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto";
+
+export type Jwk = JsonWebKey & { kid?: string; alg?: string; use?: string };
+
+export interface VerifyingKey {
+  kid: string | undefined;
+  /** The algorithms it fits. */
+  algorithms: string[];
+  /** Whether a signature over a text is this key's. */
+  verifies(algorithm: string, text: string, signature: Uint8Array): boolean;
+}
+
+const fitting: Record<string, string[]> = {
+  RSA: ["RS256", "RS384", "RS512"],
+  "P-256": ["ES256"],
+  "P-384": ["ES384"],
+  "P-521": ["ES512"],
+};
+
+/** Key sets are asked for once a policy, and there are few of them. */
+const known = new Map<string, VerifyingKey>();
+
+/** The keys that may verify tokens. */
+export function keysOf(jwks: readonly Jwk[]): VerifyingKey[] {
+  return jwks.filter(({ use }) => use === undefined || use === "sig").map(keyOf);
+}
+
+function keyOf(jwk: Jwk): VerifyingKey {
+  const text = JSON.stringify(jwk);
+  let key = known.get(text);
+  if (key === undefined) {
+    const all = fitting[jwk.kty === "RSA" ? "RSA" : jwk.crv!] ?? [];
+    const algorithms = jwk.alg === undefined ? all : all.filter((name) => name === jwk.alg);
+    key = { kid: jwk.kid, algorithms, verifies: verifierOf(createPublicKey({ key: jwk, format: "jwk" })) };
+    known.set(text, key);
+  }
+  return key;
+}
+
+/** Tokens come again and again, and verifying is what costs. */
+function verifierOf(key: KeyObject): VerifyingKey["verifies"] {
+  const seen = new Map<string, boolean>();
+  return (algorithm, text, signature) => {
+    const id = `${algorithm} ${text} ${Buffer.from(signature).toString("base64")}`;
+    let valid = seen.get(id);
+    if (valid === undefined) {
+      valid = verify(`sha${algorithm.slice(2)}`, Buffer.from(text), { key, dsaEncoding: "ieee-p1363" }, signature);
+      if (seen.size > 10_000) seen.clear();
+      seen.set(id, valid);
+    }
+    return valid;
+  };
+}

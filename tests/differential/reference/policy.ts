@@ -1,0 +1,147 @@
+/**
+ * The second reading of a policy: YAML to plain data, with the `yaml` package and by docs/policy-language.md alone. It
+ * takes sound policies only, since whether a policy is sound is for the product's own tests. Nothing here, or in the files
+ * beside it, is shared with scripts/ or assembly/: two readings that share code agree about its mistakes.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { compileCondition, type Evaluate } from "./condition.ts";
+import { type Jwk, keysOf, type VerifyingKey } from "./keys.ts";
+
+export interface Policy {
+  domains: string[];
+  forwarders: string[];
+  issuers: Map<string, Issuer>;
+  callerSets: Map<string, string[]>;
+  limits: Map<string, Limit>;
+  /** In the byte order of their names. */
+  rules: Rule[];
+}
+
+export interface Issuer {
+  issuer: string;
+  audiences: string[];
+  algorithms: string[];
+  keys: VerifyingKey[];
+  leewaySeconds: number;
+  /** Infinity: any. */
+  maxLifetimeSeconds: number;
+}
+
+export interface Limit {
+  tokens: bigint;
+  periodNanoseconds: bigint;
+  burst: bigint;
+  /** `caller`, or a claim's path such as `claims.org.id`. */
+  per: string[];
+}
+
+export interface Rule {
+  name: string;
+  action: "allow" | "deny";
+  mode: "enforce" | "shadow";
+  callers: string[];
+  /** Empty: every host. */
+  hosts: string[];
+  endpoints: Endpoint[];
+  /** Names of issuers; empty: no token is asked for. */
+  issuers: string[];
+  scopes: string[];
+  when: Evaluate | undefined;
+  limits: string[];
+  cost: bigint;
+  startsMilliseconds: number;
+  expiresMilliseconds: number;
+}
+
+export interface Endpoint {
+  /** Undefined: every method. */
+  methods: string[] | undefined;
+  /** A literal, or a wildcard with its name if it has one. */
+  segments: ({ literal: string } | { variable: string | undefined })[];
+  tail: boolean;
+}
+
+type Mapping = Record<string, unknown>;
+
+const seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
+const entries = (value: unknown): [string, Mapping][] => Object.entries((value ?? {}) as Record<string, Mapping>);
+const list = (value: unknown): string[] => (value === undefined ? [] : [value].flat().map(String));
+
+/** Reads a policy and the files it includes, whose texts are given beside it. */
+export function readPolicy(text: string, included: readonly string[], folder: string): Policy {
+  const root = parse(text) as Mapping;
+  const parts = [root, ...included.map((part) => parse(part) as Mapping)];
+  const trust = root.trust as Mapping;
+  const rules = parts.flatMap((part) => (part.rules as Mapping[] | undefined) ?? []).map(readRule);
+  return {
+    domains: list(trust.domains),
+    forwarders: list(trust.forwarders),
+    issuers: new Map(entries(root.issuers).map(([name, one]) => [name, readIssuer(one, folder)])),
+    callerSets: new Map(parts.flatMap(({ callers }) => entries(callers).map(([name, one]) => [name, list(one)]))),
+    limits: new Map(parts.flatMap(({ limits }) => entries(limits).map(([name, one]) => [name, readLimit(one)]))),
+    rules: rules.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))),
+  };
+}
+
+function readIssuer(issuer: Mapping, folder: string): Issuer {
+  const file = readFileSync(join(folder, String((issuer.keys as Mapping).file)), "utf8");
+  return {
+    issuer: String(issuer.issuer),
+    audiences: list(issuer.audiences),
+    algorithms: list(issuer.algorithms),
+    keys: keysOf((JSON.parse(file) as { keys: Jwk[] }).keys),
+    leewaySeconds: durationSeconds(issuer.leeway ?? "60s"),
+    maxLifetimeSeconds: issuer.maxLifetime === undefined ? Infinity : durationSeconds(issuer.maxLifetime),
+  };
+}
+
+function durationSeconds(text: unknown): number {
+  return Number.parseInt(String(text), 10) * seconds[String(text).slice(-1)]!;
+}
+
+function readLimit(limit: Mapping): Limit {
+  const [tokens, unit] = String(limit.rate).split("/");
+  return {
+    tokens: BigInt(tokens!),
+    periodNanoseconds: BigInt(seconds[unit!]!) * 1_000_000_000n,
+    burst: BigInt(String(limit.burst ?? tokens)),
+    per: list(limit.per),
+  };
+}
+
+function readRule(rule: Mapping): Rule {
+  return {
+    name: String(rule.name),
+    action: rule.allow === undefined ? "deny" : "allow",
+    mode: rule.mode === "shadow" ? "shadow" : "enforce",
+    callers: list(rule.callers),
+    hosts: list(rule.hosts).map((host) => host.toLowerCase()),
+    endpoints: list(rule.allow ?? rule.deny).map(readEndpoint),
+    issuers: list(rule.token),
+    scopes: list(rule.scopes),
+    when: rule.when === undefined ? undefined : compileCondition(String(rule.when)),
+    limits: [...new Set(list(rule.limit))],
+    cost: BigInt(String(rule.cost ?? 1)),
+    startsMilliseconds: rule.starts === undefined ? -Infinity : Date.parse(String(rule.starts)),
+    expiresMilliseconds: rule.expires === undefined ? Infinity : Date.parse(String(rule.expires)),
+  };
+}
+
+function readEndpoint(text: string): Endpoint {
+  const [first, rest] = text.split(" ") as [string, string];
+  const [methods, path] = first === "grpc" ? ["POST", `/${rest}`] : [first, rest];
+  const tail = path.endsWith("/**");
+  const body = tail ? path.slice(0, -3) : path;
+  const parts = body === "" || body === "/" ? [] : body.slice(1).split("/");
+  return {
+    methods: methods === "*" ? undefined : methods.split("|"),
+    segments: parts.map((part) => {
+      if (part === "*") return { variable: undefined };
+      const name = /^\{(.*)\}$/u.exec(part)?.[1];
+      return name === undefined ? { literal: decodeURIComponent(part) } : { variable: name };
+    }),
+    tail,
+  };
+}

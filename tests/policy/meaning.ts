@@ -1,0 +1,62 @@
+/** Whether what `sallyport diff` tells speaks of a request: the narrowest pattern that fits decides, as people read it. */
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
+import type { AccessChange } from "../../scripts/policy/meaning/difference.ts";
+import { methodsCover, pathCovers } from "../../scripts/policy/meaning/relations.ts";
+import type { Asked } from "./lookup.ts";
+
+/** Whether a text is matched, and by nothing narrower that is excepted. */
+function isMeant(
+  named: string[],
+  except: string[],
+  fits: (text: string) => boolean,
+  holds: (wide: string, narrow: string) => boolean,
+): boolean {
+  return named.some((one) => fits(one) && !except.some((other) => fits(other) && other !== one && holds(one, other)));
+}
+
+function callerFits(text: string, caller: string | null): boolean {
+  if (text === "anonymous") return true;
+  if (caller === null) return false;
+  if (text === "any") return true;
+  if (text.endsWith("/**")) return caller.startsWith(text.slice(0, -2));
+  if (text.endsWith("/*")) return caller.startsWith(text.slice(0, -1)) && !caller.slice(text.length - 1).includes("/");
+  return caller === text;
+}
+
+const callerHolds = (wide: string, narrow: string): boolean =>
+  wide === "anonymous" ||
+  (narrow !== "anonymous" &&
+    (wide === "any" || (narrow !== "any" && callerFits(wide, narrow.replace("/**", "/x/x").replace("/*", "/x")))));
+
+const hostFits = (text: string, host: string): boolean =>
+  text === "*" || (text.startsWith("*.") ? host.endsWith(text.slice(1)) : host === text);
+const hostHolds = (wide: string, narrow: string): boolean =>
+  wide === "*" || (narrow !== "*" && hostFits(wide, narrow.replace("*.", "x.")));
+
+/** An endpoint, also one with a method that no policy may name, such as `get`. */
+function endpointOf(text: string): Endpoint {
+  const [methods, path] = text.split(" ") as [string, string];
+  const parsed = parseEndpoint(`* ${path}`);
+  if ("message" in parsed) throw new Error(`${text}: ${parsed.message}`);
+  return { ...parsed, methods: methods === "*" ? "*" : methods.split("|") };
+}
+
+function endpointHolds(wide: string, narrow: string): boolean {
+  const [outer, inner] = [endpointOf(wide), endpointOf(narrow)];
+  return methodsCover(outer.methods, inner.methods) && pathCovers(outer, inner);
+}
+
+function endpointFits(text: string, { method, segments }: Asked): boolean {
+  const { methods, ...path } = endpointOf(text);
+  return (methods === "*" || methods.includes(method)) && pathCovers(path, { segments, tail: false });
+}
+
+/** Whether a change speaks of a request. */
+export function speaksOf(change: AccessChange, asked: Asked): boolean {
+  const { callers, hosts, endpoints, except = {} } = change;
+  return (
+    isMeant(callers, except.callers ?? [], (text) => callerFits(text, asked.caller), callerHolds) &&
+    isMeant(hosts.length === 0 ? ["*"] : hosts, except.hosts ?? [], (text) => hostFits(text, asked.host), hostHolds) &&
+    isMeant(endpoints, except.endpoints ?? [], (text) => endpointFits(text, asked), endpointHolds)
+  );
+}

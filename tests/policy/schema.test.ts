@@ -1,0 +1,207 @@
+/** The JSON Schemas say what the parser does: they take what it takes, and what they refuse it refuses. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Ajv } from "ajv";
+import * as fc from "fast-check";
+import { parse, stringify } from "yaml";
+import { schemaTexts } from "../../scripts/build/schema.ts";
+import { schemas } from "../../scripts/policy/language.ts";
+import { parameters } from "./arbitrary.ts";
+import { check, withRule } from "./support.ts";
+
+const root = join(import.meta.dirname, "../..");
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+// Drafts of JSON Schema leave room for keywords of editors; whatever else is unknown would be a slip.
+const ajv = new Ajv({ allErrors: true, keywords: ["markdownDescription"] });
+const policySchema = ajv.compile(schemas.get("policy.schema.json")!);
+const includeSchema = ajv.compile(schemas.get("include.schema.json")!);
+
+/** Everything that this version has, but conditions and other files. */
+const everything = `${withRule("")}    cost: 2
+    hosts: [a.example.org, "*.svc.example.org"]
+    starts: 2026-11-01T00:00:00Z
+    expires: 2099-12-31T00:00:00+02:00
+    mode: shadow
+  - name: no-deletes
+    callers: [any, anonymous, "spiffe://example.org/mobile/**"]
+    deny: ["DELETE|PURGE /**", "* /admin/{id}/*", grpc shop.Orders/*]
+forward: { x-caller: caller.id, X-User: claims.org.id }
+mode: shadow
+`
+  .replace(
+    "domains: [example.org]",
+    "domains: [example.org]\n  identity: mtls\n  forwarders: [spiffe://example.org/edge]",
+  )
+  .replace("per: [caller] }", "per: [caller, caller.id], scope: proxy }")
+  .replace(
+    "    issuer: https",
+    '    from: [{ header: Authorization, prefix: "Bearer " }]\n    forwardToken: true\n    bind: none\n    leeway: 30s\n    maxLifetime: 1h\n    issuer: https',
+  );
+
+test("the schemas in the repository are those of the language; if not, `npm run build` writes them anew", () => {
+  for (const [name, text] of schemaTexts()) assert.equal(read(name), text, name);
+});
+
+/** Visits a schema's keys at every depth. */
+function visitKeys(schema: unknown, visit: (path: string, key: Record<string, unknown>) => void, path = ""): void {
+  if (typeof schema !== "object" || schema === null) return;
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (keyword === "properties") {
+      for (const [name, key] of Object.entries(value as Record<string, Record<string, unknown>>)) {
+        visit(`${path}/${name}`, key);
+        visitKeys(key, visit, `${path}/${name}`);
+      }
+    } else visitKeys(value, visit, path);
+  }
+}
+
+test("every key has a description, and takes its own examples and default", () => {
+  for (const [file, schema] of schemas) {
+    assert.equal(schema.additionalProperties, false);
+    visitKeys(schema, (path, { description, default: fallback, examples = [], ...rest }) => {
+      assert.equal(typeof description, "string", file + path);
+      for (const value of [...(examples as unknown[]), ...(fallback === undefined ? [] : [fallback])])
+        assert.ok(ajv.validate(rest, value), `${file}${path}: ${JSON.stringify(value)}`);
+    });
+  }
+});
+
+const initial = /const policy_text = `(.*?)\n`;/su.exec(read("scripts/commands/init.ts"))![1]!.replaceAll("\\`", "`");
+const examples = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].flatMap((document) =>
+  [...read(document).matchAll(/```yaml\n(.*?)```/gs)]
+    .map(([, text]) => text!)
+    .filter((text) => /^version: 1$/mu.test(text))
+    .map((text) => [document, text] as const),
+);
+const accepted: (readonly [string, string])[] = [
+  ["everything", everything],
+  ["sallyport init", initial],
+  ["the demo", read("scripts/demo/policy/policy.yaml")],
+  ...readdirSync(join(import.meta.dirname, "policies"))
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => [name, read(`tests/policy/policies/${name}`)] as const),
+  ...examples,
+];
+
+for (const [what, text] of accepted) {
+  test(`accepted: ${what}`, () => {
+    const isPart = !/^trust:/mu.test(text);
+    const validate = isPart ? includeSchema : policySchema;
+    assert.ok(validate(parse(text)), ajv.errorsText(validate.errors));
+  });
+}
+
+test("everything is a sound policy, and the policy that `init` writes says where its schema is", () => {
+  assert.deepEqual(check(everything).errors, []);
+  assert.match(initial, /^# yaml-language-server: \$schema=node_modules\/sallyport\/policy\.schema\.json\n/u);
+});
+
+const refused: [what: string, from: string, to: string][] = [
+  ["an unknown key of a policy", "name: shop", "name: shop\nnmae: shop"],
+  ["an unknown key of trust", "identity:", "identify: a\n  identity:"],
+  ["an unknown key of an issuer", "bind:", "bnd: none\n    bind:"],
+  ["an unknown key of keys", "{ file:", "{ fiel: a, file:"],
+  ["an unknown key of a limit", "{ rate:", "{ brust: 1, rate:"],
+  ["an unknown key of a rule", "    cost: 2", "    cost: 2\n    cots: 2"],
+  ["no version", "version: 1\n", ""],
+  ["another version", "version: 1", "version: 2"],
+  ["a number as name", "name: shop", "name: 7"],
+  ["a text as list", "hosts: [a.example.org, ", 'hosts: a.example.org # ["'],
+  ["a text as number", "cost: 2", 'cost: "2"'],
+  ["an unknown word", "mode: shadow\n", "mode: dry-run\n"],
+  ["a rate without a unit", "rate: 100/s", 'rate: "100"'],
+  ["a duration without a unit", "leeway: 30s", "leeway: 30 s"],
+  ["a path without a method", "[GET /everything]", "[/everything]"],
+  ["a date as time", "starts: 2026-11-01T00:00:00Z", "starts: 2026-11-01"],
+  ["a shared secret", "[RS256, ES256]", "[HS256]"],
+  ["an empty list", "domains: [example.org]", "domains: []"],
+  ["a header with a space", "x-caller:", '"x caller":'],
+  ["what a header says", "caller.id, X-User", "caller.name, X-User"],
+  ["a key of a later version", "name: shop", "name: shop\nquarantine: { denials: 20, within: 1m, for: 5m }"],
+  ["a word of a later version", "bind: none", "bind: certificate"],
+];
+
+for (const [what, from, to] of refused) {
+  test(`refused: ${what}`, () => {
+    const text = everything.replace(from, to);
+    assert.notEqual(text, everything);
+    assert.ok(!policySchema(parse(text)));
+    assert.notDeepEqual(check(text).errors, []);
+  });
+}
+
+test("keys of the main policy are refused in an included file", () => {
+  assert.ok(includeSchema({ rules: [] }));
+  for (const key of ["name", "mode", "trust", "issuers", "forward", "include"])
+    assert.ok(!includeSchema({ rules: [], [key]: (parse(everything) as Record<string, unknown>)[key] ?? [] }), key);
+});
+
+type Tree = { [key: string]: Tree } | Tree[] | string | number | boolean | null;
+
+/** Every place of a tree, as the keys that lead there. */
+function places(tree: Tree, path: (string | number)[] = []): (string | number)[][] {
+  if (typeof tree !== "object" || tree === null) return [path];
+  const below = Array.isArray(tree) ? tree.entries() : Object.entries(tree);
+  return [path, ...[...below].flatMap(([key, value]) => places(value, [...path, key]))];
+}
+
+const others: Tree[] = [
+  null,
+  "",
+  "a",
+  "GET /a",
+  0,
+  1,
+  1.5,
+  -1,
+  true,
+  false,
+  [],
+  ["a"],
+  [[]],
+  {},
+  { a: "a" },
+  "100/s",
+  "1h",
+  "claims.",
+  "a b",
+];
+
+test("what the schema refuses, the parser refuses", () => {
+  const tree = parse(everything) as Tree;
+  const change = fc.record({
+    place: fc.constantFrom(...places(tree).slice(1)),
+    how: fc.constantFrom("drop", "rename", "replace", "replace"),
+    by: fc.constantFrom(...others),
+    name: fc.constantFrom("a", "file", "name", "rules", "when", "url", "X_Y", "é", "constructor"),
+  });
+  let both = 0;
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+      const policy = structuredClone(tree);
+      for (const { place, how, by, name } of changes) {
+        let parent = policy as Record<string | number, Tree>;
+        for (const key of place.slice(0, -1)) parent = (parent?.[key] ?? {}) as Record<string | number, Tree>;
+        const key = place.at(-1)!;
+        if (typeof parent !== "object" || !(key in parent)) continue;
+        const value = parent[key]!;
+        const isList = Array.isArray(parent);
+        if (how !== "replace") delete parent[key];
+        // An element of a list can only become something else.
+        if (how === "replace" || isList) Object.assign(parent, { [key]: by });
+        else if (how === "rename") Object.assign(parent, { [name]: value });
+      }
+      // A condition has a compiler of its own.
+      const text = stringify(policy, (key: unknown, value: unknown) => (key === "when" ? undefined : value));
+      const validated = policySchema(parse(text));
+      const { errors } = check(text);
+      if (!validated && errors.length > 0) both++;
+      assert.ok(validated || errors.length > 0, `${ajv.errorsText(policySchema.errors)}\n${text}`);
+    }),
+    { numRuns: 1500, ...parameters },
+  );
+  assert.ok(both > 100, "most changes are refused");
+});
