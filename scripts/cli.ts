@@ -9,14 +9,14 @@ import { registerBuild } from "./commands/build.ts";
 import { registerCheck } from "./commands/check.ts";
 import { registerDiff } from "./commands/diff.ts";
 import { registerExplain } from "./commands/explain.ts";
+import { showFailure } from "./commands/failure.ts";
 import { registerImage } from "./commands/image.ts";
 import { registerInit } from "./commands/init.ts";
-import { printJson, showFindings } from "./commands/output.ts";
+import { printJson } from "./commands/output.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerToken } from "./commands/token.ts";
 import { PolicyError } from "./policy/diagnostic.ts";
-import { painter } from "./screen.ts";
 
 const wrong_usage = 2;
 
@@ -49,15 +49,8 @@ function report(error: unknown, format: unknown): number {
     // Commander has said it already. Help and version were asked for; help in place of a missing verb was not.
     return error.exitCode === 0 ? 0 : wrong_usage;
   }
-  if (error instanceof PolicyError) {
-    showFindings(error.warnings, "warning");
-    showFindings(error.diagnostics, "error");
-    if (format === "json") printJson({ errors: error.diagnostics, warnings: error.warnings });
-    return wrong_usage;
-  }
-  const word = painter(process.stderr)("red", "error");
-  process.stderr.write(`${word}: ${error instanceof Error ? error.message : String(error)}\n`);
-  if (process.env.SALLYPORT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  const failure = showFailure(error);
+  if (error instanceof PolicyError && format === "json") printJson(failure);
   return wrong_usage;
 }
 

@@ -3,32 +3,42 @@
  * image holds is a rule a lookup finds.
  */
 import * as limits from "../limits";
-import { at, countOf, draft, image, isRun, isText, lookAt, refuse } from "./check";
+import { at, countOf, draft, image, isRun, isText, isWordRun, lookAt, refuse } from "./check";
 import * as layout from "./layout";
 import { findCaller, findEdge, findHost, findRoot } from "./table";
 
 /** Whether the index is sound. */
 export function hasSoundIndex(): bool {
   return (
-    isTable(layout.section_caller_slots, layout.section_callers) &&
-    isTable(layout.section_host_slots, layout.section_hosts) &&
-    isTable(layout.section_root_slots, layout.section_roots) &&
-    isTable(layout.section_edge_slots, layout.section_edges) &&
+    hasSoundNodes() &&
+    isTable(layout.section_caller_slots, layout.section_callers, countOf(layout.section_callers)) &&
+    isTable(layout.section_host_slots, layout.section_hosts, countOf(layout.section_hosts)) &&
+    isTable(layout.section_root_slots, layout.section_roots, countOf(layout.section_roots)) &&
+    isTable(layout.section_edge_slots, layout.section_edges, countTabledEdges()) &&
     hasSoundCallers() &&
     hasSoundRoots() &&
-    hasSoundNodes() &&
     hasSoundEdges() &&
     hasSoundEntries() &&
     findsEveryRecord()
   );
 }
 
-/** Each slot is empty or names a record, and at least half are empty, so that every lookup ends. */
-function isTable(slotsSection: u32, recordsSection: u32): bool {
+/** How many edges are found by the table: those of nodes that have many. */
+function countTabledEdges(): u32 {
+  let tabled: u32 = 0;
+  for (let index: u32 = 0; index < countOf(layout.section_nodes); index++) {
+    const count = load<u32>(at(layout.section_nodes, index), layout.node_edges + 4);
+    if (count > layout.edge_scan) tabled += count;
+  }
+  return tabled;
+}
+
+/** Each slot is empty or names one of the records that the table holds, and at least half are empty, so that every lookup ends. */
+function isTable(slotsSection: u32, recordsSection: u32, tabled: u32): bool {
   lookAt(slotsSection, 0);
   const slots = countOf(slotsSection);
   const records = countOf(recordsSection);
-  if (slots == 0 || (slots & (slots - 1)) != 0 || records > slots >> 1) return refuse("slots are no table");
+  if (slots == 0 || (slots & (slots - 1)) != 0 || tabled > slots >> 1) return refuse("slots are no table");
   let taken: u32 = 0;
   for (let slot: u32 = 0; slot < slots; slot++) {
     lookAt(slotsSection, slot);
@@ -36,7 +46,7 @@ function isTable(slotsSection: u32, recordsSection: u32): bool {
     if (value > records) return refuse("slot out of bounds");
     if (value != 0) taken++;
   }
-  return taken == records ? true : refuse("slots and records differ in number");
+  return taken == tabled ? true : refuse("slots and records differ in number");
 }
 
 function hasSoundCallers(): bool {
@@ -47,7 +57,7 @@ function hasSoundCallers(): bool {
     const caller = at(layout.section_callers, index);
     if (load<u32>(caller, layout.caller_kind) > layout.caller_descendants) return refuse("caller kind");
     if (!isText(caller + layout.caller_text, limits.spiffe_id_bytes)) return refuse("caller text");
-    if (!isRun(caller + layout.caller_groups_run, layout.section_words)) return refuse("caller groups");
+    if (!isGroupRun(caller + layout.caller_groups_run)) return refuse("caller groups");
   }
   lookAt(layout.section_hosts, 0);
   const hosts = countOf(layout.section_hosts);
@@ -60,13 +70,38 @@ function hasSoundCallers(): bool {
   return true;
 }
 
+/** One group, or a run of words that are groups. */
+function isGroupRun(run: usize): bool {
+  const groups = countOf(layout.section_groups);
+  return load<u32>(run, 4) == 1 ? load<u32>(run) < groups : isWordRun(run, groups);
+}
+
 function hasSoundRoots(): bool {
+  lookAt(layout.section_groups, 0);
+  const groups = countOf(layout.section_groups);
+  const nodes = countOf(layout.section_nodes);
+  // Every request is a member of these two.
+  if (groups <= max(layout.group_any, layout.group_anonymous)) return refuse("groups of everybody");
+  let hostRoots: u64 = 0;
+  for (let index: u32 = 0; index < groups; index++) {
+    lookAt(layout.section_groups, index);
+    const group = at(layout.section_groups, index);
+    if (load<u32>(group, layout.group_any_root) > nodes) return refuse("group's root");
+    hostRoots += load<u32>(group, layout.group_host_roots);
+  }
   lookAt(layout.section_roots, 0);
   const count = countOf(layout.section_roots);
-  const nodes = countOf(layout.section_nodes);
+  if (hostRoots != count) return refuse("roots of groups");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_roots, index);
-    if (load<u32>(at(layout.section_roots, index), layout.root_node) >= nodes) return refuse("root node");
+    const root = at(layout.section_roots, index);
+    if (load<u32>(root, layout.root_node) >= nodes) return refuse("root node");
+    const group = load<u32>(root, layout.root_group);
+    // A root that its group does not count would not be looked for.
+    if (group >= groups || load<u32>(at(layout.section_groups, group), layout.group_host_roots) == 0) {
+      return refuse("root's group");
+    }
+    if (load<u32>(root, layout.root_host) == layout.host_any) return refuse("root's host");
   }
   return true;
 }
@@ -75,15 +110,24 @@ function hasSoundRoots(): bool {
 function hasSoundNodes(): bool {
   lookAt(layout.section_nodes, 0);
   const nodes = countOf(layout.section_nodes);
+  let edges: u32 = 0;
   for (let index: u32 = 0; index < nodes; index++) {
     lookAt(layout.section_nodes, index);
     const node = at(layout.section_nodes, index);
+    const run = node + layout.node_edges;
+    if (!isRun(run, layout.section_edges) || (load<u32>(run, 4) != 0 && load<u32>(run) != edges)) {
+      return refuse("node's edges");
+    }
+    for (let edge: u32 = 0; edge < load<u32>(run, 4); edge++) {
+      if (load<u32>(at(layout.section_edges, edges + edge), layout.edge_parent) != index) return refuse("node's edge");
+    }
+    edges += load<u32>(run, 4);
     const wildcard = load<u32>(node, layout.node_wildcard);
     if (wildcard != 0 && (wildcard > nodes || wildcard - 1 <= index)) return refuse("wildcard child");
     if (!isEntryRun(node + layout.node_ends)) return refuse("entries that end");
     if (!isEntryRun(node + layout.node_tails)) return refuse("entries that go on");
   }
-  return true;
+  return edges == countOf(layout.section_edges) ? true : refuse("edges of no node");
 }
 
 /** More rules at one place than a request may have to judge would only ever deny. */

@@ -4,7 +4,7 @@
  *
  *   0          4          8            12         16
  *   +----------+----------+------------+----------+------------------------+-----------------------+
- *   | "SPI1"   | version  | total size | checksum | 21 x (offset, count)   | sections, 4-aligned   |
+ *   | "SPI1"   | version  | total size | checksum | 22 x (offset, count)   | sections, 4-aligned   |
  *   +----------+----------+------------+----------+------------------------+-----------------------+
  *
  * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
@@ -21,9 +21,9 @@
  *   ROOTS    hash32(seed 0, the two words group, host)        both are equal
  *   EDGES    hash32(seed parent node, decoded path segment)   parent and text are equal
  *
- * A request's way: caller -> groups; host -> host numbers; (group, host) -> root node; path segments along EDGES or a
- * node's wildcard -> entries at the end, or "tail" entries of `/**` on the way -> rules. Each step is a hash lookup, so
- * the number of rules does not show.
+ * A request's way: caller -> groups; host -> host numbers; group, or group and host -> root node; path segments along EDGES
+ * or a node's wildcard -> entries at the end, or "tail" entries of `/**` on the way -> rules. Each step is a hash lookup or
+ * less, so the number of rules does not show; what one request needs lies together where it can, for the memory caches' sake.
  */
 
 export const image_magic: u32 = 0x31495053;
@@ -34,8 +34,8 @@ export const trailer_bytes: u32 = 16;
 
 export const checksum_offset: u32 = 12;
 export const sections_offset: u32 = 16;
-export const section_count: u32 = 21;
-export const image_header_bytes: u32 = 16 + 21 * 8;
+export const section_count: u32 = 22;
+export const image_header_bytes: u32 = 16 + 22 * 8;
 
 /** One record: what holds for the whole policy. */
 export const section_policy: u32 = 0;
@@ -63,6 +63,7 @@ export const section_selectors: u32 = 18;
 /** The code of conditions (policy/instructions.ts). */
 export const section_instructions: u32 = 19;
 export const section_forwards: u32 = 20;
+export const section_groups: u32 = 21;
 
 /** POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS). */
 export const policy_name: u32 = 0;
@@ -85,7 +86,7 @@ export const mode_shadow: u32 = 1;
 export const text_bytes: u32 = 8;
 export const word_bytes: u32 = 4;
 
-/** CALLERS: kind, text, groups (first, count in WORDS). */
+/** CALLERS: kind, text, groups (first, count in WORDS; where there is one group, first is the group itself). */
 export const caller_kind: u32 = 0;
 export const caller_text: u32 = 4;
 export const caller_groups_run: u32 = 12;
@@ -106,17 +107,28 @@ export const host_exact: u32 = 0;
 export const host_suffix: u32 = 1;
 export const host_any: u32 = 0;
 
-/** ROOTS: group, host number, node. */
+/** GROUPS: the root node for any host (its index + 1, or 0), and how many ROOTS the group has for hosts of their own. */
+export const group_any_root: u32 = 0;
+export const group_host_roots: u32 = 4;
+export const group_bytes: u32 = 8;
+
+/** ROOTS: group, host number (not 0), node. */
 export const root_group: u32 = 0;
 export const root_host: u32 = 4;
 export const root_node: u32 = 8;
 export const root_bytes: u32 = 12;
 
-/** NODES: wildcard child (its index + 1, or 0), entries that end here, entries that go on as `/**`; runs in ENTRIES. A child's index is greater than its parent's. */
+/**
+ * NODES: wildcard child (its index + 1, or 0), entries that end here, entries that go on as `/**` (runs in ENTRIES), and the
+ * node's edges (run in EDGES). A child's index is greater than its parent's. Edges are in the order of their nodes; only
+ * those of nodes with more than `edge_scan` are in the table, a few are looked at one by one.
+ */
 export const node_wildcard: u32 = 0;
 export const node_ends: u32 = 4;
 export const node_tails: u32 = 12;
-export const node_bytes: u32 = 20;
+export const node_edges: u32 = 20;
+export const node_bytes: u32 = 28;
+export const edge_scan: u32 = 8;
 
 /** EDGES: parent node, segment text, child node. */
 export const edge_parent: u32 = 0;
@@ -240,6 +252,8 @@ export function sectionRecordBytes(section: u32): u32 {
       return instruction_bytes;
     case section_forwards:
       return forward_bytes;
+    case section_groups:
+      return group_bytes;
     default:
       return word_bytes;
   }

@@ -66,6 +66,7 @@ function addGroupsOf(policy: Policy, kind: u32, start: usize, size: u32): bool {
   const caller = recordAt(policy, layout.section_callers, place);
   const first = load<u32>(caller, layout.caller_groups_run);
   const count = load<u32>(caller, layout.caller_groups_run + 4);
+  if (count == 1) return addMembership(first);
   const words = sectionStart(policy, layout.section_words);
   for (let index: u32 = 0; index < count; index++) {
     const number = load<u32>(words + ((<usize>(first + index)) << 2));
@@ -107,11 +108,19 @@ function walkHost(policy: Policy, kind: u32, start: usize, size: u32): bool {
 function walkGroups(policy: Policy, host: u32): bool {
   if (inspecting) reportHost(host);
   for (let index: u32 = 0; index < request.groupCount; index++) {
-    const root = findRoot(policy, group(index), host);
-    if (root >= 0 && !walk(policy, load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node)))
-      return false;
+    const node = rootOf(policy, group(index), host);
+    if (node != 0 && !walk(policy, node - 1)) return false;
   }
   return true;
+}
+
+/** The root node of a group for a host, + 1; 0 for none. */
+function rootOf(policy: Policy, number: u32, host: u32): u32 {
+  const record = recordAt(policy, layout.section_groups, number);
+  if (host == layout.host_any) return load<u32>(record, layout.group_any_root);
+  if (load<u32>(record, layout.group_host_roots) == 0) return 0;
+  const root = findRoot(policy, number, host);
+  return root < 0 ? 0 : load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node) + 1;
 }
 
 /** Visits every node the path leads to: at each segment the edge of that name and the wildcard. */

@@ -25,7 +25,17 @@ export function findHost(policy: Policy, kind: u32, start: usize, size: u32): i3
 
 /** The place in EDGES of a segment below a parent node, or `not_found`. */
 export function findEdge(policy: Policy, parent: u32, start: usize, size: u32): i32 {
-  return findText(policy, layout.section_edge_slots, layout.section_edges, parent, start, size);
+  const node = recordAt(policy, layout.section_nodes, parent);
+  const count = load<u32>(node, layout.node_edges + 4);
+  if (count > layout.edge_scan) {
+    return findText(policy, layout.section_edge_slots, layout.section_edges, parent, start, size);
+  }
+  const first = load<u32>(node, layout.node_edges);
+  for (let place = first; place < first + count; place++) {
+    const text = recordAt(policy, layout.section_edges, place) + layout.edge_text;
+    if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return <i32>place;
+  }
+  return not_found;
 }
 
 /** The place in ROOTS of a group and a host number, or `not_found`. */

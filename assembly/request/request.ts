@@ -154,8 +154,17 @@ export function setTokenReasonFor(issuer: u32, reason: Reason): void {
   store<u8>(tokenReasons + issuer, <u8>reason);
 }
 
-/** Keeps what a rule in shadow mode would have done; past `shadow_rules` of them the record is full. */
+/**
+ * Keeps what a rule in shadow mode would have done; past `shadow_rules` of them the record is full. A rule that is judged for
+ * several bindings of its path variables, one after the other, would have done what it does for the one that got furthest.
+ */
 export function addShadow(rule: u32, reason: Reason): void {
+  if (request.shadowCount != 0 && shadowRule(request.shadowCount - 1) == rule) {
+    const known = shadowReason(request.shadowCount - 1);
+    const decides = reason == Reason.ALLOWED || reason == Reason.RULE_DENIED;
+    if (known == Reason.ALLOWED || known == Reason.RULE_DENIED || (!decides && reason <= known)) return;
+    request.shadowCount--;
+  }
   if (request.shadowCount == shadow_rules) return;
   const place = shadows + ((<usize>request.shadowCount) << 3);
   store<u32>(place, rule);

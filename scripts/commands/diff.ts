@@ -93,7 +93,7 @@ function rowOf({ callers, hosts, endpoints, conditions, was, except = {}, unsure
   const details: string[] = [];
   if (hosts.length > 0) details.push(`on ${hosts.join(", ")}`);
   if (except.hosts !== undefined)
-    details.push(`${hosts.length === 0 ? "on every host " : ""}except ${except.hosts.join(", ")}`);
+    details.push(`${hosts.length === 0 ? "on every host " : "  "}except ${except.hosts.join(", ")}`);
   const isNews = was === undefined || conditions.length === 0;
   const now = conditions.map(conditionText);
   const before = was?.map(conditionText) ?? [];
@@ -108,9 +108,17 @@ function rowOf({ callers, hosts, endpoints, conditions, was, except = {}, unsure
   if (unsure) details.push("(patterns that cross each other too often to be compared one by one)");
   return [
     shorten([...callers, ...left(except.callers)]),
-    shorten([...endpoints, ...left(except.endpoints)]),
+    shorten([...endpoints.map(withoutRespellings), ...left(except.endpoints?.map(withoutRespellings))]),
     shorten(details),
   ];
+}
+
+/** What a deny rule denies it denies in any case, which goes without saying. */
+function withoutRespellings(endpoint: string): string {
+  const [methods, path] = endpoint.split(" ") as [string, string];
+  const all = methods.split("|");
+  const shown = all.filter((method) => method === method.toUpperCase() || !all.includes(method.toUpperCase()));
+  return `${shown.join("|")} ${path}`;
 }
 
 function shorten(lines: string[]): string[] {

@@ -1,17 +1,22 @@
 /** `sallyport test`: runs policy tests through the engine that ships. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
+import { catchInterrupt } from "../envoy/interrupt.ts";
 import type { Verdict } from "../evaluate/engine.ts";
 import { loadEngine } from "../policy/build.ts";
 import { reasonOf } from "../policy/read.ts";
+import type { RuleCoverage } from "../policytest/coverage.ts";
 import { expectationWords, junitXml } from "../policytest/junit.ts";
-import { type RuleCoverage, runPolicyTests, type TestReport, type TestResult } from "../policytest/run.ts";
-import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
+import { runPolicyTests, type TestReport, type TestResult } from "../policytest/run.ts";
+import { watchInputs } from "../policytest/watch.ts";
+import { showFailure } from "./failure.ts";
+import { counted, formatOption, type OutputFormat, printJson, printJsonLine, UsageError } from "./output.ts";
 import { painter, printable, progressBar } from "./terminal.ts";
 
 interface TestOptions {
   coverage: boolean;
   junit?: string;
+  watch: boolean;
   format: OutputFormat;
 }
 
@@ -21,20 +26,60 @@ export function registerTest(program: Command): void {
     .command("test")
     .argument("<tests...>", "files of policy tests")
     .description("run policy tests")
-    .option("--coverage", "also say which rules decided no test", false)
+    .option(
+      "--coverage",
+      "also say which rules decided no test, and which conditions were never true or never false",
+      false,
+    )
     .option("--junit <file>", "also write the results as JUnit XML")
+    .option("--watch", "run again whenever the tests or what they read change, until Ctrl-C", false)
     .addOption(formatOption())
-    .action((files: string[], options: TestOptions) => {
-      process.exitCode = test(files, options);
+    .action(async (files: string[], options: TestOptions) => {
+      if (options.watch) await watchTests(files, options);
+      else process.exitCode = test(files, options);
     });
 }
+
+/** Runs the tests again and again, until somebody ends it. Whatever is wrong is shown and may be put right. */
+async function watchTests(files: readonly string[], options: TestOptions): Promise<void> {
+  const interrupt = catchInterrupt();
+  const paint = painter(process.stdout);
+  const run = (): void => {
+    if (options.format === "text") process.stdout.write(process.stdout.isTTY ? clear_screen : "\n");
+    try {
+      test(files, options);
+    } catch (error) {
+      const report = showFailure(error);
+      if (options.format === "json") printJsonLine(report);
+    }
+    if (options.format === "text") {
+      const time = new Date().toLocaleTimeString("en-GB");
+      process.stdout.write(paint("dim", `${time}: watching ${counted(files.length, "test file")}; Ctrl-C ends it\n`));
+    }
+  };
+  const watch = watchInputs(files, run);
+  try {
+    run();
+    await interrupt.until(new Promise(() => {}));
+  } finally {
+    watch.close();
+    interrupt.release();
+  }
+}
+
+/** ECMA-48: the cursor to the first place, and the screen and what was scrolled off it erased. */
+const clear_screen = "\u001b[H\u001b[2J\u001b[3J";
 
 /** Runs the tests and tells how they went; 0 when all are as expected, else 1. Throws PolicyError for unusable files. */
 function test(files: readonly string[], options: TestOptions): number {
   const bar = progressBar("tests");
   let report: TestReport;
   try {
-    report = runPolicyTests(files, { engine: loadEngine(), onProgress: bar.update });
+    report = runPolicyTests(files, {
+      engine: loadEngine(),
+      onProgress: bar.update,
+      withConditions: options.coverage,
+    });
   } finally {
     bar.end();
   }
@@ -45,7 +90,7 @@ function test(files: readonly string[], options: TestOptions): number {
       throw new UsageError(`cannot write ${options.junit}: ${reasonOf(error)}`);
     }
   }
-  if (options.format === "json") printJson(toJson(report, options.coverage));
+  if (options.format === "json") (options.watch ? printJsonLine : printJson)(toJson(report, options.coverage));
   else process.stdout.write(toText(report, options.coverage));
   return report.results.every(({ ok }) => ok) ? 0 : 1;
 }
@@ -92,6 +137,15 @@ function verdictWords({ decision, reason, rule, status }: Verdict): string {
 
 function coverageLines({ policy, rules }: RuleCoverage): string[] {
   const idle = rules.filter(({ tests }) => tests === 0);
-  const head = `${policy}: ${rules.length - idle.length} of ${rules.length} rules decided a test`;
-  return [head, ...idle.map(({ rule }) => `  no test is decided by ${rule}`)];
+  const lines = [`${policy}: ${rules.length - idle.length} of ${rules.length} rules decided a test`];
+  lines.push(...idle.map(({ rule }) => `  no test is decided by ${rule}`));
+  const conditions = rules.flatMap(({ rule, condition }) => (condition === undefined ? [] : [{ rule, ...condition }]));
+  if (conditions.length === 0) return lines;
+  const half = conditions.filter((one) => one.true === 0 || one.false + one.error === 0);
+  lines.push(`${policy}: ${conditions.length - half.length} of ${conditions.length} conditions both held and did not`);
+  for (const one of half) {
+    if (one.true === 0) lines.push(`  in no test the condition of ${one.rule} holds`);
+    if (one.false + one.error === 0) lines.push(`  in no test the condition of ${one.rule} does not hold`);
+  }
+  return lines;
 }

@@ -52,10 +52,17 @@ export function readImage(image: Uint8Array): ImageIndex {
   for (const at of records(layout.section_edges)) {
     children[word(at + layout.edge_parent)]!.push(word(at + layout.edge_child));
   }
-  for (const at of records(layout.section_roots)) {
-    const place = { group: word(at + layout.root_group), host: word(at + layout.root_host) };
+  const ofGroups = records(layout.section_groups).map((at, group) => ({
+    place: { group, host: layout.host_any },
+    root: word(at + layout.group_any_root) - 1,
+  }));
+  const ofHosts = records(layout.section_roots).map((at) => ({
+    place: { group: word(at + layout.root_group), host: word(at + layout.root_host) },
+    root: word(at + layout.root_node),
+  }));
+  for (const { place, root } of [...ofGroups.filter(({ root }) => root >= 0), ...ofHosts]) {
     const seen = new Set<number>();
-    const pending = [word(at + layout.root_node)];
+    const pending = [root];
     for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
       for (const run of [layout.node_ends, layout.node_tails]) {
         const first = word(nodes[number]! + run);

@@ -27,6 +27,7 @@ export interface Index {
   /** `node`: place in `tries.nodes`. */
   roots: { group: number; host: number; node: number }[];
   tries: Tries;
+  groupCount: number;
   /** The groups of a rule's callers, each once. */
   groupsOf(callers: readonly RuleCaller[]): Set<number>;
 }
@@ -41,7 +42,7 @@ export function compileIndex(policy: Policy): Index {
   const tries = new Tries();
   const roots = rootsOf(policy, groupsOf, hostNumbers, tries, targetsOf(policy, methods));
   const callers = callersOf(policy, numbers);
-  return { methods, callers, hosts, roots, tries, groupsOf };
+  return { methods, callers, hosts, roots, tries, groupCount: numbers.size, groupsOf };
 }
 
 function hostText(host: HostPattern): string {

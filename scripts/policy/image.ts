@@ -155,7 +155,8 @@ class ImageWriter {
       const kind = caller_kinds[pattern.kind];
       this.section(to).push(kind);
       const string = this.text(to, pattern.text);
-      this.wordRun(to, groups);
+      if (groups.length === 1) this.section(to).push(groups[0]!, 1);
+      else this.wordRun(to, groups);
       return this.hash(kind, string);
     });
     this.writeSlots(layout.section_caller_slots, hashes);
@@ -176,21 +177,26 @@ class ImageWriter {
     const { nodes } = this.index.tries;
     const numberOf = (place: number): number => nodes.length - 1 - place;
     const hashes: number[] = [];
+    /** The edges of `hashes`. */
+    const tabled: number[] = [];
     for (let place = nodes.length - 1; place >= 0; place--) {
       const node = nodes[place]!;
       const number = numberOf(place);
       const ends = this.writeEntries(node.ends);
       const tails = this.writeEntries(node.tails);
       const wildcard = node.wildcard < 0 ? 0 : numberOf(node.wildcard) + 1;
-      this.section(layout.section_nodes).push(wildcard, ends, node.ends.length, tails, node.tails.length);
+      const edges = node.segments.length;
+      const first = edges === 0 ? 0 : this.count(layout.section_edges);
+      this.section(layout.section_nodes).push(wildcard, ends, node.ends.length, tails, node.tails.length, first, edges);
       for (const [edge, segment] of node.segments.entries()) {
         this.section(layout.section_edges).push(number);
         const string = this.text(layout.section_edges, segment);
         this.section(layout.section_edges).push(numberOf(node.children[edge]!));
-        hashes.push(this.hash(number, string));
+        if (edges > layout.edge_scan) tabled.push(this.count(layout.section_edges) - 1);
+        if (edges > layout.edge_scan) hashes.push(this.hash(number, string));
       }
     }
-    this.writeSlots(layout.section_edge_slots, hashes);
+    this.writeSlots(layout.section_edge_slots, hashes, tabled);
     return numberOf;
   }
 
@@ -206,8 +212,16 @@ class ImageWriter {
   }
 
   private writeRoots(numberOf: (place: number) => number): void {
+    const { roots, groupCount } = this.index;
+    const groups = Array.from({ length: groupCount }, () => ({ anyRoot: 0, hostRoots: 0 }));
+    for (const { group, host, node } of roots) {
+      if (host === layout.host_any) groups[group]!.anyRoot = numberOf(node) + 1;
+      else groups[group]!.hostRoots++;
+    }
+    for (const { anyRoot, hostRoots } of groups) this.section(layout.section_groups).push(anyRoot, hostRoots);
     const key = new Words();
-    const hashes = this.index.roots.map(({ group, host, node }) => {
+    const ofHosts = roots.filter(({ host }) => host !== layout.host_any);
+    const hashes = ofHosts.map(({ group, host, node }) => {
       this.section(layout.section_roots).push(group, host, numberOf(node));
       key.size = 0;
       key.push(group, host);
@@ -295,9 +309,12 @@ class ImageWriter {
     return hash32(seed, this.strings.bytes(), start, start + this.strings.sizeOf(string));
   }
 
-  private writeSlots(section: number, hashes: readonly number[]): void {
+  /** @param records which record each hash is of, where that is not its place */
+  private writeSlots(section: number, hashes: readonly number[], records?: readonly number[]): void {
     const words = this.section(section);
-    for (const slot of slotsOf(hashes)) words.pushOne(slot);
+    for (const slot of slotsOf(hashes)) {
+      words.pushOne(slot === 0 || records === undefined ? slot : records[slot - 1]! + 1);
+    }
   }
 
   private assemble(): Uint8Array {

@@ -1,6 +1,7 @@
 /** Running policy tests through the engine's own .wasm in the Node host. */
 import { Engine, type Verdict } from "../evaluate/engine.ts";
 import { type ConcreteFile, type ConcreteTest, concreteTests } from "./cases.ts";
+import { CoverageCounter, type RuleCoverage } from "./coverage.ts";
 import { type Expectation, readTestFile } from "./file.ts";
 import { loadTestPolicy, type TestPolicy } from "./policy.ts";
 
@@ -17,13 +18,6 @@ export interface TestResult {
   durationMilliseconds: number;
 }
 
-/** How often each rule decided a test, of one policy. */
-export interface RuleCoverage {
-  /** The policy's path. */
-  policy: string;
-  rules: { rule: string; tests: number }[];
-}
-
 export interface TestReport {
   results: TestResult[];
   coverage: RuleCoverage[];
@@ -34,6 +28,8 @@ export interface RunOptions {
   engine: Uint8Array;
   /** Called after each test. */
   onProgress?: (done: number, total: number) => void;
+  /** Count what became of conditions too, for which the engine has to say more. */
+  withConditions?: boolean;
 }
 
 /** Reads, compiles and prepares test files, each policy once. Throws PolicyError for the first file that cannot be used. */
@@ -53,19 +49,32 @@ export function runPolicyTests(files: readonly string[], options: RunOptions): T
   const engine = new Engine(options.engine);
   const total = prepared.reduce((sum, { tests }) => sum + tests.length, 0);
   const results: TestResult[] = [];
-  for (const test of prepared.flatMap(({ tests }) => tests)) {
-    results.push(runTest(engine, test));
-    options.onProgress?.(results.length, total);
+  const counters = new Map(prepared.map(({ policy }) => [policy.path, new CoverageCounter(policy)]));
+  for (const { policy, tests } of prepared) {
+    const counter = counters.get(policy.path)!;
+    const isInspected = options.withConditions === true && counter.hasConditions;
+    for (const test of tests) {
+      const lines: string[] = [];
+      const result = runTest(engine, test, isInspected ? lines : undefined);
+      counter.count(result.verdict, lines);
+      results.push(result);
+      options.onProgress?.(results.length, total);
+    }
   }
-  return { results, coverage: coverageOf(prepared, results) };
+  return { results, coverage: [...counters.values()].map((counter) => counter.coverage()) };
 }
 
-/** Runs one test with empty shared data, so that every bucket is full. */
-export function runTest(engine: Engine, test: ConcreteTest): TestResult {
+/**
+ * Runs one test with empty shared data, so that every bucket is full.
+ * @param lines gets what the engine says about the last request; undefined: it is not asked to
+ */
+export function runTest(engine: Engine, test: ConcreteTest, lines?: string[]): TestResult {
   const started = performance.now();
   const evaluator = engine.startAgain(test.image, test.now);
-  let verdict = evaluator.ask(test.request);
-  for (let time = 1; time < test.repeat; time++) verdict = evaluator.ask(test.request);
+  for (let time = 1; time < test.repeat; time++) evaluator.ask(test.request);
+  const { verdict, lines: said } =
+    lines === undefined ? { verdict: evaluator.ask(test.request), lines: [] } : evaluator.inspect(test.request);
+  lines?.push(...said);
   const { file, line, name, expect } = test;
   const durationMilliseconds = performance.now() - started;
   return { file, line, name, ok: meets(verdict, expect), verdict, expected: expect, durationMilliseconds };
@@ -79,27 +88,4 @@ export function meets(verdict: Verdict, expect: Expectation): boolean {
     (expect.rule === undefined || expect.rule === verdict.rule) &&
     (expect.status === undefined || expect.status === verdict.status)
   );
-}
-
-function isDecided({ decision, reason }: { decision: string; reason: string }): boolean {
-  return decision === "allow" || reason === "rule_denied";
-}
-
-/** Counts, for each policy, the tests each of its rules decided. */
-function coverageOf(prepared: readonly ConcreteFile[], results: readonly TestResult[]): RuleCoverage[] {
-  const policies = new Map(prepared.map(({ policy }) => [policy.path, policy]));
-  return [...policies.values()].map((policy) => {
-    const files = new Set(prepared.filter((one) => one.policy.path === policy.path).map(({ file }) => file));
-    const counts = new Map(policy.rules.map((rule) => [rule, 0]));
-    for (const { file, verdict } of results) {
-      if (!files.has(file)) continue;
-      const decided = isDecided(verdict) ? [verdict.rule] : [];
-      // A rule in shadow mode decides nothing; it is exercised where it says what it would have done.
-      const shadowed = verdict.shadow?.filter(isDecided).map(({ rule }) => rule) ?? [];
-      for (const rule of [...decided, ...shadowed]) {
-        if (rule !== null) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-      }
-    }
-    return { policy: policy.path, rules: [...counts].map(([rule, tests]) => ({ rule, tests })) };
-  });
 }

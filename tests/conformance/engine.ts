@@ -17,12 +17,21 @@ const issuer = "https://issuer.example.org";
 export const claims_name = "bound";
 const now_seconds = 1_800_000_000;
 
-/** Compiles a condition of a rule that has a token and no path variables. */
-export function compileText(text: string): { condition: Condition | undefined; errors: Diagnostic[] } {
+const endpointOf = (index: number): Endpoint => parseEndpoint(`GET /case/${index}/{id}`) as Endpoint;
+
+/** What the compiler says of a condition. */
+export interface CompiledText {
+  condition: Condition | undefined;
+  errors: Diagnostic[];
+  warnings: Diagnostic[];
+}
+
+/** Compiles a condition of a rule that has a token and the path variable `id`. */
+export function compileText(text: string): CompiledText {
   const findings = new Findings();
   const reporter = new Reporter(sourceOf("condition", text), findings);
-  const condition = compileCondition(reporter, { value: text, at: 0 }, { hasToken: true, endpoints: [] });
-  return { condition, errors: findings.errors };
+  const condition = compileCondition(reporter, { value: text, at: 0 }, { hasToken: true, endpoints: [endpointOf(0)] });
+  return { condition, errors: findings.errors, warnings: findings.warnings };
 }
 
 /** How a condition came out. */
@@ -58,10 +67,11 @@ export class Conditions {
     this.#evaluator = engine.start(writeImage(policy), now_seconds * 1000);
   }
 
-  /** Asks one condition, with these claims in the token. */
-  ask(index: number, claims: Record<string, unknown>): Outcome {
+  /** Asks one condition, with these values below `claims_name`, or with these claims themselves. */
+  ask(index: number, values: Record<string, unknown>, where: "below" | "top" = "below"): Outcome {
+    const claims = where === "top" ? values : { [claims_name]: values };
     const token = mintToken(
-      { header: {}, claims: { [claims_name]: claims } },
+      { issuer: "issuer", header: {}, claims },
       { iss: issuer, audiences: ["audience"], algorithms: [es256], lifetimeSeconds: 0 },
       now_seconds,
     );
@@ -69,7 +79,7 @@ export class Conditions {
       caller: "spiffe://example.org/caller",
       source: "10.0.0.1",
       method: "GET",
-      path: `/case/${index}`,
+      path: `/case/${index}/x`,
       host: "example.org",
       headers: [],
       token,
@@ -90,7 +100,7 @@ function ruleOf(condition: Condition, index: number): Rule {
     action: "allow",
     callers: [{ kind: "any" }],
     hosts: [],
-    endpoints: [parseEndpoint(`GET /case/${index}`) as Endpoint],
+    endpoints: [endpointOf(index)],
     issuers: ["issuer"],
     scopes: [],
     condition,

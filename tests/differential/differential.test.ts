@@ -3,9 +3,9 @@
  * docs/policy-language.md and shares no code with it (reference/). They must agree on every decision, its status, its
  * reason, its rule and the verdicts of rules in shadow mode.
  *
- *   DECISIONS=5000000 npm test -- differential     how many decisions to compare (default 200000)
- *   SEED=1 …                                       where to begin; a failure says which seed shows it
- *   PROCESSES=1 …                                  how many processes take part (default 2)
+ *   DECISIONS=5000000 npx tsx --test tests/differential/differential.test.ts    so many (default 200000)
+ *   SEED=1 …                       where to begin; a failure says which seed shows it
+ *   PROCESSES=1 …                  how many processes take part (default 2)
  */
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";

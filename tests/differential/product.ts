@@ -1,7 +1,7 @@
 /** The product's answers: the whole compiler over a policy's files, then the engine that ships, in the Node host. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Evaluator, pluginConfiguration, type Verdict } from "../../scripts/evaluate/engine.ts";
+import { hostRequest, pluginConfiguration, type Verdict, verdictOf } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { type ForeignFunction, verifySignature } from "../../scripts/host/signature.ts";
 import { compilePolicyFile, loadEngine } from "../../scripts/policy/build.ts";
@@ -48,21 +48,24 @@ export function compileText(text: PolicyText, folder: string): Uint8Array | unde
 
 /** An engine with a policy in it. */
 export class Product {
-  readonly #evaluator: Evaluator;
+  readonly #host: PluginHost;
+  readonly #root: number;
   #nowMilliseconds = 0;
 
   constructor(image: Uint8Array) {
-    const host = PluginHost.load(module, {
+    this.#host = PluginHost.load(module, {
       clock: () => BigInt(this.#nowMilliseconds) * 1_000_000n,
       foreignFunctions: new Map([["verify_signature", rememberingVerify]]),
     });
-    const started = host.startPlugin(pluginConfiguration(image));
+    const started = this.#host.startPlugin(pluginConfiguration(image));
     if (!started.ok) throw new Error(`the engine refuses the image: ${started.logs.map((line) => line.message)}`);
-    this.#evaluator = new Evaluator(host, started.rootContext);
+    this.#root = started.rootContext;
   }
 
-  ask(arrived: Arrived, nowMilliseconds: number): Verdict {
+  /** The verdict, and the headers the upstream gets if the request goes on. */
+  ask(arrived: Arrived, nowMilliseconds: number): { verdict: Verdict; headers: Arrived["headers"] | undefined } {
     this.#nowMilliseconds = nowMilliseconds;
-    return this.#evaluator.ask({ ...arrived, token: null });
+    const outcome = this.#host.request(this.#root, hostRequest({ ...arrived, token: null }));
+    return { verdict: verdictOf(outcome), headers: outcome.action === "continue" ? outcome.headers : undefined };
   }
 }

@@ -61,12 +61,22 @@ export function runScenario(scenario: Scenario, folder: string, tally?: Tally): 
     now += step.afterMilliseconds;
     const arrived = arrivedAt(scenario, step);
     const expected = reference.ask(arrived, now);
-    const { decision, status, reason, rule, shadow } = product.ask(arrived, now);
+    const { verdict, headers } = product.ask(arrived, now);
+    const { decision, status, reason, rule, shadow } = verdict;
+    const forwarded = headersFrom(headers ?? [], [...policy.forward.keys()]);
     // TODO: one verdict a rule, once finding 1 of .findings-differential.md is fixed: then compare `shadow` itself.
-    const given = { decision, status, reason, rule, shadow: oncePerRule(shadow ?? []) };
+    const given = { decision, status, reason, rule, shadow: oncePerRule(shadow ?? []), forwarded };
     if (!isSame(given, expected)) throw new Difference(scenario, text, index, given, expected);
     tally?.addAnswer(expected);
   }
+}
+
+/** The headers of some names, also where `_` stands for `-`, as many upstreams read it. */
+function headersFrom(headers: Arrived["headers"], names: readonly string[]): Answer["forwarded"] {
+  return headers
+    .filter(([name]) => names.includes(name.replaceAll("_", "-")))
+    .map(([name, value]): [string, string] => [name, value])
+    .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function oncePerRule(shadow: Answer["shadow"]): Answer["shadow"] {
@@ -82,7 +92,7 @@ function oncePerRule(shadow: Answer["shadow"]): Answer["shadow"] {
 
 function isSame(a: Answer, b: Answer): boolean {
   if (a.reason !== b.reason || a.rule !== b.rule || a.status !== b.status || a.decision !== b.decision) return false;
-  return JSON.stringify(a.shadow) === JSON.stringify(b.shadow);
+  return JSON.stringify([a.shadow, a.forwarded]) === JSON.stringify([b.shadow, b.forwarded]);
 }
 
 function arrivedAt({ tokens }: Scenario, { token, request }: Step): Arrived {

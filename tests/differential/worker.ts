@@ -34,7 +34,7 @@ for (let seed = firstSeed; tally.counts.decisions < decisions; seed++) {
   const property = fc.property(someScenario, (scenario) => runScenario(scenario, folder, tally));
   const result = fc.check(property, { seed, numRuns: batch_scenarios });
   if (result.failed) {
-    const rerun = `SEED=${seed} DECISIONS=1 npm test -- differential`;
+    const rerun = `SEED=${seed} DECISIONS=1 npx tsx --test tests/differential/differential.test.ts`;
     send({ failure: `${describe(result.counterexample![0])}\n--- to run this again: ${rerun}` });
     process.exit(1);
   }

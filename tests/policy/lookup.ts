@@ -44,8 +44,11 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
     const index = findText(layout.section_caller_slots, layout.section_callers, kind, name);
     if (index < 0) return;
     const at = record(layout.section_callers, index) + layout.caller_groups_run;
-    for (let place = 0; place < word(at + 4); place++)
-      groups.add(word(start(layout.section_words) + (word(at) + place) * 4));
+    if (word(at + 4) === 1) groups.add(word(at));
+    else {
+      for (let place = 0; place < word(at + 4); place++)
+        groups.add(word(start(layout.section_words) + (word(at) + place) * 4));
+    }
   };
   if (asked.caller !== null) {
     groups.add(layout.group_any);
@@ -88,11 +91,20 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
     }
     if (word(at) !== 0) walk(word(at) - 1, depth + 1);
     const isEdge = (edge: number): boolean => word(edge) === node && text(edge + layout.edge_text) === segment;
-    const edge = find(layout.section_edge_slots, layout.section_edges, node, Buffer.from(segment), isEdge);
+    const first = word(at + layout.node_edges);
+    const edges = word(at + layout.node_edges + 4);
+    const few = Array.from({ length: edges }, (_, place) => first + place);
+    const edge =
+      edges > layout.edge_scan
+        ? find(layout.section_edge_slots, layout.section_edges, node, Buffer.from(segment), isEdge)
+        : (few.find((one) => isEdge(record(layout.section_edges, one))) ?? -1);
     if (edge >= 0) walk(word(record(layout.section_edges, edge) + layout.edge_child), depth + 1);
   };
   for (const group of groups) {
+    const anyRoot = word(record(layout.section_groups, group) + layout.group_any_root);
+    if (anyRoot !== 0) walk(anyRoot - 1, 0);
     for (const host of hosts) {
+      if (host === layout.host_any) continue;
       const key = new Uint8Array(new Uint32Array([group, host]).buffer);
       const root = find(
         layout.section_root_slots,

@@ -48,7 +48,13 @@ function endpointHolds(wide: string, narrow: string): boolean {
 
 function endpointFits(text: string, { method, segments }: Asked): boolean {
   const { methods, ...path } = endpointOf(text);
-  return (methods === "*" || methods.includes(method)) && pathCovers(path, { segments, tail: false });
+  return (methods === "*" || hasMethod(methods, method)) && pathCovers(path, { segments, tail: false });
+}
+
+/** `delete` stands for every spelling but `DELETE`: that is how far a deny rule reaches. */
+function hasMethod(methods: readonly string[], method: string): boolean {
+  const upper = method.toUpperCase();
+  return methods.includes(method) || (method !== upper && methods.includes(upper.toLowerCase()));
 }
 
 /** Whether a change speaks of a request. */

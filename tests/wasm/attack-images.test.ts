@@ -5,6 +5,8 @@ import * as layout from "../../assembly/policy/layout.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
+import { writeImage } from "../../scripts/policy/image.ts";
+import { check } from "../policy/support.ts";
 import { Door, engine } from "./door.ts";
 
 /** An image open for changes, by section and record. */
@@ -36,6 +38,14 @@ class Image {
 
 const image = (name: string) => new Image(new Door(name).policy.standInImage);
 
+/** An image with a place of the index that has more edges than are looked at one by one. */
+function crowded(): Image {
+  const paths = Array.from({ length: layout.edge_scan + 1 }, (_, number) => `GET /${number}`);
+  const rule = `rules: [{ name: many, callers: [any], allow: [${paths.join(", ")}] }]`;
+  const { policy } = check(`version: 1\nname: crowded\ntrust: { domains: [example.org] }\n${rule}\n`);
+  return new Image(writeImage(policy!));
+}
+
 test("an image that is only sealed anew is accepted", () => {
   assert.equal(image("shop").refusal(), undefined);
 });
@@ -47,7 +57,7 @@ for (const [name, slots, records] of [
   ["edges", layout.section_edge_slots, layout.section_edges],
 ] as const) {
   test(`${name} that a lookup would not find`, () => {
-    const changed = image("shop");
+    const changed = name === "edges" ? crowded() : image("shop");
     const words = Array.from({ length: changed.count(slots) }, (_, slot) =>
       changed.view.getUint32(changed.at(slots, slot), true),
     );

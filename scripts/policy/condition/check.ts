@@ -2,8 +2,8 @@
 import { condition_values, json_depth, token_bytes } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import type { OnFault } from "./fault.ts";
-import { type Call, checkCall } from "./functions.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
+import { type Call, checkCall } from "./operators.ts";
 import type { Literal, Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { isCompatible, join, type Type, typeName } from "./types.ts";

@@ -37,23 +37,25 @@ interface Member {
 }
 
 const text = (op: number, a: number, bytes: number, safe = false): Member => ({ op, a, type: "string", bytes, safe });
-const members: Record<string, Record<string, Member>> = {
-  caller: {
-    id: text(code.op_caller, code.caller_id, spiffe_id_bytes),
-    trust_domain: text(code.op_caller, code.caller_trust_domain, trust_domain_bytes),
-    path: text(code.op_caller, code.caller_path, spiffe_id_bytes),
-  },
-  request: {
-    method: text(code.op_request, code.request_method, method_bytes, true),
-    path: text(code.op_request, code.request_path, path_bytes, true),
-    host: text(code.op_request, code.request_host, host_bytes, true),
-  },
-  source: {
-    // The longest address there is: IPv6 that ends in IPv4 (RFC 4291 §2.2).
-    ip: text(code.op_source_ip, 0, 45),
-    port: { op: code.op_source_port, a: 0, type: "int", bytes: 0, safe: false },
-  },
-};
+const members: ReadonlyMap<string, ReadonlyMap<string, Member>> = new Map(
+  Object.entries({
+    caller: {
+      id: text(code.op_caller, code.caller_id, spiffe_id_bytes),
+      trust_domain: text(code.op_caller, code.caller_trust_domain, trust_domain_bytes),
+      path: text(code.op_caller, code.caller_path, spiffe_id_bytes),
+    },
+    request: {
+      method: text(code.op_request, code.request_method, method_bytes, true),
+      path: text(code.op_request, code.request_path, path_bytes, true),
+      host: text(code.op_request, code.request_host, host_bytes, true),
+    },
+    source: {
+      // The longest address there is: IPv6 that ends in IPv4 (RFC 4291 §2.2).
+      ip: text(code.op_source_ip, 0, 45),
+      port: { op: code.op_source_port, a: 0, type: "int", bytes: 0, safe: false },
+    },
+  }).map(([space, all]) => [space, new Map<string, Member>(Object.entries(all))]),
+);
 const names = ["caller", "claims", "now", "path", "request", "source"];
 
 /** What looking for a header, and for a parameter of the query, may cost: all of them are looked at. */
@@ -112,7 +114,7 @@ export class Names {
   member(space: string, node: Node & { kind: "select" }): Term | undefined {
     const { field, at, start, end } = node;
     if (space === "path") return this.#variable(node, field, code.op_variable);
-    const known = members[space]![field];
+    const known = members.get(space)!.get(field);
     if (known !== undefined) {
       const { op, a, type, bytes, safe } = known;
       return { kind: "load", op, operands: { a }, type, bytes, units: 0, safe, start, end };
@@ -124,7 +126,7 @@ export class Names {
         `\`request.${field}\` has no value of its own; name one: \`request.${field}["…"]\``,
       );
     } else {
-      const all = [...Object.keys(members[space]!), ...(space === "request" ? ["headers", "query"] : [])];
+      const all = [...members.get(space)!.keys(), ...(space === "request" ? ["headers", "query"] : [])];
       this.#onFault("unknown_name", at, `\`${space}\` has no member \`${field}\`${didYouMean(field, all)}`);
     }
     return undefined;
@@ -221,7 +223,7 @@ export class Names {
 
   #parts(space: string): string {
     const first =
-      Object.keys(members[space] ?? {})[0] ??
+      members.get(space)?.keys().next().value ??
       this.#scope.endpoints.flatMap(({ variables }) => [...variables.keys()])[0];
     return first === undefined ? "" : `, as in \`${space}.${first}\``;
   }
@@ -235,19 +237,21 @@ function meant(name: string): string {
 
 /** Whether the name stands for parts of the request, of which each is read on its own. */
 export function isSpace(name: string): boolean {
-  return name === "path" || name in members;
+  return name === "path" || members.has(name);
 }
 
-const pseudo_headers: Record<string, string> = {
-  ":method": "request.method",
-  ":path": "request.path",
-  ":authority": "request.host",
-  host: "request.host",
-};
+const pseudo_headers: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ":method": "request.method",
+    ":path": "request.path",
+    ":authority": "request.host",
+    host: "request.host",
+  }),
+);
 
 function headerFault(name: string): string | undefined {
   const lower = name.toLowerCase();
-  const instead = pseudo_headers[lower];
+  const instead = pseudo_headers.get(lower);
   if (instead !== undefined) return `\`${name}\` is not read as a header; use \`${instead}\``;
   if (lower.startsWith(":")) return `\`${name}\` is no header that a condition may read`;
   if (!/^[-!#$%&'*+.^_`|~0-9a-z]+$/u.test(lower)) return `\`${name}\` cannot be the name of a header (RFC 9110 §5.6.2)`;

@@ -8,16 +8,18 @@ import type { Token } from "./tokens.ts";
 const binary = new Set(["&&", "||", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "?", ":", ".", "in"]);
 const closing: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 /** What people write for an operator in other languages. */
-const foreign: Record<string, string> = {
-  and: "&&",
-  AND: "&&",
-  or: "||",
-  OR: "||",
-  is: "==",
-  eq: "==",
-  IN: "in",
-  like: "startsWith` or `contains",
-};
+const foreign: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    and: "&&",
+    AND: "&&",
+    or: "||",
+    OR: "||",
+    is: "==",
+    eq: "==",
+    IN: "in",
+    like: "startsWith` or `contains",
+  }),
+);
 
 /** Reports the first word that cannot stand where it does; false if there is one. */
 export function checkOrder(words: readonly Token[], length: number, onFault: OnFault): boolean {
@@ -47,7 +49,7 @@ export function checkOrder(words: readonly Token[], length: number, onFault: OnF
         return fault(start, `\`${text}\` cannot stand here: a value is missing before it`);
       }
     } else if (isOperand) {
-      const meant = foreign[text];
+      const meant = foreign.get(text);
       if (meant !== undefined) return fault(start, `\`${text}\` is no operator; did you mean \`${meant}\`?`);
       return fault(start, `an operator is missing before \`${text}\``);
     } else if (Object.values(closing).includes(text)) {

@@ -5,7 +5,7 @@
  */
 import type { Policy, Rule } from "../model.ts";
 import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from "./atoms.ts";
-import { type Clause, ClauseTable, every_host } from "./clauses.ts";
+import { type Clause, ClauseTable } from "./clauses.ts";
 import type { Naming } from "./conditions.ts";
 import type { Family, Part } from "./nesting.ts";
 import { pathText } from "./paths.ts";
@@ -18,13 +18,12 @@ import {
   type Verdict,
   verdictKey,
 } from "./regions.ts";
-import type { PathPattern } from "./relations.ts";
+import { type PathPattern, pathCovers } from "./relations.ts";
 
 /** The same difference, for the same callers, at the same hosts. */
 export interface Finding {
   verdict: Verdict;
   callers: Part[];
-  /** Empty: every host. */
   hosts: Part[];
   endpoints: Place[];
 }
@@ -147,16 +146,30 @@ class Cells {
         known.endpoints.push(change.place);
         continue;
       }
-      const hostParts = hosts.name(new Set(change.hosts));
-      const isEveryHost =
-        hostParts.length === 1 && hostParts[0]!.text === every_host && hostParts[0]!.except.length === 0;
       findings.set(key, {
         verdict: change.verdict,
         callers: family.name(callers),
-        hosts: isEveryHost ? [] : hostParts,
+        hosts: hosts.name(new Set(change.hosts)),
         endpoints: [change.place],
       });
     }
+    for (const finding of findings.values()) finding.endpoints = withoutCovered(finding.endpoints);
     return [...findings.values()];
   }
+}
+
+/** More places than this are all shown. */
+const most_compared = 500;
+
+/** Leaves out places that lie within another one as a whole. */
+function withoutCovered(places: Place[]): Place[] {
+  if (places.length > most_compared) return places;
+  const isWithin = (inner: Place, outer: Place): boolean =>
+    inner !== outer &&
+    (outer.method === inner.method || (outer.method === "*" && !outer.exceptMethods.includes(inner.method))) &&
+    outer.except.length === 0 &&
+    pathCovers(outer.pattern, inner.pattern);
+  return places.filter(
+    (one, at) => !places.some((other, place) => isWithin(one, other) && (place < at || !isWithin(other, one))),
+  );
 }

@@ -3,9 +3,9 @@
  * all that the other does. What cannot be shown to ask for less is taken not to.
  */
 
+import { normalConjuncts } from "../condition/normal.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { Rule } from "../model.ts";
-import { normalConjuncts } from "./conjuncts.ts";
 
 /** One operand of `when`. */
 export interface Conjunct {

@@ -2,6 +2,7 @@
 import type { Policy, Rule } from "../model.ts";
 import { compare } from "../order.ts";
 import type { Access } from "./access.ts";
+import { every_host } from "./clauses.ts";
 import { type Compared, compareRules, type Finding } from "./compare.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Part } from "./nesting.ts";
@@ -97,7 +98,7 @@ function toChange({ verdict, callers, hosts, endpoints }: Finding): AccessChange
   };
   return {
     callers: callers.map(({ text }) => text).sort(compare),
-    hosts: hosts.map(({ text }) => text).sort(compare),
+    hosts: hosts.length === 1 && hosts[0]!.text === every_host ? [] : hosts.map(({ text }) => text).sort(compare),
     endpoints: joined.map(({ text }) => text),
     conditions: wordsOf(verdict.after),
     ...(was.length > 0 && { was }),

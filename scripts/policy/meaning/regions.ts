@@ -21,6 +21,8 @@ export interface Verdict {
 export interface Place {
   method: Method;
   path: string;
+  /** The same as a pattern. */
+  pattern: PathPattern;
   /** Paths for which it is not so. */
   except: string[];
   /** Methods for which it is not so, where `method` is "*". */
@@ -72,10 +74,8 @@ export function changesWithin(
     }
   }
   const patterns = [...paths.values()];
-  const regions = regionsOf(
-    clause.path,
-    patterns.map(({ path }) => path),
-  );
+  const cuts = patterns.map(({ path }) => path);
+  const regions = regionsOf(clause.path, cuts);
   const named = new Map([...paths.keys()].map((text, place) => [text, place]));
   const everywhere: PathRegion = { path: clause.path, members: [named.get(pathText(clause.path)) ?? -1] };
   const judge = verdictMaker();
@@ -94,10 +94,10 @@ export function changesWithin(
     );
     // Hosts in it that no clause here tells apart from it go with it.
     const alike = hosts.inside(host, (other) => inner.has(other));
-    for (const change of placesOf(clause, methods, regions ?? [everywhere], verdicts)) {
+    for (const change of placesOf(clause, methods, regions ?? [everywhere], cuts, verdicts)) {
       const key = changeKey(change);
       const known = changes.get(key);
-      if (known === undefined) changes.set(key, { ...change, hosts: alike });
+      if (known === undefined) changes.set(key, { ...change, hosts: [...alike] });
       else known.hosts.push(...alike);
     }
   }
@@ -159,10 +159,11 @@ function placesOf(
   clause: Clause,
   methods: readonly Method[],
   regions: readonly PathRegion[],
+  patterns: readonly PathPattern[],
   verdicts: readonly (readonly (Verdict | undefined)[])[],
 ): { verdict: Verdict; place: Place }[] {
   /** By verdict and paths, the methods they are the same for. */
-  const found = new Map<string, { verdict: Verdict; path: string; except: string[]; methods: Method[] }>();
+  const found = new Map<string, { verdict: Verdict; words: ReturnType<typeof describe>[number]; methods: Method[] }>();
   for (const [at, method] of methods.entries()) {
     const byVerdict = new Map<string, { verdict: Verdict; chosen: number[] }>();
     for (const [region, verdict] of verdicts[at]!.entries()) {
@@ -173,54 +174,84 @@ function placesOf(
       else known.chosen.push(region);
     }
     for (const [key, { verdict, chosen }] of byVerdict) {
-      for (const { path, except } of describe(clause, regions, chosen)) {
-        const placeKey = `${key} ${path} ${except.join()}`;
+      for (const words of describe(clause, regions, patterns, chosen)) {
+        const placeKey = `${key} ${words.path} ${words.except.join()}`;
         const known = found.get(placeKey);
-        if (known === undefined) found.set(placeKey, { verdict, path, except, methods: [method] });
+        if (known === undefined) found.set(placeKey, { verdict, words, methods: [method] });
         else known.methods.push(method);
       }
     }
   }
-  return [...found.values()].flatMap(({ verdict, path, except, methods: chosen }) => {
+  return [...found.values()].flatMap(({ verdict, words, methods: chosen }) => {
     if (!chosen.includes(other_methods)) {
-      const spelled = chosen.filter(
-        (method) => method === method.toUpperCase() || !chosen.includes(method.toUpperCase()),
-      );
-      return spelled.map((method) => ({ verdict, place: { method, path, except, exceptMethods: [] } }));
+      return chosen.map((method) => ({ verdict, place: { method, ...words, exceptMethods: [] } }));
     }
     const exceptMethods = methods.filter((method) => !chosen.includes(method));
-    return [{ verdict, place: { method: other_methods, path, except, exceptMethods } }];
+    return [{ verdict, place: { method: other_methods, ...words, exceptMethods } }];
   });
 }
 
-/** Names a choice of regions: the clause's own path if all are chosen, else the widest of them and what is left out. */
+/** Regions in few words. */
+interface Name {
+  path: PathPattern;
+  /** Undefined for a pattern of the policies, which is exactly its regions; else the region. */
+  region: number | undefined;
+}
+
+/** Names regions by the patterns of the policies that consist of nothing else, and by themselves where there is none. */
+function nameRegions(
+  within: PathPattern,
+  regions: readonly PathRegion[],
+  patterns: readonly PathPattern[],
+  isChosen: (region: number) => boolean,
+): Name[] {
+  const mixed = new Set<number>();
+  const met = new Set<number>();
+  for (const [region, { members }] of regions.entries()) {
+    for (const member of members) (isChosen(region) ? met : mixed).add(member);
+  }
+  const whole = [...met].filter((member) => !mixed.has(member) && pathCovers(within, patterns[member]!));
+  const used = new Set<number>();
+  const names: Name[] = [];
+  const isWide = new Set(whole);
+  for (const [region, { path, members }] of regions.entries()) {
+    if (!isChosen(region)) continue;
+    const widest = members.filter((member) => isWide.has(member));
+    if (widest.length === 0) names.push({ path, region });
+    else {
+      const first = widest.reduce((best, member) => (pathCovers(patterns[member]!, patterns[best]!) ? member : best));
+      if (!used.has(first)) names.push({ path: patterns[first]!, region: undefined });
+      used.add(first);
+    }
+  }
+  return names;
+}
+
+/** Names a choice of regions: the clause's own path without the others, or the chosen ones, whichever is shorter. */
 function describe(
   { path, names }: Clause,
   regions: readonly PathRegion[],
+  patterns: readonly PathPattern[],
   chosen: readonly number[],
-): { path: string; except: string[] }[] {
+): Pick<Place, "path" | "pattern" | "except">[] {
   const text = (pattern: PathPattern): string => pathText(pattern, names);
-  if (chosen.length === regions.length) return [{ path: text(path), except: [] }];
+  if (chosen.length === regions.length) return [{ path: text(path), pattern: path, except: [] }];
+  const isChosen = new Set(chosen);
   const own = new PathIndex<number>();
   const others = new PathIndex<number>();
-  const isChosen = new Set(chosen);
   for (const [region, one] of regions.entries()) (isChosen.has(region) ? own : others).add(one.path, region);
-  const pathOf = (region: number): PathPattern => regions[region]!.path;
-  // A region may lie within the text of another without being part of it; it is left out only where nothing else is near.
-  const widest = chosen.filter(
-    (region) =>
-      others.someCovering(pathOf(region), () => true) ||
-      !own.someCovering(pathOf(region), (other) => other !== region && !sameText(pathOf(other), pathOf(region))),
-  );
-  return widest.map((region) => {
-    const within = others.overlapping(pathOf(region)).filter((other) => pathCovers(pathOf(region), pathOf(other)));
-    const outer = new PathIndex<number>();
-    for (const other of within) outer.add(pathOf(other), other);
-    const except = within.filter((other) => !outer.someCovering(pathOf(other), (one) => one !== other));
-    return { path: text(pathOf(region)), except: except.map((other) => text(pathOf(other))) };
-  });
-}
-
-function sameText(a: PathPattern, b: PathPattern): boolean {
-  return pathCovers(a, b) && pathCovers(b, a);
+  const inner = nameRegions(path, regions, patterns, (region) => isChosen.has(region));
+  const outer = nameRegions(path, regions, patterns, (region) => !isChosen.has(region));
+  /** Indices of the regions of an index whose text lies within that of a region. */
+  const within = (index: PathIndex<number>, pattern: PathPattern): number[] =>
+    index.overlapping(pattern).filter((region) => pathCovers(pattern, regions[region]!.path));
+  // A region's text may hold others that are told apart from it; such a text cannot be excepted.
+  const isExact = outer.every(({ path, region }) => region === undefined || within(own, path).length === 0);
+  if (isExact && outer.length <= inner.length)
+    return [{ path: text(path), pattern: path, except: outer.map((one) => text(one.path)) }];
+  return inner.map((one) => ({
+    path: text(one.path),
+    pattern: one.path,
+    except: one.region === undefined ? [] : within(others, one.path).map((other) => text(regions[other]!.path)),
+  }));
 }

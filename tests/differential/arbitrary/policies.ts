@@ -82,6 +82,15 @@ const limits = fc.record({
 });
 const limitsByClaim = ["by-sub", "by-org"];
 
+const forward = fc.record(
+  {
+    "x-caller": some("caller.id", "caller.trust_domain", "caller.path"),
+    "X-User": some("claims.sub", "claims.ip"),
+    "x-org": some("claims.org.id", "claims.groups", "claims.device.posture"),
+  },
+  { requiredKeys: [] },
+);
+
 const at = (offset: number): string => new Date((start_seconds + offset) * 1000).toISOString().replace(".000", "");
 
 interface RuleParts {
@@ -165,6 +174,8 @@ export interface PolicyParts {
 export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .record({
     mode: sometimes(some("enforce", "shadow"), 6),
+    forwarders: sometimes(some(["spiffe://example.org/a"], ["spiffe://example.org/b", "spiffe://example.org/a/x"]), 4),
+    forward: sometimes(forward, 3),
     issuers,
     callers: fc.record({ "set-a": few(some(...patterns), 4), "set-b": few(some(...patterns), 2) }),
     limits,
@@ -176,14 +187,15 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
       indent: some(2, 4),
     }),
   })
-  .map(({ mode, issuers: all, callers, limits: bounds, rules, includedRules, style }) => {
+  .map(({ mode, forwarders, forward: headers, issuers: all, callers, limits: bounds, rules, includedRules, style }) => {
     const bursts = new Map(Object.entries(bounds).map(([name, { burst }]) => [name, burst as number]));
     return {
       policy: {
         version: 1,
         name: "random",
         ...(mode !== undefined && { mode }),
-        trust: { domains: ["example.org", "partner.net"] },
+        trust: { domains: ["example.org", "partner.net"], ...(forwarders !== undefined && { forwarders }) },
+        ...(headers !== undefined && { forward: headers }),
         issuers: Object.fromEntries(
           Object.entries(all).map(([name, issuer]) => [
             name,

@@ -113,10 +113,41 @@ const odd_headers: (readonly [string, string])[][] = [
   [["authorization", "Bearer "]],
   [["authorization", "Bearer x"], ["authorization", "Bearer y"]],
 ]; // biome-ignore format: one case a line
+/** What a gateway says of its caller, or anybody who would like to be one. */
+const told = mostly(
+  some(
+    "URI=spiffe://example.org/b",
+    "By=x;Hash=00ff;URI=spiffe://example.org/a/y;DNS=x",
+    "URI=spiffe://example.org/b,uri=spiffe://partner.net/p/q",
+    'Subject="CN=a,O=\\"b\\";URI=c";URI="spiffe://example.org/a/x/1"',
+    "By=x;Hash=00; URI=spiffe://example.org/a/x",
+  ),
+  some(
+    "", "URI", "URI=", ",", "Hash=00", "URI=spiffe://example.org/a;URI=spiffe://example.org/b", "URI=spiffe://example.org/b,",
+    'URI="spiffe://example.org/b', 'URI="spiffe://example.org/b"x', "Hash=1;Hash=2;URI=spiffe://example.org/b",
+    "URI=spiffe://elsewhere.example/x", "URI=spiffe://example.org/b;", "U-I=x;URI=spiffe://example.org/b", "URI = x",
+  ), // biome-ignore format: one way to be wrong a word
+  3,
+);
+const gateway = fc.array(
+  told.map((value) => ["x-forwarded-client-cert", value] as const),
+  { minLength: 1, maxLength: 2 },
+);
+const forged = some<(readonly [string, string])[]>(
+  [["x-user", "mallory"]],
+  [
+    ["x_user", "mallory"],
+    ["x-caller", "spiffe://example.org/admin"],
+  ],
+  [
+    ["x-org", "a"],
+    ["x-org", "b"],
+  ],
+);
 const headers = fc
   .tuple(
     fc.array(header, { maxLength: 3 }),
-    mostly(fc.constant<(readonly [string, string])[]>([]), some(...odd_headers), 15),
+    mostly(fc.constant<(readonly [string, string])[]>([]), fc.oneof(some(...odd_headers), gateway, gateway, forged), 6),
   )
   .map(([plain, odd]) => [...plain, ...odd]);
 

@@ -2,6 +2,8 @@
  * The order of a policy, said as plainly as docs/policy-language.md says it: each rule is looked at, one after the other.
  */
 import type { ConditionInput } from "./condition.ts";
+import { callerOf } from "./forwarded.ts";
+import type { Json } from "./json.ts";
 import { Buckets } from "./limits.ts";
 import type { Endpoint, Policy, Rule } from "./policy.ts";
 import { furthest, type Reason, reasonName, statusOf } from "./reasons.ts";
@@ -14,6 +16,8 @@ export interface Answer {
   reason: string;
   rule: string | null;
   shadow: { rule: string; decision: "allow" | "deny"; reason: string }[];
+  /** What an admitted request says of its caller to the upstream. */
+  forwarded: [name: string, value: string][];
 }
 
 /** A request in the middle of being judged. */
@@ -40,10 +44,11 @@ export class Reference {
   }
 
   ask(arrived: Arrived, nowMilliseconds: number): Answer {
-    const fault = identityFault(arrived.caller, this.#policy.domains);
+    const told = callerOf(arrived, this.#policy.forwarders);
+    const fault = identityFault(told, this.#policy.domains);
     const readable = readRequest(arrived);
-    if (typeof readable === "string") return answer(readable, null, []);
-    const asked: Asked = { arrived, readable, caller: fault === undefined ? arrived.caller : null, nowMilliseconds };
+    if (typeof readable === "string") return answer(readable, null, [], []);
+    const asked: Asked = { arrived, readable, caller: fault === undefined ? told : null, nowMilliseconds };
     const matching = this.#policy.rules
       .filter((rule) => rule.callers.some((text) => this.#isCaller(text, asked.caller)))
       .filter(({ hosts }) => hosts.length === 0 || hosts.some((host) => isHost(host, readable.host)))
@@ -53,7 +58,7 @@ export class Reference {
     const shadow = matching
       .filter(({ rule }) => rule.mode === "shadow")
       .map(({ rule, endpoints }) => ({ rule: rule.name, reason: this.#judge(rule, endpoints, asked, true) }));
-    return answer(decided.reason, decided.rule, shadow);
+    return answer(decided.reason, decided.rule, shadow, this.#forwarded(decided, asked));
   }
 
   #decide(
@@ -74,6 +79,18 @@ export class Reference {
     }
     const closest = furthest(stopped.map(({ reason }) => reason));
     return stopped.find(({ reason }) => reason === closest) ?? { reason: otherwise, rule: null };
+  }
+
+  /** Headers for the upstream: what is known of the caller, and claims of the token that the admitting rule asked for. */
+  #forwarded({ reason, rule: name }: { reason: Reason; rule: string | null }, asked: Asked): Answer["forwarded"] {
+    if (reason !== "allowed") return [];
+    const rule = this.#policy.rules.find((one) => one.name === name)!;
+    const token = this.#checkToken(rule, asked);
+    const values = [...this.#policy.forward].map(([header, what]): [string, string] => [
+      header,
+      forwardedValue(what, asked.caller, typeof token === "string" ? undefined : token.claims),
+    ]);
+    return values.filter(([, value]) => value !== "").sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   /** The parts of one rule in their order. @param dry its limits are only looked at */
@@ -131,7 +148,12 @@ export class Reference {
   }
 }
 
-function answer(reason: Reason, rule: string | null, shadow: readonly { rule: string; reason: Reason }[]): Answer {
+function answer(
+  reason: Reason,
+  rule: string | null,
+  shadow: readonly { rule: string; reason: Reason }[],
+  forwarded: Answer["forwarded"],
+): Answer {
   const decisionOf = (one: Reason): "allow" | "deny" => (one === "allowed" ? "allow" : "deny");
   return {
     decision: decisionOf(reason),
@@ -141,7 +163,22 @@ function answer(reason: Reason, rule: string | null, shadow: readonly { rule: st
     shadow: shadow
       .slice(0, shadows_recorded)
       .map((one) => ({ rule: one.rule, decision: decisionOf(one.reason), reason: reasonName(one.reason) })),
+    forwarded,
   };
+}
+
+/** The value of a forwarded header, one character a byte; "" for none. */
+function forwardedValue(what: string, caller: string | null, claims: Claims | undefined): string {
+  const [, domain, path] = /^spiffe:\/\/([^/]*)(.*)$/u.exec(caller ?? "") ?? [];
+  if (what === "caller.id") return caller ?? "";
+  if (what === "caller.trust_domain") return domain ?? "";
+  if (what === "caller.path") return path ?? "";
+  let claim: Json | undefined = claims;
+  for (const name of what.split(".").slice(1)) claim = claim instanceof Map ? claim.get(name) : undefined;
+  if (claim === undefined || typeof claim === "object") return "";
+  const text = Buffer.from(String(claim)).toString("latin1");
+  // RFC 9110 §5.5: what a header cannot hold is not sent.
+  return text !== text.trim() || /\p{Cc}/u.test(String(claim)) ? "" : text;
 }
 
 function isHost(pattern: string, host: string): boolean {

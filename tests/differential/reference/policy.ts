@@ -12,6 +12,8 @@ import { type Jwk, keysOf, type VerifyingKey } from "./keys.ts";
 export interface Policy {
   domains: string[];
   forwarders: string[];
+  /** By the header's name in lower case: `caller.id`, `claims.sub` and the like. */
+  forward: Map<string, string>;
   issuers: Map<string, Issuer>;
   callerSets: Map<string, string[]>;
   limits: Map<string, Limit>;
@@ -78,6 +80,7 @@ export function readPolicy(text: string, included: readonly string[], folder: st
   return {
     domains: list(trust.domains),
     forwarders: list(trust.forwarders),
+    forward: new Map(entries(root.forward).map(([name, value]) => [name.toLowerCase(), String(value)])),
     issuers: new Map(entries(root.issuers).map(([name, one]) => [name, readIssuer(one, folder)])),
     callerSets: new Map(parts.flatMap(({ callers }) => entries(callers).map(([name, one]) => [name, list(one)]))),
     limits: new Map(parts.flatMap(({ limits }) => entries(limits).map(([name, one]) => [name, readLimit(one)]))),

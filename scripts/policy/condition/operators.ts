@@ -1,0 +1,196 @@
+/** Operators: which types each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
+import * as code from "../../../assembly/policy/instructions.ts";
+import { allFound, aType, type Checker } from "./check.ts";
+import { checkFunction } from "./functions.ts";
+import type { Node } from "./syntax.ts";
+import type { Term } from "./term.ts";
+import { isCompatible, join, type Type, typeName } from "./types.ts";
+
+/** An operator, or a function that is called. */
+export type Call = Node & { kind: "call" };
+
+const comparisons: ReadonlyMap<string, [sign: string, op: number]> = new Map(
+  Object.entries({
+    "_==_": ["==", code.op_equal],
+    "_!=_": ["!=", code.op_not_equal],
+    "_<_": ["<", code.op_less],
+    "_<=_": ["<=", code.op_less_equal],
+    "_>_": [">", code.op_greater],
+    "_>=_": [">=", code.op_greater_equal],
+  }),
+);
+const ordered: readonly Type[] = ["bool", "int", "double", "string", "timestamp", "duration", "dyn"];
+const arithmetic: ReadonlyMap<string, string> = new Map(Object.entries({ "_*_": "*", "_/_": "/", "_%_": "%" }));
+
+/** Checks an operator or a function; undefined where something is wrong, which is reported. */
+export function checkCall(checker: Checker, node: Call): Term | undefined {
+  const { name } = node;
+  const comparison = comparisons.get(name);
+  if (comparison !== undefined) return compare(checker, node, ...comparison);
+  switch (name) {
+    case "!_":
+      return not(checker, node);
+    case "_?_:_":
+      return choose(checker, node);
+    case "@in":
+      return isIn(checker, node);
+    case "_[_]":
+      return index(checker, node);
+    case "_+_":
+    case "_-_":
+      return addTimes(checker, node);
+    case "-_":
+      return checker.refuse(node.at, "a minus is only for a number that is written out");
+  }
+  const sign = arithmetic.get(name);
+  if (sign !== undefined)
+    return checker.refuse(node.at, `\`${sign}\` is not supported: a condition compares, it does not calculate`);
+  return checkFunction(checker, node);
+}
+
+function not(checker: Checker, { args, at, start, end }: Call): Term | undefined {
+  const operand = checker.check(args[0]!);
+  if (operand === undefined) return undefined;
+  if (!isCompatible(operand.type, "bool"))
+    return checker.mismatch(at, `\`!\` is for bool, not for ${typeName(operand.type)}`);
+  return { kind: "unary", op: code.op_not, operands: {}, operand, type: "bool", start, end };
+}
+
+function choose(checker: Checker, { args, start, end }: Call): Term | undefined {
+  const parts = args.map((argument) => checker.check(argument));
+  if (!allFound(parts)) return undefined;
+  const [condition, yes, no] = parts as [Term, Term, Term];
+  if (!isCompatible(condition.type, "bool"))
+    return checker.mismatch(condition.start, `what stands before \`?\` is a bool, not ${aType(condition.type)}`);
+  if (!isCompatible(yes.type, no.type))
+    return checker.mismatch(
+      no.start,
+      `\`? :\` gives ${typeName(yes.type)} or ${typeName(no.type)}; both must be of one type`,
+    );
+  return { kind: "choose", condition, yes, no, type: join(yes.type, no.type), start, end };
+}
+
+/** The operands of a binary operator. */
+function operandsOf(checker: Checker, { args }: Call): [Term, Term] | undefined {
+  const both = args.map((argument) => checker.check(argument));
+  return allFound(both) ? (both as [Term, Term]) : undefined;
+}
+
+function compare(checker: Checker, node: Call, sign: string, op: number): Term | undefined {
+  const both = operandsOf(checker, node);
+  if (both === undefined) return undefined;
+  const [left, right] = both;
+  const isEquality = op === code.op_equal || op === code.op_not_equal;
+  if (!isCompatible(left.type, right.type)) {
+    const names = `${typeName(left.type)} with ${typeName(right.type)}`;
+    return checker.mismatch(node.at, `\`${sign}\` cannot compare ${names}${hintFor(left.type, right.type)}`);
+  }
+  for (const { type } of both) {
+    if (isEquality || ordered.includes(type)) continue;
+    return checker.mismatch(node.at, `\`${sign}\` has no order for ${typeName(type)}`);
+  }
+  return { kind: "binary", op, left, right, type: "bool", start: node.start, end: node.end };
+}
+
+function hintFor(left: Type, right: Type): string {
+  const types = [left, right];
+  if (types.includes("int") && types.includes("double"))
+    return "; write the int as a double, as in `1.0`, or the double as an int";
+  if (types.includes("timestamp") && types.includes("string")) return '; write `timestamp("…")`';
+  if (types.includes("duration") && types.includes("string")) return '; write `duration("…")`';
+  if (types.includes("timestamp") && types.includes("int")) return "; write `timestamp(…)` around the int";
+  if (types.some((type) => typeof type === "object")) return "; to look for a value in a list write `in`";
+  return "";
+}
+
+function isIn(checker: Checker, node: Call): Term | undefined {
+  const [key, container] = node.args as [Node, Node];
+  const table = checker.tableOf(container);
+  if (table !== undefined) {
+    if (key.kind === "literal" && typeof key.value === "string")
+      return checker.names.entry(table, "presence", key.value, key.start, node);
+    return checker.refuse(
+      key.start,
+      `what is looked for in \`request.${table}\` must be written out: \`"x" in request.${table}\``,
+    );
+  }
+  const both = operandsOf(checker, node);
+  if (both === undefined) return undefined;
+  const [left, right] = both;
+  const element = typeof right.type === "object" ? right.type.element : right.type === "map" ? "string" : right.type;
+  if (typeof right.type !== "object" && right.type !== "map" && right.type !== "dyn") {
+    const search = right.type === "string" ? "; for a part of a string write `x.contains(y)`" : "";
+    return checker.mismatch(
+      node.at,
+      `\`in\` is for a list or a map on its right, not for ${aType(right.type)}${search}`,
+    );
+  }
+  if (!isCompatible(left.type, element))
+    return checker.mismatch(node.at, `\`in\` cannot look for ${aType(left.type)} in ${aType(right.type)}`);
+  return { kind: "binary", op: code.op_in, left, right, type: "bool", start: node.start, end: node.end };
+}
+
+function index(checker: Checker, node: Call): Term | undefined {
+  const [container, key] = node.args as [Node, Node];
+  const table = checker.tableOf(container);
+  if (table !== undefined) {
+    if (key.kind === "literal" && typeof key.value === "string")
+      return checker.names.entry(table, "value", key.value, key.start, node);
+    return checker.refuse(key.start, `the name must be written out: \`request.${table}["x"]\``);
+  }
+  const both = operandsOf(checker, node);
+  if (both === undefined) return undefined;
+  const [left, right] = both;
+  const key_type: Type | undefined =
+    typeof left.type === "object" ? "int" : left.type === "map" ? "string" : left.type === "dyn" ? "dyn" : undefined;
+  if (key_type === undefined) return checker.mismatch(node.at, `${aType(left.type)} cannot be indexed with \`[]\``);
+  const isKey =
+    key_type === "dyn" ? ["int", "string", "dyn"].includes(typeName(right.type)) : isCompatible(right.type, key_type);
+  if (!isKey)
+    return checker.mismatch(
+      key.start,
+      `${aType(left.type)} is indexed by ${key_type === "dyn" ? "int or string" : key_type}, not by ${typeName(right.type)}`,
+    );
+  const type = typeof left.type === "object" ? left.type.element : "dyn";
+  return { kind: "binary", op: code.op_index, left, right, type, start: node.start, end: node.end };
+}
+
+/** Sums and differences: which types give which; `dyn` where it is not known whether it is a timestamp or a duration. */
+function addTimes(checker: Checker, node: Call): Term | undefined {
+  const isSum = node.name === "_+_";
+  const sign = isSum ? "+" : "-";
+  const both = operandsOf(checker, node);
+  if (both === undefined) return undefined;
+  const [left, right] = both;
+  const isTime = (type: Type): boolean => type === "timestamp" || type === "duration";
+  if (!isTime(left.type) && !isTime(right.type)) {
+    const texts = left.type === "string" || right.type === "string" ? "; compare the parts on their own" : "";
+    return checker.refuse(node.at, `\`${sign}\` is only for timestamps and durations${texts}`);
+  }
+  const type = (isSum ? sumType : differenceType)(left.type, right.type);
+  if (type === undefined)
+    return checker.mismatch(node.at, `there is no \`${typeName(left.type)} ${sign} ${typeName(right.type)}\``);
+  const op = isSum ? code.op_add : code.op_subtract;
+  return { kind: "binary", op, left, right, type, start: node.start, end: node.end };
+}
+
+function sumType(left: Type, right: Type): Type | undefined {
+  if (left === "timestamp") return isCompatible(right, "duration") ? "timestamp" : undefined;
+  if (right === "timestamp") return isCompatible(left, "duration") ? "timestamp" : undefined;
+  if (left === "duration" && right === "duration") return "duration";
+  return left === "dyn" || right === "dyn" ? "dyn" : undefined;
+}
+
+function differenceType(left: Type, right: Type): Type | undefined {
+  if (left === "timestamp")
+    return right === "timestamp"
+      ? "duration"
+      : right === "duration"
+        ? "timestamp"
+        : right === "dyn"
+          ? "dyn"
+          : undefined;
+  if (left === "duration") return isCompatible(right, "duration") ? "duration" : undefined;
+  if (left !== "dyn") return undefined;
+  return right === "timestamp" ? "duration" : "dyn";
+}

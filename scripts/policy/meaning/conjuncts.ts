@@ -1,4 +1,0 @@
-/** PLACEHOLDER */
-export function normalConjuncts(text: string): string[] {
-  return text.split("&&").map((one) => one.trim());
-}

@@ -1,0 +1,339 @@
+/**
+ * Rules that say what others say already, rules that never admit, and patterns wider than a reviewer would like: what is
+ * sound and still worth a word. For each warning the search begins at one caller and one endpoint of a rule and is
+ * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
+ */
+import type { Endpoint } from "../endpoint.ts";
+import type { CallerSet, Rule, RuleCaller } from "../model.ts";
+import { type CallerPattern, callerText } from "../spiffe.ts";
+import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
+import { PathIndex } from "./paths.ts";
+import { deniesMethod, hostsCover, methodsCover, pathCovers, widerCallers } from "./relations.ts";
+
+/** The codes of these warnings (docs/diagnostics.md). */
+export type CoverageCode =
+  | "rule_covered"
+  | "rule_unreachable"
+  | "wildcard_wide"
+  | "endpoint_covered"
+  | "caller_covered";
+
+/** Told of each finding, with the rule that it is about. */
+export type WarnCovered = (code: CoverageCode, rule: Rule, message: string) => void;
+
+/** So many rules are looked at for each, at the most. */
+const most_candidates = 64;
+/** Lists longer than this are not compared member by member. */
+const most_members = 256;
+/** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
+const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
+/** Warns about rules and parts of rules that other ones make superfluous, and about patterns that are very wide. */
+export function warnCovered(
+  rules: readonly Rule[],
+  callerSets: readonly CallerSet[],
+  trustDomains: Iterable<string>,
+  warn: WarnCovered,
+): void {
+  const callers = new Callers(callerSets, new Set(trustDomains));
+  const enforced = rules.filter(({ mode }) => mode === "enforce");
+  const allows = new RuleIndex(enforced.filter(({ action }) => action === "allow"));
+  const denies = new RuleIndex(
+    enforced.filter((rule) => rule.action === "deny" && isUnconditional(conditionsOf(rule, rule.endpoints[0]!))),
+  );
+  for (const rule of rules) {
+    warnWithin(rule, callers, warn);
+    if (rule.action !== "allow") continue;
+    warnWide(rule, callers, warn);
+    if (rule.mode !== "enforce") continue;
+    if (rule.callers.every((caller) => callers.isNobody(caller))) {
+      warn("rule_unreachable", rule, `\`${rule.name}\` admits nobody: its callers are in none of \`trust.domains\``);
+      continue;
+    }
+    const denied = denies.find(rule, callers, (other) => deniesAll(other, rule, callers));
+    if (denied !== undefined) {
+      const message = `\`${rule.name}\` admits nothing: the deny rule \`${denied.name}\` denies all of it; remove one of them`;
+      warn("rule_unreachable", rule, message);
+      continue;
+    }
+    const wider = allows.find(rule, callers, (other) => admitsAll(other, rule, callers));
+    if (wider === undefined) continue;
+    const isEqual = admitsAll(rule, wider, callers);
+    // Of two rules that say the same, the one that stands later is superfluous.
+    if (isEqual && isBefore(rule, wider)) continue;
+    const message = isEqual
+      ? `\`${rule.name}\` says the same as \`${wider.name}\`; remove one of them`
+      : `\`${rule.name}\` adds nothing: \`${wider.name}\` admits all of it on the same or weaker conditions; remove it, or narrow \`${wider.name}\``;
+    warn("rule_covered", rule, message);
+  }
+}
+
+function isBefore(a: Rule, b: Rule): boolean {
+  if (a.file !== b.file) return a.name < b.name;
+  return a.line - b.line < 0 || (a.line === b.line && a.column < b.column);
+}
+
+function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
+  if (wide === narrow || !callers.cover(wide.callers, narrow.callers) || !hostsCover(wide.hosts, narrow.hosts)) {
+    return false;
+  }
+  if (wide.endpoints.length * narrow.endpoints.length > most_members ** 2) return false;
+  return narrow.endpoints.every((inner) =>
+    wide.endpoints.some(
+      (outer) => endpointCovers(outer, inner) && isWeaker(conditionsOf(wide, outer), conditionsOf(narrow, inner)),
+    ),
+  );
+}
+
+function deniesAll(deny: Rule, allow: Rule, callers: Callers): boolean {
+  if (!callers.cover(deny.callers, allow.callers) || !hostsCover(deny.hosts, allow.hosts)) return false;
+  if (deny.endpoints.length * allow.endpoints.length > most_members ** 2) return false;
+  return allow.endpoints.every((inner) =>
+    deny.endpoints.some((outer) => pathCovers(outer, inner) && deniesMethods(outer, inner)),
+  );
+}
+
+function deniesMethods(outer: Endpoint, inner: Endpoint): boolean {
+  if (outer.methods === "*") return true;
+  const denied = outer.methods;
+  return inner.methods !== "*" && inner.methods.every((method) => denied.some((other) => deniesMethod(other, method)));
+}
+
+function endpointCovers(outer: Endpoint, inner: Endpoint): boolean {
+  return methodsCover(outer.methods, inner.methods) && pathCovers(outer, inner);
+}
+
+/** Who is among whom, in one policy. */
+class Callers {
+  readonly #sets: ReadonlyMap<string, CallerSet>;
+  readonly #trusted: ReadonlySet<string>;
+  /** The texts of each set's members, made when they are first asked for. */
+  readonly #texts = new Map<string, Set<string>>();
+  readonly #covered = new Map<string, boolean>();
+  /** By text, the sets that name it. */
+  readonly #setsWith = new Map<string, string[]>();
+
+  constructor(sets: readonly CallerSet[], trusted: ReadonlySet<string>) {
+    this.#sets = new Map(sets.map((set) => [set.name, set]));
+    this.#trusted = trusted;
+    for (const { name, callers } of sets) {
+      for (const pattern of callers) {
+        const text = callerText(pattern);
+        const names = this.#setsWith.get(text);
+        if (names === undefined) this.#setsWith.set(text, [name]);
+        else names.push(name);
+      }
+    }
+  }
+
+  /** The patterns that a caller stands for; none for `any` and `anonymous`. */
+  members(caller: RuleCaller): readonly CallerPattern[] {
+    if (caller.kind === "pattern") return [caller.pattern];
+    return caller.kind === "set" ? (this.#sets.get(caller.name)?.callers ?? []) : [];
+  }
+
+  /** Whether nobody can be this caller. */
+  isNobody(caller: RuleCaller): boolean {
+    if (caller.kind === "any" || caller.kind === "anonymous") return false;
+    return this.members(caller).every(({ trustDomain }) => !this.#trusted.has(trustDomain));
+  }
+
+  /** What rules may name to be for all of a caller, in the words of `callerKey`. */
+  keysAround(caller: RuleCaller): string[] {
+    if (caller.kind === "anonymous") return ["anonymous"];
+    const keys = ["anonymous", "any"];
+    if (caller.kind === "any") return keys;
+    if (caller.kind === "set") keys.push(`set ${caller.name}`);
+    const first = this.members(caller)[0];
+    if (first === undefined) return keys;
+    for (const text of [callerText(first), ...widerCallers(first)]) {
+      keys.push(
+        text,
+        ...(this.#setsWith
+          .get(text)
+          ?.slice(0, most_candidates)
+          .map((name) => `set ${name}`) ?? []),
+      );
+    }
+    return keys;
+  }
+
+  /** Whether everybody in `narrow` is in `wide`. */
+  cover(wide: readonly RuleCaller[], narrow: readonly RuleCaller[]): boolean {
+    if (wide.some(({ kind }) => kind === "anonymous")) return true;
+    if (narrow.some(({ kind }) => kind === "anonymous")) return false;
+    if (wide.some(({ kind }) => kind === "any")) return true;
+    if (narrow.some(({ kind }) => kind === "any")) return false;
+    if (wide.length > most_members || narrow.length > most_members) return false;
+    const texts = new Set(wide.map(callerKey));
+    return narrow.every((caller) => texts.has(callerKey(caller)) || this.#isWithin(caller, wide, texts));
+  }
+
+  /** The word of `wide` that a pattern is in by itself, if there is one. */
+  around(pattern: CallerPattern, wide: readonly RuleCaller[]): string | undefined {
+    for (const caller of wide) if (caller.kind === "any" || caller.kind === "anonymous") return caller.kind;
+    const texts = new Set(wide.map(callerKey));
+    const own = callerText(pattern);
+    for (const text of [own, ...widerCallers(pattern)]) {
+      if (text !== own && texts.has(text)) return text;
+      const set = this.#setsWith.get(text)?.find((name) => texts.has(`set ${name}`));
+      if (set !== undefined) return set;
+    }
+    return undefined;
+  }
+
+  #isWithin(caller: RuleCaller, wide: readonly RuleCaller[], texts: ReadonlySet<string>): boolean {
+    const members = this.members(caller);
+    if (members.length > most_members) return false;
+    // A large set in many rules is compared with each other caller once.
+    const isIn = (pattern: CallerPattern): boolean => {
+      const around = [callerText(pattern), ...widerCallers(pattern)];
+      return (
+        around.some((text) => texts.has(text)) ||
+        wide.some((one) => one.kind === "set" && around.some((text) => this.#textsOf(one.name).has(text)))
+      );
+    };
+    if (caller.kind !== "set" || wide.length !== 1) return members.every(isIn);
+    const key = `${caller.name} ${callerKey(wide[0]!)}`;
+    const known = this.#covered.get(key) ?? members.every(isIn);
+    this.#covered.set(key, known);
+    return known;
+  }
+
+  #textsOf(name: string): Set<string> {
+    const texts = this.#texts.get(name) ?? new Set(this.#sets.get(name)?.callers.map(callerText));
+    this.#texts.set(name, texts);
+    return texts;
+  }
+}
+
+/** A text for each caller that a rule may name; no pattern begins like a set. */
+function callerKey(caller: RuleCaller): string {
+  if (caller.kind === "pattern") return callerText(caller.pattern);
+  return caller.kind === "set" ? `set ${caller.name}` : caller.kind;
+}
+
+/** Fewer rules than this are looked through one by one. */
+const few_rules = 8;
+
+/** Rules by the callers they name, and by path where many name the same. */
+class RuleIndex {
+  readonly #byCaller = new Map<string, Rule[]>();
+  readonly #byPath = new Map<string, PathIndex<Rule>>();
+
+  constructor(rules: readonly Rule[]) {
+    for (const rule of rules) {
+      for (const caller of rule.callers) {
+        const key = callerKey(caller);
+        const known = this.#byCaller.get(key);
+        if (known === undefined) this.#byCaller.set(key, [rule]);
+        else known.push(rule);
+      }
+    }
+  }
+
+  /** A rule other than this one that may hold all of it and does. */
+  find(rule: Rule, callers: Callers, holds: (other: Rule) => boolean): Rule | undefined {
+    const [caller, endpoint] = [rule.callers[0], rule.endpoints[0]];
+    if (caller === undefined || endpoint === undefined) return undefined;
+    let left = most_candidates;
+    let found: Rule | undefined;
+    const visit = (other: Rule): boolean => {
+      if (other !== rule && holds(other)) found = other;
+      return found !== undefined || --left <= 0;
+    };
+    for (const key of callers.keysAround(caller)) {
+      const rules = this.#byCaller.get(key);
+      if (rules === undefined) continue;
+      const isOver =
+        rules.length <= few_rules ? rules.some(visit) : this.#index(key, rules).someCovering(endpoint, visit);
+      if (isOver) break;
+    }
+    return found;
+  }
+
+  #index(key: string, rules: readonly Rule[]): PathIndex<Rule> {
+    let index = this.#byPath.get(key);
+    if (index === undefined) {
+      index = new PathIndex();
+      for (const rule of rules) for (const endpoint of rule.endpoints) index.add(endpoint, rule);
+      this.#byPath.set(key, index);
+    }
+    return index;
+  }
+}
+
+/** Endpoints and callers of a rule that others of the same rule hold already. */
+function warnWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
+  const { endpoints } = rule;
+  // What `when` says of a path variable is said of one endpoint, and another one does not stand in for it.
+  const isBound = (rule.condition?.variables?.length ?? 0) > 0;
+  if (endpoints.length > 1 && endpoints.length <= most_members && !isBound) {
+    const isDenied = rule.action === "deny";
+    const covers = (outer: Endpoint, inner: Endpoint): boolean =>
+      isDenied ? pathCovers(outer, inner) && deniesMethods(outer, inner) : endpointCovers(outer, inner);
+    for (const [at, inner] of endpoints.entries()) {
+      const outer = endpoints.findIndex(
+        (other, place) => place !== at && covers(other, inner) && (place < at || !covers(inner, other)),
+      );
+      if (outer < 0) continue;
+      const message = `endpoint ${at + 1} of \`${rule.name}\` adds nothing: endpoint ${outer + 1} holds all of it; remove it`;
+      warn("endpoint_covered", rule, message);
+    }
+  }
+  if (rule.callers.length > 1 && rule.callers.length <= most_members) warnCallersWithin(rule, callers, warn);
+}
+
+function warnCallersWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
+  const seen = new Set<string>();
+  const isOpen = rule.callers.some(({ kind }) => kind === "anonymous");
+  const isAny = rule.callers.some(({ kind }) => kind === "any");
+  for (const caller of rule.callers) {
+    const key = callerKey(caller);
+    const own = key.replace(/^set /u, "");
+    if (seen.has(key)) {
+      warn("caller_covered", rule, `\`${own}\` stands twice among the callers of \`${rule.name}\`; remove one`);
+      continue;
+    }
+    seen.add(key);
+    let around: string | undefined;
+    if (caller.kind === "pattern") around = callers.around(caller.pattern, rule.callers);
+    else if (isOpen && caller.kind !== "anonymous") around = "anonymous";
+    else if (isAny && caller.kind === "set") around = "any";
+    if (around === undefined) continue;
+    warn("caller_covered", rule, `\`${own}\` adds nothing to \`${rule.name}\`: \`${around}\` holds it; remove it`);
+  }
+}
+
+/** Patterns of an allow rule that admit what nobody may have thought of. At most one finding a rule: it is read as one. */
+function warnWide(rule: Rule, callers: Callers, warn: WarnCovered): void {
+  const domain = wholeDomain(rule, callers);
+  const everything = rule.endpoints.some(
+    ({ methods, segments, tail }) => methods === "*" && segments.length === 0 && tail,
+  );
+  const isOpen = domain !== undefined || rule.callers.some(({ kind }) => kind === "any" || kind === "anonymous");
+  // One caller that may do everything on hosts of its own is often meant so.
+  if (everything && (rule.hosts.length === 0 || isOpen)) {
+    const message = `\`${rule.name}\` admits every method on every path (\`* /**\`), also those that come later; name what its callers need`;
+    warn("wildcard_wide", rule, message);
+    return;
+  }
+  const writes = rule.endpoints.some(
+    ({ methods }) => methods === "*" || methods.some((method) => !safe_methods.includes(method)),
+  );
+  if (domain !== undefined && writes) {
+    const message = `\`${rule.name}\` admits writes of everybody in a trust domain (\`${domain}\`); name the callers that need them`;
+    warn("wildcard_wide", rule, message);
+  }
+}
+
+/** A caller of a rule that is a whole trust domain. */
+function wholeDomain(rule: Rule, callers: Callers): string | undefined {
+  for (const caller of rule.callers) {
+    const members = callers.members(caller);
+    if (members.length > most_members) continue;
+    const domain = members.find(({ kind, segments }) => kind === "descendants" && segments === 0);
+    if (domain !== undefined) return callerText(domain);
+  }
+  return undefined;
+}

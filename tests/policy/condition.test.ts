@@ -1,0 +1,200 @@
+/** Conditions that are refused, and those that are warned of: each marked where the finding must point. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compile } from "./condition.ts";
+import { mark, unmark } from "./support.ts";
+
+type Case = [marked: string, code: string, message: RegExp];
+
+const syntax: Case[] = [
+  ["▸", "condition_syntax", /empty/],
+  ["claims.a ▸= 1", "condition_syntax", /write `==`/],
+  ["claims.a ▸and claims.b", "condition_syntax", /did you mean `&&`/],
+  ["▸not claims.a", "condition_syntax", /`!`/],
+  ["claims.a ▸& claims.b", "condition_syntax", /did you mean `&&`/],
+  ["claims.a ▸claims.b", "condition_syntax", /operator is missing/],
+  ["claims.a &&▸", "condition_syntax", /missing after `&&`/],
+  ["claims.a && ▸|| claims.b", "condition_syntax", /value is missing before/],
+  ["▸(claims.a", "condition_syntax", /not closed/],
+  ["claims.a▸)", "condition_syntax", /closes nothing/],
+  ["(claims.a▸]", "condition_syntax", /closed by/],
+  ['claims.a == ▸"x', "condition_syntax", /no closing/],
+  ["claims.a == ▸“x”", "condition_syntax", /no quote/],
+  ['claims.a == "x▸\\q"', "condition_syntax", /`\\\\`/],
+  ['claims.a == "▸\\uD800"', "condition_syntax", /no character/],
+  ["claims.▸in == 1", "condition_syntax", /reserved/],
+  ["claims.▸`a-b`", "condition_unsupported", /claims\["…"\]/],
+  ["claims.▸?a", "condition_unsupported", /optional/],
+  [`▸${"(".repeat(3000)}true${")".repeat(3000)}`, "bound", /nested too deeply/],
+];
+
+const unsupported: Case[] = [
+  ['claims.a.▸matches("x")', "condition_unsupported", /`startsWith`/],
+  ["1 ▸+ 1 == 2", "condition_unsupported", /only for timestamps and durations/],
+  ["claims.a ▸* 2 == 2", "condition_unsupported", /does not calculate/],
+  ["claims.a ▸/ 2 == 2", "condition_unsupported", /`\/`/],
+  ["claims.a ▸% 2 == 2", "condition_unsupported", /`%`/],
+  ["▸-claims.a == 2", "condition_unsupported", /written out/],
+  ['caller.id ▸+ "x" == "y"', "condition_unsupported", /on their own/],
+  ["claims.a == ▸1u", "condition_unsupported", /`1`/],
+  ['claims.a == ▸b"x"', "condition_unsupported", /bytes/],
+  ['claims == ▸{"a": 1}', "condition_unsupported", /maps cannot/],
+  ["claims.a == ▸Order{id: 1}", "condition_unsupported", /messages cannot/],
+  ["claims.a.▸map(x, x) == []", "condition_unsupported", /`exists` or `all`/],
+  ["claims.a.▸filter(x, x) == []", "condition_unsupported", /`exists` or `all`/],
+  ["claims.a.▸exists_one(x, x)", "condition_unsupported", /`exists`/],
+  ["claims.a.▸exists(x)", "condition_unsupported", /a name for the element/],
+  ["▸exists(claims.a, x)", "condition_unsupported", /follows a list/],
+  ["claims.a.exists(x, x.▸all(y, y))", "condition_unsupported", /inside another/],
+  ["▸dyn(1) == 1", "condition_unsupported", /as they are/],
+  ["▸type(1) == 1", "condition_unsupported", /another type/],
+  ['▸int("1") == 1', "condition_unsupported", /as they are/],
+  ["▸string(1) == claims.a", "condition_unsupported", /as they are/],
+  ["now.▸getHours() == 1", "condition_unsupported", /as a whole/],
+  ['claims.a.▸startswith("x")', "condition_unsupported", /did you mean `startsWith`/],
+  ['▸startsWith(claims.a, "x")', "condition_unsupported", /x\.startsWith/],
+  ["▸has(claims)", "condition_unsupported", /has\(claims\.x\)/],
+  ["▸has(caller.id)", "condition_unsupported", /path variables/],
+  ['▸cidr("10.0.0.0/8") == claims.a', "condition_unsupported", /containsIP/],
+  ["cidr(▸claims.a).containsIP(source.ip)", "condition_unsupported", /written out/],
+  ["claims.a == timestamp(▸caller.id)", "condition_unsupported", /seconds since 1970/],
+  ["now == now - duration(▸claims.a)", "condition_unsupported", /written out/],
+];
+
+const names: Case[] = [
+  ['▸caler.id == "x"', "unknown_name", /did you mean `caller`.*There are .*`now`/],
+  ["▸wombat", "unknown_name", /known: `caller`/],
+  ['caller.▸name == "x"', "unknown_name", /`id`/],
+  ['request.▸methud == "GET"', "unknown_name", /did you mean `method`/],
+  ["▸caller == claims.a", "condition_unsupported", /`caller.id`/],
+  ["▸request == claims.a", "condition_unsupported", /no value of its own/],
+  ["▸path == claims.a", "condition_unsupported", /`path.id`/],
+  ["request.▸headers == claims.a", "condition_unsupported", /\["…"\]/],
+  ["size(request.▸query) == 1", "condition_unsupported", /\["…"\]/],
+  ["request.headers[▸claims.a] == claims.b", "condition_unsupported", /written out/],
+  ["▸claims.a in request.query", "condition_unsupported", /written out/],
+  ['request.headers[▸":method"] == "GET"', "condition_unsupported", /request\.method/],
+  ['has(request.headers.x) && request.headers.▸host == "a"', "condition_unsupported", /request\.host/],
+  ['request.headers[▸"a b"] == "x"', "condition_unsupported", /RFC 9110/],
+  [`▸"${"x".repeat(65)}" in request.headers`, "condition_unsupported", /64 bytes/],
+  ['path.▸idd == "x"', "unknown_path_variable", /did you mean `id`/],
+  ["▸has(path.nothing)", "unknown_path_variable", /known: `id`, `org`/],
+];
+
+const types: Case[] = [
+  ["caller.id ▸== 1", "condition_type", /string with int/],
+  ["1 ▸== 1.0", "condition_type", /int with double.*`1\.0`/],
+  ["1 ▸< 1.5", "condition_type", /`<`.*int with double/],
+  ['now ▸> "2026-01-01T00:00:00Z"', "condition_type", /timestamp with string.*timestamp\("…"\)/],
+  ["now ▸== 1", "condition_type", /timestamp\(…\)/],
+  ["caller.id ▸== null", "condition_type", /null_type/],
+  ["[1] ▸< [2]", "condition_type", /no order for list\(int\)/],
+  ['["a"] ▸== [1]', "condition_type", /list\(string\) with list\(int\)/],
+  ["▸caller.id && claims.a", "condition_type", /`&&` is for bool, not for string/],
+  ["claims.a || ▸1", "condition_type", /`\|\|`.*int/],
+  ["▸!caller.id", "condition_type", /`!`/],
+  ["▸caller.id", "condition_type", /a condition is for bool, not for string/],
+  ["caller.id ▸in [1]", "condition_type", /look for a string in a list\(int\)/],
+  ['claims.a ▸in "abc"', "condition_type", /x\.contains\(y\)/],
+  ["1 ▸in claims", "condition_type", /an int in a map/],
+  ["▸caller.id ? true : false", "condition_type", /before `\?`/],
+  ['(claims.a ? 1 : ▸"a") == 1', "condition_type", /int or string/],
+  ['caller.id.▸x == "y"', "condition_type", /no members/],
+  ["caller.id▸[0] == claims.a", "condition_type", /cannot be indexed/],
+  ["claims[▸1] == 1", "condition_type", /indexed by string/],
+  ['[1][▸"a"] == 1', "condition_type", /indexed by int/],
+  ["▸size(1) == 1", "condition_type", /strings, lists and maps/],
+  ["▸size(claims, 1) == 1", "condition_type", /one argument/],
+  ["source.port.▸startsWith(claims.a)", "condition_type", /for string, not for int/],
+  ["caller.id.contains(▸1)", "condition_type", /for string, not for int/],
+  ["caller.id.▸exists(x, x)", "condition_type", /for lists/],
+  ["claims.a.exists(x, ▸now)", "condition_type", /`exists` is for bool/],
+  ["now ▸+ now == now", "condition_type", /timestamp \+ timestamp/],
+  ['duration("1s") ▸- now == now', "condition_type", /duration - timestamp/],
+  ['cidr("::/0").containsIP(▸source.port)', "condition_type", /address/],
+  ["▸timestamp(1.5) == now", "condition_type", /an int/],
+];
+
+const values: Case[] = [
+  ['cidr(▸"10.0.0.1/8").containsIP(source.ip)', "condition_value", /`10\.0\.0\.0\/8`/],
+  ['cidr(▸"10.0.0.0").containsIP(source.ip)', "condition_value", /`10\.0\.0\.0\/32`/],
+  ['cidr(▸"10.0.0.0/33").containsIP(source.ip)', "condition_value", /0 to 32/],
+  ['cidr(▸"10.0.0/8").containsIP(source.ip)', "condition_value", /is written/],
+  ['cidr(▸"2001:db8::1/32").containsIP(source.ip)', "condition_value", /`2001:db8::\/32`/],
+  ['cidr(▸"fe80::1%eth0/64").containsIP(source.ip)', "condition_value", /is written/],
+  ['cidr(▸"::ffff:10.0.0.0/104").containsIP(source.ip)', "condition_value", /`10\.0\.0\.0\/8`/],
+  ['now < timestamp(▸"2026-02-30T00:00:00Z")', "condition_value", /no such time/],
+  ['now < timestamp(▸"tomorrow")', "condition_value", /RFC 3339/],
+  ['now - now < duration(▸"1 hour")', "condition_value", /`1h30m`/],
+  ['now - now < duration(▸"999999999h")', "condition_value", /315576000000/],
+  ["claims.a == ▸9223372036854775808", "condition_value", /64 bits/],
+  ["claims.a == ▸1e999", "condition_value", /too large/],
+  [`claims.a.contains(▸"${"x".repeat(1025)}")`, "condition_value", /1024 bytes/],
+  [`claims.a == ▸"${"x".repeat(8193)}"`, "bound", /8192 bytes/],
+  [`claims.a in ▸[${Array(257).fill(1).join(", ")}]`, "bound", /256 elements/],
+  [`${"[".repeat(16)}▸[]${"]".repeat(16)} == claims.a`, "bound", /16 deep/],
+  [`▸${Array(300).fill("claims.a").join(" && ")}`, "bound", /1024 instructions/],
+  ['claims.a.exists(x, x == ▸request.headers["y"])', "condition_cost", /132096.*each of up to 1024 elements/],
+  ["claims.a.exists(x, ▸x in claims.b)", "condition_cost", /at most 65536/],
+];
+
+const warnings: Case[] = [
+  ['path.▸org == "x"', "path_variable_partial", /has\(path\.org\)/],
+  ["▸true", "condition_constant", /always true/],
+];
+
+function run(kind: "errors" | "warnings", cases: Case[]): void {
+  for (const [marked, code, message] of cases) {
+    const shown = marked.length > 80 ? `${marked.slice(0, 79)}…` : marked;
+    test(`${kind === "errors" ? "refused" : "warned of"}: ${shown}`, () => {
+      const { text, column } = unmark(marked);
+      const findings = compile(text);
+      assert.deepEqual(
+        findings[kind].map((one) => [one.code, one.column]),
+        [[code, column]],
+        findings[kind][0]?.message,
+      );
+      assert.match(findings[kind][0]!.message, message);
+      assert.equal(findings.condition === undefined, kind === "errors");
+    });
+  }
+}
+
+for (const cases of [syntax, unsupported, names, types, values]) run("errors", cases);
+run("warnings", warnings);
+
+test("claims without a token are refused once", () => {
+  const { errors } = compile("claims.a == claims.b", { hasToken: false });
+  assert.deepEqual(
+    errors.map(({ code, column }) => [code, column]),
+    [["claims_without_token", 1]],
+  );
+});
+
+test("a variable without any is told how to get one", () => {
+  const { errors } = compile('path.id == "x"', { endpoints: ["GET /a"] });
+  assert.match(errors[0]!.message, /write `\{id\}`/);
+});
+
+test("a partial variable that is asked for is not warned of", () => {
+  assert.deepEqual(compile('has(path.org) && path.org == "x"').warnings, []);
+});
+
+test("one run shows every error", () => {
+  const { errors } = compile('caler.id == "x" && request.methud == "y" || 1 == 1.0');
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["unknown_name", "unknown_name", "condition_type"],
+  );
+});
+
+test("names of JavaScript's own objects have no meaning", () => {
+  for (const text of ["constructor", "caller.constructor", "claims.a.toString()", "valueOf(1)", "1 constructor 2"]) {
+    const { errors } = compile(text);
+    assert.equal(errors.length, 1, text);
+    assert.doesNotMatch(errors[0]!.message, /native code/, text);
+  }
+  assert.deepEqual(compile("claims.constructor == 1").errors, []);
+});
+
+test("the mark is no part of a condition", () => assert.equal(compile(mark).errors[0]?.code, "condition_syntax"));
