@@ -146,6 +146,6 @@ function conditionText(words: ConditionWords): string {
   if (expires !== undefined) parts.push(`until ${expires}`);
   for (const { name, cost } of limits ?? []) parts.push(`limit ${name}${cost > 1 ? ` (cost ${cost})` : ""}`);
   parts.push(...(others ?? []));
-  for (const one of unless ?? []) parts.push(`unless ${conditionText(one)}`);
+  for (const one of unless ?? []) parts.push(`unless ${conditionText(one).replace(/^when /u, "")}`);
   return parts.length === 0 ? unconditional : parts.join(", ");
 }

@@ -144,8 +144,9 @@ function coverageLines({ policy, rules }: RuleCoverage): string[] {
   const half = conditions.filter((one) => one.true === 0 || one.false + one.error === 0);
   lines.push(`${policy}: ${conditions.length - half.length} of ${conditions.length} conditions both held and did not`);
   for (const one of half) {
-    if (one.true === 0) lines.push(`  in no test the condition of ${one.rule} holds`);
-    if (one.false + one.error === 0) lines.push(`  in no test the condition of ${one.rule} does not hold`);
+    const isReached = one.true + one.false + one.error > 0;
+    const outcome = one.true > 0 ? "holds in every test that reaches it" : "holds in no test";
+    lines.push(`  the condition of ${one.rule} ${isReached ? outcome : "is reached by no test"}`);
   }
   return lines;
 }

@@ -29,6 +29,7 @@ export function checkIssuer(reporter: Reporter, { name, value: draft }: DraftIss
   const keys = file === undefined ? undefined : readKeys(reporter, file);
   if (draft.issuer === undefined || keys === undefined || algorithms.length === 0) return undefined;
   warnMissingKeys(reporter, name.value, file!, draft.algorithms?.value ?? [], keys);
+  warnMissingBounds(reporter, name, draft);
   return {
     name: name.value,
     issuer: draft.issuer.value,
@@ -130,4 +131,20 @@ function warnMissingKeys(
   }
   for (const { value, at } of without)
     reporter.warn("algorithm_without_key", at, `no key of \`${file.value}\` fits \`${value}\``);
+}
+
+/** What an issuer does not say of time is decided by default, which a reviewer should see. */
+function warnMissingBounds(
+  reporter: Reporter,
+  name: Located<string>,
+  { leeway, maxLifetime }: NonNullable<DraftIssuer["value"]>,
+): void {
+  if (leeway === undefined) {
+    const message = `issuer \`${name.value}\` has no \`leeway\`, so its tokens are good until ${default_leeway_seconds}s after \`exp\`; say how far clocks may differ`;
+    reporter.warn("leeway_missing", name.at, message);
+  }
+  if (maxLifetime === undefined) {
+    const message = `issuer \`${name.value}\` has no \`maxLifetime\`, so a token may be issued for years; say for how long, such as \`1h\``;
+    reporter.warn("lifetime_missing", name.at, message);
+  }
 }

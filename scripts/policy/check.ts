@@ -8,6 +8,7 @@ import { checkIssuer } from "./check-issuer.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
 import { checkRules } from "./check-rules.ts";
 import type { Reporter } from "./diagnostic.ts";
+import { warnCovered } from "./meaning/coverage.ts";
 import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "./model.ts";
 import { type CallerPattern, trustDomainFault } from "./spiffe.ts";
 import { parseRate, parseSelector, type Selector } from "./values.ts";
@@ -29,11 +30,16 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
   const used = usedNames(draft);
   const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0);
   warnUnused(draft, used);
+  // Where something is wrong, what covers what is not known.
+  if (reporter.findings.errors.length === 0) {
+    warnCovered(rules, known(context.callerSets.values()), trustDomains, (code, { file, line, column }, message) =>
+      reporter.findings.warnings.push({ file, line, column, code, message }),
+    );
+  }
   if (policy.mode?.value === "shadow") {
     const message = "`mode: shadow` lets every request through and only records the verdict";
     reporter.warn("shadow_mode", policy.mode.at, message);
   }
-  const known = <T>(values: Iterable<T | undefined>): T[] => [...values].filter((one) => one !== undefined);
   return {
     name: policy.name?.value ?? "",
     mode: policy.mode?.value ?? "enforce",
@@ -45,6 +51,10 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
     limits: known(context.limits.values()),
     rules,
   };
+}
+
+function known<T>(values: Iterable<T | undefined>): T[] {
+  return [...values].filter((one) => one !== undefined);
 }
 
 /** Checks what any file may add to the names that rules of every file may use. */

@@ -13,6 +13,9 @@ export type Message = { counts: Counts } | { failure: string };
 /** Scenarios of one seed: few, so that to run a seed again is soon done. */
 const batch_scenarios = 100;
 
+/** Looking for a smaller counterexample ends after so long, since one to read now is better than a smaller one later. */
+const shrinking_milliseconds = 20_000;
+
 const [firstSeed, decisions] = process.argv.slice(2).map(Number) as [number, number];
 const folder = writeKeySets();
 const send = (message: Message): void => {
@@ -29,9 +32,25 @@ function describe(scenario: Scenario): string {
   }
 }
 
+// Nobody waits for the answer of a process whose parent is gone.
+process.on("disconnect", () => process.exit());
+
 const tally = new Tally();
+let shrinkUntil = Number.POSITIVE_INFINITY;
+
+function check(scenario: Scenario): void {
+  if (Date.now() > shrinkUntil) return;
+  try {
+    runScenario(scenario, folder, tally);
+  } catch (error) {
+    if (!fc.PreconditionFailure.isFailure(error))
+      shrinkUntil = Math.min(shrinkUntil, Date.now() + shrinking_milliseconds);
+    throw error;
+  }
+}
+
 for (let seed = firstSeed; tally.counts.decisions < decisions; seed++) {
-  const property = fc.property(someScenario, (scenario) => runScenario(scenario, folder, tally));
+  const property = fc.property(someScenario, check);
   const result = fc.check(property, { seed, numRuns: batch_scenarios });
   if (result.failed) {
     const rerun = `SEED=${seed} DECISIONS=1 npx tsx --test tests/differential/differential.test.ts`;

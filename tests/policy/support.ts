@@ -47,6 +47,8 @@ issuers:
     audiences: [order-api]
     algorithms: [RS256, ES256]
     keys: { file: keys/corp.jwks.json }
+    leeway: 30s
+    maxLifetime: 1h
 callers:
   storefront: [spiffe://example.org/web]
 limits:

@@ -4,11 +4,12 @@
  * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
  */
 import type { Endpoint } from "../endpoint.ts";
-import type { CallerSet, Rule, RuleCaller } from "../model.ts";
-import { type CallerPattern, callerText } from "../spiffe.ts";
+import type { CallerSet, Rule } from "../model.ts";
+import { callerText } from "../spiffe.ts";
 import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
+import { Callers, callerKey, most_members } from "./membership.ts";
 import { PathIndex } from "./paths.ts";
-import { deniesMethod, hostsCover, methodsCover, pathCovers, widerCallers } from "./relations.ts";
+import { deniesMethod, hostsCover, methodsCover, pathCovers } from "./relations.ts";
 
 /** The codes of these warnings (docs/diagnostics.md). */
 export type CoverageCode =
@@ -23,8 +24,6 @@ export type WarnCovered = (code: CoverageCode, rule: Rule, message: string) => v
 
 /** So many rules are looked at for each, at the most. */
 const most_candidates = 64;
-/** Lists longer than this are not compared member by member. */
-const most_members = 256;
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -39,14 +38,17 @@ export function warnCovered(
   const enforced = rules.filter(({ mode }) => mode === "enforce");
   const allows = new RuleIndex(enforced.filter(({ action }) => action === "allow"));
   const denies = new RuleIndex(
-    enforced.filter((rule) => rule.action === "deny" && isUnconditional(conditionsOf(rule, rule.endpoints[0]!))),
+    enforced.filter(
+      (rule) =>
+        rule.action === "deny" && rule.endpoints.slice(0, 1).every((one) => isUnconditional(conditionsOf(rule, one))),
+    ),
   );
   for (const rule of rules) {
     warnWithin(rule, callers, warn);
     if (rule.action !== "allow") continue;
     warnWide(rule, callers, warn);
     if (rule.mode !== "enforce") continue;
-    if (rule.callers.every((caller) => callers.isNobody(caller))) {
+    if (rule.callers.length > 0 && rule.callers.every((caller) => callers.isNobody(caller))) {
       warn("rule_unreachable", rule, `\`${rule.name}\` admits nobody: its callers are in none of \`trust.domains\``);
       continue;
     }
@@ -101,116 +103,6 @@ function deniesMethods(outer: Endpoint, inner: Endpoint): boolean {
 
 function endpointCovers(outer: Endpoint, inner: Endpoint): boolean {
   return methodsCover(outer.methods, inner.methods) && pathCovers(outer, inner);
-}
-
-/** Who is among whom, in one policy. */
-class Callers {
-  readonly #sets: ReadonlyMap<string, CallerSet>;
-  readonly #trusted: ReadonlySet<string>;
-  /** The texts of each set's members, made when they are first asked for. */
-  readonly #texts = new Map<string, Set<string>>();
-  readonly #covered = new Map<string, boolean>();
-  /** By text, the sets that name it. */
-  readonly #setsWith = new Map<string, string[]>();
-
-  constructor(sets: readonly CallerSet[], trusted: ReadonlySet<string>) {
-    this.#sets = new Map(sets.map((set) => [set.name, set]));
-    this.#trusted = trusted;
-    for (const { name, callers } of sets) {
-      for (const pattern of callers) {
-        const text = callerText(pattern);
-        const names = this.#setsWith.get(text);
-        if (names === undefined) this.#setsWith.set(text, [name]);
-        else names.push(name);
-      }
-    }
-  }
-
-  /** The patterns that a caller stands for; none for `any` and `anonymous`. */
-  members(caller: RuleCaller): readonly CallerPattern[] {
-    if (caller.kind === "pattern") return [caller.pattern];
-    return caller.kind === "set" ? (this.#sets.get(caller.name)?.callers ?? []) : [];
-  }
-
-  /** Whether nobody can be this caller. */
-  isNobody(caller: RuleCaller): boolean {
-    if (caller.kind === "any" || caller.kind === "anonymous") return false;
-    return this.members(caller).every(({ trustDomain }) => !this.#trusted.has(trustDomain));
-  }
-
-  /** What rules may name to be for all of a caller, in the words of `callerKey`. */
-  keysAround(caller: RuleCaller): string[] {
-    if (caller.kind === "anonymous") return ["anonymous"];
-    const keys = ["anonymous", "any"];
-    if (caller.kind === "any") return keys;
-    if (caller.kind === "set") keys.push(`set ${caller.name}`);
-    const first = this.members(caller)[0];
-    if (first === undefined) return keys;
-    for (const text of [callerText(first), ...widerCallers(first)]) {
-      keys.push(
-        text,
-        ...(this.#setsWith
-          .get(text)
-          ?.slice(0, most_candidates)
-          .map((name) => `set ${name}`) ?? []),
-      );
-    }
-    return keys;
-  }
-
-  /** Whether everybody in `narrow` is in `wide`. */
-  cover(wide: readonly RuleCaller[], narrow: readonly RuleCaller[]): boolean {
-    if (wide.some(({ kind }) => kind === "anonymous")) return true;
-    if (narrow.some(({ kind }) => kind === "anonymous")) return false;
-    if (wide.some(({ kind }) => kind === "any")) return true;
-    if (narrow.some(({ kind }) => kind === "any")) return false;
-    if (wide.length > most_members || narrow.length > most_members) return false;
-    const texts = new Set(wide.map(callerKey));
-    return narrow.every((caller) => texts.has(callerKey(caller)) || this.#isWithin(caller, wide, texts));
-  }
-
-  /** The word of `wide` that a pattern is in by itself, if there is one. */
-  around(pattern: CallerPattern, wide: readonly RuleCaller[]): string | undefined {
-    for (const caller of wide) if (caller.kind === "any" || caller.kind === "anonymous") return caller.kind;
-    const texts = new Set(wide.map(callerKey));
-    const own = callerText(pattern);
-    for (const text of [own, ...widerCallers(pattern)]) {
-      if (text !== own && texts.has(text)) return text;
-      const set = this.#setsWith.get(text)?.find((name) => texts.has(`set ${name}`));
-      if (set !== undefined) return set;
-    }
-    return undefined;
-  }
-
-  #isWithin(caller: RuleCaller, wide: readonly RuleCaller[], texts: ReadonlySet<string>): boolean {
-    const members = this.members(caller);
-    if (members.length > most_members) return false;
-    // A large set in many rules is compared with each other caller once.
-    const isIn = (pattern: CallerPattern): boolean => {
-      const around = [callerText(pattern), ...widerCallers(pattern)];
-      return (
-        around.some((text) => texts.has(text)) ||
-        wide.some((one) => one.kind === "set" && around.some((text) => this.#textsOf(one.name).has(text)))
-      );
-    };
-    if (caller.kind !== "set" || wide.length !== 1) return members.every(isIn);
-    const key = `${caller.name} ${callerKey(wide[0]!)}`;
-    const known = this.#covered.get(key) ?? members.every(isIn);
-    this.#covered.set(key, known);
-    return known;
-  }
-
-  #textsOf(name: string): Set<string> {
-    const texts = this.#texts.get(name) ?? new Set(this.#sets.get(name)?.callers.map(callerText));
-    this.#texts.set(name, texts);
-    return texts;
-  }
-}
-
-/** A text for each caller that a rule may name; no pattern begins like a set. */
-function callerKey(caller: RuleCaller): string {
-  if (caller.kind === "pattern") return callerText(caller.pattern);
-  return caller.kind === "set" ? `set ${caller.name}` : caller.kind;
 }
 
 /** Fewer rules than this are looked through one by one. */

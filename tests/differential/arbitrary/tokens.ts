@@ -55,8 +55,16 @@ const odd_values = ['"a"', '"1"', '""', "1", "2", "1.0", "1.5", "1e0", "-1", "0"
 const odd = some(...odd_values);
 const claim_values: Record<string, fc.Arbitrary<string>> = {
   sub: mostly(some('"alice"', '"bob"', '"a"', '"é"'), some("7", "null"), 40),
-  scope: mostly(some('"read"', '"read write"', '"write"', '"read  admin write"', '""'), odd, 8),
-  scp: mostly(some('"read write"', '["read","write"]', '["write"]', '["read",1]', '"admin"'), odd, 8),
+  scope: mostly(
+    some('"read"', '"read write"', '"write"', '"read  admin write"', '"reader write"', '"re ad"', '""'),
+    odd,
+    8,
+  ),
+  scp: mostly(
+    some('"read write"', '["reader","write"]', '["read","write"]', '["write"]', '["read",1]', '"admin"'),
+    odd,
+    8,
+  ),
   level: mostly(some("0", "1", "2", "3"), some("1.5", "2.0", "1e0", "-1", "9007199254740993", "1e9", '"2"', "null"), 3),
   admin: mostly(some("true", "false"), odd, 4),
   groups: mostly(
