@@ -24,7 +24,7 @@ const errors: Case[] = [
   ["a name with a space", named(`${mark}"my rule"`), "invalid_name", /did you mean `my-rule`\?/],
   ["a name without end", named(`${mark}${"x".repeat(65)}`), "invalid_name", /at most 64/],
   ["a name in another alphabet", named(`${mark}règle`), "invalid_name", /letters/],
-  ["a rule's name twice", named(`${mark}uses-everything`), "duplicate", /already in line 17/],
+  ["a rule's name twice", named(`${mark}uses-everything`), "duplicate", /already in line 19/],
   ["a set named any", policy("storefront: [", `${mark}any: [`), "invalid_name", /meaning of its own/],
   ["an empty set", policy("storefront: [spiffe://example.org/web]", `${mark}storefront: []`), "value", /is empty/],
   ["a set of sets", policy("[spiffe://example.org/web]", `[${mark}other]`), "invalid_spiffe_id", /not other sets/],
@@ -322,6 +322,32 @@ const warnings: Case[] = [
     "unused_issuer",
     /`corp`/,
   ],
+  [
+    "clocks of which nothing is said",
+    policy("    leeway: 30s\n", "").replace("  corp:", `  ${mark}corp:`),
+    "leeway_missing",
+    /60s after `exp`/,
+  ],
+  [
+    "tokens for ever",
+    policy("    maxLifetime: 1h\n", "").replace("  corp:", `  ${mark}corp:`),
+    "lifetime_missing",
+    /for years/,
+  ],
+  [
+    "a rule that another one covers",
+    withRule(
+      `  - ${mark}name: a\n    callers: [storefront]\n    allow: [GET /everything]\n    token: corp\n    scopes: [all, more]\n    limit: [writes, by-user]\n`,
+    ),
+    "rule_covered",
+    /`uses-everything`/,
+  ],
+  [
+    "a condition that always holds",
+    withRule(`  - name: a\n    callers: [storefront]\n    allow: [GET /a]\n    when: ${mark}1 < 2\n`),
+    "condition_constant",
+    /always/,
+  ],
   ["an algorithm without a key", policy("[RS256, ES256]", `[ES256, ${mark}ES384]`), "algorithm_without_key", /ES384/],
   [
     "a method that is a slip",
@@ -379,7 +405,7 @@ test("a sound policy has neither errors nor warnings", () => {
   const { errors, warnings, policy } = check(withRule(""));
   assert.deepEqual([errors, warnings], [[], []]);
   assert.deepEqual(policy?.issuers[0]?.audiences, ["order-api"]);
-  assert.equal(policy?.issuers[0]?.leewaySeconds, 60);
+  assert.equal(policy?.issuers[0]?.leewaySeconds, 30);
   assert.deepEqual(policy?.limits.find(({ name }) => name === "writes")?.rate, { tokens: 100, periodSeconds: 1 });
 });
 

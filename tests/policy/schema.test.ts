@@ -38,7 +38,7 @@ mode: shadow
   .replace("per: [caller] }", "per: [caller, caller.id], scope: proxy }")
   .replace(
     "    issuer: https",
-    '    from: [{ header: Authorization, prefix: "Bearer " }]\n    forwardToken: true\n    bind: none\n    leeway: 30s\n    maxLifetime: 1h\n    issuer: https',
+    '    from: [{ header: Authorization, prefix: "Bearer " }]\n    forwardToken: true\n    bind: none\n    issuer: https',
   );
 
 test("the schemas in the repository are those of the language; if not, `npm run build` writes them anew", () => {

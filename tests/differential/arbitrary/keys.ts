@@ -3,7 +3,7 @@
  * since signing is what costs.
  */
 import { generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -43,9 +43,10 @@ const sets: Record<string, [name: string, members: JsonWebKey][]> = {
   twin: [["twin-ec", { kid: "e1" }]],
 };
 
-/** Writes the key sets into a folder of its own, which policies name them in. */
+/** Writes the key sets into a folder that lasts as long as the process; policies are written beside them. */
 export function writeKeySets(): string {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-differential-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const [name, members] of Object.entries(sets)) {
     const keys = members.map(([key, more]) => ({ ...pairs[key]!.publicKey.export({ format: "jwk" }), ...more }));
     writeFileSync(join(folder, `${name}.jwks.json`), JSON.stringify({ keys }));
