@@ -19,12 +19,8 @@ export const verifySignature: ForeignFunction = (argument) => {
   const fields = decodeMessage(argument);
   if (fields === undefined) return { status: WasmResult.BadArgument };
   const hash = Buffer.from(bytesField(fields.get(1))).toString("latin1");
-  let key: KeyObject;
-  try {
-    key = createPublicKey({ key: Buffer.from(bytesField(fields.get(2))), format: "der", type: "spki" });
-  } catch {
-    return { status: WasmResult.BadArgument };
-  }
+  const key = publicKey(bytesField(fields.get(2)));
+  if (key === undefined) return { status: WasmResult.BadArgument };
   if (!hashes.has(hash)) return answer(false, `${hash} is not supported.`);
   try {
     const verifier = createVerify(hash).update(bytesField(fields.get(4)));
@@ -34,6 +30,24 @@ export const verifySignature: ForeignFunction = (argument) => {
     return answer(false, `Failed to initialize digest verify. ${(error as Error).message}`);
   }
 };
+
+/** Keys by their bytes: parsing one takes longer than verifying with it. */
+const keys = new Map<string, KeyObject>();
+const most_keys = 256;
+
+function publicKey(spki: Uint8Array): KeyObject | undefined {
+  const name = Buffer.from(spki).toString("latin1");
+  const known = keys.get(name);
+  if (known !== undefined) return known;
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    if (keys.size === most_keys) keys.clear();
+    keys.set(name, key);
+    return key;
+  } catch {
+    return undefined;
+  }
+}
 
 function answer(valid: boolean, error: string): { status: WasmResult; result: Uint8Array } {
   return {

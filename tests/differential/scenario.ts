@@ -20,7 +20,7 @@ export interface Scenario {
 export const someScenario: fc.Arbitrary<Scenario> = fc.record({
   policy: somePolicy,
   tokens: fc.array(someToken, { minLength: 1, maxLength: most_tokens, size: "+1" }),
-  steps: fc.array(someStep, { minLength: 1, maxLength: 160, size: "max" }),
+  steps: fc.array(someStep, { minLength: 1, maxLength: 480, size: "max" }),
 });
 
 /** A request that the two judge differently. */
