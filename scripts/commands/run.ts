@@ -156,7 +156,7 @@ function printText({ door, policyPath, examples, identities, tokens, upstream }:
     "",
     ...tokenLines(examples, tokens),
   ];
-  for (const { id, rule, method, path, host, issuers } of examples) {
+  for (const { id, rule, method, path, host, issuers, when } of examples) {
     const identity = id === null ? undefined : identities.get(id);
     const issuer = issuers.find((name) => tokens.some((token) => token.issuer === name)) ?? issuers[0];
     const command = curlCommand({
@@ -168,7 +168,9 @@ function printText({ door, policyPath, examples, identities, tokens, upstream }:
       ...(host === undefined ? {} : { host }),
       ...(issuer === undefined ? {} : { bearer: `$${tokenVariable(issuer)}` }),
     });
-    lines.push(`# ${id ?? "anyone, without a certificate"}, by rule ${rule}`, command, "");
+    lines.push(`# ${id ?? "anyone, without a certificate"}, by rule ${rule}`);
+    if (when !== undefined) lines.push(`# admitted only when ${printable(when.replace(/\s+/gu, " ").trim())}`);
+    lines.push(command, "");
   }
   lines.push("Ctrl-C ends it. Requests show here as they come:");
   process.stdout.write(`${lines.join("\n")}\n`);

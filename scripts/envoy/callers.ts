@@ -14,6 +14,8 @@ export interface CallerExample {
   host?: string;
   /** Names of the issuers the rule takes tokens of; empty where it wants none. */
   issuers: string[];
+  /** The rule's condition, which the request may or may not meet; absent where it has none. */
+  when?: string;
 }
 
 /** Whether some allow rule is for callers that show no certificate. */
@@ -34,6 +36,7 @@ export function callerExamples(policy: Policy): CallerExample[] {
         ...exampleRequest(rule.endpoints[0]!),
         ...(host === undefined ? {} : { host: host.kind === "exact" ? host.text : `example.${host.text}` }),
         issuers: rule.issuers,
+        ...(rule.condition === undefined ? {} : { when: rule.condition.text }),
       };
       return rule.callers.flatMap((caller) => exampleIds(policy, caller)).map((id) => ({ id, ...request }));
     });
