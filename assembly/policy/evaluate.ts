@@ -82,7 +82,9 @@ function judgeShadowRules(policy: Policy): void {
     request.fullLimit = limit;
     request.retryAfterSeconds = wait;
     if (inspecting) reportRule(rule, reason);
-    addShadow(rule, reason);
+    // A deny rule that does not match would have done nothing.
+    const isSilent = load<u32>(record, layout.rule_action) == layout.action_deny && reason < Reason.INTERNAL;
+    if (!isSilent || reason == Reason.RULE_DENIED) addShadow(rule, reason);
   }
 }
 

@@ -23,7 +23,7 @@ const processes = Number(process.env.PROCESSES ?? 2);
 /** Each process has seeds of its own, more than it could ever need. */
 const seeds_apart = 1_000_000;
 /** A reason or an outcome of a kind of condition that comes up less often than once in so many decisions is not tested. */
-const rarest = 20_000;
+const rarest = 50_000;
 
 async function runWorker(seed: number): Promise<Message> {
   const worker = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [

@@ -1,8 +1,8 @@
 /** Every host call failing in turn: whatever the host refuses, the request is denied with 503 and the VM lives on. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { DoorRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
 import { assertInternal, Door } from "./door.ts";
 
 const failures = [
@@ -12,27 +12,70 @@ const failures = [
   WasmResult.InvalidMemoryAccess,
 ];
 
-/** Calls whose absence is an answer of its own: a missing property, an empty bucket. */
-const scenes: { name: string; request: (door: Door) => Partial<DoorRequest> }[] = [
-  { name: "an admitted request", request: (door) => ({ token: door.token({ sub: "a", scope: "orders:write" }) }) },
-  { name: "an admitted anonymous request", request: () => ({ caller: null, method: "GET", path: "/healthz" }) },
+interface Scene {
+  name: string;
+  policy: string;
+  ask: (door: Door) => Outcome;
+}
+
+const edge = "spiffe://example.org/edge";
+const digest = "a1".repeat(32);
+
+/** Admitted requests, which together make every call that the engine has. */
+const scenes: Scene[] = [
+  {
+    name: "an admitted request",
+    policy: "shop",
+    ask: (door) => door.request({ token: door.token({ sub: "a", scope: "orders:write" }) }),
+  },
+  {
+    name: "an admitted anonymous request",
+    policy: "shop",
+    ask: (door) => door.request({ caller: null, method: "GET", path: "/healthz" }),
+  },
+  {
+    name: "a condition on the caller's address",
+    policy: "conditions",
+    ask: (door) =>
+      door.request({ method: "GET", path: "/source-ip", source: "127.0.0.1", token: door.token({ a: "127.0.0.1" }) }),
+  },
+  {
+    name: "a caller that a gateway tells of, and headers for the upstream",
+    policy: "gateway",
+    ask: (door) =>
+      door.request(
+        {
+          method: "GET",
+          path: "/orders",
+          headers: [
+            ["x-forwarded-client-cert", `URI=spiffe://example.org/mobile,Hash=${digest};URI=${edge}`],
+            ["x-user", "root"],
+          ],
+        },
+        {
+          properties: {
+            "connection.uri_san_peer_certificate": edge,
+            "connection.sha256_peer_certificate_digest": digest,
+          },
+        },
+      ),
+  },
 ];
 
-for (const { name, request } of scenes) {
+for (const { name, policy, ask } of scenes) {
   describe(name, () => {
-    const { calls } = (() => {
-      const door = new Door("shop");
-      return door.request(request(door));
-    })();
+    const admitted = ask(new Door(policy));
+    assert.equal(admitted.action, "continue", JSON.stringify(admitted.filterState.get("sallyport")));
+    const { calls } = admitted;
     calls.forEach((call, index) => {
       test(`call ${index + 1}, ${call.name}, fails`, () => {
         for (const result of failures) {
-          const door = new Door("shop");
+          const door = new Door(policy);
           door.host.faults = [{ nth: index + 1, result }];
           const what = `${call.name} returns ${result}`;
-          assertInternal(door.request(request(door)), what);
+          assertInternal(ask(door), what);
           door.host.faults = [];
-          assert.equal(door.request(request(door)).action, "continue", `after ${what} the next request is admitted`);
+          assert.equal(ask(door).action, "continue", `after ${what} the next request is admitted`);
         }
       });
     });
@@ -40,9 +83,9 @@ for (const { name, request } of scenes) {
     test("every kind of call fails, always", () => {
       for (const call of new Set(calls.map((one) => one.name))) {
         for (const result of failures) {
-          const door = new Door("shop");
+          const door = new Door(policy);
           door.host.faults = [{ call, result }];
-          assertInternal(door.request(request(door)), `every ${call} returns ${result}`);
+          assertInternal(ask(door), `every ${call} returns ${result}`);
         }
       }
     });

@@ -57,7 +57,10 @@ export class Reference {
     const decided = this.#decide(matching, asked, fault ?? "no_rule");
     const shadow = matching
       .filter(({ rule }) => rule.mode === "shadow")
-      .map(({ rule, endpoints }) => ({ rule: rule.name, reason: this.#judge(rule, endpoints, asked, true) }));
+      .map(({ rule, endpoints }) => ({ rule, reason: this.#judge(rule, endpoints, asked, true) }))
+      // A deny rule that does not match would have done nothing.
+      .filter(({ rule, reason }) => rule.action === "allow" || reason === "rule_denied")
+      .map(({ rule, reason }) => ({ rule: rule.name, reason }));
     return answer(decided.reason, decided.rule, shadow, this.#forwarded(decided, asked));
   }
 
