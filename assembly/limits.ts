@@ -54,7 +54,7 @@ export const condition_instructions: u32 = 1024;
 export const condition_values: u32 = 256;
 /** Cost of one condition, and of all that one request may meet, in units of about one instruction (10 ns). */
 export const condition_cost: u32 = 65536;
-export const request_condition_cost: u32 = 262144;
+export const request_condition_cost: u32 = 1048576;
 /** The longest text that `contains` looks for inside another. */
 export const search_bytes: u32 = 1024;
 /** Gateways whose word on their callers is taken. */
