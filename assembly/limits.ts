@@ -52,6 +52,8 @@ export const name_bytes: u32 = 64;
 export const condition_instructions: u32 = 1024;
 /** Values one condition holds at a time, and elements of the lists it writes out. */
 export const condition_values: u32 = 256;
+/** The longest header and the longest query that conditions read. */
+export const condition_text_bytes: u32 = 8192;
 /** Cost of one condition, and of all that one request may meet, in units of about one instruction (10 ns). */
 export const condition_cost: u32 = 65536;
 export const request_condition_cost: u32 = 1048576;

@@ -5,6 +5,7 @@ import { indexOfByte } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { Read, readProperty, valueSize, valueStart } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
+import { condition_text_bytes } from "../limits";
 import * as instructions from "../policy/instructions";
 import { no_segment } from "../policy/layout";
 import { Policy, wordAt } from "../policy/policy";
@@ -56,9 +57,10 @@ export function readRequest(cell: usize, part: u32): void {
   else setString(cell, request.decodedPathStart, request.decodedPathSize);
 }
 
-/** A header that stands once and is text. */
+/** A header that stands once, is text, and no longer than conditions read. */
 export function readHeader(cell: usize, name: usize, size: u32): void {
-  if (findHeader(name, size) != 1 || !isUtf8(headerStart, headerSize)) setError(cell);
+  const isOne = findHeader(name, size) == 1 && headerSize <= condition_text_bytes;
+  if (!isOne || !isUtf8(headerStart, headerSize)) setError(cell);
   else setString(cell, headerStart, headerSize);
 }
 

@@ -48,8 +48,8 @@ export function readForwarded(policy: Policy): Reason {
   if (request.forwardedCount == 0 || request.callerReason == Reason.IDENTITY_MISSING) return Reason.ALLOWED;
   const isGateway = isForwarder(policy);
   if (request.forwardedCount > 1 || !readElements(request.forwardedStart, request.forwardedSize)) {
-    // To a peer that is no gateway the header is none of our business.
-    if (isGateway) refuse();
+    // Whoever sends it: behind what cannot be read, what our own connection manager says of the peer would be lost.
+    refuse();
     return Reason.ALLOWED;
   }
   if (!isGateway && last.uriCount < 2) return Reason.ALLOWED;
@@ -77,7 +77,7 @@ function takeElement(policy: Policy, element: Element): void {
 }
 
 function refuse(): void {
-  request.callerReason = Reason.IDENTITY_MALFORMED;
+  if (request.callerReason == Reason.ALLOWED) request.callerReason = Reason.IDENTITY_MALFORMED;
 }
 
 function isForwarder(policy: Policy): bool {

@@ -1,11 +1,12 @@
 /**
  * Parameters of the query, as HTML forms write them (WHATWG URL, "application/x-www-form-urlencoded"). There is no one way
  * to read a query, so what upstreams differ on is ambiguous: a parameter that stands twice, a raw `;` (a separator to
- * some), a `+` in the value (a space to some), percent-encoding that is invalid, NUL, or no UTF-8.
+ * some), a `+` in the value (a space to some), percent-encoding that is invalid, NUL, or no UTF-8. So is a query longer than conditions read.
  */
 import { hexDigit, indexOfByte, sameBytes } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { takeBytes } from "../host/arena";
+import { condition_text_bytes } from "../limits";
 import { request } from "./request";
 
 export const enum Parameter {
@@ -28,7 +29,7 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
   if (mark == request.pathSize) return Parameter.ABSENT;
   let cursor = request.pathStart + mark + 1;
   const end = request.pathStart + request.pathSize;
-  if (!isPlain(cursor, end)) return Parameter.AMBIGUOUS;
+  if (end - cursor > condition_text_bytes || !isPlain(cursor, end)) return Parameter.AMBIGUOUS;
   output = takeBytes(end - cursor);
   if (output == 0) return Parameter.AMBIGUOUS;
   let found = Parameter.ABSENT;

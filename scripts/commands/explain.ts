@@ -6,9 +6,11 @@ import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngine } from "../policy/build.ts";
 import { mintFor } from "../policytest/cases.ts";
-import { parseRequestLine, parseToken } from "../policytest/file.ts";
+import { parseRequestLine } from "../policytest/file.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
+import { callerFault, pathFault } from "../policytest/slips.ts";
+import { parseToken } from "../policytest/token.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, type Style } from "./terminal.ts";
@@ -82,7 +84,15 @@ function run(policyPath: string, options: ExplainOptions): Explanation {
     headers: [...headers, ...options.header],
     token,
   };
+  warnOf("--caller", callerFault(request.caller));
+  warnOf("--request", pathFault(path));
   return explain(evaluator, readImage(image), policy.model, request);
+}
+
+/** A slip in a request is more likely than the wish to see it refused, which it still is. */
+function warnOf(option: string, fault: string | undefined): void {
+  if (fault !== undefined)
+    process.stderr.write(`${painter(process.stderr)("yellow", "warning")}: ${option}: ${printable(fault)}\n`);
 }
 
 /** The token to send and the image that is to judge it: the policy's own, unless the token is one we make. */
@@ -111,12 +121,15 @@ const outcomeOrder: readonly RuleExplanation["outcome"][] = [
   "not_applicable",
 ];
 
-function toText({ verdict, rules }: Explanation): string {
+function toText({ verdict, forwarded, rules }: Explanation): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
   const mode = verdict.mode === "shadow" ? `${paint("yellow", "SHADOW")}, let through whatever the verdict: ` : "";
-  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}`, ""];
+  const lines = [
+    `${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}${callerWords(forwarded)}`,
+    "",
+  ];
   const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);
   const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
   let unrelated = 0;
@@ -133,21 +146,34 @@ function toText({ verdict, rules }: Explanation): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** Whom the request counts as from, where that is not whose certificate it came with. */
+function callerWords(forwarded: Explanation["forwarded"]): string {
+  if (forwarded === undefined) return "";
+  const caller = forwarded.caller === null ? "a caller without an ID" : printable(forwarded.caller);
+  return `; for ${caller}, as the forwarder ${printable(forwarded.forwarder)} says`;
+}
+
 /** The parts of a rule, one beside the other, and below them what a condition was made of. */
-function partLines({ parts }: RuleExplanation, paint: Painter): string[] {
-  const signs = parts.map(({ part, holds }) => {
-    if (holds === undefined) return paint("dim", `· ${part}`);
+function partLines(rule: RuleExplanation, paint: Painter): string[] {
+  const signs = rule.parts.map(({ part, holds, error, reason }) => {
+    if (error === true) return paint("yellow", `! ${part}`);
+    if (holds === undefined) return paint("dim", `· ${part}${reason === undefined ? "" : ` (${reason})`}`);
     return holds ? paint("green", `✓ ${part}`) : paint("red", `✗ ${part}`);
   });
+  return [`      ${signs.join("   ")}`, ...termLines(rule, paint)];
+}
+
+/** What a rule's condition was made of, and what each part of it was. */
+export function termLines({ parts }: RuleExplanation, paint: Painter): string[] {
   const terms = parts.flatMap(({ terms = [] }) => terms);
   const values = terms.flatMap((term) => [term, ...term.operands.map((operand) => ({ ...operand, isOperand: true }))]);
   const texts = values.map(({ expression, ...rest }) => `${"isOperand" in rest ? "  " : ""}${oneLine(expression)}`);
   const width = Math.min(60, Math.max(0, ...texts.map((text) => text.length)));
-  const lines = values.map(({ value }, index) => {
-    const shown = value === undefined ? paint("dim", "not evaluated") : paint(valueStyle(value), printable(value));
+  return values.map(({ value, note }, index) => {
+    const said = value === undefined ? paint("dim", "not evaluated") : paint(valueStyle(value), printable(value));
+    const shown = note === undefined ? said : `${said}: ${oneLine(note)}`;
     return `        ${texts[index]!.padEnd(width)}  ${shown}`;
   });
-  return [`      ${signs.join("   ")}`, ...lines];
 }
 
 function oneLine(text: string): string {
@@ -160,17 +186,20 @@ function valueStyle(value: string): Style {
   return value === "error" ? "yellow" : "dim";
 }
 
-function ruleWords({ outcome, reason, action }: RuleExplanation): string {
+function ruleWords({ outcome, reason, detail, action, parts }: RuleExplanation): string {
+  const more = detail === undefined ? "" : printable(detail);
   switch (outcome) {
     case "allowed":
       return "allows: every part of it holds";
     case "denied":
-      return "denies: every part of it holds";
+      return parts.some(({ error }) => error)
+        ? "denies: its `when` could not be evaluated, so it matches"
+        : "denies: every part of it holds";
     case "failed":
-      return `does not ${action}: ${reason}, ${reasonWords(reason)}`;
+      return `does not ${action}: ${reason}, ${reasonWords(reason)}${more && `: ${more}`}`;
     case "not_reached":
       return `not looked at: ${reason} came first`;
     case "not_applicable":
-      return `does not apply: another ${reason}`;
+      return `does not apply: another ${reason}${more && `: ${more}`}`;
   }
 }

@@ -1,10 +1,11 @@
 /** `sallyport init`: a policy, its tests and an Envoy configuration to start from. Nothing that exists is written over. */
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { readExample } from "../envoy/bootstrap.ts";
 import { privateKeyPath } from "../envoy/exampletokens.ts";
+import { findPackaged } from "../files.ts";
 import { reasonOf } from "../policy/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
@@ -108,7 +109,7 @@ export function registerInit(program: Command): void {
     .description("write a policy, its tests and an Envoy configuration to start from")
     .addOption(formatOption())
     .action(async (folder: string, { format }: { format: OutputFormat }) => {
-      const files = await newFiles();
+      const files = await newFiles(folder);
       writeFiles(folder, files);
       if (format === "json") {
         printJson({ directory: folder, files: files.map(({ path }) => path) });
@@ -124,20 +125,30 @@ export function registerInit(program: Command): void {
     });
 }
 
-async function newFiles(): Promise<NewFile[]> {
+/** Where the schema is for a policy in a folder with the package installed, as the first line of the policy says. */
+const installed_schema = "node_modules/sallyport/policy.schema.json";
+const schema_name = "policy.schema.json";
+
+async function newFiles(folder: string): Promise<NewFile[]> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const shared = { kid: key_id, use: "sig", alg: "ES256" };
   const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared }] };
   const secret = { ...privateKey.export({ format: "jwk" }), ...shared };
   const file = (path: string, text: string, about: string, mode = 0o644): NewFile => ({ path, text, about, mode });
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+  // Editors look from the policy's folder: where the package is installed elsewhere, a copy beside the policy is found.
+  const packaged = existsSync(join(folder, installed_schema)) ? undefined : findPackaged(schema_name);
+  const policyText = packaged === undefined ? policy_text : policy_text.replace(installed_schema, `./${schema_name}`);
   return [
-    file("policy.yaml", policy_text, "the policy"),
+    file("policy.yaml", policyText, "the policy"),
     file("policy.test.yaml", tests_text, "what it must do"),
     file("keys/corp.jwks.json", json(publicSet), "an example issuer's public key"),
     file(".sallyport/.gitignore", "*\n", "keeps the next two out of git"),
     file(".sallyport/README", secret_note, "what this folder is"),
     file(privateKeyPath("corp"), json(secret), "the example key's private half; `run` signs tokens with it", 0o600),
+    ...(packaged === undefined
+      ? []
+      : [file(schema_name, readFileSync(packaged, "utf8"), "the policy language, for editors")]),
     file("envoy.yaml", await readExample("inbound"), "Envoy with the filter in front of a service"),
   ];
 }

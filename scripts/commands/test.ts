@@ -9,9 +9,18 @@ import type { RuleCoverage } from "../policytest/coverage.ts";
 import { expectationWords, junitXml } from "../policytest/junit.ts";
 import { runPolicyTests, type TestReport, type TestResult } from "../policytest/run.ts";
 import { watchInputs } from "../policytest/watch.ts";
+import { termLines } from "./explain.ts";
 import { showFailure } from "./failure.ts";
-import { counted, formatOption, type OutputFormat, printJson, printJsonLine, UsageError } from "./output.ts";
-import { painter, printable, progressBar } from "./terminal.ts";
+import {
+  counted,
+  formatOption,
+  type OutputFormat,
+  printJson,
+  printJsonLine,
+  showFindings,
+  UsageError,
+} from "./output.ts";
+import { type Painter, painter, printable, progressBar } from "./terminal.ts";
 
 interface TestOptions {
   coverage: boolean;
@@ -83,6 +92,7 @@ function test(files: readonly string[], options: TestOptions): number {
   } finally {
     bar.end();
   }
+  showFindings(report.warnings, "warning");
   if (options.junit !== undefined) {
     try {
       writeFileSync(options.junit, junitXml(report.results));
@@ -95,17 +105,18 @@ function test(files: readonly string[], options: TestOptions): number {
   return report.results.every(({ ok }) => ok) ? 0 : 1;
 }
 
-function toJson({ results, coverage }: TestReport, withCoverage: boolean): object {
+function toJson({ results, coverage, warnings }: TestReport, withCoverage: boolean): object {
   const passed = results.filter(({ ok }) => ok).length;
-  const tests = results.map(({ name, ok, verdict, expected, file, line }) => ({
+  const tests = results.map(({ name, ok, verdict, expected, file, line, explained }) => ({
     name,
     ok,
     verdict,
     ...(!ok && { expected }),
     file,
     line,
+    ...(explained && { explained }),
   }));
-  return { passed, failed: results.length - passed, tests, ...(withCoverage && { coverage }) };
+  return { passed, failed: results.length - passed, tests, ...(withCoverage && { coverage }), warnings };
 }
 
 function toText({ results, coverage }: TestReport, withCoverage: boolean): string {
@@ -113,7 +124,7 @@ function toText({ results, coverage }: TestReport, withCoverage: boolean): strin
   const lines = results.flatMap((result) => {
     const name = printable(result.name);
     if (result.ok) return [`${paint("green", "ok  ")} ${name}`];
-    return [`${paint("red", "FAIL")} ${name}`, ...failureLines(result)];
+    return [`${paint("red", "FAIL")} ${name}`, ...failureLines(result, paint)];
   });
   const passed = results.filter(({ ok }) => ok).length;
   const failed = results.length - passed;
@@ -123,11 +134,14 @@ function toText({ results, coverage }: TestReport, withCoverage: boolean): strin
   return `${lines.join("\n")}\n`;
 }
 
-function failureLines({ file, line, expected, verdict }: TestResult): string[] {
+function failureLines({ file, line, expected, verdict, explained }: TestResult, paint: Painter): string[] {
   return [
     `     ${file}:${line}`,
     `     expected  ${expectationWords(expected)}`,
     `     got       ${verdictWords(verdict)}`,
+    ...(explained === undefined
+      ? []
+      : [`     the \`when\` of ${printable(explained.rule)}`, ...termLines(explained, paint)]),
   ];
 }
 

@@ -1,8 +1,10 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
 import type { Rule } from "../policy/model.ts";
-import type { DoorRequest, Evaluator, Verdict } from "./engine.ts";
+import { type DoorRequest, type Evaluator, hostRequest, type Verdict } from "./engine.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { reasonNumber } from "./reasons.ts";
+import type { AuditRecord } from "./record.ts";
+import { judgeToken } from "./token.ts";
 import { type TracedTerm, termsOf } from "./trace.ts";
 
 /** Parts of a rule, in the order in which they are looked at. */
@@ -13,6 +15,10 @@ type PartName = (typeof part_names)[number];
 export interface RulePart {
   part: PartName;
   holds: boolean | undefined;
+  /** For `when`: it could not be evaluated. A deny rule matches then, an allow rule does not. */
+  error?: true;
+  /** For the `token` of a deny rule, which may match without a good one: why it was not good. */
+  reason?: string;
   /** For `when`: what it was made of. */
   terms?: TracedTerm[];
 }
@@ -28,6 +34,8 @@ export interface RuleExplanation {
   outcome: "allowed" | "denied" | "failed" | "not_applicable" | "not_reached";
   /** A reason code; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
   reason: string;
+  /** What did not fit, where a reader cannot see it from the request: its host, or the clock. */
+  detail?: string;
   action: Rule["action"];
   /** Those the rule has. */
   parts: RulePart[];
@@ -37,6 +45,8 @@ export interface RuleExplanation {
 
 export interface Explanation {
   verdict: Verdict;
+  /** Whom the request counts as from, where a gateway speaks for its caller. */
+  forwarded?: { caller: string | null; forwarder: string };
   /** Every rule of the policy, in the order of their names. */
   rules: RuleExplanation[];
 }
@@ -47,43 +57,59 @@ interface Inspection {
   hosts: Set<number>;
   /** Rules whose path fits but not the method. */
   pathOnly: Set<number>;
-  /** The reason each candidate was judged with, and what the instructions of its condition left. */
-  judged: Map<number, { reason: string; values: Map<number, string> }>;
+  /** How each candidate was judged. */
+  judged: Map<number, Judgement>;
+}
+
+interface Judgement {
+  reason: string;
+  /** What became of its condition; undefined where it was not evaluated. */
+  condition: string | undefined;
+  /** What the instructions of its condition left. */
+  values: Map<number, string>;
 }
 
 /** Reads the lines of one request. */
 function readLines(lines: readonly string[]): Inspection {
   const inspection: Inspection = { groups: new Set(), hosts: new Set(), pathOnly: new Set(), judged: new Map() };
   let values = new Map<number, string>();
+  let condition: string | undefined;
   for (const line of lines) {
     const [, kind = "", first = "", rest = ""] = /^inspect (\S+) (\S+)(?: (.*))?$/su.exec(line) ?? [];
     if (kind === "group") inspection.groups.add(Number(first));
     else if (kind === "host") inspection.hosts.add(Number(first));
     else if (kind === "entry") inspection.pathOnly.add(Number(first));
     else if (kind === "value") values.set(Number(first), shownValue(rest));
+    else if (kind === "condition") condition = rest;
     else if (kind === "rule") {
-      keepFurthest(inspection, Number(first), rest, values);
+      keepFurthest(inspection, Number(first), { reason: rest, condition, values });
       values = new Map();
+      condition = undefined;
     }
   }
   return inspection;
 }
 
 /** A rule whose path variables can be bound in several ways is judged once for each; it got as far as the one that got furthest. */
-function keepFurthest({ judged }: Inspection, rule: number, reason: string, values: Map<number, string>): void {
+function keepFurthest({ judged }: Inspection, rule: number, judgement: Judgement): void {
+  const { reason } = judgement;
   const known = judged.get(rule);
   const isFinal = known?.reason === "allowed" || known?.reason === "rule_denied";
   const isFurther = known === undefined || reasonNumber(reason) >= reasonNumber(known.reason);
-  if (!isFinal && (isFurther || reason === "allowed" || reason === "rule_denied")) judged.set(rule, { reason, values });
+  if (!isFinal && (isFurther || reason === "allowed" || reason === "rule_denied")) judged.set(rule, judgement);
 }
 
 /** `string "x"` is `"x"` to a reader, `int 3` is `3`, and of times the seconds since 1970 are shown as dates. */
 function shownValue(text: string): string {
   const [type, ...words] = text.split(" ");
   const value = words.join(" ");
-  if (type === "timestamp") return new Date(Number(value) * 1000).toISOString().replace(".000Z", "Z");
+  if (type === "timestamp") return date(Number(value));
   if (type === "duration") return `${value}s`;
   return value === "" ? text : value;
+}
+
+function date(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 }
 
 /** Asks about one request and explains every rule. @param policy the rules of the image, in the same order */
@@ -103,11 +129,59 @@ export function explain(
     const { outcome, reason, failed } = !reached
       ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
       : outcomeOf(judged?.reason, () => mismatch(placed, number, inspection));
-    const parts = partsOf(rule, outcome, failed, judged?.values);
+    const tokenReason =
+      judged !== undefined && rule.action === "deny" ? tokenFault(evaluator, index, rule, request) : undefined;
+    const parts = partsOf(rule, outcome, failed, judged, tokenReason);
+    const detail = detailOf(rule, reason, request, evaluator);
     const shadow = placed.isShadow && { shadow: true as const };
-    return { rule: rule.name, outcome, reason, action: rule.action, parts, ...shadow };
+    return {
+      rule: rule.name,
+      outcome,
+      reason,
+      ...(detail !== undefined && { detail }),
+      action: rule.action,
+      parts,
+      ...shadow,
+    };
   });
-  return { verdict, rules };
+  const forwarded = forwardedCaller(evaluator, request);
+  return { verdict, ...(forwarded && { forwarded }), rules };
+}
+
+/** Whom the engine's own record names where a forwarder told of the caller. It is asked once more, since a verdict leaves it out. */
+function forwardedCaller(evaluator: Evaluator, request: DoorRequest): Explanation["forwarded"] {
+  if (!request.headers.some(([name]) => name === "x-forwarded-client-cert")) return undefined;
+  const outcome = evaluator.host.request(evaluator.rootContext, hostRequest(request));
+  const text = outcome.filterState.get("sallyport");
+  if (text === undefined) return undefined;
+  const { caller, forwarder } = JSON.parse(text) as AuditRecord & { forwarder?: string };
+  return forwarder === undefined ? undefined : { caller: caller ?? null, forwarder };
+}
+
+/** Why no issuer of the rule vouches for the token; undefined where one does, or where no token was given as such. */
+function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request: DoorRequest): string | undefined {
+  const { token } = request;
+  if (rule.issuers.length === 0) return undefined;
+  if (token === null) return request.headers.some(([name]) => name === "authorization") ? undefined : "token_missing";
+  const reasons = rule.issuers.map((name) => {
+    const issuer = index.issuers.findIndex((one) => one.name === name);
+    return judgeToken(evaluator, issuer, token).reason;
+  });
+  if (reasons.includes(null)) return undefined;
+  // Of several issuers the one that the token names has more to say than the others.
+  return reasons.find((reason) => reason !== "token_issuer") ?? reasons[0] ?? undefined;
+}
+
+function detailOf(rule: Rule, reason: string, request: DoorRequest, evaluator: Evaluator): string | undefined {
+  if (reason === "host") return `the request is for \`${request.host}\``;
+  if (reason !== "grant_inactive") return undefined;
+  const { startsSeconds, expiresSeconds } = rule;
+  const now = Number(evaluator.host.clock() / 1_000_000_000n);
+  const limits = [
+    ...(startsSeconds > 0 ? [`starts ${date(startsSeconds)}`] : []),
+    ...(expiresSeconds > 0 ? [`expires ${date(expiresSeconds)}`] : []),
+  ];
+  return `it ${limits.join(" and ")}, and the clock says ${date(now)}`;
 }
 
 function outcomeOf(
@@ -136,7 +210,8 @@ function partsOf(
   rule: Rule,
   outcome: RuleExplanation["outcome"],
   failed: PartName | undefined,
-  values: ReadonlyMap<number, string> | undefined,
+  judged: Judgement | undefined,
+  tokenReason: string | undefined,
 ): RulePart[] {
   const has: Record<PartName, boolean> = {
     caller: true,
@@ -158,9 +233,16 @@ function partsOf(
       // A deny rule matches whether or not its token is good.
       const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
       const holds = isOpen ? undefined : place < failedAt;
-      const isTraced = part === "when" && rule.condition !== undefined && values !== undefined && values.size > 0;
-      return { part, holds, ...(isTraced && { terms: termsOf(rule.condition!, values) }) };
+      if (part === "token" && tokenReason !== undefined) return { part, holds, reason: tokenReason };
+      return part === "when" ? { part, holds, ...whenOf(rule, judged) } : { part, holds };
     });
+}
+
+/** What became of a rule's condition, and of what. */
+function whenOf({ condition }: Rule, judged: Judgement | undefined): Pick<RulePart, "error" | "terms"> {
+  if (condition === undefined || judged === undefined || judged.values.size === 0) return {};
+  const terms = termsOf(condition, judged.values, judged.condition);
+  return { ...(judged.condition === "error" && { error: true as const }), terms };
 }
 
 /** The first thing that does not fit, in the order in which the engine looks: caller, host, path, method. */

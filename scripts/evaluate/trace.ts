@@ -6,6 +6,8 @@ import type { Condition, Instruction } from "../policy/condition/condition.ts";
 export interface TracedValue {
   expression: string;
   value: string | undefined;
+  /** For an `error` that begins here: what is wrong, as far as it can be told. */
+  note?: string;
 }
 
 /** A term, and the parts of the request that it looks at. */
@@ -25,25 +27,66 @@ const joining: ReadonlySet<number> = new Set([
   code.op_loop,
 ]);
 
+/** Those after which a term's own value does not show what it did to the whole: `!`, `||` and `?:`. */
+const turning: ReadonlySet<number> = new Set([code.op_not, code.op_or, code.op_choose]);
+
 /**
- * Takes a condition apart.
+ * Takes a condition apart. One that is more than terms joined by `&&` comes first as a whole.
  * @param values what each instruction left, by its index, as the engine's inspection lines have it
+ * @param outcome what the whole was: `true`, `false` or `error`
  */
-export function termsOf(condition: Condition, values: ReadonlyMap<number, string>): TracedTerm[] {
+export function termsOf(condition: Condition, values: ReadonlyMap<number, string>, outcome?: string): TracedTerm[] {
   const steps = condition.instructions.map((instruction, index) => ({ ...instruction, index }));
-  const traced = ({ start, end, index }: Step): TracedValue => ({
-    expression: condition.text.slice(start, end),
-    value: values.get(index),
-  });
+  const textOf = ({ start, end }: Step): string => condition.text.slice(start, end);
+  const traced = (step: Step): TracedValue => ({ expression: textOf(step), value: values.get(step.index) });
   const computing = steps.filter(({ op }) => !joining.has(op));
-  return widest(computing).map((term) => {
+  const failing = computing.filter(({ index }) => values.get(index) === "error");
+  const noted = (step: Step): TracedValue => {
+    const note = failing.includes(step) ? noteOn(step, failing, computing, values, textOf) : undefined;
+    return { ...traced(step), ...(note !== undefined && { note }) };
+  };
+  const terms = widest(computing);
+  const isTurned = steps.some((step) => turning.has(step.op) && !terms.some((term) => isWithin(step, term)));
+  const whole = isTurned ? [{ expression: condition.text.trim(), value: outcome, operands: [] }] : [];
+  const parts = terms.map((term): TracedTerm => {
     const loop = steps.find(({ op, start, end }) => op === code.op_loop && start >= term.start && end <= term.end);
     const inside = computing.filter(
       (step) => step.index < (loop?.index ?? term.index) && isWithin(step, term) && step.op > code.op_list,
     );
-    const operands = values.has(term.index) ? widest(inside).map(traced) : [];
-    return { ...traced(term), operands };
+    const operands = values.has(term.index) ? widest(inside).map(noted) : [];
+    // An error of an operand is the operand's to explain.
+    return { ...(operands.some(({ value }) => value === "error") ? traced(term) : noted(term)), operands };
   });
+  return [...whole, ...parts];
+}
+
+/** What is wrong where an error began: in the step itself, or in one that it is made of, which is named then. */
+function noteOn(
+  step: Step,
+  failing: readonly Step[],
+  computing: readonly Step[],
+  values: ReadonlyMap<number, string>,
+  textOf: (step: Step) => string,
+): string {
+  const origin = failing.find((one) => isWithin(one, step) && !failing.some((other) => isWithin(other, one))) ?? step;
+  const inside = widest(computing.filter((one) => isWithin(one, origin)));
+  const isOfMap = inside.length === 1 && values.get(inside[0]!.index) === "map";
+  const what = faultWords(origin.op, isOfMap);
+  return origin === step ? what : `\`${textOf(origin)}\` is ${what}`;
+}
+
+function faultWords(op: number, isOfMap: boolean): string {
+  switch (op) {
+    case code.op_claims:
+      return "absent: there is no good token";
+    case code.op_header:
+    case code.op_query:
+      return "absent, or stands twice";
+    case code.op_select:
+      return isOfMap ? "absent" : "of something that is no map";
+    default:
+      return "absent or of a wrong type";
+  }
 }
 
 type Step = Instruction & { index: number };

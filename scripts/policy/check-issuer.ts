@@ -89,7 +89,9 @@ function checkDuration(
   if (text === undefined) return undefined;
   const seconds = parseDurationSeconds(text.value);
   if (seconds === undefined) {
-    reporter.error("invalid_duration", text.at, "a duration is a whole number and a unit: `30s`, `5m` or `1h`");
+    const way = /^[0-9]{1,9}$/u.test(text.value) ? `; write \`${Number(text.value)}s\`` : "";
+    const message = `a duration is a whole number and a unit: \`30s\`, \`5m\` or \`1h\`${way}`;
+    reporter.error("invalid_duration", text.at, message);
   } else if (seconds > mostSeconds || seconds < leastSeconds) {
     reporter.error("bound", text.at, `this duration is from ${leastSeconds}s to ${mostSeconds}s`);
   }

@@ -2,7 +2,7 @@
 import { policy_methods, policy_rules, response_bytes, rule_limits } from "../../assembly/limits.ts";
 import { checkGrant } from "./check-grant.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
-import { compileCondition } from "./condition/compile.ts";
+import { type ConditionScope, compileCondition } from "./condition/compile.ts";
 import type { Condition } from "./condition/condition.ts";
 import { type Endpoint, likelyMethod, parseEndpoint } from "./endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "./model.ts";
@@ -55,7 +55,8 @@ function checkRule(context: Context, draft: DraftRule): Rule | undefined {
   if (part.action === "deny") checkDeny(context, draft);
   else checkAllow(context, draft);
   const endpoints = checkEndpoints(context, part.endpoints);
-  const condition = checkCondition(context, draft, endpoints);
+  const lacksEndpoints = endpoints.length < part.endpoints.value.length;
+  const condition = checkCondition(context, draft, { endpoints, lacksEndpoints });
   if (name === undefined || draft.callers === undefined) return undefined;
   if (part.action === "allow") warnAboutRule(context, draft, { name, callers, endpoints, condition });
   return {
@@ -112,9 +113,13 @@ function checkDeny(context: Context, draft: DraftRule): void {
   }
 }
 
-function checkCondition(context: Context, draft: DraftRule, endpoints: Endpoint[]): Condition | undefined {
+function checkCondition(
+  context: Context,
+  draft: DraftRule,
+  scope: Omit<ConditionScope, "hasToken">,
+): Condition | undefined {
   if (draft.when === undefined) return undefined;
-  return compileCondition(context.reporter, draft.when, { hasToken: draft.token !== undefined, endpoints });
+  return compileCondition(context.reporter, draft.when, { hasToken: draft.token !== undefined, ...scope });
 }
 
 function checkAllow(context: Context, draft: DraftRule): void {
@@ -146,6 +151,8 @@ function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
     const text = one.value;
     if (text === "any" || text === "anonymous") callers.push({ kind: text });
     else if (callerSets.has(text)) callers.push({ kind: "set", name: text });
+    else if (text === "*")
+      reporter.error("invalid_spiffe_id", one.at, "every caller with an identity is `any`, one without is `anonymous`");
     else if (/^[A-Za-z0-9_-]+$/u.test(text)) {
       const names = [...callerSets.keys(), ...caller_words];
       reporter.error("unknown_callers", one.at, `there is no caller set \`${text}\`${didYouMean(text, names)}`);

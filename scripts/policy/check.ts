@@ -75,13 +75,17 @@ function checkParts(context: Context, { files }: Draft): void {
 
 function checkTrust(reporter: Reporter, domains: Located<string>[]): Set<string> {
   const trusted = new Set<string>();
+  let failed = false;
   for (const { value, at } of domains) {
     const fault = trustDomainFault(value);
-    if (fault !== undefined) reporter.error("invalid_trust_domain", at, fault);
-    else if (trusted.has(value)) reporter.error("duplicate", at, `\`${value}\` stands twice; remove one`);
+    if (fault !== undefined) {
+      reporter.error("invalid_trust_domain", at, fault);
+      failed = true;
+    } else if (trusted.has(value)) reporter.error("duplicate", at, `\`${value}\` stands twice; remove one`);
     trusted.add(value);
   }
-  return trusted;
+  // Where a name is wrong, which callers are trusted is not known: none of them is told that it is not.
+  return failed ? new Set() : trusted;
 }
 
 function checkCallerSet(context: Context, draft: DraftCallerSet): CallerSet {

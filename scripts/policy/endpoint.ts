@@ -84,6 +84,11 @@ function methodFault(name: string): { code: string; message: string } | undefine
   const invalid = (message: string) => ({ code: "invalid_endpoint", message });
   if (name === "") return invalid("a method is missing; several are joined as in `GET|HEAD`");
   if (name === "*") return invalid("`*` stands alone for every method");
+  if (/^(?:ANY|ALL)$/iu.test(name)) return invalid("every method is `*`, as in `* /orders`");
+  if (name.includes(",")) {
+    const names = name.split(",").filter((one) => one !== "");
+    return invalid(`\`${name}\` is no HTTP method; several are joined by \`|\`: \`${names.join("|")}\``);
+  }
   // Fewer characters than the tokens of RFC 9110 §9.1: the engine refuses a request whose method has any other.
   if (!/^[A-Za-z0-9_-]+$/u.test(name)) {
     return invalid(`\`${name}\` is no HTTP method the engine admits: one has only letters, digits, \`-\` and \`_\``);
@@ -107,6 +112,8 @@ function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
     message,
     offset,
   });
+  if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//u.test(path))
+    return fault("a path begins with `/`, without scheme and host; hosts stand in `hosts`", 0);
   if (path === "" || path !== path.trim())
     return fault("one space stands between method and path, and none after it", 0);
   const wrong = path.search(/[\s?#]/u);
@@ -150,6 +157,12 @@ function parseSegment(
     return null;
   }
   if (part === "**") return fault("`/**` stands only at the end of a path");
+  const foreign = /^(?::|\$)\{?([A-Za-z_][\w-]*)\}?$|^<(?:[a-z]+:)?([A-Za-z_][\w-]*)>$/u.exec(part);
+  if (foreign !== null) {
+    const name = (foreign[1] ?? foreign[2]!).replaceAll("-", "_");
+    const itself = `${encodeURIComponent(part[0]!)}${part.slice(1)}`.replace(">", "%3E");
+    return fault(`\`${part}\` is no variable; did you mean \`{${name}}\`? The text itself is \`${itself}\``);
+  }
   const special = part.search(/[{}*]/u);
   if (special >= 0) {
     return part[special] === "*"

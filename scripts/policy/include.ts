@@ -30,6 +30,10 @@ export function findIncluded(reporter: Reporter, patterns: readonly Located<stri
   }
   const reporters: Reporter[] = [];
   for (const { path, at } of [...paths.values()].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (isSpecial(path)) {
+      reporter.error("file", at, `included file \`${path}\`: a device or pipe, which might never end; include files`);
+      continue;
+    }
     try {
       reporters.push(new Reporter(readSource(path), reporter.findings));
     } catch (error) {
@@ -98,6 +102,10 @@ function matches(folder: string, pattern: string, isLast: boolean): string[] {
 
 function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function isSpecial(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 function isFolder(path: string): boolean {

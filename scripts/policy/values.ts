@@ -54,6 +54,11 @@ const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
 /** Seconds since 1970 of an RFC 3339 §5.6 time in whole seconds, such as `2026-11-01T00:00:00Z`; in words what is wrong otherwise. */
 export function parseTimestampSeconds(text: string): number | string {
   const match = forms.time.exec(text);
+  if (/^\d{4}-\d\d-\d\d$/u.test(text)) {
+    const midnight = `${text}T00:00:00Z`;
+    const value = parseTimestampSeconds(midnight);
+    return typeof value === "string" ? value : `a time has an hour and a zone; write \`${midnight}\``;
+  }
   if (match === null) return "a time is written `2026-11-01T00:00:00Z`, or with an offset such as `+02:00` for `Z`";
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,
@@ -91,6 +96,7 @@ export function parseDurationSeconds(text: string): number | undefined {
 /** Parses `N/s`, `N/m` or `N/h`; in words what is wrong otherwise. */
 export function parseRate(text: string): Rate | string {
   const match = forms.rate.exec(text);
+  if (/^[1-9][0-9]{0,12}$/u.test(text)) return `a rate has a unit, as in \`100/s\`; write \`${text}/s\``;
   if (match === null) {
     return /^0+\//u.test(text)
       ? "a rate of nothing admits nothing; use a `deny` rule"

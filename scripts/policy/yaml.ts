@@ -36,6 +36,21 @@ const ways_out: Record<string, string> = {
   BLOCK_AS_IMPLICIT_KEY: "a value with `: ` in it needs quotes; a key needs its own line",
 };
 
+/** What to do about YAML that sees its own characters in a condition. */
+export const way_out = "put the whole condition in '…', or write `when: |` and the condition on the next line";
+
+/** A line that has a condition, up to where the condition begins. */
+const condition_line = /^[ \t]*(?:- +)*(?:\{ *)?when:[ \t]+(?=\S)/u;
+
+/** Where the condition begins in whose line an error is; undefined for an error that is elsewhere. */
+function conditionAt(text: string, at: number): number | undefined {
+  const start = text.lastIndexOf("\n", at - 1) + 1;
+  const end = text.indexOf("\n", start);
+  const before = condition_line.exec(text.slice(start, end < 0 ? text.length : end))?.[0];
+  // What is wrong with the key itself, such as its indent, is before the condition.
+  return before === undefined || at < start + before.length ? undefined : start + before.length;
+}
+
 /**
  * Parses one document.
  * @param base offset of `text` in the source, for the places of errors
@@ -63,7 +78,20 @@ export function parseYaml(
     reporter.error("yaml", place(0), "the document is nested too deeply");
     return undefined;
   }
+  const conditions = new Set<number>();
   for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+    const condition = conditionAt(text, pos[0]);
+    if (condition !== undefined) {
+      // One character out of place makes YAML say several things of a line.
+      if (!conditions.has(condition))
+        reporter.error(
+          "yaml",
+          place(condition),
+          `YAML gives a character of this condition a meaning of its own; ${way_out}`,
+        );
+      conditions.add(condition);
+      continue;
+    }
     const way = ways_out[code];
     reporter.error(
       "yaml",
@@ -153,6 +181,10 @@ export class Reader {
     const { node } = slot;
     const value = isScalar(node) ? scalarValue(node) : null;
     if (typeof value === "string") return { value, at: this.at(slot) };
+    // A shape that shows what it is like, as in "(such as `30s`)", shows the unit that a bare number lacks.
+    const unit = /\(such as `\d+(\D+)`\)$/u.exec(what)?.[1];
+    if (typeof value === "number" && Number.isInteger(value) && unit !== undefined)
+      return this.mismatch(slot, what, `a number and a unit: write \`${value}${unit}\``);
     return this.mismatch(slot, what, value === null ? "text" : "text: put it in quotes");
   }
 

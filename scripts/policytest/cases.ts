@@ -5,9 +5,10 @@
 import type { DoorRequest } from "../evaluate/engine.ts";
 import { PolicyError } from "../policy/diagnostic.ts";
 import { didYouMean } from "../policy/suggest.ts";
-import type { ClaimsToken, Expectation, PolicyTest, TestFile, TestToken } from "./file.ts";
+import type { Expectation, PolicyTest, TestFile } from "./file.ts";
 import { MintError, mintToken } from "./mint.ts";
 import type { TestPolicy } from "./policy.ts";
+import type { ClaimsToken, Position, TestToken } from "./token.ts";
 
 /** One test ready to be run anywhere. */
 export interface ConcreteTest {
@@ -50,18 +51,15 @@ export function concreteTests(file: TestFile, policy: TestPolicy, options: Concr
   const tests = file.tests.map((test): ConcreteTest => {
     const written = test.now ?? realTime;
     const now = options.now ?? written;
-    const fail = (code: string, message: string): void => {
-      problems.push({
-        file: file.path,
-        line: test.line,
-        column: test.column,
-        code,
-        message: `${test.name}: ${message}`,
-      });
+    const fail = (code: string, message: string, place: Position | undefined): void => {
+      const { line, column } = place ?? test;
+      // What the defaults say is wrong once, not in every test.
+      if (place !== undefined && problems.some((one) => one.line === line && one.column === column)) return;
+      problems.push({ file: file.path, line, column, code, message: `${test.name}: ${message}` });
     };
     const rule = test.expect.rule;
     if (rule !== undefined && !policy.rules.includes(rule)) {
-      fail("unknown_rule", `the policy has no rule \`${rule}\`${didYouMean(rule, policy.rules)}`);
+      fail("unknown_rule", `the policy has no rule \`${rule}\`${didYouMean(rule, policy.rules)}`, test.rulePlace);
     }
     const token = makeToken(test.token, policy, written, now, fail);
     const image = token === test.token ? policy.image : policy.standInImage;
@@ -81,7 +79,7 @@ function makeToken(
   policy: TestPolicy,
   written: number,
   now: number,
-  fail: (code: string, message: string) => void,
+  fail: (code: string, message: string, place: Position | undefined) => void,
 ): string | null {
   if (token === null || typeof token === "string") return token;
   const shiftSeconds = Math.floor(now / 1000) - Math.floor(written / 1000);
@@ -94,7 +92,7 @@ function makeToken(
     return mintFor({ ...token, claims }, policy, now / 1000);
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
-    fail("token", error.message);
+    fail("token", error.message, token.place);
     return null;
   }
 }

@@ -8,28 +8,17 @@
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { reasonNames } from "../evaluate/reasons.ts";
-import { Findings, Reporter } from "../policy/diagnostic.ts";
-import { readSource, reporterFor } from "../policy/read.ts";
+import { type Diagnostic, Findings, Reporter } from "../policy/diagnostic.ts";
+import { readSource } from "../policy/read.ts";
 import { positionOf } from "../policy/source.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
 import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
+import { callerFault, isPolicy, pathFault, warnOfSlips } from "./slips.ts";
+import { type Position, readToken, type TestToken } from "./token.ts";
 
 /** The codes a denial may carry. */
 const denialReasons = reasonNames.slice(1);
-
-/** A token to be made and signed by the runner. */
-export interface ClaimsToken {
-  /** The issuer's name in the policy. */
-  issuer: string;
-  /** Claims of the payload; one that is null is left out, even where the runner would have added it. */
-  claims: Readonly<Record<string, unknown>>;
-  /** Members of the JOSE header; null leaves one out. */
-  header: Readonly<Record<string, unknown>>;
-}
-
-/** A token as a test gives it: to be made, as it is, or none. */
-export type TestToken = ClaimsToken | string | null;
 
 export interface TestRequest {
   method: string;
@@ -66,6 +55,8 @@ export interface PolicyTest {
   /** How often the request is made; the last answer counts. */
   repeat: number;
   expect: Expectation;
+  /** Where the name of the rule stands that is expected to decide. */
+  rulePlace?: Position;
 }
 
 export interface TestFile {
@@ -73,6 +64,8 @@ export interface TestFile {
   /** The policy's path: absolute, or from where the test file's own path starts. */
   policy: string;
   tests: readonly PolicyTest[];
+  /** What is likely a slip. */
+  warnings: readonly Diagnostic[];
 }
 
 /** The defaults of the defaults: a host that says it does not matter, and an address of the local machine. */
@@ -84,13 +77,13 @@ const fileKeys = ["policy", "now", "defaults", "tests"];
 const defaultsKeys = ["caller", "source", "token", "host", "headers"];
 const testKeys = ["name", "caller", "token", "request", "source", "now", "repeat", "expect"];
 const requestKeys = ["method", "path", "host", "headers"];
-const tokenKeys = ["issuer", "claims", "header"];
 const expectKeys = ["allow", "deny", "rule", "status"];
 
 type Headers = readonly (readonly [string, string])[];
 
 interface Defaults {
   caller: string | null;
+  callerSlot: Slot | undefined;
   source: string;
   token: TestToken;
   host: string;
@@ -106,10 +99,14 @@ export function readTestFile(path: string): TestFile {
   }
   const file = root === undefined ? undefined : readFile(new Reader(reporter), path, { at: 0, node: root });
   reporter.findings.throwIfErrors();
-  return file!;
+  return { ...file!, warnings: reporter.findings.warnings };
 }
 
 function readFile(reader: Reader, path: string, root: Slot): TestFile | undefined {
+  if (isPolicy(root.node)) {
+    reader.reporter.error("policy", 0, "this is a policy; give its tests: a file with `policy` and `tests`");
+    return undefined;
+  }
   const fields = reader.fields(root, "a test file", fileKeys);
   if (fields === undefined) return undefined;
   const policy = required(reader, fields, "policy", root, "a test file", (field) => readText(reader, field));
@@ -130,7 +127,7 @@ function readFile(reader: Reader, path: string, root: Slot): TestFile | undefine
     tests.push(test);
   }
   if (policy === undefined) return undefined;
-  return { path, policy: isAbsolute(policy) ? policy : join(dirname(path), policy), tests };
+  return { path, policy: isAbsolute(policy) ? policy : join(dirname(path), policy), tests, warnings: [] };
 }
 
 function readDefaults(reader: Reader, field: Field | undefined): Defaults {
@@ -139,6 +136,7 @@ function readDefaults(reader: Reader, field: Field | undefined): Defaults {
     optional(fields?.get(key), (one) => read(reader, one));
   return {
     caller: get("caller", readCaller) ?? null,
+    callerSlot: fields?.get("caller"),
     source: get("source", readSourceAddress) ?? defaultSource,
     token: get("token", readToken) ?? null,
     host: get("host", readText) ?? defaultHost,
@@ -153,7 +151,7 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
     required(reader, fields, key, slot, "a test", read);
   const request = need("request", (field) => readRequest(reader, field, defaults));
   const name = need("name", (field) => readText(reader, field));
-  const expect = need("expect", (field) => readExpectation(reader, field));
+  const expected = need("expect", (field) => readExpectation(reader, field));
   const given = fields.get("token");
   const token = given === undefined ? defaults.token : readToken(reader, given);
   if (token != null && request?.headers.some(([header]) => header === "authorization")) {
@@ -171,42 +169,27 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
     now: optional(fields.get("now"), (field) => readTime(reader, field)) ?? now,
     repeat: optional(fields.get("repeat"), (field) => reader.integer(field, "`repeat`", 1, repeatMaximum))?.value ?? 1,
   };
-  if (!request || !name || !expect) return undefined;
-  return { name, ...positionOf(reader.reporter.source, reader.at(slot)), ...test, request, expect };
+  if (!request || !name || !expected) return undefined;
+  warnOfSlips(reader, expected.expect, [
+    {
+      code: "caller_malformed",
+      refusal: "identity_malformed",
+      slot: caller ?? defaults.callerSlot,
+      fault: callerFault(test.caller),
+    },
+    {
+      code: "path_malformed",
+      refusal: "request_malformed",
+      slot: fields.get("request"),
+      fault: pathFault(request.path),
+    },
+  ]);
+  const place = positionOf(reader.reporter.source, reader.at(slot));
+  return { name, ...place, ...test, request, ...expected };
 }
 
 function readCaller(reader: Reader, field: Field): string | null | undefined {
   return reader.isNull(field) ? null : readText(reader, field);
-}
-
-/** A token: `null`, a raw one, or a mapping of issuer, claims and header. */
-function readToken(reader: Reader, field: Field): TestToken | undefined {
-  if (reader.isNull(field)) return null;
-  return reader.isMapping(field) ? readClaimsToken(reader, field) : readText(reader, field);
-}
-
-function readClaimsToken(reader: Reader, slot: Slot): ClaimsToken | undefined {
-  const fields = reader.fields(slot, "`token`", tokenKeys);
-  if (fields === undefined) return undefined;
-  const issuer = required(reader, fields, "issuer", slot, "`token`", (field) => readText(reader, field));
-  const claims = optional(fields.get("claims"), (field) => readObject(reader, field)) ?? {};
-  const header = optional(fields.get("header"), (field) => readObject(reader, field)) ?? {};
-  return issuer === undefined ? undefined : { issuer, claims, header };
-}
-
-/** Reads a token to be made from text such as `{issuer: corp, claims: {sub: alice}}`. Throws PolicyError. */
-export function parseToken(name: string, text: string): ClaimsToken {
-  const reporter = reporterFor(name, text);
-  const node = parseYaml(reporter, text);
-  const token = node === undefined ? undefined : readClaimsToken(new Reader(reporter), { at: 0, node });
-  reporter.findings.throwIfErrors();
-  return token!;
-}
-
-function readObject(reader: Reader, field: Field): Record<string, unknown> | undefined {
-  const what = `\`${field.name}\``;
-  const entries = reader.entries(field, what);
-  return entries && Object.fromEntries(entries.map((entry) => [entry.name, reader.json(entry, `\`${entry.name}\``)]));
 }
 
 /** `METHOD PATH`, `grpc package.Service/Method`, or a mapping. */
@@ -254,10 +237,10 @@ function merge(defaults: Headers, own: Headers): Headers {
   return [...defaults.filter(([name]) => !own.some(([other]) => other === name)), ...own];
 }
 
-function readExpectation(reader: Reader, field: Field): Expectation | undefined {
+function readExpectation(reader: Reader, field: Field): Pick<PolicyTest, "expect" | "rulePlace"> | undefined {
   if (!reader.isMapping(field)) {
     const text = reader.text(field, "`expect`");
-    if (text?.value === "allow" || text?.value === "deny") return { decision: text.value };
+    if (text?.value === "allow" || text?.value === "deny") return { expect: { decision: text.value } };
     const message = "`expect` must be `allow`, `deny`, or a mapping with `allow`, `deny`, `rule` or `status`";
     if (text !== undefined) reader.reporter.error("expect", text.at, message);
     return undefined;
@@ -279,11 +262,14 @@ function readExpectation(reader: Reader, field: Field): Expectation | undefined 
     fail("conflict", fields.get("rule")!.at, "`expect`: `allow` names a rule already");
   }
   const status = optional(fields.get("status"), (one) => reader.integer(one, "`status`", 100, 599))?.value;
-  return {
-    ...(fields.has("allow") && { decision: "allow" as const }),
-    ...(fields.has("deny") && { decision: "deny" as const }),
+  const named = rule === undefined ? fields.get("allow") : fields.get("rule");
+  const rulePlace = named && positionOf(reader.reporter.source, reader.at(named));
+  const expect: Expectation = {
+    ...(fields.has("allow") && { decision: "allow" }),
+    ...(fields.has("deny") && { decision: "deny" }),
     ...(deny !== undefined && { reason: deny }),
     ...((rule ?? allow) !== undefined && { rule: rule ?? allow! }),
     ...(status !== undefined && { status }),
   };
+  return { expect, ...(rulePlace && { rulePlace }) };
 }

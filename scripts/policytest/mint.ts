@@ -1,8 +1,8 @@
 /** Making the token a test describes, signed by a key of the runner's own. */
 
 import { algorithmNumber } from "../policy/algorithms.ts";
-import type { ClaimsToken } from "./file.ts";
 import { standInKey } from "./keys.ts";
+import type { ClaimsToken } from "./token.ts";
 
 /** What a token's sound values come from. */
 export interface MintingIssuer {
@@ -25,12 +25,14 @@ export class MintError extends Error {
 
 const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** The members of `given` over those of `sound`; a member that is null is left out. */
+/** The members of `given` over those of `sound`; null leaves out one of `sound`, and is itself elsewhere. */
 function withDefaults(
   sound: Record<string, unknown>,
   given: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  return Object.fromEntries(Object.entries({ ...sound, ...given }).filter(([, value]) => value !== null));
+  return Object.fromEntries(
+    Object.entries({ ...sound, ...given }).filter(([name, value]) => value !== null || !(name in sound)),
+  );
 }
 
 /**

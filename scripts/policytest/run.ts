@@ -1,5 +1,8 @@
 /** Running policy tests through the engine's own .wasm in the Node host. */
 import { Engine, type Verdict } from "../evaluate/engine.ts";
+import { explain, type RuleExplanation } from "../evaluate/explain.ts";
+import { readImage } from "../evaluate/image.ts";
+import type { Diagnostic } from "../policy/diagnostic.ts";
 import { type ConcreteFile, type ConcreteTest, concreteTests } from "./cases.ts";
 import { CoverageCounter, type RuleCoverage } from "./coverage.ts";
 import { type Expectation, readTestFile } from "./file.ts";
@@ -16,11 +19,15 @@ export interface TestResult {
   expected: Expectation;
   /** Milliseconds it took. */
   durationMilliseconds: number;
+  /** For a failed test that a condition decided: the rule it is of, and what became of it. */
+  explained?: RuleExplanation;
 }
 
 export interface TestReport {
   results: TestResult[];
   coverage: RuleCoverage[];
+  /** What in the test files is likely a slip. */
+  warnings: Diagnostic[];
 }
 
 export interface RunOptions {
@@ -33,10 +40,11 @@ export interface RunOptions {
 }
 
 /** Reads, compiles and prepares test files, each policy once. Throws PolicyError for the first file that cannot be used. */
-function prepareTests(files: readonly string[]): ConcreteFile[] {
+function prepareTests(files: readonly string[], warnings: Diagnostic[]): ConcreteFile[] {
   const policies = new Map<string, TestPolicy>();
   return files.map((path) => {
     const file = readTestFile(path);
+    warnings.push(...file.warnings);
     const policy = policies.get(file.policy) ?? loadTestPolicy(file.policy);
     policies.set(file.policy, policy);
     return concreteTests(file, policy);
@@ -45,7 +53,8 @@ function prepareTests(files: readonly string[]): ConcreteFile[] {
 
 /** Runs test files. Throws PolicyError for a file that cannot be used, before any test has run. */
 export function runPolicyTests(files: readonly string[], options: RunOptions): TestReport {
-  const prepared = prepareTests(files);
+  const warnings: Diagnostic[] = [];
+  const prepared = prepareTests(files, warnings);
   const engine = new Engine(options.engine);
   const total = prepared.reduce((sum, { tests }) => sum + tests.length, 0);
   const results: TestResult[] = [];
@@ -57,11 +66,25 @@ export function runPolicyTests(files: readonly string[], options: RunOptions): T
       const lines: string[] = [];
       const result = runTest(engine, test, isInspected ? lines : undefined);
       counter.count(result.verdict, lines);
-      results.push(result);
+      const explained = result.ok ? undefined : explainFailure(engine, test, policy, result.verdict);
+      results.push(explained === undefined ? result : { ...result, explained });
       options.onProgress?.(results.length, total);
     }
   }
-  return { results, coverage: [...counters.values()].map((counter) => counter.coverage()) };
+  return { results, coverage: [...counters.values()].map((counter) => counter.coverage()), warnings };
+}
+
+/** What became of the condition that decided; asked for again, as the verdict does not say it. */
+function explainFailure(
+  engine: Engine,
+  test: ConcreteTest,
+  policy: TestPolicy,
+  { rule, reason }: Verdict,
+): RuleExplanation | undefined {
+  if (!reason.startsWith("condition_") && reason !== "rule_denied") return undefined;
+  if (policy.model.find(({ name }) => name === rule)?.condition === undefined) return undefined;
+  const evaluator = engine.startAgain(test.image, test.now);
+  return explain(evaluator, readImage(test.image), policy.model, test.request).rules.find((one) => one.rule === rule);
 }
 
 /**

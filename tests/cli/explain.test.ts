@@ -6,7 +6,24 @@ import { fileURLToPath } from "node:url";
 import { folderOf, policyText, sallyport } from "./program.ts";
 
 const keys = readFileSync(fileURLToPath(new URL("../policy/keys/corp.jwks.json", import.meta.url)), "utf8");
-const folder = folderOf({ "policy.yaml": policyText, "keys.json": keys, "token.txt": "a.b.c\n" });
+/** Rules that stop for reasons which a request alone does not show. */
+const conditions = `version: 1
+name: conditions
+trust: { domains: [example.org], forwarders: [spiffe://example.org/edge] }
+issuers:
+  corp: { issuer: "https://issuer.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: keys.json } }
+rules:
+  - { name: barred, callers: [any], deny: [GET /secret], token: corp, when: claims.clearance == "low" }
+  - { name: outside, callers: [any], allow: [GET /net], when: "!cidr('10.0.0.0/8').containsIP(source.ip)" }
+  - { name: dated, callers: [any], allow: [GET /dated], token: corp, when: timestamp(claims.at) < now }
+  - { name: past, callers: [any], allow: [GET /past], expires: 2020-01-01T00:00:00Z }
+`;
+const folder = folderOf({
+  "policy.yaml": policyText,
+  "conditions.yaml": conditions,
+  "keys.json": keys,
+  "token.txt": "a.b.c\n",
+});
 after(folder.remove);
 
 const checkout = ["--caller", "spiffe://example.org/checkout"];
@@ -119,8 +136,64 @@ describe("sallyport explain", () => {
     assert.equal(code, 0);
     assert.match(stdout, /^DENY 401 token_missing \(rule orders\): there is no token$/m);
     assert.match(stdout, /^ {2}orders +does not allow: token_missing/m);
-    assert.match(stdout, /^ {2}elsewhere +does not apply: another host$/m);
+    assert.match(stdout, /^ {2}elsewhere +does not apply: another host: the request is for `localhost`$/m);
     assert.equal(stdout.includes("\u001b"), false, "colour is for terminals");
+  });
+
+  describe("conditions", () => {
+    const run = (...args: string[]) => sallyport(["explain", folder.path("conditions.yaml"), ...checkout, ...args]);
+
+    test("a deny rule whose condition could not be evaluated says so, and why its token was not good", () => {
+      const { stdout } = run("--request", "GET /secret", "--token", "{issuer: corp, claims: {exp: 1}}");
+      assert.match(stdout, /^ {2}barred +denies: its `when` could not be evaluated, so it matches$/m);
+      assert.match(stdout, / · token \(token_expired\) {3}! when$/m);
+      assert.match(stdout, /error: `claims` is absent: there is no good token$/m);
+      assert.match(run("--request", "GET /secret").stdout, / · token \(token_missing\) {3}! when$/m);
+      const good = run("--request", "GET /secret", "--token", "{issuer: corp}", "--format", "json");
+      const rule = JSON.parse(good.stdout).rules.find((one: { rule: string }) => one.rule === "barred");
+      const [token, when] = rule.parts.slice(-2);
+      assert.deepEqual([token, when.holds, when.error], [{ part: "token" }, true, true]);
+      assert.equal(when.terms[0].operands[0].note, "absent");
+      const matched = run("--request", "GET /secret", "--token", "{issuer: corp, claims: {clearance: low}}");
+      assert.match(matched.stdout, /barred +denies: every part of it holds\n.* · token {3}✓ when$/m);
+    });
+
+    test("a negated term stands below the whole that it turns", () => {
+      const { stdout } = run("--request", "GET /net", "--source", "10.1.1.1");
+      assert.match(
+        stdout,
+        /✗ when\n +!cidr\('10\.0\.0\.0\/8'\)\.containsIP\(source\.ip\) +false\n +cidr\(.*\) +true\n/,
+      );
+    });
+
+    test("an error names the part in which it began", () => {
+      const dated = (claims: string) => run("--request", "GET /dated", "--token", `{issuer: corp, claims: ${claims}}`);
+      assert.match(dated("{}").stdout, /timestamp\(claims\.at\) +error: `claims\.at` is absent$/m);
+      assert.match(dated("{at: []}").stdout, /timestamp\(claims\.at\) +error: absent or of a wrong type$/m);
+    });
+
+    test("a grant that has ended says when, and what the clock says", () => {
+      const { stdout } = run("--request", "GET /past", "--at", "2026-11-21T10:00:00Z");
+      assert.match(stdout, /: it expires 2020-01-01T00:00:00Z, and the clock says 2026-11-21T10:00:00Z$/m);
+    });
+
+    test("the caller whom a forwarder speaks for", () => {
+      const header = "x-forwarded-client-cert: URI=spiffe://example.org/web";
+      const { stdout } = run("--caller", "spiffe://example.org/edge", "--header", header, "--request", "GET /net");
+      const first =
+        /^ALLOW .*; for spiffe:\/\/example\.org\/web, as the forwarder spiffe:\/\/example\.org\/edge says\n/;
+      assert.match(stdout, first);
+    });
+  });
+
+  test("slips in the caller and in the path are warned of", () => {
+    const run = (...args: string[]) => sallyport(["explain", folder.path("policy.yaml"), ...args]);
+    assert.match(
+      run("--caller", "example.org/x", "--request", "GET /").stderr,
+      /^warning: --caller: `example\.org\/x` .*identity_malformed/,
+    );
+    assert.match(run(...checkout, "--request", "GET healthz").stderr, /^warning: --request: .* begins with `\/`$/m);
+    assert.equal(run(...checkout, "--request", "GET /healthz").stderr, "");
   });
 
   test("wrong usage and unusable policies: 2", () => {

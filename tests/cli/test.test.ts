@@ -37,6 +37,18 @@ const folder = folderOf({
   "empty.yaml": "policy: policy.yaml\ntests: []\n",
   "nokeys.yaml": "now: 2026-11-21T10:00:00Z\n",
   "nothing.yaml": "",
+  "conditional.yaml": policyText.replace("scopes: [orders:write]", "when: claims.tenant == 'a'"),
+  "condition.yaml": tests.replace("policy.yaml", "conditional.yaml"),
+  "defaults.yaml": tests.replace("checkout }", "checkout, token: { issuer: crop } }"),
+  "caller.yaml": tests
+    .replace("spiffe://example.org/checkout", "example.org/checkout")
+    .replaceAll(/expect: .*/gu, "expect: deny"),
+  "path.yaml": tests.replaceAll("POST /orders", "POST orders").replaceAll(/expect: .*/gu, "expect: deny"),
+  "malformed.yaml": tests
+    .replace("spiffe://example.org/checkout", "example.org/checkout")
+    .replace("POST /orders", "POST orders")
+    .replace("{ allow: orders }", "{ status: 400 }")
+    .replace("{ deny: token_missing, status: 401 }", "{ deny: identity_malformed }"),
   "large.yaml": tests
     .replace("name: no token", `name: no token\n    token: ${"a".repeat(200_000)}`)
     .replace("{ deny: token_missing, status: 401 }", "{ deny: internal, status: 503 }"),
@@ -102,8 +114,10 @@ describe("sallyport test", () => {
   for (const [file, place, says] of [
     ["typo.yaml", "7:5", /no key `reqest`; did you mean `request`\?/],
     ["typo.yaml", "11:21", /no reason code `token_mising`; did you mean `token_missing`\?/],
-    ["rule.yaml", "5:5", /no rule `order`; did you mean `orders`\?/],
-    ["issuer.yaml", "5:5", /no issuer `crop`; did you mean `corp`\?/],
+    ["rule.yaml", "8:22", /no rule `order`; did you mean `orders`\?/],
+    ["issuer.yaml", "6:22", /no issuer `crop`; did you mean `corp`\?/],
+    ["defaults.yaml", "3:69", /no issuer `crop`; did you mean `corp`\?/],
+    ["policy.yaml", "1:1", /this is a policy; give its tests/],
     ["broken.yaml", "1:", /./],
     ["nothere.yaml", "1:1", /no such file/],
     ["anchor.yaml", "8:", /YAML anchor/],
@@ -124,6 +138,44 @@ describe("sallyport test", () => {
       assert.match(stderr, says);
     });
   }
+
+  test("a policy in the place of its tests is one error, and so is an issuer of the defaults", () => {
+    for (const file of ["policy.yaml", "defaults.yaml"]) {
+      const { stderr } = sallyport(["test", folder.path(file)]);
+      assert.equal(stderr.match(/: error: /gu)?.length, 1, stderr);
+    }
+  });
+
+  test("a test that a condition failed shows what the condition was made of", () => {
+    const { code, stdout } = sallyport(["test", folder.path("condition.yaml")]);
+    assert.equal(code, 1);
+    assert.match(stdout, /condition_error, rule orders.*\n +the `when` of orders\n +claims\.tenant == 'a' +error\n/);
+    assert.match(stdout, /claims\.tenant +error: absent$/m);
+    const json = sallyport(["test", folder.path("condition.yaml"), "--format", "json"]);
+    assert.equal(JSON.parse(json.stdout).tests[0].explained.parts.at(-1).error, true);
+  });
+
+  test("slips that make a denial pass for the wrong reason are warned of once a place", () => {
+    const caller = sallyport(["test", folder.path("caller.yaml")]);
+    assert.equal(caller.code, 0, caller.stdout);
+    assert.match(caller.stderr, /caller\.yaml:3:21: warning: .* \[caller_malformed\]/);
+    assert.equal(caller.stderr.match(/: warning: /gu)?.length, 1, caller.stderr);
+    const path = sallyport(["test", folder.path("path.yaml"), "--format", "json"]);
+    const codes = JSON.parse(path.stdout).warnings.map(({ code, line }: Record<string, unknown>) => `${code} ${line}`);
+    assert.deepEqual(codes, ["path_malformed 7", "path_malformed 10"]);
+    const meant = sallyport(["test", folder.path("malformed.yaml")]);
+    assert.deepEqual([meant.code, meant.stderr], [0, ""], meant.stdout);
+  });
+
+  test("init points editors at a schema that is there", (context) => {
+    const fresh = folderOf({});
+    context.after(fresh.remove);
+    assert.equal(sallyport(["init", fresh.path("shop")]).code, 0);
+    const schema = /^# yaml-language-server: \$schema=(\S+)\n/.exec(
+      readFileSync(fresh.path("shop/policy.yaml"), "utf8"),
+    )![1]!;
+    assert.equal(JSON.parse(readFileSync(fresh.path(`shop/${schema}`), "utf8")).type, "object");
+  });
 
   test("a token larger than the engine's memory is refused as in Envoy", () => {
     const { code, stdout, stderr } = sallyport(["test", folder.path("large.yaml")]);

@@ -32,6 +32,7 @@ const errors: Case[] = [
   ["any, misspelt", caller(`${mark}Any`), "unknown_callers", /did you mean `any`\?/],
   ["no callers", withRule(`  - name: a\n    ${mark}callers: []\n    allow: [GET /a]\n`), "value", /nobody/],
   ["an upper-case scheme", caller(`${mark}SPIFFE://example.org/a`), "invalid_spiffe_id", /lower case/],
+  ["a star for callers", caller(`${mark}"*"`), "invalid_spiffe_id", /`any`/],
   ["a URL", caller(`${mark}https://example.org/a`), "invalid_spiffe_id", /begins with/],
   ["a port", caller(`${mark}spiffe://example.org:443/a`), "invalid_spiffe_id", /no port/],
   ["an upper-case trust domain", caller(`${mark}spiffe://Example.org/a`), "invalid_spiffe_id", /`example.org`/],
@@ -60,7 +61,14 @@ const errors: Case[] = [
   ["a path without a method", allow(`${mark}/orders`), "invalid_endpoint", /`GET \/orders`/],
   ["a method without a path", allow(`${mark}GET`), "invalid_endpoint", /METHOD PATH/],
   ["a method in lower case", allow(`${mark}get /orders`), "invalid_endpoint", /did you mean `GET`\?/],
-  ["methods joined by a comma", allow(`"${mark}GET,POST /orders"`), "invalid_endpoint", /no HTTP method/],
+  ["methods joined by a comma", allow(`"${mark}GET,POST /orders"`), "invalid_endpoint", /`GET\|POST`/],
+  ["any method", allow(`${mark}ANY /orders`), "invalid_endpoint", /every method is `\*`/],
+  ["all methods", allow(`${mark}all /orders`), "invalid_endpoint", /every method is `\*`/],
+  ["a URL for a path", allow(`GET ${mark}https://example.org/orders`), "invalid_endpoint", /`hosts`/],
+  ["a colon for a parameter", allow(`GET /a/${mark}:id`), "invalid_endpoint", /`\{id\}`\?.*`%3Aid`/],
+  ["angles for a parameter", allow(`GET /a/${mark}<order-id>/b`), "invalid_endpoint", /`\{order_id\}`\?/],
+  ["a dollar for a parameter", allow(`GET /a/${mark}$id`), "invalid_endpoint", /`\{id\}`\?.*`%24id`/],
+  ["a dollar and braces", allow(`"GET /a/${mark}\${id}"`), "invalid_endpoint", /did you mean `\{id\}`\?/],
   [
     "a method of other token characters",
     allow(`${mark}a.b /orders`),
@@ -111,7 +119,34 @@ const errors: Case[] = [
     "a date alone",
     rule(`    allow: [GET /a]\n    starts: ${mark}2026-11-01\n`),
     "invalid_time",
-    /2026-11-01T00:00:00Z/,
+    /write `2026-11-01T00:00:00Z`/,
+  ],
+  [
+    "a date that is none",
+    rule(`    allow: [GET /a]\n    expires: ${mark}2026-02-30\n`),
+    "invalid_time",
+    /no such time/,
+  ],
+  ...[
+    "!has(claims.a)",
+    '"bob" == claims.sub',
+    "'bob' == claims.sub",
+    'claims.a == "x: y"',
+    "claims.a ? true : false",
+    '!request.path.startsWith("/a")',
+  ].map(
+    (condition): Case => [
+      `YAML in the condition ${condition}`,
+      rule(`    allow: [GET /a]\n    token: corp\n    when: ${mark}${condition}\n`),
+      "yaml",
+      /'…'.*`when: \|`/,
+    ],
+  ),
+  [
+    "a condition that ends in a comment",
+    rule(`    allow: [GET /a]\n    token: corp\n    when: claims.a == ${mark}"team #1"\n`),
+    "condition_syntax",
+    /no closing.*comment at ` #`.*'…'/,
   ],
   [
     "no such day",
@@ -183,6 +218,9 @@ const errors: Case[] = [
   ["no issuer", rule(`    allow: [GET /a]\n    ${mark}token: []\n`), "value", /empty/],
 
   ["a rate without a unit", policy("writes: { rate: 100/s", `writes: { rate: ${mark}"100"`), "invalid_rate", /100\/s/],
+  ["a bare rate", policy("writes: { rate: 100/s", `writes: { rate: ${mark}10`), "type", /write `10\/s`/],
+  ["a rate in quotes", policy("writes: { rate: 100/s", `writes: { rate: ${mark}"10"`), "invalid_rate", /write `10\/s`/],
+  ["a bare leeway", policy("leeway: 30s", `leeway: ${mark}45`), "type", /write `45s`/],
   ["a rate a day", policy("writes: { rate: 100/s", `writes: { rate: ${mark}100/d`), "invalid_rate", /1000\/h/],
   ["a rate of nothing", policy("writes: { rate: 100/s", `writes: { rate: ${mark}0/s`), "invalid_rate", /deny/],
   ["too fast", policy("writes: { rate: 100/s", `writes: { rate: ${mark}1000001/s`), "invalid_rate", /1000000/],
@@ -348,6 +386,22 @@ const warnings: Case[] = [
     "condition_constant",
     /always/,
   ],
+  [
+    "a condition that never holds",
+    withRule(
+      `  - name: a\n    callers: [storefront]\n    deny: [GET /a]\n    when: source.ip == ${mark}"10.0.0.0/8"\n`,
+    ),
+    "condition_never",
+    /cidr/,
+  ],
+  [
+    "a condition half of which is a comment",
+    withRule(
+      `  - name: a\n    callers: [storefront]\n    allow: [GET /a]\n    when: source.port == 1${mark} # && source.ip == "::1"\n`,
+    ),
+    "condition_comment",
+    /no part of the condition/,
+  ],
   ["an algorithm without a key", policy("[RS256, ES256]", `[ES256, ${mark}ES384]`), "algorithm_without_key", /ES384/],
   [
     "a method that is a slip",
@@ -440,6 +494,40 @@ test("headers are set by their names in lower case, gateways are those of the li
     { header: "x-user", value: { kind: "claim", path: ["org", "id"] } },
   ]);
   assert.deepEqual(policy?.forwarders, ["spiffe://example.org/edge"]);
+});
+
+test("a wrong endpoint is the only error where its variable is read", () => {
+  const { errors } = check(rule('    allow: ["GET /a/:id"]\n    when: path.id == "x"\n'));
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["invalid_endpoint"],
+  );
+});
+
+test("one character that YAML reads in a condition is one error", () => {
+  const { errors } = check(rule('    allow: [GET /a]\n    when: !request.path.startsWith("/a")\n'));
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["yaml"],
+  );
+});
+
+test("comments after a condition are not warned of, unless they look like a part of it", () => {
+  for (const when of [
+    "source.port == 1 # the port",
+    "'source.port == 1' # a == b",
+    "|\n      source.port == 1\n    # a == b",
+  ])
+    assert.deepEqual(check(rule(`    allow: [GET /a]\n    when: ${when}\n`)).warnings, [], when);
+});
+
+test("where a trust domain is wrong, callers are not called foreign", () => {
+  const { errors, warnings } = check(policy("[example.org]", "[Example.Org]"));
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["invalid_trust_domain"],
+  );
+  assert.deepEqual(warnings, []);
 });
 
 test("hosts are compared without case", () => {

@@ -1,7 +1,7 @@
 /** Conditions that say nothing, and conditions that say the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normalConjuncts } from "../../scripts/policy/condition/normal.ts";
+import { normalConjuncts, normalDisjuncts } from "../../scripts/policy/condition/normal.ts";
 import { compile } from "./condition.ts";
 
 const always = /always true/;
@@ -119,3 +119,17 @@ test("conjuncts are told apart", () => {
 });
 
 test("what is no condition stands for itself", () => assert.deepEqual(normalConjuncts(" a && "), ["a &&"]));
+
+test("the alternatives of an operand", () => {
+  const [operand] = normalConjuncts('claims.a == "x" || caller.id == "y" || claims.b');
+  assert.deepEqual(
+    normalDisjuncts(operand!),
+    ['"y" == caller.id', '"x" == claims.a', "claims.b"].map((one) => normalConjuncts(one)[0]).sort(),
+  );
+  assert.deepEqual(normalDisjuncts("claims.a"), ["claims.a"]);
+});
+
+test("what is no bool is not made one", () => {
+  assert.notDeepEqual(normalConjuncts("(claims.x && claims.x) == claims.y"), normalConjuncts("claims.x == claims.y"));
+  assert.deepEqual(normalConjuncts("claims.x && claims.x"), normalConjuncts("claims.x"));
+});

@@ -1,5 +1,6 @@
 /** A policy in several files: one policy, with every finding in the file it belongs to. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -195,6 +196,15 @@ test("a link that leads nowhere is an error, not a file less", (context) => {
   assert.deepEqual(
     errorsIn(folder).map(({ code, message }) => [code, message]),
     [["file", "included file `teams/b.yaml`: cannot read the file: there is no such file"]],
+  );
+});
+
+test("a pipe, which might never end, is not read", (context) => {
+  const folder = folderWith(context, { "policy.yaml": main("[teams/*]"), "teams/a.yaml": part });
+  execFileSync("mkfifo", [join(folder, "teams/b.yaml")]);
+  assert.deepEqual(
+    errorsIn(folder).map(({ code }) => code),
+    ["file"],
   );
 });
 

@@ -11,6 +11,7 @@ import { callerText } from "../../scripts/policy/spiffe.ts";
 import { asked, parameters, somePolicy } from "./arbitrary.ts";
 import type { Asked } from "./lookup.ts";
 import { speaksOf } from "./meaning.ts";
+import { check, withRule } from "./support.ts";
 
 const engine = new Engine(loadEngine());
 
@@ -192,4 +193,29 @@ test("the same policy in other words is no difference", () => {
     }),
     { numRuns: 100, ...parameters },
   );
+});
+
+/** A policy of one rule for a few endpoints, with a condition. */
+function conditioned(endpoints: string, when: string): Policy {
+  const text = withRule(
+    `  - name: a\n    callers: [storefront]\n    allow: ${endpoints}\n    token: corp\n    scopes: [all]\n    when: ${when}\n`,
+  );
+  const { policy, errors } = check(text);
+  assert.deepEqual(errors, []);
+  return policy!;
+}
+
+test("an alternative more is gained, one less is lost", () => {
+  const one = conditioned("[GET /a]", 'claims.a == "x"');
+  const two = conditioned("[GET /a]", 'claims.b == "y" || claims.a == "x"');
+  const wider = comparePolicies(one, two);
+  assert.deepEqual([wider.gained.length > 0, wider.lost.length, wider.changed.length], [true, 0, 0]);
+  const narrower = comparePolicies(two, one);
+  assert.deepEqual([narrower.gained.length, narrower.lost.length > 0, narrower.changed.length], [0, true, 0]);
+});
+
+test("another name for a path variable is no difference, also where an endpoint lacks it", () => {
+  const rule = (name: string): Policy =>
+    conditioned(`["GET /a/{${name}}", POST /b]`, `has(path.${name}) && claims.sub == path.${name}`);
+  assert.ok(isSame(comparePolicies(rule("id"), rule("user"))));
 });

@@ -87,7 +87,6 @@ describe("a gateway's word on its caller", () => {
 
   test("of a peer that is no gateway is nothing", () => {
     assert.equal(verdict(told(`URI=${edge}`, mobile)), `${mobile} allowed`);
-    assert.equal(verdict(told(`garbage`, mobile)), `${mobile} allowed`);
     assert.equal(verdict(told(`URI=${mobile}`, "spiffe://example.org/web")), "spiffe://example.org/web no_rule");
     assert.equal(verdict(told(`URI=${mobile}`, null)), "nobody identity_missing");
     assert.equal(
@@ -100,6 +99,11 @@ describe("a gateway's word on its caller", () => {
     const own = `Hash=${digest};URI=${mobile};URI=spiffe://example.org/admin`;
     assert.equal(verdict(told(own, mobile)), `${mobile} identity_malformed`);
     assert.equal(verdict(told(`URI=${mobile},${own}`, edge)), `${edge} identity_malformed`);
+    // Nor does what the peer puts in front of it hide it.
+    for (const hiding of ["garbage", 'X="', "URI", ""]) {
+      assert.equal(verdict(told(`${hiding},${own}`, mobile)), `${mobile} identity_malformed`, hiding);
+    }
+    assert.equal(verdict(told(["URI=a", own], mobile)), `${mobile} identity_malformed`);
     // Who sends such a header itself only claims it of itself, and the digest is not that of its certificate.
     assert.equal(verdict(told(`Hash=00;URI=a;URI=b`, mobile)), `${mobile} allowed`);
   });

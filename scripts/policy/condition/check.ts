@@ -161,6 +161,8 @@ export class Checker {
 
   #macro(node: Node & { kind: "loop" }): Term | undefined {
     const { name, variable, at, start, end } = node;
+    if (isSpace(variable) || variable === "claims" || variable === "now")
+      return this.refuse(at, `\`${variable}\` has a meaning of its own; call what \`${name}\` is at by another name`);
     const range = this.check(node.range);
     if (this.#loop !== undefined)
       return this.refuse(

@@ -1,13 +1,14 @@
 /** From the text of `when` to instructions: parse, check types, emit, and count what it can cost. */
 import { condition_cost, condition_instructions, condition_values } from "../../../assembly/limits.ts";
 import type { Reporter } from "../diagnostic.ts";
-import type { Located } from "../yaml.ts";
+import { type Located, way_out } from "../yaml.ts";
 import { Checker } from "./check.ts";
 import type { Condition } from "./condition.ts";
 import { describeConstant } from "./constant.ts";
 import { costOf } from "./cost.ts";
 import { emit } from "./emit.ts";
 import { type ConditionScope, Names } from "./names.ts";
+import { warnNever } from "./never.ts";
 import { placer } from "./place.ts";
 import { parseSyntax, type Syntax } from "./syntax.ts";
 import type { Term } from "./term.ts";
@@ -21,16 +22,18 @@ export function compileCondition(
   scope: ConditionScope,
 ): Condition | undefined {
   const placeOf = placer(reporter.source.text, start, text);
+  const lost = commentAfter(reporter.source.text, start, placeOf(text.length));
   let failed = false;
   const onFault = (code: string, at: number, message: string): void => {
     failed = true;
-    reporter.error(code, placeOf(at), message);
+    const way = code === "condition_syntax" && lost !== "" ? `; YAML begins a comment at \` #\`: ${way_out}` : "";
+    reporter.error(code, placeOf(at), message + way);
   };
   const onWarning = (code: string, at: number, message: string): void => reporter.warn(code, placeOf(at), message);
   try {
     const syntax = parseSyntax(text, onFault);
     if (syntax === undefined) return undefined;
-    checkComments(syntax, reporter, placeOf, onFault);
+    checkComments(syntax, reporter, { value: text, at: start }, onFault);
     const names = new Names(scope, onFault, onWarning);
     const term = new Checker(names, onFault).condition(syntax.root);
     if (term === undefined || failed) return undefined;
@@ -46,6 +49,13 @@ export function compileCondition(
     const costUnits = checkCost(term, text, onFault);
     if (failed) return undefined;
     names.finish();
+    warnNever(term, scope.endpoints, onWarning);
+    if (/&&|\|\||[=!]=/u.test(lost))
+      onWarning(
+        "condition_comment",
+        text.length,
+        `YAML begins a comment at \` #\`, so what follows is no part of the condition; ${way_out}`,
+      );
     const constant = describeConstant(term);
     if (constant !== undefined) onWarning("condition_constant", 0, constant);
     return { text, instructions, variables: names.variables, usesClaims: names.usesClaims, costUnits };
@@ -54,6 +64,14 @@ export function compileCondition(
     onFault("bound", 0, "the condition is nested too deeply");
     return undefined;
   }
+}
+
+/** The comment that ends a plain scalar: of the other styles it is told apart by what ends them. */
+function commentAfter(source: string, start: number, end: number): string {
+  if (/["'|>]/u.test(source[start] ?? "")) return "";
+  const comment = /[ \t]+#[^\r\n]*/uy;
+  comment.lastIndex = end;
+  return comment.exec(source)?.[0] ?? "";
 }
 
 function checkCost(term: Term, text: string, onFault: (code: string, at: number, message: string) => void): number {
@@ -70,19 +88,22 @@ function checkCost(term: Term, text: string, onFault: (code: string, at: number,
   return units;
 }
 
-/** YAML joins the lines of a scalar in most styles: a comment would take away the lines after it, and so loosen the condition. */
+/**
+ * YAML joins lines, or has them as escapes, in every style but `|`: a comment would end elsewhere than it seems to, and take
+ * a part of the condition away. So it stands only where the text is in the file as it is.
+ */
 function checkComments(
   { comments }: Syntax,
   { source }: Reporter,
-  placeOf: (offset: number) => number,
+  { value, at }: Located<string>,
   onFault: (code: string, at: number, message: string) => void,
 ): void {
-  for (const { start, end } of comments) {
-    if (!/[\r\n]/u.test(source.text.slice(placeOf(start), placeOf(end - 1)))) continue;
+  if (source.text[at] === "|" || source.text.startsWith(value, at)) return;
+  for (const { start } of comments) {
     onFault(
       "condition_syntax",
       start,
-      "YAML joins these lines, so this comment takes the lines after it away; write `when: |`",
+      "YAML does not keep these lines as they are, and the comment could take a part of the condition away; write `when: |` and the condition below it",
     );
   }
 }

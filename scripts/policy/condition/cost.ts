@@ -1,6 +1,6 @@
 /**
- * What evaluating a condition can cost at the most, in units of about one instruction. Texts are compared eight bytes at
- * a time and more, so 64 bytes count as one unit.
+ * What evaluating a condition can cost at the most, in units of about one instruction. Texts are compared for equality
+ * eight bytes at a time, so 64 bytes count as one unit; put in order, measured and searched byte by byte, which costs more.
  *
  * A loop runs over parts of one token, which do not overlap: work that grows with the size of an element costs no more
  * over all rounds than it costs for the whole token once. So a cost has two parts: what every round costs, and what all
@@ -15,6 +15,8 @@ const member_units = 32;
 /** Parsing an address and comparing it with the network. */
 const address_units = 8;
 const units_bytes = 64;
+const ordered_units_bytes = 8;
+const searched_units_bytes = 4;
 
 /** The cost of a condition, and the part of it that costs the most: `rounds` times. */
 export interface Cost {
@@ -132,7 +134,7 @@ function unaryPrice({ op, operand }: Term & { kind: "unary" }): Price {
       return shared(operand, member_units, (json_nodes / json_members) * member_units);
     case code.op_size: {
       const { bytes, nodes } = extent(operand);
-      return shared(operand, texts(bytes) + nodes);
+      return shared(operand, texts(bytes, ordered_units_bytes) + nodes);
     }
     case code.op_contains_ip:
       return { each: 1 + address_units, once: 0 };
@@ -163,14 +165,18 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
       return typeof left.type === "object" ? shared(left, mine.nodes) : shared(left, json_nodes);
     case code.op_starts_with:
     case code.op_ends_with:
+      return cheaper(left, right, texts(Math.min(mine.bytes, theirs.bytes)), (one) => texts(one.bytes));
     case code.op_less:
     case code.op_less_equal:
     case code.op_greater:
-    case code.op_greater_equal:
-      return cheaper(left, right, texts(Math.min(mine.bytes, theirs.bytes)), (one) => texts(one.bytes));
+    case code.op_greater_equal: {
+      const ordered = (bytes: number): number => texts(bytes, ordered_units_bytes);
+      return cheaper(left, right, ordered(Math.min(mine.bytes, theirs.bytes)), (one) => ordered(one.bytes));
+    }
     case code.op_contains: {
-      const text = shared(left, texts(mine.bytes));
-      const part = shared(right, texts(Math.min(theirs.bytes, search_bytes)), texts(theirs.bytes));
+      const searched = (bytes: number): number => texts(bytes, searched_units_bytes);
+      const text = shared(left, searched(mine.bytes));
+      const part = shared(right, searched(Math.min(theirs.bytes, search_bytes)), searched(theirs.bytes));
       return { each: text.each + part.each, once: text.once + part.once };
     }
     default:
@@ -178,8 +184,8 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
   }
 }
 
-function texts(bytes: number): number {
-  return Math.ceil(bytes / units_bytes);
+function texts(bytes: number, a_unit = units_bytes): number {
+  return Math.ceil(bytes / a_unit);
 }
 
 /** One for the instruction, and work that grows with the value: over all rounds only once, if the value is part of the loop's element. */

@@ -5,6 +5,7 @@ import { nearest } from "../suggest.ts";
 import { allFound, aType, type Checker, longOperands } from "./check.ts";
 import { parseNetwork } from "./network.ts";
 import type { Call } from "./operators.ts";
+import { dashedName, inHours, insteadOfCall } from "./slips.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { parseDuration, parseTimestamp, splitNanoseconds } from "./time.ts";
@@ -75,8 +76,16 @@ function callFunction(checker: Checker, node: Call, args: Node[]): Term | undefi
       return takesOne() ? duration(checker, node, args[0]!) : undefined;
     case "cidr":
       return checker.refuse(at, 'a network is only good for `cidr("…").containsIP(x)`');
-    case "has":
+    case "has": {
+      const [of] = args;
+      const dashed =
+        of?.kind === "call" && of.name === "_-_"
+          ? dashedName(of, (table) => checker.tableOf(table) !== undefined)
+          : undefined;
+      if (dashed !== undefined)
+        return checker.refuse(of!.at, `\`-\` is no part of a name here; write \`${dashed.name} in ${dashed.of}\``);
       return checker.refuse(at, '`has` takes one member, as in `has(claims.x)`; for other names write `"x" in claims`');
+    }
     case "exists":
     case "all":
       return checker.refuse(at, `\`${name}\` follows a list: \`x.${name}(element, …)\``);
@@ -115,7 +124,10 @@ function callMethod(checker: Checker, node: Call, target: Node, args: Node[]): T
   return { kind: "binary", op, left, right, type: "bool", start, end };
 }
 
-function unknown(checker: Checker, { name, at }: Call, known: readonly string[]): undefined {
+function unknown(checker: Checker, node: Call, known: readonly string[]): undefined {
+  const { name, at } = node;
+  const instead = insteadOfCall(node);
+  if (instead !== undefined) return checker.refuse(at, `there is no function \`${name}\` here; write \`${instead}\``);
   const way = ways_out.get(name);
   if (way !== undefined) return checker.refuse(at, `\`${name}\` is not supported: ${way}`);
   const meant = nearest(name, known);
@@ -157,6 +169,9 @@ function duration(checker: Checker, { start, end }: Call, of: Node): Term | unde
       of.start,
       'a duration is read only from a text that is written out, as in `duration("1h30m")`',
     );
+  const hours = inHours(of.value);
+  if (hours !== undefined)
+    return checker.invalid(of.start, `a duration has no days and weeks; write \`duration("${hours}")\``);
   const value = parseDuration(of.value);
   return typeof value === "string" ? checker.invalid(of.start, value) : time("duration", value, start, end);
 }
@@ -169,6 +184,10 @@ function time(type: "timestamp" | "duration", value: bigint, start: number, end:
 
 function containsIp(checker: Checker, { at, start, end }: Call, target: Node, argument: Node): Term | undefined {
   const isNetwork = target.kind === "call" && target.name === "cidr" && target.target === undefined;
+  if (isNetwork && (target.args.length > 1 || target.args[0]?.kind === "list")) {
+    const way = `cidr("10.0.0.0/8").containsIP(x) || cidr("192.168.0.0/16").containsIP(x)`;
+    return checker.refuse(target.at, `\`cidr\` takes one network; join several by \`||\`, as in \`${way}\``);
+  }
   const text = isNetwork && target.args.length === 1 ? target.args[0]! : undefined;
   if (text?.kind !== "literal" || typeof text.value !== "string")
     return checker.refuse(

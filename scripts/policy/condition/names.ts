@@ -1,7 +1,7 @@
 /** The names a condition may use, and what each becomes. */
 import {
+  condition_text_bytes,
   header_name_bytes,
-  header_pairs_bytes,
   host_bytes,
   method_bytes,
   path_bytes,
@@ -14,6 +14,7 @@ import * as code from "../../../assembly/policy/instructions.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { didYouMean } from "../suggest.ts";
 import type { OnFault } from "./fault.ts";
+import { nameFor } from "./slips.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import type { Type } from "./types.ts";
@@ -24,6 +25,8 @@ export interface ConditionScope {
   hasToken: boolean;
   /** The rule's own, whose path variables there are. */
   endpoints: readonly Endpoint[];
+  /** Some endpoint is wrong, which is reported there: which variables it has is not known. */
+  lacksEndpoints?: boolean;
 }
 
 /** A part of the request that is always under the same name. */
@@ -59,8 +62,8 @@ const members: ReadonlyMap<string, ReadonlyMap<string, Member>> = new Map(
 const names = ["caller", "claims", "now", "path", "request", "source"];
 
 /** What looking for a header, and for a parameter of the query, may cost: all of them are looked at. */
-const header_units = 128;
-const query_units = header_pairs_bytes / 64;
+const header_units = 128 + condition_text_bytes / 8;
+const query_units = condition_text_bytes / 2;
 
 /** What it is that a name is looked up in by a constant: `request.headers` and `request.query`. */
 export type Table = "headers" | "query";
@@ -99,7 +102,9 @@ export class Names {
       };
     if (name === "claims") return this.#claims(node);
     if (!names.includes(name)) {
-      this.#onFault("unknown_name", at, `there is no \`${name}\`${meant(name)}`);
+      const here = nameFor(name);
+      const way = here === undefined ? meant(name) : `; write \`${here}\``;
+      this.#onFault("unknown_name", at, `there is no \`${name}\`${way}`);
     } else {
       this.#onFault(
         "condition_unsupported",
@@ -127,7 +132,9 @@ export class Names {
       );
     } else {
       const all = [...members.get(space)!.keys(), ...(space === "request" ? ["headers", "query"] : [])];
-      this.#onFault("unknown_name", at, `\`${space}\` has no member \`${field}\`${didYouMean(field, all)}`);
+      const here = nameFor(`${space}.${field}`);
+      const way = here === undefined ? didYouMean(field, all) : `; write \`${here}\``;
+      this.#onFault("unknown_name", at, `\`${space}\` has no member \`${field}\`${way}`);
     }
     return undefined;
   }
@@ -159,7 +166,7 @@ export class Names {
       op: asks === "value" ? value : presence,
       operands: { text: isHeader ? name.toLowerCase() : name },
       type: asks === "value" ? "string" : "bool",
-      bytes: asks === "value" ? header_pairs_bytes : 0,
+      bytes: asks === "value" ? condition_text_bytes : 0,
       units: isHeader ? header_units : query_units,
       safe: isHeader && asks === "presence",
       start,
@@ -195,7 +202,7 @@ export class Names {
 
   #variable({ at, start, end, kind }: Node, name: string, op: number): Term | undefined {
     const have = this.#scope.endpoints.filter(({ variables }) => variables.has(name)).length;
-    if (have === 0) {
+    if (have === 0 && this.#scope.lacksEndpoints !== true) {
       const all = new Set(this.#scope.endpoints.flatMap(({ variables }) => [...variables.keys()]));
       const way =
         all.size === 0 ? `; none has any: write \`{${name}}\` for a segment of its path` : didYouMean(name, all);

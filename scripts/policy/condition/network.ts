@@ -31,6 +31,15 @@ export function parseNetwork(text: string): Network | string {
   return { address, prefixBits };
 }
 
+/** An address as the proxy writes it (RFC 5952); undefined where the text is none. */
+export function canonicalAddress(text: string): string | undefined {
+  // A zone and an IPv4 address inside are the platform's to write.
+  const isOthers = isIPv6(text) && (text.includes("%") || text.includes("."));
+  if (isOthers) return text;
+  const address = parseAddress(text);
+  return address === undefined ? undefined : formatAddress(address);
+}
+
 /** RFC 4291 §2.5.5.2. */
 function isMapped(address: Uint8Array): boolean {
   return address.length === 16 && address.every((byte, index) => index >= 12 || byte === (index < 10 ? 0 : 0xff));

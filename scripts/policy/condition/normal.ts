@@ -19,6 +19,15 @@ export function normalConjuncts(text: string): string[] {
   return sorted(operands).map(print);
 }
 
+/**
+ * The operands of the outermost `||` of a conjunct that `normalConjuncts` gave: the conjunct is true where one of them is, and
+ * false only where all of them are.
+ */
+export function normalDisjuncts(conjunct: string): string[] {
+  const root = conjunct.includes("||") ? parseSyntax(conjunct, () => {})?.root : undefined;
+  return root?.kind === "logic" && root.op === "||" ? root.operands.map(print) : [conjunct];
+}
+
 const mirrored: ReadonlyMap<string, string> = new Map(Object.entries({ "_>_": "_<_", "_>=_": "_<=_" }));
 const opposite: ReadonlyMap<string, string> = new Map(Object.entries({ "_==_": "_!=_", "_!=_": "_==_" }));
 
@@ -59,7 +68,8 @@ function logic(node: Node & { kind: "logic" }, isNegated: boolean): Node {
       .map((operand) => normal(operand, isNegated))
       .flatMap((operand) => (operand.kind === "logic" && operand.op === op ? operand.operands : [operand])),
   );
-  return operands.length === 1 ? operands[0]! : { ...node, op, operands };
+  // `x && x` is no more than `x` where a bool is asked for, which only the outermost operands are known to be.
+  return { ...node, op, operands: operands.length === 1 ? [operands[0]!, operands[0]!] : operands };
 }
 
 function call(node: Node & { kind: "call" }, isNegated: boolean): Node {

@@ -2,6 +2,7 @@
 import * as code from "../../../assembly/policy/instructions.ts";
 import { allFound, aType, type Checker } from "./check.ts";
 import { checkFunction } from "./functions.ts";
+import { claimAsTime, dashedName, isTime } from "./slips.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { isCompatible, join, type Type, typeName } from "./types.ts";
@@ -81,6 +82,12 @@ function compare(checker: Checker, node: Call, sign: string, op: number): Term |
   if (both === undefined) return undefined;
   const [left, right] = both;
   const isEquality = op === code.op_equal || op === code.op_not_equal;
+  for (const [one, other, claim] of [
+    [left, right, node.args[1]!],
+    [right, left, node.args[0]!],
+  ] as const) {
+    if (isTime(one.type) && isClaim(other)) return checker.mismatch(claim.start, claimAsTime(claim, one.type));
+  }
   if (!isCompatible(left.type, right.type)) {
     const names = `${typeName(left.type)} with ${typeName(right.type)}`;
     return checker.mismatch(node.at, `\`${sign}\` cannot compare ${names}${hintFor(left.type, right.type)}`);
@@ -90,6 +97,22 @@ function compare(checker: Checker, node: Call, sign: string, op: number): Term |
     return checker.mismatch(node.at, `\`${sign}\` has no order for ${typeName(type)}`);
   }
   return { kind: "binary", op, left, right, type: "bool", start: node.start, end: node.end };
+}
+
+/** Whether it is a claim, or what lies in one. */
+function isClaim(term: Term): boolean {
+  switch (term.kind) {
+    case "load":
+      return term.op === code.op_claims;
+    case "element":
+      return isClaim(term.loop);
+    case "unary":
+      return term.op === code.op_select && isClaim(term.operand);
+    case "binary":
+      return term.op === code.op_index && isClaim(term.left);
+    default:
+      return false;
+  }
 }
 
 function hintFor(left: Type, right: Type): string {
@@ -159,13 +182,24 @@ function index(checker: Checker, node: Call): Term | undefined {
 function addTimes(checker: Checker, node: Call): Term | undefined {
   const isSum = node.name === "_+_";
   const sign = isSum ? "+" : "-";
+  const dashed = isSum ? undefined : dashedName(node, (of) => checker.tableOf(of) !== undefined);
+  if (dashed !== undefined)
+    return checker.refuse(node.at, `\`-\` is no part of a name here; write \`${dashed.of}[${dashed.name}]\``);
   const both = operandsOf(checker, node);
   if (both === undefined) return undefined;
   const [left, right] = both;
-  const isTime = (type: Type): boolean => type === "timestamp" || type === "duration";
   if (!isTime(left.type) && !isTime(right.type)) {
     const texts = left.type === "string" || right.type === "string" ? "; compare the parts on their own" : "";
     return checker.refuse(node.at, `\`${sign}\` is only for timestamps and durations${texts}`);
+  }
+  if (isClaim(right)) {
+    // A timestamp less a claim may be meant as either; the time a token was issued is what claims have.
+    const wanted = !isSum && left.type === "timestamp" ? "timestamp" : "duration";
+    return checker.mismatch(node.args[1]!.start, claimAsTime(node.args[1]!, wanted));
+  }
+  if (isClaim(left)) {
+    const wanted = isSum && right.type === "timestamp" ? "duration" : "timestamp";
+    return checker.mismatch(node.args[0]!.start, claimAsTime(node.args[0]!, wanted));
   }
   const type = (isSum ? sumType : differenceType)(left.type, right.type);
   if (type === undefined)

@@ -24,6 +24,8 @@ const foreign: ReadonlyMap<string, string> = new Map(
 /** Reports the first word that cannot stand where it does; false if there is one. */
 export function checkOrder(words: readonly Token[], length: number, onFault: OnFault): boolean {
   const open: Token[] = [];
+  /** Parentheses that follow `in`. */
+  const lists = new Set<Token>();
   const fault = (at: number, message: string): false => {
     onFault("condition_syntax", at, message);
     return false;
@@ -38,8 +40,10 @@ export function checkOrder(words: readonly Token[], length: number, onFault: OnF
       if (isOperand) {
         if (text === "not" || text === "NOT") return fault(start, `\`${text}\` is written \`!\` here`);
         wantsOperand = false;
-      } else if (text in closing) open.push(word);
-      else if (Object.values(closing).includes(text) && mayBeEmpty(before, text)) {
+      } else if (text in closing) {
+        open.push(word);
+        if (text === "(" && before === "in") lists.add(word);
+      } else if (Object.values(closing).includes(text) && mayBeEmpty(before, text)) {
         if (open.pop() === undefined) return fault(start, `\`${text}\` closes nothing`);
         wantsOperand = false;
       } else if (text === "?" && [".", "[", "{", ","].includes(before)) {
@@ -59,6 +63,8 @@ export function checkOrder(words: readonly Token[], length: number, onFault: OnF
     } else if (text in closing) {
       open.push(word);
       wantsOperand = true;
+    } else if (text === "," && open.length > 0 && lists.has(open.at(-1)!)) {
+      return fault(open.at(-1)!.start, "a list stands in brackets: write `x in [a, b]`");
     } else if (binary.has(text) || (text === "," && open.length > 0)) wantsOperand = true;
     else return fault(start, `\`${text}\` cannot stand here: an operator is missing before it`);
   }

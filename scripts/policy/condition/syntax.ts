@@ -41,8 +41,7 @@ export function parseSyntax(text: string, onFault: OnFault): Syntax | undefined 
   const tokens = tokenize(text, onFault);
   if (tokens === undefined || !checkOrder(tokens.words, text.length, onFault)) return undefined;
   try {
-    // A comment ends with its line, even where the text does.
-    const { expr, sourceInfo } = parse(`${text}\n`);
+    const { expr, sourceInfo } = parse(withoutComments(text, tokens.comments));
     const root = new Converter(sourceInfo!, tokens.words, onFault).convert(expr);
     return { root, comments: tokens.comments };
   } catch (error) {
@@ -50,6 +49,13 @@ export function parseSyntax(text: string, onFault: OnFault): Syntax | undefined 
     else onFault("condition_syntax", Math.min(offsetOf(error), text.length), parserMessage(error));
     return undefined;
   }
+}
+
+/** Blanks in place of comments: the library takes one comment where the grammar has any number of them. */
+function withoutComments(text: string, comments: readonly Range[]): string {
+  let bare = text;
+  for (const { start, end } of comments) bare = bare.slice(0, start) + " ".repeat(end - start) + bare.slice(end);
+  return bare;
 }
 
 /** The library's errors are no exported classes. */

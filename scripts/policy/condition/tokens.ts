@@ -19,7 +19,7 @@ export interface Tokens {
 }
 
 const space = /[\t\n\f\r ]+/uy;
-const comment = /\/\/[^\n]*/uy;
+const comment = /\/\/[^\n\r]*/uy;
 const name = /[A-Za-z_][A-Za-z0-9_]*/uy;
 const number = /0x[0-9a-fA-F]+[uU]?|(?:[0-9]*\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?[uU]?/uy;
 const text =

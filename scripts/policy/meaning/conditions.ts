@@ -3,7 +3,7 @@
  * all that the other does. What cannot be shown to ask for less is taken not to.
  */
 
-import { normalConjuncts } from "../condition/normal.ts";
+import { normalConjuncts, normalDisjuncts } from "../condition/normal.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { Rule } from "../model.ts";
 
@@ -11,6 +11,8 @@ import type { Rule } from "../model.ts";
 export interface Conjunct {
   /** What tells it from others: path variables stand in it by their place in the path. */
   key: string;
+  /** The same of the operands of its outermost `||`. */
+  disjuncts: readonly string[];
   /** For people. */
   text: string;
 }
@@ -81,7 +83,11 @@ export function conditionsOf(rule: Rule, endpoint: Endpoint, naming = own_names)
   return {
     issuers: rule.issuers.map(naming.issuer),
     scopes: rule.scopes,
-    when: operands.map((text) => ({ key: bindVariables(text, endpoint.variables), text })),
+    when: operands.map((text) => ({
+      key: bindVariables(text, endpoint.variables),
+      disjuncts: normalDisjuncts(text).map((one) => bindVariables(one, endpoint.variables)),
+      text,
+    })),
     startsSeconds: rule.startsSeconds,
     expiresSeconds: rule.expiresSeconds,
     charges: rule.limits.map((name) => ({ limit: naming.limit(name), cost: rule.cost })),
@@ -107,8 +113,8 @@ const texts_and_variables = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?<![\w.])path\
 function bindVariables(text: string, variables: ReadonlyMap<string, number>): string {
   if (!text.includes("path.")) return text;
   return text.replace(texts_and_variables, (whole, name: string | undefined) => {
-    const place = name === undefined ? undefined : variables.get(name);
-    return place === undefined ? whole : `path#${place}`;
+    // A variable that the endpoint does not have is as absent under one name as under another.
+    return name === undefined ? whole : `path#${variables.get(name) ?? "none"}`;
   });
 }
 
@@ -119,8 +125,9 @@ function isSubset(inner: readonly string[], outer: readonly string[]): boolean {
 
 const sameTexts = (a: readonly string[], b: readonly string[]): boolean => isSubset(a, b) && isSubset(b, a);
 
-function whenIsSubset(inner: readonly Conjunct[], outer: readonly Conjunct[]): boolean {
-  return inner.every(({ key }) => outer.some((other) => other.key === key));
+/** Whether `weak` holds wherever `strong` does, and is nowhere false where that is no more than an error. */
+function isImplied(weak: readonly Conjunct[], strong: readonly Conjunct[]): boolean {
+  return weak.every(({ disjuncts }) => strong.some((other) => isSubset(other.disjuncts, disjuncts)));
 }
 
 function holdsLonger(wide: Conditions, narrow: Conditions): boolean {
@@ -133,7 +140,7 @@ export function isWeaker(weak: Conditions, strong: Conditions): boolean {
   return (
     (weak.issuers.length === 0 || (strong.issuers.length > 0 && isSubset(strong.issuers, weak.issuers))) &&
     isSubset(weak.scopes, strong.scopes) &&
-    whenIsSubset(weak.when, strong.when) &&
+    isImplied(weak.when, strong.when) &&
     holdsLonger(weak, strong) &&
     weak.charges.every(({ limit, cost }) =>
       strong.charges.some((other) => other.limit === limit && other.cost >= cost),
@@ -150,7 +157,7 @@ export function deniesMore(weak: Conditions, strong: Conditions): boolean {
   return (
     sameTexts(weak.issuers, strong.issuers) &&
     sameTexts(weak.scopes, strong.scopes) &&
-    whenIsSubset(weak.when, strong.when) &&
+    isImplied(weak.when, strong.when) &&
     holdsLonger(weak, strong) &&
     sameTexts(weak.others, strong.others)
   );

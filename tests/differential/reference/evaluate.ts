@@ -44,7 +44,8 @@ export class Reference {
   }
 
   ask(arrived: Arrived, nowMilliseconds: number): Answer {
-    const told = callerOf(arrived, this.#policy.forwarders);
+    const isAccepted = identityFault(arrived.caller, this.#policy.domains) === undefined;
+    const told = isAccepted ? callerOf(arrived, this.#policy.forwarders) : arrived.caller;
     const fault = identityFault(told, this.#policy.domains);
     const readable = readRequest(arrived);
     if (typeof readable === "string") return answer(readable, null, [], []);

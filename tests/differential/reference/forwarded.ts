@@ -9,11 +9,12 @@ const pair = / *([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\x00-\x20\x7f",;]*))([,;]?
 
 /** The ID the caller is judged by: its own, or the one that a gateway of the policy tells of; "" stands for one that is no ID. */
 export function callerOf({ caller, headers }: Arrived, forwarders: readonly string[]): string | null {
-  if (caller === null || !forwarders.includes(caller)) return caller;
   const told = headers.filter(([name]) => name === "x-forwarded-client-cert").map(([, value]) => value);
-  if (told.length === 0) return caller;
+  if (caller === null || told.length === 0) return caller;
   const names = told.length > 1 ? undefined : lastUris(told[0]!);
-  if (names === undefined || names.length > 1) return "";
+  if (names === undefined) return "";
+  if (!forwarders.includes(caller)) return caller;
+  if (names.length > 1) return "";
   return names[0] ?? null;
 }
 

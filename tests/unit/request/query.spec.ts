@@ -45,5 +45,7 @@ describe("parameters of the query", () => {
     expect(x("/?a=1;x=2")).toBe("ambiguous");
     expect(x("/?a=1#x=2")).toBe("ambiguous");
     expect(x("/?a=é&x=2")).toBe("ambiguous");
+    expect(x("/?x=1&a=" + "b".repeat(8186))).toBe("[1]");
+    expect(x("/?x=1&a=" + "b".repeat(8187))).toBe("ambiguous");
   });
 });

@@ -1,0 +1,57 @@
+/** Tokens as tests and options describe them. */
+import { reporterFor } from "../policy/read.ts";
+import { positionOf } from "../policy/source.ts";
+import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
+import { optional, readText, required } from "./fields.ts";
+
+/** A line and a column, from 1. */
+export type Position = ReturnType<typeof positionOf>;
+
+/** A token to be made and signed by the runner. */
+export interface ClaimsToken {
+  /** The issuer's name in the policy. */
+  issuer: string;
+  /** Claims of the payload; one that is null is left out, even where the runner would have added it. */
+  claims: Readonly<Record<string, unknown>>;
+  /** Members of the JOSE header; null leaves one out. */
+  header: Readonly<Record<string, unknown>>;
+  /** Where the issuer's name stands. */
+  place?: Position;
+}
+
+/** A token as a test gives it: to be made, as it is, or none. */
+export type TestToken = ClaimsToken | string | null;
+
+const tokenKeys = ["issuer", "claims", "header"];
+
+/** A token: `null`, a raw one, or a mapping of issuer, claims and header. */
+export function readToken(reader: Reader, field: Field): TestToken | undefined {
+  if (reader.isNull(field)) return null;
+  return reader.isMapping(field) ? readClaimsToken(reader, field) : readText(reader, field);
+}
+
+function readClaimsToken(reader: Reader, slot: Slot): ClaimsToken | undefined {
+  const fields = reader.fields(slot, "`token`", tokenKeys);
+  if (fields === undefined) return undefined;
+  const issuer = required(reader, fields, "issuer", slot, "`token`", (field) => readText(reader, field));
+  const claims = optional(fields.get("claims"), (field) => readObject(reader, field)) ?? {};
+  const header = optional(fields.get("header"), (field) => readObject(reader, field)) ?? {};
+  if (issuer === undefined) return undefined;
+  const place = positionOf(reader.reporter.source, reader.at(fields.get("issuer")!));
+  return { issuer, claims, header, place };
+}
+
+/** Reads a token to be made from text such as `{issuer: corp, claims: {sub: alice}}`. Throws PolicyError. */
+export function parseToken(name: string, text: string): ClaimsToken {
+  const reporter = reporterFor(name, text);
+  const node = parseYaml(reporter, text);
+  const token = node === undefined ? undefined : readClaimsToken(new Reader(reporter), { at: 0, node });
+  reporter.findings.throwIfErrors();
+  return token!;
+}
+
+function readObject(reader: Reader, field: Field): Record<string, unknown> | undefined {
+  const what = `\`${field.name}\``;
+  const entries = reader.entries(field, what);
+  return entries && Object.fromEntries(entries.map((entry) => [entry.name, reader.json(entry, `\`${entry.name}\``)]));
+}
