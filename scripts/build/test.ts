@@ -24,7 +24,7 @@ const suites: Record<string, string[]> = {
   unit: ["unit", "policy", "wasm"],
   build: ["build", "host"],
   cli: ["cli"],
-  language: ["conformance", "differential"],
+  language: ["meaning", "conformance", "differential"],
   fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],
 };

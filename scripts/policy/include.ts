@@ -105,7 +105,8 @@ function isThere(path: string): boolean {
 }
 
 function isSpecial(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !found.isFile() && !found.isDirectory();
 }
 
 function isFolder(path: string): boolean {

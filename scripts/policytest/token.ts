@@ -11,7 +11,7 @@ export type Position = ReturnType<typeof positionOf>;
 export interface ClaimsToken {
   /** The issuer's name in the policy. */
   issuer: string;
-  /** Claims of the payload; one that is null is left out, even where the runner would have added it. */
+  /** Claims of the payload; null leaves out one that the runner would have added. */
   claims: Readonly<Record<string, unknown>>;
   /** Members of the JOSE header; null leaves one out. */
   header: Readonly<Record<string, unknown>>;

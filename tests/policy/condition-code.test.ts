@@ -56,7 +56,7 @@ const emitted: [text: string, instructions: string[]][] = [
   ['now + duration("-1ms") > now', ["now", "duration 4294967295 4294967295 999000000", "add", "now", "greater"]],
   ["size(caller.path) > 1", ["caller 2", "size", "int 1 0", "greater"]],
   [
-    "claims.exists(path, path == claims.sub)",
+    "claims.exists(key, key == claims.sub)",
     ["claims", "loop 7 0", "element", "claims", 'select "sub"', "equal", "next 2"],
   ],
   [

@@ -58,6 +58,6 @@ test("the engine decides as the policy reads", () => {
         assert.deepEqual({ reason, rule }, decide(policy, request));
       }
     }),
-    { numRuns: 200, ...parameters },
+    { numRuns: 100, ...parameters },
   );
 });

@@ -18,7 +18,7 @@ test("an image finds the rules that match, no more and no less", () => {
       const bytes = writeImage(policy);
       for (const request of requests) assert.deepEqual(rulesInImage(bytes, request), rulesInPolicy(policy, request));
     }),
-    { numRuns: 500, ...parameters },
+    { numRuns: 200, ...parameters },
   );
 });
 

@@ -201,7 +201,7 @@ test("what the schema refuses, the parser refuses", () => {
       if (!validated && errors.length > 0) both++;
       assert.ok(validated || errors.length > 0, `${ajv.errorsText(policySchema.errors)}\n${text}`);
     }),
-    { numRuns: 250, ...parameters },
+    { numRuns: 120, ...parameters },
   );
-  assert.ok(both > 50, "most changes are refused");
+  assert.ok(both > 30, "most changes are refused");
 });

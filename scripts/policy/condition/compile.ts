@@ -23,13 +23,21 @@ export function compileCondition(
 ): Condition | undefined {
   const placeOf = placer(reporter.source.text, start, text);
   const lost = commentAfter(reporter.source.text, start, placeOf(text.length));
+  // What depends on how the file has it is looked at each time.
+  const key = lost === "" && !text.includes("//") ? keyOf(text, scope) : undefined;
+  const known = key === undefined ? undefined : compiled.get(key);
+  if (known !== undefined) return known;
   let failed = false;
+  let warned = false;
   const onFault = (code: string, at: number, message: string): void => {
     failed = true;
     const way = code === "condition_syntax" && lost !== "" ? `; YAML begins a comment at \` #\`: ${way_out}` : "";
     reporter.error(code, placeOf(at), message + way);
   };
-  const onWarning = (code: string, at: number, message: string): void => reporter.warn(code, placeOf(at), message);
+  const onWarning = (code: string, at: number, message: string): void => {
+    warned = true;
+    reporter.warn(code, placeOf(at), message);
+  };
   try {
     const syntax = parseSyntax(text, onFault);
     if (syntax === undefined) return undefined;
@@ -58,12 +66,29 @@ export function compileCondition(
       );
     const constant = describeConstant(term);
     if (constant !== undefined) onWarning("condition_constant", 0, constant);
-    return { text, instructions, variables: names.variables, usesClaims: names.usesClaims, costUnits };
+    const condition = { text, instructions, variables: names.variables, usesClaims: names.usesClaims, costUnits };
+    if (key !== undefined && !warned) remember(key, condition);
+    return condition;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     onFault("bound", 0, "the condition is nested too deeply");
     return undefined;
   }
+}
+
+/** Conditions of which there was nothing to say: many rules of a policy have the same. */
+const compiled = new Map<string, Condition>();
+const most_compiled = 4096;
+
+/** All that the outcome depends on. */
+function keyOf(text: string, { hasToken, endpoints, lacksEndpoints }: ConditionScope): string {
+  const shapes = endpoints.map(({ methods, variables }) => `${methods} ${[...variables.keys()].join()}`);
+  return JSON.stringify([text, hasToken, lacksEndpoints === true, shapes]);
+}
+
+function remember(key: string, condition: Condition): void {
+  if (compiled.size === most_compiled) compiled.clear();
+  compiled.set(key, condition);
 }
 
 /** The comment that ends a plain scalar: of the other styles it is told apart by what ends them. */

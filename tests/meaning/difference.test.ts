@@ -8,10 +8,10 @@ import { writeImage } from "../../scripts/policy/image.ts";
 import { comparePolicies, isSame } from "../../scripts/policy/meaning/difference.ts";
 import type { Policy, Rule } from "../../scripts/policy/model.ts";
 import { callerText } from "../../scripts/policy/spiffe.ts";
-import { asked, parameters, somePolicy } from "./arbitrary.ts";
-import type { Asked } from "./lookup.ts";
-import { speaksOf } from "./meaning.ts";
-import { check, withRule } from "./support.ts";
+import { asked, parameters, somePolicy } from "../policy/arbitrary.ts";
+import type { Asked } from "../policy/lookup.ts";
+import { check, withRule } from "../policy/support.ts";
+import { speaksOf } from "./speaks.ts";
 
 const engine = new Engine(loadEngine());
 

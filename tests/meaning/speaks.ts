@@ -2,7 +2,7 @@
 import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
 import type { AccessChange } from "../../scripts/policy/meaning/difference.ts";
 import { methodsCover, pathCovers } from "../../scripts/policy/meaning/relations.ts";
-import type { Asked } from "./lookup.ts";
+import type { Asked } from "../policy/lookup.ts";
 
 /** Whether a text is matched, and by nothing narrower that is excepted. */
 function isMeant(
