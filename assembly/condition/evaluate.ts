@@ -10,12 +10,12 @@ import * as code from "../policy/instructions";
 import * as layout from "../policy/layout";
 import { Policy, recordAt } from "../policy/policy";
 import { request } from "../request/request";
-import { addTimes, subtractTimes, toTimestamp } from "./clock";
-import { isEqual, listHolds, Order, orderOf, readIndex } from "./compare";
-import { containsAddress, holdsText, memberOf, readSize } from "./functions";
+import { toTimestamp } from "./clock";
+import { containsAddress, memberOf, readSize } from "./functions";
 import { beginLoop, clearLoop, endLoop, loopElement, loopPool, nextElement } from "./loop";
+import { applyToTwo, combine } from "./operators";
 import * as sources from "./sources";
-import { endsWith, startsWith } from "./text";
+import { setRecord } from "./tape";
 import {
   cell_bytes,
   copyCell,
@@ -28,11 +28,8 @@ import {
   setInt,
   setList,
   setNull,
-  setRecord,
   setString,
   setTime,
-  sizeOf,
-  startOf,
   ValueKind,
 } from "./value";
 
@@ -260,76 +257,4 @@ function applyToOne(cell: usize, instruction: usize, op: u32): void {
     default:
       containsAddress(cell, text, size, load<u32>(instruction, 12));
   }
-}
-
-function applyToTwo(left: usize, right: usize, op: u32): void {
-  if (op == code.op_equal || op == code.op_not_equal) {
-    setBool(left, isEqual(left, right) == (op == code.op_equal));
-  } else if (op <= code.op_greater_equal) {
-    compare(left, orderOf(left, right), op);
-  } else if (op == code.op_in) {
-    findIn(left, right);
-  } else if (op == code.op_index) {
-    readIndex(left, left, right);
-  } else if (op == code.op_add) {
-    addTimes(left, right);
-  } else if (op == code.op_subtract) {
-    subtractTimes(left, right);
-  } else if (kindOf(left) != ValueKind.STRING || kindOf(right) != ValueKind.STRING) {
-    setError(left);
-  } else if (op == code.op_starts_with) {
-    setBool(left, startsWith(startOf(left), sizeOf(left), startOf(right), sizeOf(right)));
-  } else if (op == code.op_ends_with) {
-    setBool(left, endsWith(startOf(left), sizeOf(left), startOf(right), sizeOf(right)));
-  } else {
-    holdsText(left, right);
-  }
-}
-
-function compare(cell: usize, order: Order, op: u32): void {
-  if (order == Order.ERROR) {
-    setError(cell);
-    return;
-  }
-  const isLess = order == Order.LESS;
-  const isGreater = order == Order.GREATER;
-  const isSame = order == Order.EQUAL;
-  switch (op) {
-    case code.op_less:
-      setBool(cell, isLess);
-      return;
-    case code.op_less_equal:
-      setBool(cell, isLess || isSame);
-      return;
-    case code.op_greater:
-      setBool(cell, isGreater);
-      return;
-    default:
-      setBool(cell, isGreater || isSame);
-  }
-}
-
-function findIn(value: usize, container: usize): void {
-  switch (kindOf(container)) {
-    case ValueKind.LIST:
-    case ValueKind.TAPE_LIST:
-      setBool(value, listHolds(container, value));
-      return;
-    case ValueKind.TAPE_MAP: {
-      const isName = kindOf(value) == ValueKind.STRING;
-      setBool(value, isName && memberOf(container, startOf(value), sizeOf(value)) != json.absent);
-      return;
-    }
-    default:
-      setError(value);
-  }
-}
-
-/** The value that decides wins over an error on the other side (langdef.md, "Logical operators"). */
-function combine(left: usize, right: usize, op: u32): void {
-  const isAnd = op == code.op_and;
-  const isDecided = isAnd ? isFalse(left) || isFalse(right) : isTrue(left) || isTrue(right);
-  if (isDecided) setBool(left, !isAnd);
-  else if (kindOf(left) == ValueKind.BOOL && kindOf(right) == ValueKind.BOOL) setBool(left, isAnd);
-  else setError(left);
 }

@@ -2,7 +2,8 @@
 import * as json from "../bytes/json";
 import { loop_all } from "../policy/instructions";
 import { firstElement, listSize, mapSize, readElement } from "./compare";
-import { copyCell, isFalse, isList, isTrue, kindOf, recordOf, setBool, setError, setRecord, ValueKind } from "./value";
+import { setRecord } from "./tape";
+import { copyCell, isFalse, isList, isTrue, kindOf, recordOf, setBool, setError, ValueKind } from "./value";
 
 /** The element the loop is at. */
 export const loopElement: usize = memory.data(16, 8);

@@ -15,9 +15,6 @@
  *   LIST                  address of its first cell            elements
  *   TAPE_LIST, TAPE_MAP   a record of the JSON tape (bytes/json.ts)
  */
-import * as json from "../bytes/json";
-import { readNumber } from "./number";
-
 export const enum ValueKind {
   ERROR = 0,
   NULL,
@@ -118,34 +115,9 @@ export function setList(cell: usize, first: usize, count: u32): void {
   store<usize>(cell, first, 8);
 }
 
-/** The value of a record of the tape; an error for `absent`, and for a number that cannot be had exactly. */
-export function setRecord(cell: usize, record: i32): void {
-  if (record == json.absent) {
-    setError(cell);
-    return;
-  }
-  switch (json.kindOf(record)) {
-    case json.Kind.NULL:
-      setNull(cell);
-      return;
-    case json.Kind.FALSE:
-      setBool(cell, false);
-      return;
-    case json.Kind.TRUE:
-      setBool(cell, true);
-      return;
-    case json.Kind.NUMBER:
-      readNumber(cell, json.startOf(record), json.sizeOf(record));
-      return;
-    case json.Kind.STRING:
-      setString(cell, json.startOf(record), json.sizeOf(record));
-      return;
-    case json.Kind.ARRAY:
-      store<u32>(cell, ValueKind.TAPE_LIST);
-      break;
-    default:
-      store<u32>(cell, ValueKind.TAPE_MAP);
-  }
+/** A list or a map of the tape. */
+export function setTape(cell: usize, kind: ValueKind, record: i32): void {
+  store<u32>(cell, kind);
   store<i64>(cell, record, 8);
 }
 

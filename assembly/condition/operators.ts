@@ -1,0 +1,81 @@
+/** Operators of two values. */
+import * as json from "../bytes/json";
+import * as code from "../policy/instructions";
+import { addTimes, subtractTimes } from "./clock";
+import { isEqual, listHolds, Order, orderOf, readIndex } from "./compare";
+import { holdsText, memberOf } from "./functions";
+import { endsWith, startsWith } from "./text";
+import { isFalse, isTrue, kindOf, setBool, setError, sizeOf, startOf, ValueKind } from "./value";
+
+/** Applies an operator to two values, neither an error; the outcome is left in the left cell. */
+export function applyToTwo(left: usize, right: usize, op: u32): void {
+  if (op == code.op_equal || op == code.op_not_equal) {
+    setBool(left, isEqual(left, right) == (op == code.op_equal));
+  } else if (op <= code.op_greater_equal) {
+    compare(left, orderOf(left, right), op);
+  } else if (op == code.op_in) {
+    findIn(left, right);
+  } else if (op == code.op_index) {
+    readIndex(left, left, right);
+  } else if (op == code.op_add) {
+    addTimes(left, right);
+  } else if (op == code.op_subtract) {
+    subtractTimes(left, right);
+  } else if (kindOf(left) != ValueKind.STRING || kindOf(right) != ValueKind.STRING) {
+    setError(left);
+  } else if (op == code.op_starts_with) {
+    setBool(left, startsWith(startOf(left), sizeOf(left), startOf(right), sizeOf(right)));
+  } else if (op == code.op_ends_with) {
+    setBool(left, endsWith(startOf(left), sizeOf(left), startOf(right), sizeOf(right)));
+  } else {
+    holdsText(left, right);
+  }
+}
+
+function compare(cell: usize, order: Order, op: u32): void {
+  if (order == Order.ERROR) {
+    setError(cell);
+    return;
+  }
+  const isLess = order == Order.LESS;
+  const isGreater = order == Order.GREATER;
+  const isSame = order == Order.EQUAL;
+  switch (op) {
+    case code.op_less:
+      setBool(cell, isLess);
+      return;
+    case code.op_less_equal:
+      setBool(cell, isLess || isSame);
+      return;
+    case code.op_greater:
+      setBool(cell, isGreater);
+      return;
+    default:
+      setBool(cell, isGreater || isSame);
+  }
+}
+
+function findIn(value: usize, container: usize): void {
+  switch (kindOf(container)) {
+    case ValueKind.LIST:
+    case ValueKind.TAPE_LIST:
+      setBool(value, listHolds(container, value));
+      return;
+    case ValueKind.TAPE_MAP: {
+      const isName = kindOf(value) == ValueKind.STRING;
+      setBool(value, isName && memberOf(container, startOf(value), sizeOf(value)) != json.absent);
+      return;
+    }
+    default:
+      setError(value);
+  }
+}
+
+/** `&&` and `||`. The value that decides wins over an error on the other side (langdef.md, "Logical operators"). */
+export function combine(left: usize, right: usize, op: u32): void {
+  const isAnd = op == code.op_and;
+  const isDecided = isAnd ? isFalse(left) || isFalse(right) : isTrue(left) || isTrue(right);
+  if (isDecided) setBool(left, !isAnd);
+  else if (kindOf(left) == ValueKind.BOOL && kindOf(right) == ValueKind.BOOL) setBool(left, isAnd);
+  else setError(left);
+}
