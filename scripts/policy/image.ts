@@ -3,14 +3,13 @@ import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
 import { algorithmMask } from "./algorithms.ts";
 import { BoundError, checkBounds } from "./bounds.ts";
-import { StringPool, Words } from "./bytes.ts";
+import { Words } from "./bytes.ts";
 import { compileIndex, type Index } from "./compile.ts";
-import type { Condition } from "./condition/condition.ts";
 import { hash32 } from "./hash.ts";
 import type { Limit, Policy } from "./model.ts";
 import { byName, compare, numbersOf, sorted } from "./order.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "./rate.ts";
-import { slotsOf } from "./slots.ts";
+import { Sections } from "./sections.ts";
 import type { CallerPattern } from "./spiffe.ts";
 import type { ForwardValue } from "./values.ts";
 
@@ -41,17 +40,12 @@ export function writeImage(policy: Policy): Uint8Array {
   return bytes;
 }
 
-class ImageWriter {
+class ImageWriter extends Sections {
   private readonly policy: Policy;
   private readonly index: Index;
-  private readonly strings = new StringPool();
-  private readonly sections = Array.from({ length: layout.section_count }, () => new Words());
-  /** Runs that were written before, by what is in them. */
-  private readonly runs = new Map<string, number>();
-  /** POLICY comes first and has one record, so STRINGS begin at a place that is known before they are. */
-  private readonly stringsOffset = layout.image_header_bytes + layout.policy_bytes;
 
   constructor(policy: Policy, index: Index) {
+    super();
     this.policy = policy;
     this.index = index;
   }
@@ -67,67 +61,6 @@ class ImageWriter {
     this.writeRules();
     this.writeForwards();
     return this.assemble();
-  }
-
-  private section(number: number): Words {
-    return this.sections[number]!;
-  }
-
-  private text(section: number, text: string): number {
-    return this.string(section, this.strings.text(text));
-  }
-
-  private string(section: number, string: number): number {
-    this.section(section).push(this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string));
-    return string;
-  }
-
-  /** Writes "first, count" of a run of words; equal runs are written once. */
-  private wordRun(section: number, words: readonly number[]): void {
-    const first = words.length === 0 ? 0 : this.words(words);
-    this.section(section).push(first, words.length);
-  }
-
-  private textRun(section: number, texts: readonly string[]): void {
-    const strings = texts.map((text) => this.strings.text(text));
-    const write = (): void => {
-      for (const string of strings) this.string(layout.section_texts, string);
-    };
-    const first = texts.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write);
-    this.section(section).push(first, texts.length);
-  }
-
-  /** @returns the place of the first word */
-  private words(words: readonly number[]): number {
-    return this.run(layout.section_words, `w${words.join()}`, () => this.section(layout.section_words).push(...words));
-  }
-
-  /** Writes "first, count" of a condition's instructions. */
-  private instructionRun(section: number, instructions: Condition["instructions"]): void {
-    const records = instructions.map(({ op, text, a = 0, b = 0, c = 0 }) => {
-      if (text === undefined) return [op, a, b, c];
-      const string = typeof text === "string" ? this.strings.text(text) : this.strings.binary(text);
-      return [op, this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string), c];
-    });
-    const write = (): void => {
-      for (const record of records) this.section(layout.section_instructions).push(...record);
-    };
-    const first = records.length === 0 ? 0 : this.run(layout.section_instructions, `i${records.join(";")}`, write);
-    this.section(section).push(first, records.length);
-  }
-
-  /** @returns the place of the run's first record, which is written only if no equal run was */
-  private run(section: number, key: string, write: () => void): number {
-    const known = this.runs.get(key);
-    if (known !== undefined) return known;
-    const first = this.count(section);
-    this.runs.set(key, first);
-    write();
-    return first;
-  }
-
-  private count(section: number): number {
-    return (this.section(section).size * 4) / layout.sectionRecordBytes(section);
   }
 
   private writePolicy(): void {
@@ -297,51 +230,6 @@ class ImageWriter {
       this.section(to).push(forward_kinds[value.kind]);
       this.textRun(to, value.kind === "claim" ? value.path : []);
     }
-  }
-
-  /** A u64 of at most 2^53. */
-  private long(to: number, value: number): void {
-    this.section(to).push(value % 0x100000000, Math.floor(value / 0x100000000));
-  }
-
-  private hash(seed: number, string: number): number {
-    const start = this.strings.startOf(string);
-    return hash32(seed, this.strings.bytes(), start, start + this.strings.sizeOf(string));
-  }
-
-  /** @param records which record each hash is of, where that is not its place */
-  private writeSlots(section: number, hashes: readonly number[], records?: readonly number[]): void {
-    const words = this.section(section);
-    for (const slot of slotsOf(hashes)) {
-      words.pushOne(slot === 0 || records === undefined ? slot : records[slot - 1]! + 1);
-    }
-  }
-
-  private assemble(): Uint8Array {
-    const contents = this.sections.map((words, section) =>
-      section === layout.section_strings ? this.strings.bytes() : words.bytes(),
-    );
-    let size = layout.image_header_bytes;
-    const offsets = contents.map((content) => {
-      const offset = size;
-      size += (content.length + 3) & ~3;
-      return offset;
-    });
-    if (offsets[layout.section_strings] !== this.stringsOffset)
-      throw new Error("the strings are not where texts point");
-    const image = new Uint8Array(size);
-    const view = new DataView(image.buffer);
-    view.setUint32(0, layout.image_magic, true);
-    view.setUint32(4, layout.image_version, true);
-    view.setUint32(8, size, true);
-    for (const [section, content] of contents.entries()) {
-      const at = layout.sections_offset + section * 8;
-      view.setUint32(at, offsets[section]!, true);
-      view.setUint32(at + 4, content.length / layout.sectionRecordBytes(section), true);
-      image.set(content, offsets[section]!);
-    }
-    view.setUint32(layout.checksum_offset, hash32(0, image, layout.sections_offset), true);
-    return image;
   }
 }
 

@@ -7,6 +7,7 @@ import {
   name_bytes,
   pattern_segments,
 } from "../../assembly/limits.ts";
+import { parseTimestamp } from "./condition/time.ts";
 
 /** A host a rule is for. */
 export interface HostPattern {
@@ -60,22 +61,10 @@ export function parseTimestampSeconds(text: string): number | string {
     return typeof value === "string" ? value : `a time has an hour and a zone; write \`${midnight}\``;
   }
   if (match === null) return "a time is written `2026-11-01T00:00:00Z`, or with an offset such as `+02:00` for `Z`";
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  const isDate =
-    date.getUTCMonth() === month - 1 && date.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
-  const offset = match[7] === "Z" ? 0 : Number(match[9]) * 60 + Number(match[10]);
-  if (!isDate || Number(match[9] ?? 0) > 23 || Number(match[10] ?? 0) > 59)
-    return `there is no such time as \`${text}\``;
-  if (year < 1971) return "a time lies after 1970";
-  return date.getTime() / 1000 - (match[8] === "-" ? -offset : offset) * 60;
+  const nanoseconds = parseTimestamp(text);
+  if (typeof nanoseconds === "string") return nanoseconds;
+  if (Number(match[1]) < 1971) return "a time lies after 1970";
+  return Number(nanoseconds / 1_000_000_000n);
 }
 
 /** Why a text cannot be the name of something (it stands in metrics and logs), or undefined. */
