@@ -7,10 +7,11 @@
  * Anything else in either is refused.
  */
 import { decodeBase64, malformed } from "./bytes/base64";
-import * as json from "./bytes/json";
-import { Kind } from "./bytes/json";
+import { scanJson, stoppedAt } from "./bytes/json";
 import { Literal, literal } from "./bytes/literal";
 import { isLiteral } from "./bytes/span";
+import * as json from "./bytes/tape";
+import { Kind } from "./bytes/tape";
 import * as layout from "./policy/layout";
 
 const policy_key = literal("policy");
@@ -42,8 +43,9 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   mode = mode_of_policy;
   start = text;
   if (size == 0) return true;
+  json.beginScratchTape();
   // JSON may begin with the same byte as a Struct, but what follows in a Struct is never JSON.
-  const isStruct = load<u8>(text) == entry_tag && !json.scanJson(text, size);
+  const isStruct = load<u8>(text) == entry_tag && !scanJson(text, size);
   if (!(isStruct ? readStruct(text + size) : readJson(size))) return false;
   if (imageSize == 0) return true;
   const decoded = decodeBase64(imageStart, imageSize, target);
@@ -60,7 +62,8 @@ function refuse(phrase: string, at: usize): bool {
 }
 
 function readJson(size: u32): bool {
-  if (!json.scanJson(start, size)) return refuse("no valid JSON", json.stoppedAt());
+  json.beginScratchTape();
+  if (!scanJson(start, size)) return refuse("no valid JSON", stoppedAt());
   if (json.kindOf(0) != Kind.OBJECT) return refuse("not a JSON object", start);
   const end = json.after(0);
   for (let name = 1; name < end; name = json.after(name + 1)) {

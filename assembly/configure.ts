@@ -18,10 +18,13 @@ import {
 } from "./configuration";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
-import { log, Read, readConfiguration, valueSize, valueStart } from "./host/host";
+import { log, Read, readConfiguration, startTicking, valueSize, valueStart } from "./host/host";
 import { giveRegion, takeRegion } from "./host/region";
 import { addPolicy, removePolicy } from "./host/root";
-import { log_bytes } from "./limits";
+import { closeKeySets, openKeySets } from "./keys/keyset";
+import { adoptKeySets, fetchesKeys } from "./keys/refresh";
+import { stopWaiting } from "./keys/waiting";
+import { key_tick_milliseconds, log_bytes } from "./limits";
 import { draft, no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
@@ -53,10 +56,12 @@ export function configure(rootContext: u32, size: u32): bool {
   return accepted;
 }
 
-/** Gives back what belonged to a root context that is gone. */
-export function forget(rootContext: u32): void {
-  const policy = removePolicy(rootContext);
+/** Gives back what belonged to a context that is gone: a root context has a policy, a stream may have been waiting. */
+export function forget(context: u32): void {
+  stopWaiting(context);
+  const policy = removePolicy(context);
   if (policy == null) return;
+  closeKeySets(policy);
   giveRegion(policy.configurationRegion);
   giveRegion(changetype<usize>(policy));
 }
@@ -112,19 +117,36 @@ function putInForce(rootContext: u32, region: usize): bool {
     giveRegion(bytes);
     return false;
   }
+  if (!openKeySets(policy)) {
+    giveRegion(region);
+    giveRegion(bytes);
+    return denyEverything();
+  }
   forget(rootContext);
   addPolicy(policy);
+  adoptKeySets(policy);
   announce(policy);
   return true;
 }
 
 /** Whether the host can do what the policy will ask of it. */
 function isServed(policy: Policy): bool {
-  if (!defineCounters(policy)) return refuse("the host refused a counter: is proxy_define_metric allowed?");
-  if (sectionCount(policy, layout.section_issuers) != 0 && !hostCanVerify()) {
-    return refuse("the host cannot verify signatures: is proxy_call_foreign_function allowed?");
+  if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
+  if (fetchesKeys(policy) && !startTicking(key_tick_milliseconds)) {
+    return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");
   }
+  if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
   return true;
+}
+
+/** One choice for all signatures of a policy, so that the log tells by whom they were verified. */
+function chooseVerifier(policy: Policy): void {
+  policy.hostVerifies = hostCanVerify();
+  if (policy.hostVerifies) return;
+  openLine(
+    "the host does not verify signatures (verify_signature), so the module verifies all of them, at a higher cost",
+  );
+  log(LogLevel.WARN, line, writer.size);
 }
 
 /** One line that says what is in force from now on; the image's checksum is the one `sallyport build` and `image` print. */

@@ -14,6 +14,7 @@ export const enum Failure {
   REMOVE_HEADER_MAP_VALUE,
   REPLACE_HEADER_MAP_VALUE,
   SEND_LOCAL_RESPONSE,
+  CONTINUE_STREAM,
   CALLER_GROUPS,
   INDEX_VISITS,
   CANDIDATE_RULES,
@@ -48,6 +49,8 @@ export function failureName(failure: Failure): string {
       return "replace_header_map_value";
     case Failure.SEND_LOCAL_RESPONSE:
       return "send_local_response";
+    case Failure.CONTINUE_STREAM:
+      return "continue_stream";
     case Failure.CALLER_GROUPS:
       return "caller_groups";
     case Failure.INDEX_VISITS:

@@ -1,28 +1,36 @@
 /**
- * The whole request, top to bottom: identity → headers → caller a gateway told of → path → rules → token, scopes, condition,
- * limits → headers for the upstream → mark → record → counters → answer. Stages
+ * The whole request, top to bottom: identity → headers → caller a gateway or a JWT-SVID told of → path → rules → token, scopes,
+ * condition, limits → headers for the upstream → mark → record → counters → answer → known tokens. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
+import { inspecting } from "./audit/inspect";
 import { countDecision, countFailure } from "./audit/metrics";
 import { writeRecord } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { fail, readClock, writeProperty } from "./host/host";
-import { policyOfStream } from "./host/root";
+import { continueRequest, fail, readClock, setContext, writeProperty } from "./host/host";
+import { policyOfRoot, policyOfStream } from "./host/root";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
+import { readSvid } from "./identity/svid";
+import { refreshKeySets, takeAnswer } from "./keys/refresh";
+import { dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
+import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
-import { Policy } from "./policy/policy";
+import { Policy, sectionCount } from "./policy/policy";
 import { Reason } from "./reason";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
+import { clearTokens } from "./token/slot";
+import { rememberTokens } from "./token/token";
 import { forwardHeaders } from "./verdict/forward";
 import { respond, respondPlainly } from "./verdict/respond";
+import { stripTokens } from "./verdict/strip";
 
 /** What the second lock, a native filter behind ours, looks for: filter state `wasm.verdict` of exactly `allow`. */
 const verdict_property = literal("verdict");
@@ -32,28 +40,78 @@ const deny_value = literal("deny");
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32): Action {
   resetArena();
-  clearRequest();
-  fail(Failure.NONE);
   const policy = policyOfStream(context);
   if (policy == null) {
+    clearRequest();
     respondPlainly();
     return Action.STOP;
   }
-  return act(policy, decide(policy));
+  const reason = decide(policy);
+  if (reason != Reason.ALLOWED && mayWait(policy) && waitForKeys(policy, context, request.unknownKeySet - 1)) {
+    return Action.WAIT;
+  }
+  return act(policy, reason);
+}
+
+/** A request in shadow mode goes on anyway, so nothing is gained by holding it up. */
+function mayWait(policy: Policy): bool {
+  return request.unknownKeySet != 0 && !policy.shadow && !inspecting;
+}
+
+/** Looks after the key sets of a root context's policy, and decides what waited for them. */
+export function onTick(rootContext: u32): void {
+  const policy = policyOfRoot(rootContext);
+  if (policy == null) return;
+  refreshKeySets(policy);
+  decideWaiting(policy);
+}
+
+/** Takes the answer to a callout, and decides what waited for it. */
+export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): void {
+  resetArena();
+  const policy = policyOfRoot(rootContext);
+  if (policy == null) return;
+  takeAnswer(policy, call, body_bytes);
+  decideWaiting(policy);
+}
+
+/** Decides anew, from the first stage on, the requests whose keys have come or that have waited long enough. */
+function decideWaiting(policy: Policy): void {
+  const now = readClock();
+  // From the last slot: what is decided leaves its slot behind.
+  for (let index = <i32>waitingSlots() - 1; index >= 0; index--) {
+    resetArena();
+    const context = dueStream(policy, index, now);
+    if (context == 0) continue;
+    if (!setContext(context)) {
+      stopWaiting(context);
+      continue;
+    }
+    const reason = decide(policy);
+    if (reason != Reason.ALLOWED && request.unknownKeySet != 0 && !isFinal) continue;
+    stopWaiting(context);
+    if (act(policy, reason) == Action.CONTINUE && !continueRequest()) respondPlainly();
+  }
+  setContext(policy.rootContext);
 }
 
 /** The caller comes first, so that the record of a malformed request says who sent it. */
 function decide(policy: Policy): Reason {
+  clearRequest();
+  clearTokens(sectionCount(policy, section_places));
+  fail(Failure.NONE);
   let reason = readIdentity(policy);
   if (reason != Reason.ALLOWED) return reason;
   reason = readHeaders();
   if (reason != Reason.ALLOWED) return reason;
   reason = readForwarded(policy);
   if (reason != Reason.ALLOWED) return reason;
-  reason = readPath();
-  if (reason != Reason.ALLOWED) return reason;
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
+  reason = readSvid(policy);
+  if (reason != Reason.ALLOWED) return reason;
+  reason = readPath();
+  if (reason != Reason.ALLOWED) return reason;
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
   return evaluate(policy);
@@ -66,7 +124,7 @@ function decide(policy: Policy): Reason {
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
   let admits = reason == Reason.ALLOWED || policy.shadow;
-  if (admits && !forwardHeaders(policy, reason == Reason.ALLOWED)) {
+  if (admits && !(stripTokens(policy) && forwardHeaders(policy, reason == Reason.ALLOWED))) {
     // Also in shadow mode: an upstream must not take for ours what came from outside.
     reason = Reason.INTERNAL;
     admits = false;
@@ -83,7 +141,8 @@ function act(policy: Policy, decided: Reason): Action {
     if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
     if (!respond(policy, reason)) respondPlainly();
   }
-  // Last, since a call may have failed at any step.
+  // Last, since a call may have failed at any step; and tokens are kept when nobody asks for claims any more.
   countFailure(policy);
+  rememberTokens(policy);
   return passes ? Action.CONTINUE : Action.STOP;
 }

@@ -4,7 +4,7 @@
  */
 import { inspecting, setInspecting } from "./audit/inspect";
 import { configure, forget } from "./configure";
-import { onRequestHeaders } from "./filter";
+import { onCallResponse, onRequestHeaders, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
 import { policyOfRoot, rememberStream } from "./host/root";
@@ -12,6 +12,7 @@ import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
+import { clearTokens } from "./token/slot";
 import { inspectToken } from "./token/token";
 
 export function proxy_abi_version_0_2_1(): void {}
@@ -34,6 +35,22 @@ export function proxy_on_request_headers(context: u32, _headers: u32, _endOfStre
   return onRequestHeaders(context);
 }
 
+/** Key sets are looked after, and requests that wait for them. */
+export function proxy_on_tick(rootContext: u32): void {
+  onTick(rootContext);
+}
+
+/** The answer to a callout of ours: a key set. */
+export function proxy_on_http_call_response(
+  rootContext: u32,
+  call: u32,
+  _headers: u32,
+  body_bytes: u32,
+  _trailers: u32,
+): void {
+  onCallResponse(rootContext, call, body_bytes);
+}
+
 export function proxy_on_delete(context: u32): void {
   forget(context);
 }
@@ -51,6 +68,7 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   const policy = policyOfRoot(rootContext);
   if (policy == null || !inspecting || issuer >= sectionCount(policy, section_issuers)) return -1;
   clearRequest();
+  clearTokens(1);
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
   const reason = inspectToken(policy, issuer, start, size_bytes);

@@ -4,7 +4,7 @@
  */
 
 /** What one callback may take from the host: headers, decoded path and token, the signature's argument, shared data. */
-export const arena_bytes: u32 = 131072;
+export const arena_bytes: u32 = 196608;
 /** What a function of the host may return: a verdict, and an error's text. */
 export const foreign_result_bytes: u32 = 1024;
 /** Envoy's own default is 60 KiB of headers; the serialized pairs add 10 bytes a header. */
@@ -40,7 +40,15 @@ export const pattern_segments: u32 = 31;
 /** Methods a policy may name; one more bit stands for every other method. */
 export const policy_methods: u32 = 31;
 export const policy_issuers: u32 = 64;
-export const issuer_keys: u32 = 64;
+/** Places tokens may stand in, of a policy and of one issuer. */
+export const policy_places: u32 = 16;
+export const issuer_places: u32 = 8;
+export const place_name_bytes: u32 = 64;
+export const place_prefix_bytes: u32 = 64;
+export const policy_key_sets: u32 = 64;
+/** Keys of one set, embedded or fetched. */
+export const set_keys: u32 = 1024;
+export const kid_bytes: u32 = 256;
 /** A key of RSA 8192 bits takes 1,062 bytes as SubjectPublicKeyInfo. */
 export const key_bytes: u32 = 1280;
 export const policy_rules: u32 = 100000;
@@ -64,6 +72,13 @@ export const policy_forwarders: u32 = 16;
 /** Headers that are set on admitted requests. */
 export const policy_forwards: u32 = 16;
 export const header_name_bytes: u32 = 64;
+/** A key set as its server sends it; a larger one is refused unread. */
+export const jwks_bytes: u32 = 1048576;
+export const key_url_bytes: u32 = 1024;
+export const cluster_name_bytes: u32 = 256;
+/** How often a key set may be fetched, and how often it is where the policy does not say. */
+export const least_refresh_seconds: u32 = 1;
+export const most_refresh_seconds: u32 = 86400;
 /** The widest leeway an issuer may ask for. */
 export const leeway_seconds: u32 = 300;
 
@@ -83,4 +98,25 @@ export const log_bytes: u32 = 512;
 
 export const image_bytes: u32 = 268435456;
 /** The room kept for `literal` texts, filled while the module initializes. */
-export const literals_bytes: u32 = 4096;
+export const literals_bytes: u32 = 6144;
+/** Tokens that were verified, all key sets of a policy together, and at least for each of them. */
+export const known_tokens_bytes: u32 = 2097152;
+export const least_known_tokens_bytes: u32 = 131072;
+
+/** How often each worker looks whether key sets are due, or have come, in milliseconds. */
+export const key_tick_milliseconds: u32 = 200;
+/** How long the server of a key set may take, and after how long another worker takes over. */
+export const key_fetch_milliseconds: u32 = 5000;
+export const key_lease_seconds: u32 = 8;
+/** Between two fetches that unknown keys ask for; the shortest and the longest wait after a failure. */
+export const key_floor_seconds: u32 = 2;
+export const least_backoff_seconds: u32 = 1;
+export const most_backoff_seconds: u32 = 64;
+/** A key set is kept at least as long, whatever its server says of its age. */
+export const least_max_age_seconds: u32 = 10;
+export const etag_bytes: u32 = 128;
+/** Values of a key set's JSON. */
+export const jwks_nodes: u32 = 32768;
+/** Requests of one worker that wait for keys, and for how long. */
+export const waiting_streams: u32 = 256;
+export const key_wait_seconds: u32 = 5;

@@ -26,6 +26,7 @@ export const enum Reason {
   TOKEN_NOT_YET_VALID,
   TOKEN_LIFETIME,
   TOKEN_AUDIENCE,
+  TOKEN_BINDING,
   SCOPE_MISSING,
   CONDITION_FALSE,
   CONDITION_ERROR,
@@ -78,6 +79,8 @@ export function reasonName(reason: Reason): string {
       return "token_lifetime";
     case Reason.TOKEN_AUDIENCE:
       return "token_audience";
+    case Reason.TOKEN_BINDING:
+      return "token_binding";
     case Reason.SCOPE_MISSING:
       return "scope_missing";
     case Reason.CONDITION_FALSE:
@@ -95,7 +98,7 @@ export function reasonName(reason: Reason): string {
 export function reasonStatus(reason: Reason): u32 {
   if (reason == Reason.ALLOWED) return 200;
   if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS) return 400;
-  if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_AUDIENCE) return 401;
+  if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) return 401;
   if (reason == Reason.LIMIT_EXCEEDED) return 429;
   if (reason >= Reason.INTERNAL) return 503;
   return 403;

@@ -7,18 +7,21 @@
  *   sallyport_denials.policy.<policy>.reason.<reason>
  *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny | shadow_allow | shadow_deny>
  *   sallyport_failures.policy.<policy>.cause.<failure>
+ *   sallyport_token_cache.policy.<policy>.result.<hit | miss | eviction>
+ *   sallyport_key_set_<refreshes | failures>.policy.<policy>.set.<key set>
+ *   sallyport_key_set_<age_seconds | keys>.policy.<policy>.set.<key set>          gauges
  *
  * Their numbers lie in the policy's region:
  *
- *   +-----------+----------------------+-------------------+---------------------------+
- *   | decisions | reasons              | failures          | allow, deny for each rule |
- *   +-----------+----------------------+-------------------+---------------------------+
+ *   +-----------+---------+----------+-------+------------------------+---------------------------+
+ *   | decisions | reasons | failures | cache | four for each key set  | allow, deny for each rule |
+ *   +-----------+---------+----------+-------+------------------------+---------------------------+
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { defineCounter, incrementCounter, lastFailure } from "../host/host";
+import { defineMetric, incrementCounter, incrementCounterBy, lastFailure, recordGauge } from "../host/host";
 import * as layout from "../policy/layout";
-import { head, Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 
@@ -28,15 +31,36 @@ const decision_deny: u32 = 1;
 const decision_shadow_deny: u32 = 2;
 const reasons_at: u32 = decisions;
 const failures_at: u32 = reasons_at + Reason.COUNT;
-const rules_at: u32 = failures_at + Failure.COUNT;
+const cache_at: u32 = failures_at + Failure.COUNT;
+const sets_at: u32 = cache_at + 3;
 
-const metric_name_bytes: u32 = 256;
-const name: usize = memory.data(256);
+/** What becomes of a look into the cache of tokens. */
+export const enum CacheEvent {
+  HIT = 0,
+  MISS,
+  EVICTION,
+}
+
+/** What is counted, or measured, of a key set that is fetched. */
+export const enum KeySetMetric {
+  REFRESHES = 0,
+  FAILURES,
+  AGE_SECONDS,
+  KEYS,
+  COUNT,
+}
+
+const metric_name_bytes: u32 = 512;
+const name: usize = memory.data(512);
 const writer = changetype<Writer>(memory.data(32, 8));
 
 /** The bytes of the counter numbers of a policy with so many rule metrics. */
 export function countersBytes(policy: Policy): u32 {
-  return (rules_at + 2 * (load<u32>(head(policy), layout.policy_rule_metrics) + 1)) << 2;
+  return (rulesAt(policy) + 2 * (load<u32>(head(policy), layout.policy_rule_metrics) + 1)) << 2;
+}
+
+function rulesAt(policy: Policy): u32 {
+  return sets_at + KeySetMetric.COUNT * sectionCount(policy, layout.section_key_sets);
 }
 
 /** Defines every counter of a policy; false when the host refuses one. */
@@ -49,6 +73,13 @@ export function defineCounters(policy: Policy): bool {
   }
   for (let failure: i32 = Failure.NONE + 1; failure < Failure.COUNT; failure++) {
     if (!define(policy, failures_at + failure, "failures", "cause", failureName(<Failure>failure))) return false;
+  }
+  if (!define(policy, cache_at + CacheEvent.HIT, "token_cache", "result", "hit")) return false;
+  if (!define(policy, cache_at + CacheEvent.MISS, "token_cache", "result", "miss")) return false;
+  if (!define(policy, cache_at + CacheEvent.EVICTION, "token_cache", "result", "eviction")) return false;
+  const sets = sectionCount(policy, layout.section_key_sets);
+  for (let set: u32 = 0; set < sets; set++) {
+    if (!defineKeySet(policy, set)) return false;
   }
   const rules = load<u32>(head(policy), layout.policy_rule_metrics);
   for (let rule: u32 = 0; rule <= rules; rule++) {
@@ -70,7 +101,7 @@ export function countDecision(policy: Policy, reason: Reason): bool {
 
 function countRule(policy: Policy, rule: u32, reason: Reason): bool {
   const counted = min(rule, load<u32>(head(policy), layout.policy_rule_metrics));
-  return increment(policy, rules_at + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
+  return increment(policy, rulesAt(policy) + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
 }
 
 /** Counts what `internal` stood for. */
@@ -78,14 +109,58 @@ export function countFailure(policy: Policy): void {
   if (lastFailure != Failure.NONE) increment(policy, failures_at + lastFailure);
 }
 
+/** Counts looks into the cache of tokens. A count that is lost changes no decision. */
+export function countCache(policy: Policy, event: CacheEvent, times: u32): void {
+  incrementCounterBy(metricAt(policy, cache_at + event), times);
+}
+
+export function countKeySet(policy: Policy, set: u32, metric: KeySetMetric): void {
+  incrementCounterBy(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), 1);
+}
+
+export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, value: u64): void {
+  recordGauge(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
+}
+
+function metricAt(policy: Policy, metric: u32): u32 {
+  return load<u32>(policy.counters + ((<usize>metric) << 2));
+}
+
 function increment(policy: Policy, counter: u32): bool {
-  return incrementCounter(load<u32>(policy.counters + ((<usize>counter) << 2)));
+  return incrementCounter(metricAt(policy, counter));
 }
 
 function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
   openName(policy, metric, label);
   writeText(writer, value);
-  return defineNamed(policy, counter);
+  return defineNamed(policy, counter, false);
+}
+
+/** Only sets that are fetched have something to tell. */
+function defineKeySet(policy: Policy, set: u32): bool {
+  const record = recordAt(policy, layout.section_key_sets, set);
+  if (textSize(record + layout.key_set_url) == 0) return true;
+  for (let metric: i32 = 0; metric < KeySetMetric.COUNT; metric++) {
+    openName(policy, keySetMetric(metric), "set");
+    const text = record + layout.key_set_name;
+    writeBytes(writer, textStart(policy, text), textSize(text));
+    const isGauge = metric == KeySetMetric.AGE_SECONDS || metric == KeySetMetric.KEYS;
+    if (!defineNamed(policy, sets_at + KeySetMetric.COUNT * set + metric, isGauge)) return false;
+  }
+  return true;
+}
+
+function keySetMetric(metric: i32): string {
+  switch (metric) {
+    case KeySetMetric.REFRESHES:
+      return "key_set_refreshes";
+    case KeySetMetric.FAILURES:
+      return "key_set_failures";
+    case KeySetMetric.AGE_SECONDS:
+      return "key_set_age_seconds";
+    default:
+      return "key_set_keys";
+  }
 }
 
 /** Rules past the last with a metric of its own share one, named `_other`. */
@@ -100,7 +175,7 @@ function defineRule(policy: Policy, rule: u32, isOther: bool, allows: bool): boo
   writeText(writer, ".decision.");
   if (!isOther && load<u32>(ruleAt(policy, rule), layout.rule_mode) == layout.mode_shadow) writeText(writer, "shadow_");
   writeText(writer, allows ? "allow" : "deny");
-  return defineNamed(policy, rules_at + 2 * rule + (allows ? 0 : 1));
+  return defineNamed(policy, rulesAt(policy) + 2 * rule + (allows ? 0 : 1), false);
 }
 
 function openName(policy: Policy, metric: string, label: string): void {
@@ -115,8 +190,8 @@ function openName(policy: Policy, metric: string, label: string): void {
   writeText(writer, ".");
 }
 
-function defineNamed(policy: Policy, counter: u32): bool {
-  const number = defineCounter(name, writer.size);
+function defineNamed(policy: Policy, counter: u32, isGauge: bool): bool {
+  const number = defineMetric(isGauge, name, writer.size);
   if (number < 0) return false;
   store<u32>(policy.counters + ((<usize>counter) << 2), <u32>number);
   return true;

@@ -5,12 +5,14 @@
  *   {"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders",
  *    "caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
  *
- * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow mode, `limit` where a limit denied, `shadow`
- * where rules in shadow mode matched (each with what it would have said), `cause` where the failure was ours.
+ * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow
+ * mode, `limit` where a limit denied, `detail` where a token did (token/flaw.ts), `shadow` where rules in shadow mode matched
+ * (each with what it would have said), `cause` where the failure was ours.
  */
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+
 import { literal } from "../bytes/literal";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
 import { openWriter, Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { lastFailure, writeProperty } from "../host/host";
@@ -20,6 +22,7 @@ import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "..
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
+import { Flaw, flawName } from "../token/flaw";
 
 const property_name = literal("sallyport");
 const subject_bytes: u32 = 256;
@@ -47,6 +50,11 @@ export function writeRecord(policy: Policy, reason: Reason): bool {
   writeToken(policy);
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name);
+  }
+  if (reason != Reason.ALLOWED && request.flaw != Flaw.NONE) {
+    writeText(writer, ',"detail":"');
+    writeText(writer, flawName(request.flaw));
+    writeByte(writer, 0x22);
   }
   writeShadows(policy);
   if (reason == Reason.INTERNAL && lastFailure != Failure.NONE) {

@@ -1,53 +1,42 @@
 /**
- * A JSON scanner (RFC 8259) that works in place and within bounds. It refuses what parsers disagree on: duplicate
- * members, bytes that are not UTF-8, lone surrogates, NUL, numbers no double or 64-bit integer holds, and nesting or
- * counts past `limits.ts`. Strings are unescaped where they stand, so that `"\u0069ss"` and `"iss"` are one name.
- *
- * The values become a tape of fixed records in document order; a member is its name's record followed by its value's.
- *
- *   0        4         8        12                16
- *   +--------+---------+--------+-----------------+--------------+
- *   | kind   | start   | size   | end: the record | hash of the  |
- *   |        | address | bytes  | after the value | name, or 0   |
- *   +--------+---------+--------+-----------------+--------------+
- *
- * There is one tape: a scan replaces the one before it.
+ * A JSON scanner (RFC 8259) that works in place and within bounds, and leaves the values on the open tape (bytes/tape.ts).
+ * It refuses what parsers disagree on: duplicate members, bytes that are not UTF-8, lone surrogates, NUL, numbers no double
+ * or 64-bit integer holds, and nesting or counts past `limits.ts`. Strings are unescaped where they stand, so that
+ * `"\u0069ss"` and `"iss"` are one name.
  */
-import { json_depth, json_members, json_nodes } from "../limits";
-import { hash32 } from "./hash";
-import { hexDigit, sameBytes } from "./span";
+import { json_depth, json_members } from "../limits";
+import { hexDigit } from "./span";
+import { absent, addRecord, finishRecord, Kind, nameMember, startOf } from "./tape";
 import { characterBytes, writeCharacter } from "./utf8";
 
-export const enum Kind {
-  NULL = 0,
-  FALSE,
-  TRUE,
+/** What a scan met that it refuses. */
+export const enum Fault {
+  NONE = 0,
+  SYNTAX,
+  DUPLICATE,
+  DEPTH,
+  COUNT,
+  TEXT,
   NUMBER,
-  STRING,
-  ARRAY,
-  OBJECT,
 }
 
-/** No such record. */
-export const absent: i32 = -1;
+/** Why the last scan failed. */
+export let fault: Fault = Fault.NONE;
 
-const record_bytes: usize = 20;
-const tape: usize = memory.data(json_nodes * 20, 4);
-let used: i32 = 0;
 let cursor: usize = 0;
 let end: usize = 0;
 let depth: u32 = 0;
 
 /** Scans one JSON value that fills `size` bytes. Record 0 is the value. False when anything in it is refused. */
 export function scanJson(start: usize, size: u32): bool {
-  used = 0;
   cursor = start;
   end = start + size;
   depth = 0;
+  fault = Fault.NONE;
   skipSpace();
-  if (!scanValue()) return false;
+  if (!scanValue()) return refuse(Fault.SYNTAX);
   skipSpace();
-  return cursor == end;
+  return cursor == end || refuse(Fault.SYNTAX);
 }
 
 /** Where the last scan stopped: the address of the first byte it could not take. */
@@ -55,61 +44,16 @@ export function stoppedAt(): usize {
   return cursor;
 }
 
-export function kindOf(record: i32): Kind {
-  return <Kind>load<u32>(at(record));
+/** The first fault is the one that is told. */
+function refuse(met: Fault): bool {
+  if (fault == Fault.NONE) fault = met;
+  return false;
 }
 
-export function startOf(record: i32): usize {
-  return <usize>load<u32>(at(record), 4);
-}
-
-export function sizeOf(record: i32): u32 {
-  return load<u32>(at(record), 8);
-}
-
-/** The record after a value and all it holds. */
-export function after(record: i32): i32 {
-  return <i32>load<u32>(at(record), 12);
-}
-
-/** The value of an object's member, or `absent`; also where `object` is `absent` or no object. */
-export function member(object: i32, name: usize, size: u32): i32 {
-  if (object == absent || kindOf(object) != Kind.OBJECT) return absent;
-  const hash = hash32(0, name, size);
-  const last = after(object);
-  let record = object + 1;
-  while (record < last) {
-    if (load<u32>(at(record), 16) == hash && sizeOf(record) == size && sameBytes(startOf(record), name, size)) {
-      return record + 1;
-    }
-    record = after(record + 1);
-  }
-  return absent;
-}
-
-/** Whether a record is a string of exactly these bytes. */
-export function isString(record: i32, start: usize, size: u32): bool {
-  return kindOf(record) == Kind.STRING && sizeOf(record) == size && sameBytes(startOf(record), start, size);
-}
-
-function at(record: i32): usize {
-  return tape + <usize>record * record_bytes;
-}
-
-function add(kind: Kind, start: usize): i32 {
-  if (used == json_nodes) return absent;
-  const record = used++;
-  store<u32>(at(record), kind);
-  store<u32>(at(record), <u32>start, 4);
-  store<u32>(at(record), 0, 8);
-  store<u32>(at(record), used, 12);
-  store<u32>(at(record), 0, 16);
+function addValue(kind: Kind, start: usize): i32 {
+  const record = addRecord(kind, start);
+  if (record == absent) refuse(Fault.COUNT);
   return record;
-}
-
-function finish(record: i32, size: u32): void {
-  store<u32>(at(record), size, 8);
-  store<u32>(at(record), used, 12);
 }
 
 function skipSpace(): void {
@@ -149,30 +93,31 @@ function scanValue(): bool {
 /** `tail` is the last four letters of the word, as a little-endian number; the first letter is known. */
 function scanWord(kind: Kind, tail: u32, size: u32): bool {
   if (<u32>(end - cursor) < size || load<u32>(cursor + size - 4) != tail) return false;
-  const record = add(kind, cursor);
+  const record = addValue(kind, cursor);
   if (record == absent) return false;
   cursor += size;
-  finish(record, size);
+  finishRecord(record, size);
   return true;
 }
 
 function scanObject(): bool {
-  const record = add(Kind.OBJECT, cursor);
-  if (record == absent || ++depth > json_depth) return false;
+  const record = addValue(Kind.OBJECT, cursor);
+  if (record == absent) return false;
+  if (++depth > json_depth) return refuse(Fault.DEPTH);
   cursor++;
   skipSpace();
   let members: u32 = 0;
   if (!take(0x7d)) {
     do {
       skipSpace();
-      if (++members > json_members || cursor >= end || load<u8>(cursor) != 0x22) return false;
+      if (++members > json_members) return refuse(Fault.COUNT);
+      if (cursor >= end || load<u8>(cursor) != 0x22) return false;
       const nameAt = cursor;
       const name = scanString();
       if (name == absent) return false;
-      store<u32>(at(name), hash32(0, startOf(name), sizeOf(name)), 16);
-      if (isDuplicate(record, name)) {
+      if (!nameMember(record, name)) {
         cursor = nameAt;
-        return false;
+        return refuse(Fault.DUPLICATE);
       }
       skipSpace();
       if (!take(0x3a)) return false;
@@ -183,31 +128,14 @@ function scanObject(): bool {
     if (!take(0x7d)) return false;
   }
   depth--;
-  finish(record, <u32>(cursor - startOf(record)));
+  finishRecord(record, <u32>(cursor - startOf(record)));
   return true;
 }
 
-/** Whether an earlier member of the object has the same name. The object's own end is not known yet; `name` is. */
-function isDuplicate(object: i32, name: i32): bool {
-  const hash = load<u32>(at(name), 16);
-  const size = sizeOf(name);
-  let record = object + 1;
-  while (record < name) {
-    if (
-      load<u32>(at(record), 16) == hash &&
-      sizeOf(record) == size &&
-      sameBytes(startOf(record), startOf(name), size)
-    ) {
-      return true;
-    }
-    record = after(record + 1);
-  }
-  return false;
-}
-
 function scanArray(): bool {
-  const record = add(Kind.ARRAY, cursor);
-  if (record == absent || ++depth > json_depth) return false;
+  const record = addValue(Kind.ARRAY, cursor);
+  if (record == absent) return false;
+  if (++depth > json_depth) return refuse(Fault.DEPTH);
   cursor++;
   skipSpace();
   if (!take(0x5d)) {
@@ -219,36 +147,41 @@ function scanArray(): bool {
     if (!take(0x5d)) return false;
   }
   depth--;
-  finish(record, <u32>(cursor - startOf(record)));
+  finishRecord(record, <u32>(cursor - startOf(record)));
   return true;
 }
 
 function scanString(): i32 {
   cursor++;
-  const record = add(Kind.STRING, cursor);
+  const record = addValue(Kind.STRING, cursor);
   if (record == absent) return absent;
   let output = cursor;
   while (cursor < end) {
     const byte = <u32>load<u8>(cursor);
     if (byte == 0x22) {
       cursor++;
-      finish(record, <u32>(output - startOf(record)));
+      finishRecord(record, <u32>(output - startOf(record)));
       return record;
     }
-    if (byte < 0x20) return absent;
+    if (byte < 0x20) return badText();
     if (byte == 0x5c) {
       const codePoint = scanEscape();
-      if (codePoint <= 0) return absent;
+      if (codePoint <= 0) return badText();
       output += writeCharacter(output, codePoint);
       continue;
     }
     const bytes = characterBytes(cursor, end);
-    if (bytes == 0) return absent;
+    if (bytes == 0) return badText();
     // Until the first escape a character already stands where it belongs.
     if (output != cursor) memory.copy(output, cursor, bytes);
     output += bytes;
     cursor += bytes;
   }
+  return absent;
+}
+
+function badText(): i32 {
+  refuse(Fault.TEXT);
   return absent;
 }
 
@@ -303,21 +236,22 @@ function scanNumber(): bool {
   take(0x2d);
   const leadingZero = cursor < end && load<u8>(cursor) == 0x30;
   const whole = scanDigits();
-  if (whole == 0 || whole > 19 || (leadingZero && whole > 1)) return false;
+  if (whole == 0) return false;
+  if (whole > 19 || (leadingZero && whole > 1)) return refuse(Fault.NUMBER);
   if (take(0x2e)) {
     const fraction = scanDigits();
-    if (fraction == 0 || fraction > 19) return false;
+    if (fraction == 0 || fraction > 19) return refuse(Fault.NUMBER);
   }
   if (take(0x65) || take(0x45)) {
     if (!take(0x2b)) take(0x2d);
     const exponentAt = cursor;
     const exponent = scanDigits();
-    if (exponent == 0 || exponent > 3) return false;
-    if (exponent == 3 && load<u8>(exponentAt) > 0x32) return false;
+    if (exponent == 0 || exponent > 3) return refuse(Fault.NUMBER);
+    if (exponent == 3 && load<u8>(exponentAt) > 0x32) return refuse(Fault.NUMBER);
   }
-  const record = add(Kind.NUMBER, start);
+  const record = addValue(Kind.NUMBER, start);
   if (record == absent) return false;
-  finish(record, <u32>(cursor - start));
+  finishRecord(record, <u32>(cursor - start));
   return true;
 }
 

@@ -1,6 +1,7 @@
 /** Equality and order as CEL has them: numbers compare by value whatever their types, other kinds only with their own. */
-import * as json from "../bytes/json";
+
 import { sameBytes } from "../bytes/span";
+import * as json from "../bytes/tape";
 import { setRecord } from "./tape";
 import {
   cell_bytes,

@@ -3,7 +3,7 @@
  * was validated (condition/check.ts). What an instruction means stands in policy/instructions.ts.
  */
 import { inspecting, reportCondition, reportValue } from "../audit/inspect";
-import * as json from "../bytes/json";
+import * as json from "../bytes/tape";
 import { arenaMark, rewindArena } from "../host/arena";
 import { condition_values } from "../limits";
 import * as code from "../policy/instructions";

@@ -1,5 +1,5 @@
 /** Functions and members of values. Each leaves its outcome in the cell of its first operand. */
-import * as json from "../bytes/json";
+import * as json from "../bytes/tape";
 import { search_bytes } from "../limits";
 import { isInNetwork, parseAddress } from "./address";
 import { listSize, mapSize } from "./compare";

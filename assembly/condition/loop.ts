@@ -1,5 +1,5 @@
 /** The loop of `exists` and `all`: one at a time, over the elements of a list or the keys of a map. */
-import * as json from "../bytes/json";
+import * as json from "../bytes/tape";
 import { loop_all } from "../policy/instructions";
 import { firstElement, listSize, mapSize, readElement } from "./compare";
 import { setRecord } from "./tape";

@@ -1,5 +1,5 @@
 /** Operators of two values. */
-import * as json from "../bytes/json";
+import * as json from "../bytes/tape";
 import * as code from "../policy/instructions";
 import { addTimes, subtractTimes } from "./clock";
 import { isEqual, listHolds, Order, orderOf, readIndex } from "./compare";

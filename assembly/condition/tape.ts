@@ -1,5 +1,5 @@
 /** Values out of a token: what a record of the JSON tape (bytes/json.ts) is in a condition. */
-import * as json from "../bytes/json";
+import * as json from "../bytes/tape";
 import { readNumber } from "./number";
 import { setBool, setError, setNull, setString, setTape, ValueKind } from "./value";
 

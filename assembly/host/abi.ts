@@ -4,19 +4,24 @@
  */
 export {
   proxy_call_foreign_function,
+  proxy_continue_stream,
   proxy_define_metric,
   proxy_get_buffer_bytes,
   proxy_get_current_time_nanoseconds,
   proxy_get_header_map_pairs,
   proxy_get_property,
   proxy_get_shared_data,
+  proxy_http_call,
   proxy_increment_metric,
   proxy_log,
+  proxy_record_metric,
   proxy_remove_header_map_value,
   proxy_replace_header_map_value,
   proxy_send_local_response,
+  proxy_set_effective_context,
   proxy_set_property,
   proxy_set_shared_data,
+  proxy_set_tick_period_milliseconds,
 } from "@solo-io/proxy-runtime/assembly/imports";
 
 /** What a host call answers. Every number but OK is a failure, unless the call's own contract says otherwise. */
@@ -37,11 +42,16 @@ export const enum LogLevel {
 }
 
 export const request_headers: i32 = 0;
+export const call_response_headers: i32 = 6;
+export const call_response_body: i32 = 4;
 export const plugin_configuration: i32 = 7;
 export const metric_counter: i32 = 0;
+export const metric_gauge: i32 = 1;
+export const stream_request: u32 = 0;
 
-/** What a filter callback answers: the stream goes on, or stops because the answer has been sent. */
+/** What a filter callback answers: the stream goes on, stops because the answer has been sent, or waits with all that is still to come. */
 export const enum Action {
   CONTINUE = 0,
   STOP = 1,
+  WAIT = 4,
 }

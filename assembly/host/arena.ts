@@ -6,13 +6,14 @@
  * A plugin configuration may be far larger than a request, so on_configure lends a region of its own for the time of
  * one call.
  */
-import { arena_bytes, header_pairs_bytes, path_bytes, token_bytes } from "../limits";
+import { arena_bytes, header_pairs_bytes, json_nodes, path_bytes, token_bytes } from "../limits";
 
 const block: usize = memory.data(arena_bytes, 16);
 
-// One request may take: its header pairs, its decoded path, its token three times over (decoded parts, the signing input
-// inside the argument of verify_signature, and slack for keys and signatures), and what shared data hands back.
-if (!(arena_bytes >= header_pairs_bytes + path_bytes + 3 * token_bytes + 16384))
+// One request may take: its header pairs, its decoded path and query, its token three times over (decoded parts, the signing
+// input inside the argument of verify_signature, and slack for keys and signatures), the tape of its claims, and what shared
+// data hands back. Several tokens share the room: all of them stood in the header pairs.
+if (!(arena_bytes >= header_pairs_bytes + 2 * path_bytes + 4 * token_bytes + json_nodes * 20 + 16384))
   ERROR("arena_bytes holds a whole request");
 
 let cursor: usize = block;
@@ -44,6 +45,12 @@ export function rewindArena(mark: usize): void {
 export function hasRoom(size_bytes: usize): bool {
   const start = (cursor + 7) & ~(<usize>7);
   return start <= end && size_bytes <= end - start;
+}
+
+/** How many bytes could be taken at once. */
+export function roomBytes(): u32 {
+  const start = (cursor + 7) & ~(<usize>7);
+  return start <= end ? <u32>(end - start) : 0;
 }
 
 /** Takes `size_bytes`, 8-aligned; 0 when the arena is full. */

@@ -122,10 +122,11 @@ export function replaceRequestHeader(name: usize, nameSize: u32, value: usize, v
   return false;
 }
 
-/** Defines a counter and returns its number; -1 when the host refuses, so that 0 stays a number like any other. */
-export function defineCounter(name: usize, nameSize: u32): i64 {
+/** Defines a counter or a gauge and returns its number; -1 when the host refuses, so that 0 stays a number like any other. */
+export function defineMetric(isGauge: bool, name: usize, nameSize: u32): i64 {
   store<u32>(out, 0);
-  if (abi.proxy_define_metric(abi.metric_counter, name, nameSize, out) != Result.OK) return -1;
+  const kind = isGauge ? abi.metric_gauge : abi.metric_counter;
+  if (abi.proxy_define_metric(kind, name, nameSize, out) != Result.OK) return -1;
   return <i64>load<u32>(out);
 }
 
@@ -133,6 +134,72 @@ export function incrementCounter(counter: u32): bool {
   if (abi.proxy_increment_metric(counter, 1) == Result.OK) return true;
   lastFailure = Failure.INCREMENT_METRIC;
   return false;
+}
+
+/** Counters and gauges that change no decision: a count that is lost is lost. */
+export function incrementCounterBy(counter: u32, times: u32): void {
+  abi.proxy_increment_metric(counter, times);
+}
+
+export function recordGauge(gauge: u32, value: u64): void {
+  abi.proxy_record_metric(gauge, value);
+}
+
+/** Has `proxy_on_tick` called for the root context in hand every so many milliseconds. */
+export function startTicking(period_milliseconds: u32): bool {
+  return abi.proxy_set_tick_period_milliseconds(period_milliseconds) == Result.OK;
+}
+
+/** Whom the calls that follow are about: a stream that waits, or the root context again. False where it is gone. */
+export function setContext(context: u32): bool {
+  return abi.proxy_set_effective_context(context) == Result.OK;
+}
+
+/** Lets the request of a stream that waits go on. */
+export function continueRequest(): bool {
+  if (abi.proxy_continue_stream(abi.stream_request) == Result.OK) return true;
+  lastFailure = Failure.CONTINUE_STREAM;
+  return false;
+}
+
+/** Begins a callout to a cluster; `headers` are serialized as the ABI has header pairs. Its number, or -1 where the host refuses. */
+export function startCall(
+  cluster: usize,
+  clusterSize: u32,
+  headers: usize,
+  headersSize: u32,
+  timeout_milliseconds: u32,
+): i64 {
+  store<u32>(out, 0);
+  // No body; trailers are pairs too, of which there are none.
+  store<u32>(out, 0, 8);
+  const result = abi.proxy_http_call(
+    cluster,
+    clusterSize,
+    headers,
+    headersSize,
+    0,
+    0,
+    out + 8,
+    4,
+    timeout_milliseconds,
+    out,
+  );
+  return result == Result.OK ? <i64>load<u32>(out) : -1;
+}
+
+/** All headers of a callout's response. */
+export function readResponseHeaders(): Read {
+  clearOut();
+  const result = abi.proxy_get_header_map_pairs(abi.call_response_headers, out, out + 4);
+  return finishRead(result, Failure.NONE);
+}
+
+/** The body of a callout's response, `size` bytes of it. */
+export function readResponseBody(size: u32): Read {
+  clearOut();
+  const result = abi.proxy_get_buffer_bytes(abi.call_response_body, 0, size, out, out + 4);
+  return finishRead(result, Failure.NONE);
 }
 
 /** Answers the request ourselves. `headers` are serialized as the ABI has header pairs. */

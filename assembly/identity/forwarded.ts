@@ -68,6 +68,8 @@ export function readForwarded(policy: Policy): Reason {
 function takeElement(policy: Policy, element: Element): void {
   request.forwarderStart = request.callerStart;
   request.forwarderSize = request.callerSize;
+  request.forwardedHashStart = element.hashStart;
+  request.forwardedHashSize = element.hashSize;
   if (element.uriCount == 1) {
     takeCaller(policy, element.uriStart, element.uriSize);
     return;

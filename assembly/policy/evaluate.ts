@@ -11,7 +11,7 @@ import { takeLimits } from "../limit/limit";
 import { Reason } from "../reason";
 import { addShadow, candidate, candidateBinding, request } from "../request/request";
 import { hasScopes } from "../token/scopes";
-import { checkToken } from "../token/token";
+import { checkToken, selectToken } from "../token/token";
 import * as layout from "./layout";
 import { Policy, ruleAt } from "./policy";
 
@@ -25,12 +25,38 @@ const enum Charge {
 
 /** Judges the candidates in the request's slot and names the rule that decided there. */
 export function evaluate(policy: Policy): Reason {
+  issuerKept = 0;
   let decision = judgeDenyRules(policy);
   if (decision == Reason.NO_RULE || inspecting) decision = judgeAllowRules(policy, decision);
+  if (request.rule == 0) keepToken();
   judgeShadowRules(policy);
+  restoreToken();
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
-  if (decision == Reason.NO_RULE && request.callerReason != Reason.ALLOWED) return request.callerReason;
-  return decision;
+  if (decision != Reason.NO_RULE || request.callerReason == Reason.ALLOWED) return decision;
+  request.flaw = request.callerFlaw;
+  return request.callerReason;
+}
+
+/** The issuer, and the place, of the token that belongs to the rule in `request.rule`. */
+let issuerKept: u32 = 0;
+let placeKept: u32 = 0;
+
+/** A rule has the say until another comes closer: it, its token, and what is wrong with that. */
+function nameRule(rule: u32): void {
+  request.rule = rule + 1;
+  request.flaw = request.tokenFlaw;
+  keepToken();
+}
+
+function keepToken(): void {
+  issuerKept = request.verifiedIssuer;
+  placeKept = request.verifiedPlace;
+}
+
+/** The record, the limits and the headers for the upstream read the claims of the rule that decided. */
+function restoreToken(): void {
+  request.verifiedIssuer = issuerKept;
+  if (issuerKept != 0) selectToken(placeKept, issuerKept - 1);
 }
 
 function judgeDenyRules(policy: Policy): Reason {
@@ -44,7 +70,7 @@ function judgeDenyRules(policy: Policy): Reason {
     // What a failure of ours hid is not known, so it ends the matter like a denial.
     if ((reason != Reason.RULE_DENIED && reason != Reason.INTERNAL) || decision != Reason.NO_RULE) continue;
     decision = reason;
-    request.rule = rule + 1;
+    nameRule(rule);
     if (!inspecting) return decision;
   }
   return decision;
@@ -64,7 +90,7 @@ function judgeAllowRules(policy: Policy, decided: Reason): Reason {
     isFinal = reason == Reason.ALLOWED || reason == Reason.INTERNAL;
     if (isFinal || reason > decision) {
       decision = reason;
-      request.rule = rule + 1;
+      nameRule(rule);
     }
     if (isFinal && !inspecting) return decision;
   }

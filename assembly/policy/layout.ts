@@ -4,7 +4,7 @@
  *
  *   0          4          8            12         16
  *   +----------+----------+------------+----------+------------------------+-----------------------+
- *   | "SPI1"   | version  | total size | checksum | 22 x (offset, count)   | sections, 4-aligned   |
+ *   | "SPI1"   | version  | total size | checksum | 24 x (offset, count)   | sections, 4-aligned   |
  *   +----------+----------+------------+----------+------------------------+-----------------------+
  *
  * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
@@ -27,15 +27,15 @@
  */
 
 export const image_magic: u32 = 0x31495053;
-export const image_version: u32 = 2;
+export const image_version: u32 = 3;
 /** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
 
 export const checksum_offset: u32 = 12;
 export const sections_offset: u32 = 16;
-export const section_count: u32 = 22;
-export const image_header_bytes: u32 = 16 + 22 * 8;
+export const section_count: u32 = 24;
+export const image_header_bytes: u32 = 16 + 24 * 8;
 
 /** One record: what holds for the whole policy. */
 export const section_policy: u32 = 0;
@@ -64,8 +64,15 @@ export const section_selectors: u32 = 18;
 export const section_instructions: u32 = 19;
 export const section_forwards: u32 = 20;
 export const section_groups: u32 = 21;
+/** Where keys come from: the image, an HTTP server, or both. */
+export const section_key_sets: u32 = 22;
+/** Where in a request tokens may stand. */
+export const section_places: u32 = 23;
 
-/** POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS). */
+/**
+ * POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS), what says
+ * who the caller is, and whose JWT-SVIDs are believed (run in ISSUERS, whose name and `iss` are then a trust domain).
+ */
 export const policy_name: u32 = 0;
 export const policy_mode: u32 = 8;
 export const policy_domains: u32 = 12;
@@ -78,7 +85,14 @@ export const policy_host_depths: u32 = 36;
 /** How many rules, counted from the first, have a metric of their own. */
 export const policy_rule_metrics: u32 = 40;
 export const policy_forwarders: u32 = 44;
-export const policy_bytes: u32 = 52;
+export const policy_identity: u32 = 52;
+export const policy_svids: u32 = 56;
+export const policy_bytes: u32 = 64;
+
+/** The client's certificate; the JWT-SVID; the certificate or, where the connection has none, the JWT-SVID. */
+export const identity_mtls: u32 = 0;
+export const identity_jwt_svid: u32 = 1;
+export const identity_either: u32 = 2;
 
 export const mode_enforce: u32 = 0;
 export const mode_shadow: u32 = 1;
@@ -169,21 +183,70 @@ export const rule_bytes: u32 = 80;
 export const action_allow: u32 = 0;
 export const action_deny: u32 = 1;
 
-/** ISSUERS: name, `iss`, algorithms (mask of token/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in TEXTS), keys (run in KEYS). */
+/**
+ * ISSUERS: name, `iss`, algorithms (mask of token/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in
+ * TEXTS), key set, places its tokens may stand in (run in WORDS, each an index in PLACES), and what they are bound to. Those
+ * of JWT-SVIDs come last, and no rule names them.
+ */
 export const issuer_name: u32 = 0;
 export const issuer_iss: u32 = 8;
 export const issuer_algorithms: u32 = 16;
 export const issuer_leeway_seconds: u32 = 20;
 export const issuer_lifetime_seconds: u32 = 24;
 export const issuer_audiences: u32 = 28;
-export const issuer_keys_run: u32 = 36;
-export const issuer_bytes: u32 = 44;
+export const issuer_key_set: u32 = 36;
+export const issuer_places: u32 = 40;
+export const issuer_bind: u32 = 48;
+export const issuer_bytes: u32 = 52;
 
-/** KEYS: `kid` (size 0: the key has none), algorithms it fits (mask), SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, DER). */
+export const bind_none: u32 = 0;
+/** `cnf.x5t#S256` is the digest of the caller's certificate (RFC 8705 §3.1). */
+export const bind_certificate: u32 = 1;
+/** `sub` is the caller's SPIFFE ID. */
+export const bind_caller: u32 = 2;
+
+/**
+ * KEY_SETS: name for metrics, the embedded keys (run in KEYS), the `use` its keys have, and where it is fetched from: URL (size
+ * 0: nowhere), authority and path of the URL, the cluster that leads there, and how often.
+ */
+export const key_set_name: u32 = 0;
+export const key_set_keys: u32 = 8;
+export const key_set_use: u32 = 16;
+export const key_set_url: u32 = 20;
+export const key_set_authority: u32 = 28;
+export const key_set_path: u32 = 36;
+export const key_set_cluster: u32 = 44;
+export const key_set_refresh_seconds: u32 = 52;
+export const key_set_bytes: u32 = 56;
+
+/** Keys whose `use` is `sig`, or that have none (RFC 7517 §4.2); keys whose `use` is `jwt-svid` (SPIFFE JWT-SVID §5.2). */
+export const use_signature: u32 = 0;
+export const use_jwt_svid: u32 = 1;
+
+/**
+ * KEYS: `kid` (size 0: the key has none), algorithms it fits (mask), SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, DER) for the
+ * host, and for our own arithmetic the RSA modulus without leading zeros, the EC point x‖y, or the Ed25519 key; with the
+ * exponent for RSA.
+ */
 export const key_kid: u32 = 0;
 export const key_algorithms: u32 = 8;
 export const key_spki: u32 = 12;
-export const key_record_bytes: u32 = 20;
+export const key_public: u32 = 20;
+export const key_exponent: u32 = 28;
+export const key_record_bytes: u32 = 32;
+
+/**
+ * PLACES: kind, the name of the header (in lower case), cookie or query parameter, what stands before the token in a header,
+ * and whether the token is taken away before the upstream sees it.
+ */
+export const place_kind: u32 = 0;
+export const place_name: u32 = 4;
+export const place_prefix: u32 = 12;
+export const place_strip: u32 = 20;
+export const place_bytes: u32 = 24;
+export const place_header: u32 = 0;
+export const place_cookie: u32 = 1;
+export const place_query: u32 = 2;
 
 /**
  * LIMITS: name, nanoseconds between two tokens (low and high word of a u64), burst, `per` (run in SELECTORS),
@@ -254,6 +317,10 @@ export function sectionRecordBytes(section: u32): u32 {
       return forward_bytes;
     case section_groups:
       return group_bytes;
+    case section_key_sets:
+      return key_set_bytes;
+    case section_places:
+      return place_bytes;
     default:
       return word_bytes;
   }

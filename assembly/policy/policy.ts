@@ -15,6 +15,11 @@ export class Policy {
   counters: usize;
   next: usize;
   rootContext: u32;
+  /** The key sets and what is known of their tokens (keys/keyset.ts), and the region they lie in; 0 for none. */
+  keySets: usize;
+  keySetsRegion: usize;
+  /** Whether the host verifies the signatures it knows how to (token/signature.ts). */
+  hostVerifies: bool;
 }
 
 /** The address of a section's first record. */
@@ -39,6 +44,10 @@ export function ruleAt(policy: Policy, rule: u32): usize {
 
 export function issuerAt(policy: Policy, issuer: u32): usize {
   return recordAt(policy, layout.section_issuers, issuer);
+}
+
+export function placeAt(policy: Policy, place: u32): usize {
+  return recordAt(policy, layout.section_places, place);
 }
 
 export function limitAt(policy: Policy, limit: u32): usize {

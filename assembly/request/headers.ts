@@ -20,7 +20,6 @@ const method_name = literal(":method");
 const path_name = literal(":path");
 const authority_name = literal(":authority");
 const content_type_name = literal("content-type");
-const authorization_name = literal("authorization");
 const forwarded_name = literal("x-forwarded-client-cert");
 const grpc_type = literal("application/grpc");
 
@@ -109,13 +108,6 @@ function takeHeader(name: usize, nameSize: u32, value: usize, size: u32): void {
       return;
     case 12:
       if (isLiteral(name, nameSize, content_type_name)) request.isGrpc = isGrpc(value, size);
-      return;
-    case 13:
-      if (isLiteral(name, nameSize, authorization_name)) {
-        request.authorizationStart = value;
-        request.authorizationSize = size;
-        request.authorizationCount++;
-      }
       return;
     case 23:
       if (isLiteral(name, nameSize, forwarded_name)) {

@@ -52,6 +52,24 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
   return found;
 }
 
+/**
+ * Decodes a parameter's name of so many bytes to `target`, as leniently as any upstream might: what is no percent-encoding
+ * stands for itself. The decoded size in bytes.
+ */
+export function decodeName(start: usize, size: u32, target: usize): u32 {
+  const end = start + size;
+  let cursor = start;
+  let decoded = target;
+  while (cursor < end) {
+    const byte = <u32>load<u8>(cursor++);
+    const high = byte == 0x25 && end - cursor >= 2 ? hexDigit(load<u8>(cursor)) : -1;
+    const low = high >= 0 ? hexDigit(load<u8>(cursor, 1)) : -1;
+    if (low >= 0) cursor += 2;
+    store<u8>(decoded++, low >= 0 ? (high << 4) | low : byte == 0x2b ? 0x20 : byte);
+  }
+  return <u32>(decoded - target);
+}
+
 /** Only what RFC 3986 §3.4 allows in a query, without `;`. */
 function isPlain(start: usize, end: usize): bool {
   for (let cursor = start; cursor < end; cursor++) {

@@ -5,6 +5,7 @@
 
 import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
 import { Reason } from "../reason";
+import { Flaw } from "../token/flaw";
 
 @unmanaged
 export class Request {
@@ -16,9 +17,6 @@ export class Request {
   /** Lower-case, without port and trailing dot. */
   hostStart: usize;
   hostSize: u32;
-  authorizationStart: usize;
-  authorizationSize: u32;
-  authorizationCount: u32;
   isGrpc: bool;
   /** All header pairs, as the ABI has them; forwarded client certificates, and how often that header stands. */
   pairsStart: usize;
@@ -41,20 +39,27 @@ export class Request {
   callerStart: usize;
   callerSize: u32;
   callerReason: Reason;
+  callerFlaw: Flaw;
   callerDomainSize: u32;
   /** identity/forwarded.ts: the gateway that told us of the caller; size 0 where none did. */
   forwarderStart: usize;
   forwarderSize: u32;
+  /** The digest of the caller's certificate in hexadecimal, as that gateway has it. */
+  forwardedHashStart: usize;
+  forwardedHashSize: u32;
 
   /** policy/match.ts */
   groupCount: u32;
   candidateCount: u32;
 
-  /** token/token.ts: whether the token was looked at, and the tape record of its claims once it was parsed. */
-  tokenParsed: bool;
-  tokenReason: Reason;
-  /** The issuer whose checks all held, + 1; for the record. */
+  /** token/token.ts: the issuer whose checks all held last, + 1, and the place of its token, whose claims are open. */
   verifiedIssuer: u32;
+  verifiedPlace: u32;
+  /** What was wrong with the token the rule in hand asked for; and with that of the rule that decided. */
+  tokenFlaw: Flaw;
+  flaw: Flaw;
+  /** A fetched key set that lacks the key a token names, + 1. */
+  unknownKeySet: u32;
 
   /** condition/sources.ts: whether the peer's address was read. */
   sourceRead: bool;
@@ -62,6 +67,11 @@ export class Request {
   /** limit/limit.ts: the limit without room, + 1, and when it will have some. */
   fullLimit: u32;
   retryAfterSeconds: u64;
+
+  /** verdict/strip.ts: what is left of the cookies once one was taken away. */
+  areCookiesKept: bool;
+  cookiesStart: usize;
+  cookiesSize: u32;
 
   /** The rule that decided or came closest, + 1. */
   rule: u32;
@@ -80,14 +90,22 @@ const groups: usize = memory.data(caller_groups * 4, 4);
 const candidates: usize = memory.data(candidate_rules * 8, 4);
 /** A rule and a reason each. */
 const shadows: usize = memory.data(shadow_rules * 8, 4);
-/** One reason an issuer; `not_judged` until the token has been held against it. */
-const tokenReasons: usize = memory.data(policy_issuers);
+/** One for each issuer; `not_judged` until a token has been held against it. */
+const judged: usize = memory.data(policy_issuers * 4, 4);
 export const not_judged: u8 = 0xff;
+
+/** How a token fared with an issuer. */
+@unmanaged
+export class Judged {
+  reason: u8;
+  flaw: u8;
+  place: u8;
+}
 
 /** Empties the slot for a new request. */
 export function clearRequest(): void {
   memory.fill(changetype<usize>(request), 0, offsetof<Request>());
-  memory.fill(tokenReasons, not_judged, policy_issuers);
+  memory.fill(judged, not_judged, policy_issuers * 4);
 }
 
 export function segmentStart(index: u32): usize {
@@ -146,12 +164,15 @@ export function addCandidate(rule: u32, binding: u32): bool {
   return true;
 }
 
-export function tokenReasonFor(issuer: u32): u8 {
-  return load<u8>(tokenReasons + issuer);
+export function judgedIssuer(issuer: u32): Judged {
+  return changetype<Judged>(judged + ((<usize>issuer) << 2));
 }
 
-export function setTokenReasonFor(issuer: u32, reason: Reason): void {
-  store<u8>(tokenReasons + issuer, <u8>reason);
+export function setJudgedIssuer(issuer: u32, reason: Reason, flaw: Flaw, place: u32): void {
+  const known = judgedIssuer(issuer);
+  known.reason = <u8>reason;
+  known.flaw = <u8>flaw;
+  known.place = <u8>place;
 }
 
 /**

@@ -2,13 +2,16 @@
  * The claims of a verified token (RFC 7519 §4.1) held against an issuer and the clock. Nothing here is remembered
  * between requests: time and audience are checked each time.
  */
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+
 import { literal } from "../bytes/literal";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
+import { Flaw } from "./flaw";
+import { note } from "./slot";
 
 const iss_name = literal("iss");
 const sub_name = literal("sub");
@@ -38,7 +41,7 @@ export function subjectClaim(): i32 {
 export function checkClaims(policy: Policy, issuer: u32): Reason {
   const record = issuerAt(policy, issuer);
   const subject = subjectClaim();
-  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return Reason.TOKEN_CLAIMS;
+  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return note(Flaw.SUB, Reason.TOKEN_CLAIMS);
   const times = checkTimes(record);
   return times != Reason.ALLOWED ? times : checkAudience(policy, record);
 }
@@ -48,13 +51,18 @@ function checkTimes(issuer: usize): Reason {
   const notBefore = readDate(json.member(0, nbf_name.start, nbf_name.size));
   const issuedAt = readDate(json.member(0, iat_name.start, iat_name.size));
   // `exp` is required: a token without one would be good for ever.
-  if (expires < 0 || notBefore == no_date || issuedAt == no_date) return Reason.TOKEN_CLAIMS;
+  if (expires == date_absent) return note(Flaw.EXP_MISSING, Reason.TOKEN_CLAIMS);
+  if (expires == no_date) return note(Flaw.EXP, Reason.TOKEN_CLAIMS);
+  if (notBefore == no_date) return note(Flaw.NBF, Reason.TOKEN_CLAIMS);
+  if (issuedAt == no_date) return note(Flaw.IAT, Reason.TOKEN_CLAIMS);
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
   const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds);
-  if (now >= expires + leeway) return Reason.TOKEN_EXPIRED;
-  if (notBefore > now + leeway || issuedAt > now + leeway) return Reason.TOKEN_NOT_YET_VALID;
+  if (now >= expires + leeway) return note(Flaw.NONE, Reason.TOKEN_EXPIRED);
+  if (notBefore > now + leeway) return note(Flaw.NBF, Reason.TOKEN_NOT_YET_VALID);
+  if (issuedAt > now + leeway) return note(Flaw.IAT, Reason.TOKEN_NOT_YET_VALID);
   const lifetime = <i64>load<u32>(issuer, layout.issuer_lifetime_seconds);
-  if (lifetime != 0 && (issuedAt == date_absent || expires - issuedAt > lifetime)) return Reason.TOKEN_LIFETIME;
+  if (lifetime != 0 && issuedAt == date_absent) return note(Flaw.LIFETIME_UNKNOWN, Reason.TOKEN_LIFETIME);
+  if (lifetime != 0 && expires - issuedAt > lifetime) return note(Flaw.NONE, Reason.TOKEN_LIFETIME);
   return Reason.ALLOWED;
 }
 
@@ -86,15 +94,15 @@ function isFraction(start: usize, size: u32): bool {
 /** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours. */
 function checkAudience(policy: Policy, issuer: usize): Reason {
   const audience = json.member(0, aud_name.start, aud_name.size);
-  if (audience == json.absent) return Reason.TOKEN_AUDIENCE;
+  if (audience == json.absent) return note(Flaw.AUD_MISSING, Reason.TOKEN_AUDIENCE);
   if (json.kindOf(audience) == Kind.STRING) {
-    return isAudience(policy, issuer, audience) ? Reason.ALLOWED : Reason.TOKEN_AUDIENCE;
+    return isAudience(policy, issuer, audience) ? Reason.ALLOWED : note(Flaw.NONE, Reason.TOKEN_AUDIENCE);
   }
-  if (json.kindOf(audience) != Kind.ARRAY) return Reason.TOKEN_CLAIMS;
+  if (json.kindOf(audience) != Kind.ARRAY) return note(Flaw.AUD, Reason.TOKEN_CLAIMS);
   const end = json.after(audience);
-  let reason = Reason.TOKEN_AUDIENCE;
+  let reason = note(Flaw.NONE, Reason.TOKEN_AUDIENCE);
   for (let element = audience + 1; element < end; element = json.after(element)) {
-    if (json.kindOf(element) != Kind.STRING) return Reason.TOKEN_CLAIMS;
+    if (json.kindOf(element) != Kind.STRING) return note(Flaw.AUD, Reason.TOKEN_CLAIMS);
     if (isAudience(policy, issuer, element)) reason = Reason.ALLOWED;
   }
   return reason;

@@ -3,103 +3,173 @@
  * `b64`. What the token says of its own keys (`jwk`, `jku`, `x5u`, `x5c`) is not read: the issuer's keys decide.
  */
 import { decodeBase64url } from "../bytes/base64";
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+import { Fault, fault, scanJson } from "../bytes/json";
 import { Literal, literal } from "../bytes/literal";
 import { indexOfByte, isLiteral } from "../bytes/span";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
 import { Failure } from "../failure";
-import { takeBytes } from "../host/arena";
+import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
-import { signature_bytes } from "../limits";
+import { json_nodes, kid_bytes, signature_bytes } from "../limits";
 import { Reason } from "../reason";
 import { algorithm_count, algorithmName } from "./algorithms";
-
-/** The token in hand, decoded. */
-@unmanaged
-export class Jws {
-  /** `header.payload` as received: what was signed (RFC 7515 §5.2). */
-  inputStart: usize;
-  inputSize: u32;
-  /** The decoded payload. */
-  payloadStart: usize;
-  payloadSize: u32;
-  signatureStart: usize;
-  signatureSize: u32;
-  kidStart: usize;
-  kidSize: u32;
-  algorithm: u32;
-  /** The key the signature was tried with last, and how that went; 0 for none. */
-  triedKey: usize;
-  triedReason: Reason;
-}
-
-export const jws: Jws = changetype<Jws>(memory.data(64, 8));
+import { Flaw } from "./flaw";
+import { note, Token } from "./slot";
 
 const alg_name = literal("alg");
 const kid_name = literal("kid");
+const typ_name = literal("typ");
 const crit_name = literal("crit");
 const b64_name = literal("b64");
+const jwt_type = literal("JWT");
+const jose_type = literal("JOSE");
+const none_name = literal("none");
 
 const algorithm_names: usize = memory.data(algorithm_count * 4, 4);
 for (let algorithm: u32 = 0; algorithm < algorithm_count; algorithm++) {
   store<u32>(algorithm_names + ((<usize>algorithm) << 2), <u32>changetype<usize>(literal(algorithmName(algorithm))));
 }
 
-/** Takes a token apart into `jws`. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or ALLOWED. */
-export function parseJws(start: usize, size: u32): Reason {
-  const headerSize = indexOfByte(start, size, 0x2e);
-  if (headerSize == 0 || headerSize == size) return Reason.TOKEN_MALFORMED;
+/**
+ * Takes the token in a slot apart, its claims too if they are not there yet. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or
+ * ALLOWED.
+ */
+export function parseJws(token: Token): Reason {
+  const reason = decodeParts(token);
+  if (reason != Reason.ALLOWED) return reason;
+  token.isDecoded = true;
+  return token.records != 0 ? Reason.ALLOWED : scanClaims(token);
+}
+
+/** Takes the token in a slot apart, and leaves its claims alone. */
+export function decodeParts(token: Token): Reason {
+  const start = token.start;
+  const headerSize = indexOfByte(start, token.size, 0x2e);
+  if (headerSize == 0 || headerSize == token.size) return note(Flaw.PARTS, Reason.TOKEN_MALFORMED);
   const payload = start + headerSize + 1;
-  const afterHeader = size - headerSize - 1;
+  const afterHeader = token.size - headerSize - 1;
   const payloadSize = indexOfByte(payload, afterHeader, 0x2e);
-  if (payloadSize == 0 || payloadSize == afterHeader) return Reason.TOKEN_MALFORMED;
-  jws.triedKey = 0;
-  jws.inputStart = start;
-  jws.inputSize = headerSize + 1 + payloadSize;
-  // A fourth dot (JWE, RFC 7516) is a byte outside the alphabet to the decoder below.
+  if (payloadSize == 0 || payloadSize == afterHeader) return note(Flaw.PARTS, Reason.TOKEN_MALFORMED);
   const signature = payload + payloadSize + 1;
   const signatureSize = afterHeader - payloadSize - 1;
+  if (indexOfByte(signature, signatureSize, 0x2e) != signatureSize)
+    return note(extraParts(signature, signatureSize), Reason.TOKEN_MALFORMED);
+  token.inputSize = headerSize + 1 + payloadSize;
 
-  const decoded = takeBytes(size);
+  // Three quarters would do; what is left over pays for the alignment of what comes after.
+  const decoded = takeBytes(token.size);
   if (decoded == 0) {
     fail(Failure.ARENA_FULL);
     return Reason.INTERNAL;
   }
   const headerBytes = decodeBase64url(start, headerSize, decoded);
-  if (headerBytes <= 0) return Reason.TOKEN_MALFORMED;
-  jws.payloadStart = decoded + headerBytes;
-  const payloadBytes = decodeBase64url(payload, payloadSize, jws.payloadStart);
-  if (payloadBytes <= 0) return Reason.TOKEN_MALFORMED;
-  jws.payloadSize = payloadBytes;
-  jws.signatureStart = jws.payloadStart + payloadBytes;
-  const signatureBytes = decodeBase64url(signature, signatureSize, jws.signatureStart);
-  if (signatureBytes < 0 || <u32>signatureBytes > signature_bytes) return Reason.TOKEN_MALFORMED;
-  jws.signatureSize = signatureBytes;
-  return readHeader(decoded, headerBytes);
+  if (headerBytes <= 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  const payloadAt = decoded + headerBytes;
+  const payloadBytes = decodeBase64url(payload, payloadSize, payloadAt);
+  if (payloadBytes <= 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  token.signatureStart = payloadAt + payloadBytes;
+  const signatureBytes = decodeBase64url(signature, signatureSize, token.signatureStart);
+  if (signatureBytes < 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  if (<u32>signatureBytes > signature_bytes) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_MALFORMED);
+  token.signatureSize = signatureBytes;
+  if (token.records == 0) {
+    token.payloadStart = payloadAt;
+    token.payloadSize = payloadBytes;
+  }
+  return readHeader(token, decoded, headerBytes);
 }
 
-function readHeader(start: usize, size: u32): Reason {
-  if (!json.scanJson(start, size) || json.kindOf(0) != Kind.OBJECT) return Reason.TOKEN_MALFORMED;
-  if (json.member(0, crit_name.start, crit_name.size) != json.absent) return Reason.TOKEN_MALFORMED;
-  if (json.member(0, b64_name.start, b64_name.size) != json.absent) return Reason.TOKEN_MALFORMED;
-  jws.kidSize = 0;
-  const kid = json.member(0, kid_name.start, kid_name.size);
-  if (kid != json.absent) {
-    if (json.kindOf(kid) != Kind.STRING || json.sizeOf(kid) == 0) return Reason.TOKEN_MALFORMED;
-    jws.kidStart = json.startOf(kid);
-    jws.kidSize = json.sizeOf(kid);
+/** Five parts are a JWE (RFC 7516 §3.1), which somebody else would have to decrypt. */
+function extraParts(start: usize, size: u32): Flaw {
+  let dots: u32 = 0;
+  for (let index: u32 = 0; index < size; index++) {
+    if (load<u8>(start + index) == 0x2e) dots++;
   }
-  const alg = json.member(0, alg_name.start, alg_name.size);
-  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return Reason.TOKEN_MALFORMED;
-  jws.algorithm = algorithmNamed(json.startOf(alg), json.sizeOf(alg));
-  return jws.algorithm == algorithm_count ? Reason.TOKEN_ALGORITHM : Reason.ALLOWED;
+  return dots == 2 ? Flaw.ENCRYPTED : Flaw.PARTS;
+}
+
+/** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
+export function scanClaims(token: Token): Reason {
+  const room = roomBytes() / json.tape_record_bytes;
+  json.beginTape(takeBytes(0), min(json_nodes, room));
+  if (!scanJson(token.payloadStart, token.payloadSize)) {
+    if (fault != Fault.COUNT || room >= json_nodes)
+      return note(flawOf(fault, Flaw.CLAIMS_JSON), Reason.TOKEN_MALFORMED);
+    fail(Failure.ARENA_FULL);
+    return Reason.INTERNAL;
+  }
+  if (json.kindOf(0) != Kind.OBJECT) return note(Flaw.CLAIMS_JSON, Reason.TOKEN_MALFORMED);
+  token.records = json.tapeRecords();
+  token.tape = takeBytes(token.records * json.tape_record_bytes);
+  return Reason.ALLOWED;
+}
+
+function readHeader(token: Token, start: usize, size: u32): Reason {
+  json.beginScratchTape();
+  if (!scanJson(start, size)) return note(flawOf(fault, Flaw.HEADER_JSON), Reason.TOKEN_MALFORMED);
+  if (json.kindOf(0) != Kind.OBJECT) return note(Flaw.HEADER_JSON, Reason.TOKEN_MALFORMED);
+  if (member(crit_name) != json.absent) return note(Flaw.CRIT, Reason.TOKEN_MALFORMED);
+  if (member(b64_name) != json.absent) return note(Flaw.B64, Reason.TOKEN_MALFORMED);
+  token.kidSize = 0;
+  const kid = member(kid_name);
+  if (kid != json.absent) {
+    const kidSize = json.sizeOf(kid);
+    if (json.kindOf(kid) != Kind.STRING || kidSize == 0 || kidSize > kid_bytes)
+      return note(Flaw.KID, Reason.TOKEN_MALFORMED);
+    token.kidStart = json.startOf(kid);
+    token.kidSize = kidSize;
+  }
+  const typ = member(typ_name);
+  token.isSvidType =
+    typ == json.absent ||
+    json.isString(typ, jwt_type.start, jwt_type.size) ||
+    json.isString(typ, jose_type.start, jose_type.size);
+  const alg = member(alg_name);
+  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return note(Flaw.ALG, Reason.TOKEN_MALFORMED);
+  token.algorithm = algorithmNamed(json.startOf(alg), json.sizeOf(alg));
+  if (token.algorithm != algorithm_count) return Reason.ALLOWED;
+  return note(unknownAlgorithm(json.startOf(alg), json.sizeOf(alg)), Reason.TOKEN_ALGORITHM);
+}
+
+function member(name: Literal): i32 {
+  return json.member(0, name.start, name.size);
+}
+
+/** The `alg` value of an algorithm's number. */
+export function algorithmLiteral(algorithm: u32): Literal {
+  return changetype<Literal>(<usize>load<u32>(algorithm_names + ((<usize>algorithm) << 2)));
 }
 
 /** The number of the algorithm with this exact name, or `algorithm_count`. */
 function algorithmNamed(start: usize, size: u32): u32 {
   for (let algorithm: u32 = 0; algorithm < algorithm_count; algorithm++) {
-    const name = changetype<Literal>(<usize>load<u32>(algorithm_names + ((<usize>algorithm) << 2)));
-    if (isLiteral(start, size, name)) return algorithm;
+    if (isLiteral(start, size, algorithmLiteral(algorithm))) return algorithm;
   }
   return algorithm_count;
+}
+
+/** Those that are refused for good reasons, in any case: no signature at all, and a secret that is shared (HS256 and the like). */
+function unknownAlgorithm(start: usize, size: u32): Flaw {
+  if (size == 4 && (load<u32>(start) | 0x20202020) == load<u32>(none_name.start)) return Flaw.ALG_NONE;
+  const isSecret = size >= 2 && (load<u8>(start) | 0x20) == 0x68 && (load<u8>(start, 1) | 0x20) == 0x73;
+  return isSecret ? Flaw.ALG_SECRET : Flaw.ALG_UNKNOWN;
+}
+
+/** What the scanner has against a text, in the terms of tokens. */
+function flawOf(met: Fault, otherwise: Flaw): Flaw {
+  switch (met) {
+    case Fault.DUPLICATE:
+      return Flaw.DUPLICATE_MEMBER;
+    case Fault.DEPTH:
+      return Flaw.NESTING;
+    case Fault.COUNT:
+      return Flaw.COUNT;
+    case Fault.TEXT:
+      return Flaw.TEXT;
+    case Fault.NUMBER:
+      return Flaw.NUMBER;
+    default:
+      return otherwise;
+  }
 }

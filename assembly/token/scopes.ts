@@ -1,8 +1,9 @@
 /** Scopes of a verified token: `scope`, space-separated (RFC 8693 §4.2), or else `scp`, a string or a list. */
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+
 import { literal } from "../bytes/literal";
 import { sameBytes } from "../bytes/span";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
 import * as layout from "../policy/layout";
 import { Policy, textAt, textSize, textStart } from "../policy/policy";
 

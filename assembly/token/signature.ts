@@ -1,6 +1,7 @@
 /**
- * Verifying with the host's `verify_signature` (Envoy source/extensions/common/wasm/foreign.cc): BoringSSL, at the host's
- * speed. Its argument is a protobuf message
+ * Verifying, with the host's `verify_signature` (Envoy source/extensions/common/wasm/foreign.cc) where it is there and knows
+ * the algorithm, at BoringSSL's speed; else with the module's own arithmetic (crypto/verify.ts). The function's argument is a
+ * protobuf message
  *
  *   { 1: hash name, 2: key as SubjectPublicKeyInfo, 3: signature, 4: signed text }
  *
@@ -9,15 +10,19 @@
  */
 import { Literal, literal } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
+import { verifyInModule } from "../crypto/verify";
 import { Failure } from "../failure";
 import { arenaMark, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
+import { findKey, keyRecord } from "../keys/find";
+import { KeySet } from "../keys/keyset";
 import * as layout from "../policy/layout";
-import { Policy, textSize, textStart } from "../policy/policy";
+import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
-import { algorithm_count, algorithmHash, ecdsaNumberBytes } from "./algorithms";
+import { algorithm_count, algorithmHash, ecdsaNumberBytes, host_algorithms } from "./algorithms";
 import { der_bytes, encodeSignature } from "./der";
-import { jws } from "./jws";
+import { Flaw } from "./flaw";
+import { lastFlaw, note, Token } from "./slot";
 
 const function_name = literal("verify_signature");
 const hash_names: usize = memory.data(algorithm_count * 4, 4);
@@ -35,46 +40,67 @@ export function hostCanVerify(): bool {
 }
 
 /**
- * Verifies the token in `jws` with the key at `key`. TOKEN_SIGNATURE, INTERNAL, or ALLOWED. Issuers may share one `iss` and
- * their keys: a key is tried once, and the room its trial takes is free again afterwards.
+ * Verifies a token with the fitting key of a set. TOKEN_KEY_UNKNOWN, TOKEN_ALGORITHM, TOKEN_SIGNATURE, INTERNAL, or ALLOWED.
+ * Issuers may share one `iss` and their keys: a set is tried once, and the room its trial takes is free again afterwards.
  */
-export function verifySignature(policy: Policy, key: usize): Reason {
-  const spki = textStart(policy, key + layout.key_spki);
-  if (jws.triedKey == spki) return jws.triedReason;
-  const mark = arenaMark();
-  const reason = verify(policy, key);
-  rewindArena(mark);
-  jws.triedKey = spki;
-  jws.triedReason = reason;
+export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Reason {
+  if (token.triedSet == setIndex + 1) return note(token.triedFlaw, token.triedReason);
+  let reason = findKey(set, token);
+  if (reason == Reason.ALLOWED) {
+    const mark = arenaMark();
+    const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
+    reason = isHosts ? verifyByHost(set, keyRecord, token) : verifyHere(set, keyRecord, token);
+    rewindArena(mark);
+  }
+  token.triedSet = setIndex + 1;
+  token.triedReason = reason;
+  token.triedFlaw = lastFlaw;
   return reason;
 }
 
-function verify(policy: Policy, key: usize): Reason {
-  let signature = jws.signatureStart;
-  let signatureSize = jws.signatureSize;
-  if (signatureSize == 0) return Reason.TOKEN_SIGNATURE;
-  if (ecdsaNumberBytes(jws.algorithm) != 0) {
+function verifyHere(set: KeySet, key: usize, token: Token): Reason {
+  const valid = verifyInModule(
+    token.algorithm,
+    set.base + load<u32>(key, layout.key_public),
+    load<u32>(key, layout.key_public + 4),
+    load<u32>(key, layout.key_exponent),
+    token.signatureStart,
+    token.signatureSize,
+    token.start,
+    token.inputSize,
+  );
+  return valid ? Reason.ALLOWED : note(Flaw.SIGNATURE_WRONG, Reason.TOKEN_SIGNATURE);
+}
+
+function verifyByHost(set: KeySet, key: usize, token: Token): Reason {
+  let signature = token.signatureStart;
+  let signatureSize = token.signatureSize;
+  if (signatureSize == 0) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_SIGNATURE);
+  const numberBytes = <u32>ecdsaNumberBytes(token.algorithm);
+  if (numberBytes != 0) {
     const der = takeBytes(der_bytes);
     if (der == 0) return arenaFull();
-    signatureSize = encodeSignature(jws.algorithm, signature, signatureSize, der);
-    if (signatureSize == 0) return Reason.TOKEN_SIGNATURE;
+    if (signatureSize != 2 * numberBytes) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_SIGNATURE);
+    signatureSize = encodeSignature(token.algorithm, signature, signatureSize, der);
+    if (signatureSize == 0) return note(Flaw.SIGNATURE_RANGE, Reason.TOKEN_SIGNATURE);
     signature = der;
   }
-  const spki = key + layout.key_spki;
-  const size = overhead_bytes + textSize(spki) + signatureSize + jws.inputSize + 8;
+  const spkiStart = set.base + load<u32>(key, layout.key_spki);
+  const spkiSize = load<u32>(key, layout.key_spki + 4);
+  const size = overhead_bytes + spkiSize + signatureSize + token.inputSize + 8;
   const argument = takeBytes(size);
   if (argument == 0) return arenaFull();
   openWriter(writer, argument, size);
-  const hash = changetype<Literal>(<usize>load<u32>(hash_names + ((<usize>jws.algorithm) << 2)));
+  const hash = changetype<Literal>(<usize>load<u32>(hash_names + ((<usize>token.algorithm) << 2)));
   writeByte(writer, 0x0a);
   writeByte(writer, hash.size);
   writeLiteral(writer, hash);
-  writeField(0x12, textStart(policy, spki), textSize(spki));
+  writeField(0x12, spkiStart, spkiSize);
   writeField(0x1a, signature, signatureSize);
-  writeField(0x22, jws.inputStart, jws.inputSize);
+  writeField(0x22, token.start, token.inputSize);
   if (callForeignFunction(function_name, argument, writer.size) != Read.PRESENT) return Reason.INTERNAL;
   const valid = valueSize == 2 && load<u16>(valueStart) == 0x0108;
-  return valid ? Reason.ALLOWED : Reason.TOKEN_SIGNATURE;
+  return valid ? Reason.ALLOWED : note(Flaw.SIGNATURE_WRONG, Reason.TOKEN_SIGNATURE);
 }
 
 /** A length-delimited field: its tag, its size as a varint, its bytes. */

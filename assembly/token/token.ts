@@ -4,75 +4,198 @@
  */
 
 import { inspecting, reportSignature, Signature } from "../audit/inspect";
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+import { CacheEvent, countCache } from "../audit/metrics";
+import * as json from "../bytes/tape";
+import { keySetAt } from "../keys/keyset";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
-import { issuerAt, Policy, textSize, textStart, wordAt } from "../policy/policy";
+import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
-import { not_judged, request, setTokenReasonFor, tokenReasonFor } from "../request/request";
-import { bearerSize, bearerStart, findBearer } from "./bearer";
+import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/request";
+import { checkBinding } from "./binding";
+import { evictions, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
-import { jws, parseJws } from "./jws";
-import { findKey, keyRecord } from "./keys";
+import { Flaw } from "./flaw";
+import { decodeParts, parseJws, scanClaims } from "./jws";
+import { findToken, foundSize, foundStart } from "./places";
 import { verifySignature } from "./signature";
+import { lastFlaw, note, openClaims, Token, tokenSlot } from "./slot";
 
-/** Whether the request's token is good for one of a rule's issuers: ALLOWED, or the reason of the issuer that came closest. */
+/**
+ * Whether the request has a token that is good for one of a rule's issuers: ALLOWED, with its claims open, or the reason of
+ * the issuer that came closest.
+ */
 export function checkToken(policy: Policy, rule: usize): Reason {
   const first = load<u32>(rule, layout.rule_issuers);
   const count = load<u32>(rule, layout.rule_issuers + 4);
+  request.tokenFlaw = Flaw.NONE;
   if (count == 0) return Reason.ALLOWED;
-  if (!request.tokenParsed) {
-    request.tokenParsed = true;
-    request.tokenReason = parseToken();
-  }
-  if (request.tokenReason != Reason.ALLOWED) return request.tokenReason;
-  let closest = Reason.TOKEN_ISSUER;
+  let closest = Reason.NO_RULE;
   for (let index: u32 = 0; index < count; index++) {
     const reason = checkIssuer(policy, wordAt(policy, first + index));
     if (reason == Reason.ALLOWED || reason == Reason.INTERNAL) return reason;
-    if (reason > closest) closest = reason;
+    if (reason <= closest) continue;
+    closest = reason;
+    request.tokenFlaw = lastFlaw;
   }
   return closest;
 }
 
-/** Finds the token, takes it apart and leaves its claims on the tape. */
-function parseToken(): Reason {
-  let reason = findBearer();
-  if (reason == Reason.ALLOWED) reason = parseJws(bearerStart, bearerSize);
-  if (reason == Reason.ALLOWED && !scanClaims()) reason = Reason.TOKEN_MALFORMED;
-  if (inspecting && reason != Reason.ALLOWED) reportSignature(signatureOf(reason));
-  return reason;
-}
-
-function scanClaims(): bool {
-  return json.scanJson(jws.payloadStart, jws.payloadSize) && json.kindOf(0) == Kind.OBJECT;
+/** Makes the claims of the token that satisfied an issuer those of the request. */
+export function selectToken(place: u32, issuer: u32): void {
+  request.verifiedIssuer = issuer + 1;
+  request.verifiedPlace = place;
+  openClaims(tokenSlot(place));
 }
 
 function checkIssuer(policy: Policy, issuer: u32): Reason {
-  const known = tokenReasonFor(issuer);
-  if (known != not_judged) return known;
-  let reason = isIssuer(policy, issuer) ? verify(policy, issuer) : Reason.TOKEN_ISSUER;
-  if (reason == Reason.ALLOWED) reason = checkClaims(policy, issuer);
-  if (reason == Reason.ALLOWED) request.verifiedIssuer = issuer + 1;
-  setTokenReasonFor(issuer, reason);
+  const judged = judgedIssuer(issuer);
+  if (judged.reason != not_judged) {
+    if (judged.reason == Reason.ALLOWED) selectToken(judged.place, issuer);
+    return note(judged.flaw, judged.reason);
+  }
+  note(Flaw.NONE, Reason.ALLOWED);
+  const reason = judgeToken(policy, issuer);
+  if (reason == Reason.ALLOWED) selectToken(chosenPlace, issuer);
+  setJudgedIssuer(issuer, reason, lastFlaw, chosenPlace);
   return reason;
+}
+
+function judgeToken(policy: Policy, issuer: u32): Reason {
+  const record = issuerAt(policy, issuer);
+  const found = chooseToken(policy, record, true);
+  if (found != Reason.ALLOWED) return found;
+  const reason = verifyToken(policy, record, tokenSlot(chosenPlace));
+  if (reason != Reason.ALLOWED) return reason;
+  const claims = checkClaims(policy, issuer);
+  return claims == Reason.ALLOWED ? checkBinding(record) : claims;
+}
+
+/** The place of the token chosen last. */
+export let chosenPlace: u32 = 0;
+
+/**
+ * Chooses the one token at the places of an issuer, and opens its claims. Several are told apart by their `iss`, if asked to:
+ * exactly one must name the issuer, and one that cannot be read names nobody. TOKEN_MISSING, TOKEN_ISSUER, another reason
+ * against the token, or ALLOWED.
+ */
+export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Reason {
+  const first = load<u32>(issuer, layout.issuer_places);
+  const count = load<u32>(issuer, layout.issuer_places + 4);
+  let bad = Reason.ALLOWED;
+  let flaw = Flaw.NONE;
+  let tokens: u32 = 0;
+  let named: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const place = wordAt(policy, first + index);
+    const token = lookForToken(policy, place, load<u32>(issuer, layout.issuer_key_set));
+    if (token.reason == Reason.INTERNAL) return token.reason;
+    if (token.reason == Reason.TOKEN_MISSING) {
+      if (tokens == 0 && token.flaw != Flaw.NONE) flaw = token.flaw;
+      continue;
+    }
+    tokens++;
+    if (token.reason != Reason.ALLOWED) {
+      bad = token.reason;
+      flaw = token.flaw;
+      continue;
+    }
+    openClaims(token);
+    if (byIssuer && !namesIssuer(policy, issuer)) continue;
+    named++;
+    chosenPlace = place;
+  }
+  if (tokens == 0) return note(flaw, Reason.TOKEN_MISSING);
+  if (bad != Reason.ALLOWED) return note(flaw, bad);
+  if (named > 1) return note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);
+  if (named == 0) return note(Flaw.NONE, Reason.TOKEN_ISSUER);
+  openClaims(tokenSlot(chosenPlace));
+  return Reason.ALLOWED;
 }
 
 /** Compared exactly (RFC 7519 §4.1.1). */
-function isIssuer(policy: Policy, issuer: u32): bool {
+function namesIssuer(policy: Policy, issuer: usize): bool {
   const claim = issuerClaim();
-  const text = issuerAt(policy, issuer) + layout.issuer_iss;
+  const text = issuer + layout.issuer_iss;
   return claim != json.absent && json.isString(claim, textStart(policy, text), textSize(text));
 }
 
-/** The signature, by a key and an algorithm that the issuer is known for. */
-function verify(policy: Policy, issuer: u32): Reason {
-  const algorithms = load<u32>(issuerAt(policy, issuer), layout.issuer_algorithms);
-  let reason = (algorithms & ((<u32>1) << jws.algorithm)) == 0 ? Reason.TOKEN_ALGORITHM : findKey(policy, issuer);
-  if (reason == Reason.ALLOWED) reason = verifySignature(policy, keyRecord);
+/** The slot of a place, filled: from what a key set knows, or by taking the token apart. */
+function lookForToken(policy: Policy, place: u32, setIndex: u32): Token {
+  const token = tokenSlot(place);
+  if (token.isLooked) return token;
+  token.isLooked = true;
+  note(Flaw.NONE, Reason.ALLOWED);
+  token.reason = findToken(policy, placeAt(policy, place));
+  if (token.reason == Reason.ALLOWED) {
+    token.start = foundStart;
+    token.size = foundSize;
+    token.hash = tokenHash(foundStart, foundSize);
+    if (!recall(policy, token, setIndex)) token.reason = parseJws(token);
+  }
+  token.flaw = lastFlaw;
+  if (inspecting && token.reason != Reason.ALLOWED) reportSignature(signatureOf(token.reason));
+  return token;
+}
+
+/** Whether a key set is known to have verified the token. */
+function recall(policy: Policy, token: Token, setIndex: u32): bool {
+  const isKnown = recallToken(keySetAt(policy, setIndex).cache, token);
+  if (isKnown) token.verifiedBy |= (<u64>1) << setIndex;
+  countCache(policy, isKnown ? CacheEvent.HIT : CacheEvent.MISS, 1);
+  return isKnown;
+}
+
+/** The signature of a token, by a key and an algorithm that the issuer is known for. Its claims stay open. */
+export function verifyToken(policy: Policy, issuer: usize, token: Token): Reason {
+  const reason = verify(policy, issuer, token);
   if (inspecting) reportSignature(signatureOf(reason));
   return reason;
+}
+
+function verify(policy: Policy, issuer: usize, token: Token): Reason {
+  if (((load<u32>(issuer, layout.issuer_algorithms) >> token.algorithm) & 1) == 0) {
+    return note(Flaw.ALG_REFUSED, Reason.TOKEN_ALGORITHM);
+  }
+  const setIndex = load<u32>(issuer, layout.issuer_key_set);
+  const bit = (<u64>1) << setIndex;
+  if ((token.verifiedBy & bit) != 0) return Reason.ALLOWED;
+  if (!token.isDecoded) {
+    // Its claims came out of another set's cache.
+    if (recall(policy, token, setIndex)) return openAgain(token, Reason.ALLOWED);
+    const reason = parseJws(token);
+    if (reason != Reason.ALLOWED) return reason;
+  }
+  const set = keySetAt(policy, setIndex);
+  const reason = verifySignature(policy, set, setIndex, token);
+  if (reason == Reason.ALLOWED) {
+    token.verifiedBy |= bit;
+    token.newlyBy |= bit;
+  } else if (reason == Reason.TOKEN_KEY_UNKNOWN && lastFlaw == Flaw.KEY_ABSENT && request.unknownKeySet == 0) {
+    request.unknownKeySet = setIndex + 1;
+  }
+  return openAgain(token, reason);
+}
+
+/** The header's scan, or another cache, may have left another tape open. */
+function openAgain(token: Token, reason: Reason): Reason {
+  openClaims(token);
+  return reason;
+}
+
+/**
+ * Keeps the tokens that were verified just now. It comes last of all: what a cache pushes out for them may be the claims of
+ * another token of this request.
+ */
+export function rememberTokens(policy: Policy): void {
+  const places = sectionCount(policy, layout.section_places);
+  for (let place: u32 = 0; place < places; place++) {
+    const token = tokenSlot(place);
+    for (let sets = token.newlyBy; sets != 0; sets &= sets - 1) {
+      rememberToken(keySetAt(policy, <u32>ctz(sets)).cache, token);
+      if (evictions != 0) countCache(policy, CacheEvent.EVICTION, evictions);
+    }
+  }
 }
 
 function signatureOf(reason: Reason): Signature {
@@ -95,13 +218,25 @@ function signatureOf(reason: Reason): Signature {
  * which the filter would not come to.
  */
 export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u32): Reason {
-  let reason = size > token_bytes ? Reason.TOKEN_TOO_LARGE : parseJws(start, size);
+  const record = issuerAt(policy, issuer);
+  const token = tokenSlot(0);
+  token.start = start;
+  token.size = size;
+  let reason = size > token_bytes ? Reason.TOKEN_TOO_LARGE : decodeParts(token);
   if (reason != Reason.ALLOWED) {
     reportSignature(signatureOf(reason));
     return reason;
   }
-  reason = verify(policy, issuer);
-  if (!scanClaims()) return Reason.TOKEN_MALFORMED;
-  if (!isIssuer(policy, issuer)) return Reason.TOKEN_ISSUER;
-  return reason == Reason.ALLOWED ? checkClaims(policy, issuer) : reason;
+  token.isDecoded = true;
+  reason = verify(policy, record, token);
+  const flaw = lastFlaw;
+  reportSignature(signatureOf(reason));
+  const scanned = scanClaims(token);
+  if (scanned != Reason.ALLOWED) return scanned;
+  if (!namesIssuer(policy, record)) return note(Flaw.NONE, Reason.TOKEN_ISSUER);
+  if (reason != Reason.ALLOWED) return note(flaw, reason);
+  reason = checkClaims(policy, issuer);
+  return reason == Reason.ALLOWED && load<u32>(record, layout.issuer_bind) == layout.bind_caller
+    ? checkBinding(record)
+    : reason;
 }

@@ -2,8 +2,8 @@
  * Headers that tell the upstream what the engine knows of the caller (`forward` in a policy). Whatever a request carries
  * under such a name comes from outside and is removed, also where `_` stands for `-`, which many upstreams read alike.
  */
-import * as json from "../bytes/json";
-import { Kind } from "../bytes/json";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
 import { removeRequestHeader, replaceRequestHeader } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
 import * as layout from "../policy/layout";

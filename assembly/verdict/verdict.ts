@@ -38,5 +38,5 @@ export function title(status: u32): string {
 
 /** Whether a challenge is due (RFC 9110 §15.5.2, RFC 6750 §3). */
 export function isChallenge(reason: Reason): bool {
-  return (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_AUDIENCE) || reason == Reason.SCOPE_MISSING;
+  return (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) || reason == Reason.SCOPE_MISSING;
 }

@@ -12,8 +12,11 @@
  *   )
  */
 
-/** Exports that configure; they may grow memory, though not through AssemblyScript's allocator. */
-const configuring = new Set(["proxy_on_configure"]);
+/**
+ * Exports that configure, or take in key sets; they may grow memory, though not through AssemblyScript's allocator. What they
+ * share with a request's path, such as deciding one that waited for keys, is held to more from `proxy_on_request_headers`.
+ */
+const configuring = new Set(["proxy_on_configure", "proxy_on_tick", "proxy_on_http_call_response"]);
 /** Runs once, before any input: a module whose own texts do not fit may stop there. */
 const initializing = new Set(["_initialize", "proxy_abi_version_0_2_1"]);
 

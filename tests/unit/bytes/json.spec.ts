@@ -1,10 +1,12 @@
-import * as json from "../../../assembly/bytes/json";
-import { Kind } from "../../../assembly/bytes/json";
+import { scanJson } from "../../../assembly/bytes/json";
+import * as json from "../../../assembly/bytes/tape";
+import { Kind } from "../../../assembly/bytes/tape";
 import { bytesOf, hexBytes, textOf } from "../support";
 
 function scans(text: string): bool {
   const input = bytesOf(text);
-  return json.scanJson(input.start, input.size);
+  json.beginScratchTape();
+  return scanJson(input.start, input.size);
 }
 
 /** The text of a member, as scanned, or "absent". */
@@ -113,7 +115,7 @@ describe("strings", () => {
     const cases = ["22c322", "22ff22", "22c0af22", "22eda08022", "22f490808022", "22e282", "228022"];
     for (let index = 0; index < cases.length; index++) {
       const input = hexBytes(cases[index]);
-      expect(json.scanJson(input.start, input.size)).toBeFalsy(cases[index]);
+      expect(scanJson(input.start, input.size)).toBeFalsy(cases[index]);
     }
   });
 });

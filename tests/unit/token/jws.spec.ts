@@ -1,6 +1,8 @@
 import { resetArena } from "../../../assembly/host/arena";
 import { reasonName } from "../../../assembly/reason";
-import { jws, parseJws } from "../../../assembly/token/jws";
+import { flawName } from "../../../assembly/token/flaw";
+import { parseJws } from "../../../assembly/token/jws";
+import { clearTokens, lastFlaw, tokenSlot } from "../../../assembly/token/slot";
 import { bytesOf, textOf } from "../support";
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -19,10 +21,15 @@ function url(text: string): string {
   return encoded;
 }
 
+const jws = tokenSlot(0);
+
 function parse(token: string): string {
   resetArena();
   const bytes = bytesOf(token);
-  return reasonName(parseJws(bytes.start, bytes.size));
+  clearTokens(1);
+  jws.start = bytes.start;
+  jws.size = bytes.size;
+  return reasonName(parseJws(jws));
 }
 
 function header(text: string): string {
@@ -36,7 +43,7 @@ describe("compact JWS", () => {
     expect(parse(token)).toBe("allowed");
     expect(jws.algorithm).toBe(0);
     expect(jws.kidSize).toBe(0);
-    expect(textOf(jws.inputStart, jws.inputSize)).toBe(token.substring(0, token.length - 5));
+    expect(textOf(jws.start, jws.inputSize)).toBe(token.substring(0, token.length - 5));
     expect(textOf(jws.payloadStart, jws.payloadSize)).toBe(
       '{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}',
     );
@@ -69,7 +76,7 @@ describe("compact JWS", () => {
 
 describe("headers", () => {
   test("the algorithms of the table, exactly spelled", () => {
-    const names = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+    const names = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"];
     for (let index = 0; index < names.length; index++) {
       expect(header('{"alg":"' + names[index] + '"}')).toBe("allowed");
       expect(jws.algorithm).toBe(index);
@@ -77,7 +84,7 @@ describe("headers", () => {
   });
 
   test("no other algorithm exists", () => {
-    const names = ["none", "None", "NONE", "", "HS256", "HS512", "PS256", "EdDSA", "rs256", "RS256 ", "RS1"];
+    const names = ["none", "None", "NONE", "", "HS256", "HS512", "PS128", "Ed25519", "eddsa", "rs256", "RS256 ", "RS1"];
     for (let index = 0; index < names.length; index++) {
       expect(header('{"alg":"' + names[index] + '"}')).toBe("token_algorithm", names[index]);
     }
@@ -97,6 +104,59 @@ describe("headers", () => {
     expect(header('{"alg":"RS256","kid":1}')).toBe("token_malformed");
     expect(header('{"alg":"RS256","kid":""}')).toBe("token_malformed");
     expect(header('{"alg":"RS256","kid":null}')).toBe("token_malformed");
+    expect(header('{"alg":"RS256","kid":"' + "k".repeat(257) + '"}')).toBe("token_malformed");
+  });
+
+  test("each flaw has its name", () => {
+    const rs256 = url('{"alg":"RS256"}');
+    const headers = [
+      '{"alg":"none"}',
+      "alg_none",
+      '{"alg":"nOnE"}',
+      "alg_none",
+      '{"alg":"HS256"}',
+      "alg_secret",
+      '{"alg":"XS256"}',
+      "alg_unknown",
+      '{"alg":1}',
+      "alg",
+      '{"alg":"RS256","crit":[]}',
+      "crit",
+      '{"alg":"RS256","b64":true}',
+      "b64",
+      '{"alg":"RS256","kid":7}',
+      "kid",
+      '{"alg":"RS256","alg":"RS256"}',
+      "duplicate_member",
+      '{"alg":"RS256"',
+      "header_json",
+      '{"alg":"RS\u0000256"}',
+      "text",
+      '{"alg":"RS256","n":1e999}',
+      "number",
+    ];
+    for (let index = 0; index < headers.length; index += 2) {
+      header(headers[index]);
+      expect(flawName(lastFlaw)).toBe(headers[index + 1], headers[index]);
+    }
+    const tokens = [
+      rs256 + ".e30.AAAA.AAAA.AAAA",
+      "encrypted",
+      rs256 + ".e30.AAAA.AAAA",
+      "parts",
+      rs256 + ".e30=.AAAA",
+      "base64",
+      rs256 + "." + url("[1]") + ".AAAA",
+      "claims_json",
+      rs256 + "." + url("{" + '"a":['.repeat(1) + "[".repeat(1000) + "]".repeat(1001) + "}") + ".AAAA",
+      "nesting",
+      rs256 + "." + url('{"a":1,"a":2}') + ".AAAA",
+      "duplicate_member",
+    ];
+    for (let index = 0; index < tokens.length; index += 2) {
+      parse(tokens[index]);
+      expect(flawName(lastFlaw)).toBe(tokens[index + 1], tokens[index]);
+    }
   });
 
   test("a kid is kept, keys the token brings are not looked at", () => {

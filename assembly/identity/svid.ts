@@ -1,0 +1,63 @@
+/**
+ * Callers told of by a token: JWT-SVIDs (SPIFFE JWT-SVID §2 to §4). The subject is the caller's SPIFFE ID, and only the keys
+ * of its own trust domain's bundle can say so. Where the connection has a certificate that counts, that comes first: a token
+ * that was stolen gives its bearer no other name.
+ */
+
+import { sameBytes } from "../bytes/span";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
+import * as layout from "../policy/layout";
+import { head, issuerAt, Policy, textSize, textStart } from "../policy/policy";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+import { checkClaims, subjectClaim } from "../token/claims";
+import { Flaw } from "../token/flaw";
+import { lastFlaw, note, openClaims, tokenSlot } from "../token/slot";
+import { chooseToken, chosenPlace, verifyToken } from "../token/token";
+import { takeCaller } from "./identity";
+import { trust_domain_offset, trustDomainBytes } from "./spiffe";
+
+/**
+ * Puts the subject of the request's JWT-SVID into the slot as the caller, where the policy believes such tokens and the
+ * connection has named nobody. INTERNAL, or ALLOWED; what is wrong with the token is why the caller does not count.
+ */
+export function readSvid(policy: Policy): Reason {
+  const record = head(policy);
+  if (load<u32>(record, layout.policy_identity) == layout.identity_mtls) return Reason.ALLOWED;
+  if (request.callerReason != Reason.IDENTITY_MISSING) return Reason.ALLOWED;
+  note(Flaw.NONE, Reason.ALLOWED);
+  const reason = judgeSvid(policy, load<u32>(record, layout.policy_svids), load<u32>(record, layout.policy_svids + 4));
+  if (reason == Reason.INTERNAL) return reason;
+  if (reason == Reason.ALLOWED) {
+    const subject = subjectClaim();
+    takeCaller(policy, json.startOf(subject), json.sizeOf(subject));
+    return Reason.ALLOWED;
+  }
+  request.callerReason = reason == Reason.TOKEN_MISSING ? Reason.IDENTITY_MISSING : reason;
+  request.callerFlaw = lastFlaw;
+  return Reason.ALLOWED;
+}
+
+/** All trust domains take their tokens from the same places. */
+function judgeSvid(policy: Policy, first: u32, count: u32): Reason {
+  const found = chooseToken(policy, issuerAt(policy, first), false);
+  if (found != Reason.ALLOWED) return found;
+  const token = tokenSlot(chosenPlace);
+  if (!token.isSvidType) return note(Flaw.TYP, Reason.TOKEN_MALFORMED);
+  const subject = subjectClaim();
+  if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return note(Flaw.SUB, Reason.IDENTITY_MALFORMED);
+  const domainBytes = trustDomainBytes(json.startOf(subject), json.sizeOf(subject));
+  if (domainBytes == 0) return note(Flaw.SUB, Reason.IDENTITY_MALFORMED);
+  const domain = json.startOf(subject) + trust_domain_offset;
+  for (let index = first; index < first + count; index++) {
+    const issuer = issuerAt(policy, index);
+    const text = issuer + layout.issuer_iss;
+    if (textSize(text) != domainBytes || !sameBytes(textStart(policy, text), domain, domainBytes)) continue;
+    const reason = verifyToken(policy, issuer, token);
+    if (reason != Reason.ALLOWED) return reason;
+    openClaims(token);
+    return checkClaims(policy, index);
+  }
+  return Reason.IDENTITY_UNTRUSTED;
+}

@@ -1,0 +1,139 @@
+/** Fetching a key set from its server: the callout, and what its answer says. Nothing here runs on a request's path. */
+import { Literal, literal } from "../bytes/literal";
+import { isLiteral } from "../bytes/span";
+import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
+import { Read, readResponseHeaders, startCall, valueSize, valueStart } from "../host/host";
+import { etag_bytes, key_fetch_milliseconds, key_url_bytes } from "../limits";
+import * as layout from "../policy/layout";
+import { KeySet } from "./keyset";
+import { etagStart, state } from "./state";
+
+const method_name = literal(":method");
+const path_name = literal(":path");
+const authority_name = literal(":authority");
+const scheme_name = literal(":scheme");
+const accept_name = literal("accept");
+const if_none_match_name = literal("if-none-match");
+const status_name = literal(":status");
+const etag_name = literal("etag");
+const cache_control_name = literal("cache-control");
+const get_method = literal("GET");
+const https_scheme = literal("https");
+const accepted = literal("application/jwk-set+json, application/json");
+const max_age = literal("max-age=");
+
+const request_bytes: u32 = 512 + 2 * key_url_bytes + etag_bytes;
+const pairs: usize = memory.data(512 + 2 * 1024 + 128, 4);
+if (!(request_bytes == 512 + 2 * 1024 + 128)) ERROR("the pairs have room for a request");
+const writer = changetype<Writer>(memory.data(32, 8));
+
+/** Asks the set's server for it; with the ETag of the state in hand, for a newer one. The call's number, or -1. */
+export function requestKeySet(set: KeySet): i64 {
+  // Only a set that is in use can be told to be unchanged.
+  const conditional = state.etagSize != 0 && set.generation != 0 && set.generation == state.generation;
+  const authority = set.record + layout.key_set_authority;
+  const path = set.record + layout.key_set_path;
+  openWriter(writer, pairs, request_bytes);
+  writeWord(writer, conditional ? 6 : 5);
+  writeSizes(method_name, get_method.size);
+  writeSizes(path_name, load<u32>(path, 4));
+  writeSizes(authority_name, load<u32>(authority, 4));
+  writeSizes(scheme_name, https_scheme.size);
+  writeSizes(accept_name, accepted.size);
+  if (conditional) writeSizes(if_none_match_name, state.etagSize);
+  writePair(method_name, get_method.start, get_method.size);
+  writePair(path_name, set.image + load<u32>(path), load<u32>(path, 4));
+  writePair(authority_name, set.image + load<u32>(authority), load<u32>(authority, 4));
+  writePair(scheme_name, https_scheme.start, https_scheme.size);
+  writePair(accept_name, accepted.start, accepted.size);
+  if (conditional) writePair(if_none_match_name, etagStart(), state.etagSize);
+  const cluster = set.record + layout.key_set_cluster;
+  return startCall(set.image + load<u32>(cluster), load<u32>(cluster, 4), pairs, writer.size, key_fetch_milliseconds);
+}
+
+function writeSizes(name: Literal, valueBytes: u32): void {
+  writeWord(writer, name.size);
+  writeWord(writer, valueBytes);
+}
+
+function writePair(name: Literal, value: usize, size: u32): void {
+  writeLiteral(writer, name);
+  writeByte(writer, 0);
+  writeBytes(writer, value, size);
+  writeByte(writer, 0);
+}
+
+/** Of the answer: its status, 0 where there is none; its ETag; for how long it is fresh, or -1 where it does not say. */
+export let responseStatus: u32 = 0;
+export let responseEtag: usize = 0;
+export let responseEtagSize: u32 = 0;
+export let responseMaxAge: i64 = -1;
+
+/** Reads the headers of the answer in hand. A timeout is a status of 504, a connection that broke has no headers. */
+export function readResponse(): void {
+  responseStatus = 0;
+  responseEtagSize = 0;
+  responseMaxAge = -1;
+  if (readResponseHeaders() != Read.PRESENT || valueSize < 4) return;
+  const count = load<u32>(valueStart);
+  const end = valueStart + valueSize;
+  if (count > (valueSize - 4) >> 3) return;
+  let sizes = valueStart + 4;
+  let cursor = sizes + ((<usize>count) << 3);
+  for (let index: u32 = 0; index < count; index++) {
+    const nameBytes = load<u32>(sizes);
+    const valueBytes = load<u32>(sizes, 4);
+    sizes += 8;
+    if (nameBytes >= <u32>(end - cursor)) return;
+    const name = cursor;
+    cursor += nameBytes + 1;
+    if (valueBytes >= <u32>(end - cursor)) return;
+    takeHeader(name, nameBytes, cursor, valueBytes);
+    cursor += valueBytes + 1;
+  }
+}
+
+function takeHeader(name: usize, nameBytes: u32, value: usize, size: u32): void {
+  if (isLiteral(name, nameBytes, status_name)) {
+    responseStatus = <u32>readNumber(value, size, 3);
+  } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes) {
+    responseEtag = value;
+    responseEtagSize = size;
+  } else if (isLiteral(name, nameBytes, cache_control_name)) {
+    readCacheControl(value, size);
+  }
+}
+
+/** RFC 9111 §5.2.2.1: `max-age=` and seconds, in any case, among other directives. */
+function readCacheControl(start: usize, size: u32): void {
+  for (let at: u32 = 0; at + max_age.size <= size; at++) {
+    if (at != 0 && load<u8>(start + at - 1) != 0x20 && load<u8>(start + at - 1) != 0x2c) continue;
+    if (!isAlike(start + at, max_age)) continue;
+    const digits = at + max_age.size;
+    const seconds = readNumber(start + digits, size - digits, 9);
+    if (seconds >= 0) responseMaxAge = seconds;
+    return;
+  }
+}
+
+function isAlike(start: usize, text: Literal): bool {
+  for (let index: u32 = 0; index < text.size; index++) {
+    const byte = load<u8>(start + index);
+    const letter: u8 = byte - 0x41 < 26 ? byte | 0x20 : byte;
+    if (letter != load<u8>(text.start + index)) return false;
+  }
+  return true;
+}
+
+/** The number that the leading digits make, at most so many of them; -1 for none, or more. */
+function readNumber(start: usize, size: u32, most: u32): i64 {
+  let number: i64 = 0;
+  let index: u32 = 0;
+  for (; index < size; index++) {
+    const digit = <u32>load<u8>(start + index) - 0x30;
+    if (digit >= 10) break;
+    if (index == most) return -1;
+    number = number * 10 + digit;
+  }
+  return index == 0 ? -1 : number;
+}

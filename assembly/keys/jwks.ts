@@ -1,0 +1,82 @@
+/**
+ * A fetched key set (RFC 7517 §5) becomes records like those of the image (KEYS of policy/layout.ts), in a region of its own:
+ *
+ *   +---------+---+-----------------+------------------------------------------------ ... -+
+ *   | count   | 0 | count records   | key IDs, SubjectPublicKeyInfo, public parts          |
+ *   +---------+---+-----------------+------------------------------------------------ ... -+
+ *
+ * Nothing here runs on a request's path.
+ */
+import { scanJson } from "../bytes/json";
+import { literal } from "../bytes/literal";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
+import { openWriter, Writer } from "../bytes/writer";
+import { giveRegion, takeRegion } from "../host/region";
+import { jwks_nodes, key_bytes, set_keys } from "../limits";
+import * as layout from "../policy/layout";
+import { algorithms, coordinateBytes, exponent, isRsa, kidSize, kidStart, publicSize, readKey } from "./jwk";
+import { writeCurveKey, writeRsaKey } from "./spki";
+
+const keys_name = literal("keys");
+const writer = changetype<Writer>(memory.data(32, 8));
+const head_bytes: u32 = 8;
+
+/**
+ * Reads `size` bytes of JSON, which it changes. A region with the keys that are for `use` (policy/layout.ts, KEY_SETS), none of
+ * them perhaps; 0 where this is no key set, or memory is out.
+ */
+export function readKeySet(text: usize, size: u32, use: u32): usize {
+  const records = min(size / 2 + 2, jwks_nodes);
+  const tape = takeRegion(records * json.tape_record_bytes);
+  if (tape == 0) return 0;
+  json.beginTape(tape, records);
+  const region = scanJson(text, size) ? readKeys(size, use) : 0;
+  giveRegion(tape);
+  return region;
+}
+
+function readKeys(size: u32, use: u32): usize {
+  const list = json.kindOf(0) == Kind.OBJECT ? json.member(0, keys_name.start, keys_name.size) : json.absent;
+  if (list == json.absent || json.kindOf(list) != Kind.ARRAY) return 0;
+  const end = json.after(list);
+  let count: u32 = 0;
+  for (let key = list + 1; key < end; key = json.after(key)) {
+    if (json.kindOf(key) != Kind.OBJECT) return 0;
+    count++;
+  }
+  if (count > set_keys) return 0;
+  // A key's ID and public part are in the text already, the latter twice in what is made of it; decoding needs a little more.
+  const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes;
+  const region = takeRegion(room);
+  if (region == 0) return 0;
+  let record = region + head_bytes;
+  let cursor = record + <usize>count * layout.key_record_bytes;
+  for (let key = list + 1; key < end; key = json.after(key)) {
+    if (!readKey(key, use, cursor)) continue;
+    cursor = writeKey(region, record, cursor, region + room);
+    record += layout.key_record_bytes;
+    store<u32>(region, load<u32>(region) + 1);
+  }
+  return region;
+}
+
+/** Writes the record of the key read last, whose public part stands at `cursor` already. Where the next one's may go. */
+function writeKey(region: usize, record: usize, cursor: usize, end: usize): usize {
+  setText(region, record + layout.key_public, cursor, publicSize);
+  const kid = cursor + publicSize;
+  memory.copy(kid, kidStart, kidSize);
+  setText(region, record + layout.key_kid, kid, kidSize);
+  openWriter(writer, kid + kidSize, <u32>(end - (kid + kidSize)));
+  if (isRsa) writeRsaKey(writer, cursor, publicSize, exponent);
+  else writeCurveKey(writer, cursor, publicSize, coordinateBytes);
+  setText(region, record + layout.key_spki, writer.start, writer.size);
+  store<u32>(record, algorithms, layout.key_algorithms);
+  store<u32>(record, exponent, layout.key_exponent);
+  return writer.cursor;
+}
+
+function setText(region: usize, text: usize, start: usize, size: u32): void {
+  store<u32>(text, <u32>(start - region));
+  store<u32>(text, size, 4);
+}

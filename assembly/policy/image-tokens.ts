@@ -1,0 +1,142 @@
+/** Validates what an image says of tokens: issuers, the sets of their keys, and the places tokens stand in (policy/layout.ts). */
+import * as limits from "../limits";
+import { algorithm_count, svid_algorithms } from "../token/algorithms";
+import { at, countOf, image, isHeaderText, isName, isRun, isText, isWordRun, lookAt, refuse } from "./check";
+import * as layout from "./layout";
+
+const known_algorithms: u32 = (1 << algorithm_count) - 1;
+/** An RSA modulus; no other key is longer. */
+const public_bytes: u32 = 1024;
+
+export function hasSoundTokens(): bool {
+  return hasSoundPlaces() && hasSoundKeys() && hasSoundKeySets() && hasSoundIssuers() && hasSoundSvids();
+}
+
+function hasSoundPlaces(): bool {
+  const section = layout.section_places;
+  lookAt(section, 0);
+  const count = countOf(section);
+  if (count > limits.policy_places) return refuse("too many places of tokens");
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(section, index);
+    const place = at(section, index);
+    const kind = load<u32>(place, layout.place_kind);
+    const name = place + layout.place_name;
+    const prefix = place + layout.place_prefix;
+    if (kind > layout.place_query) return refuse("kind of place");
+    if (!isText(name, limits.place_name_bytes) || load<u32>(name, 4) == 0) return refuse("name of a place");
+    if (kind == layout.place_header && !isFieldName(name)) return refuse("name of a header");
+    if (!isText(prefix, limits.place_prefix_bytes) || !isHeaderText(prefix, false)) return refuse("prefix");
+    if (load<u32>(place, layout.place_strip) > 1) return refuse("place");
+  }
+  return true;
+}
+
+/** A `token` (RFC 9110 §5.6.2) in lower case, as Envoy hands names over: printable, without capitals and delimiters. */
+function isFieldName(text: usize): bool {
+  const start = image + <usize>load<u32>(text);
+  const size = load<u32>(text, 4);
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    const isLetter = byte - 0x61 < 26 || byte - 0x30 < 10;
+    // !#$%&'*+-.^_`|~
+    const isSign = (byte >= 0x23 && byte <= 0x27) || byte == 0x21 || byte == 0x2a || byte == 0x2b || byte == 0x2d;
+    const isMore = byte == 0x2e || byte == 0x5e || byte == 0x5f || byte == 0x60 || byte == 0x7c || byte == 0x7e;
+    if (!isLetter && !isSign && !isMore) return false;
+  }
+  return true;
+}
+
+function hasSoundKeys(): bool {
+  const section = layout.section_keys;
+  const count = countOf(section);
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(section, index);
+    const key = at(section, index);
+    if (!isText(key + layout.key_kid, limits.kid_bytes)) return refuse("key ID");
+    if ((load<u32>(key, layout.key_algorithms) & ~known_algorithms) != 0) return refuse("key algorithms");
+    if (!isText(key + layout.key_spki, limits.key_bytes)) return refuse("key");
+    if (!isText(key + layout.key_public, public_bytes)) return refuse("public key");
+  }
+  return true;
+}
+
+function hasSoundKeySets(): bool {
+  const section = layout.section_key_sets;
+  lookAt(section, 0);
+  const count = countOf(section);
+  if (count > limits.policy_key_sets) return refuse("too many key sets");
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(section, index);
+    const set = at(section, index);
+    if (!isMetricName(set + layout.key_set_name)) return refuse("name of a key set");
+    if (!isRun(set + layout.key_set_keys, layout.section_keys)) return refuse("keys");
+    if (load<u32>(set + layout.key_set_keys, 4) > limits.set_keys) return refuse("too many keys");
+    if (load<u32>(set, layout.key_set_use) > layout.use_jwt_svid) return refuse("use of keys");
+    if (!isUrlPart(set + layout.key_set_url, limits.key_url_bytes)) return refuse("URL");
+    if (load<u32>(set + layout.key_set_url, 4) == 0) continue;
+    if (!isFilledPart(set + layout.key_set_authority, limits.key_url_bytes)) return refuse("authority of a URL");
+    if (!isFilledPart(set + layout.key_set_path, limits.key_url_bytes)) return refuse("path of a URL");
+    if (!isFilledPart(set + layout.key_set_cluster, limits.cluster_name_bytes)) return refuse("cluster");
+    const refresh = load<u32>(set, layout.key_set_refresh_seconds);
+    if (refresh < limits.least_refresh_seconds || refresh > limits.most_refresh_seconds) return refuse("refresh");
+  }
+  return true;
+}
+
+function isUrlPart(text: usize, size_bytes: u32): bool {
+  return isText(text, size_bytes) && isHeaderText(text, true);
+}
+
+function isFilledPart(text: usize, size_bytes: u32): bool {
+  return isUrlPart(text, size_bytes) && load<u32>(text, 4) != 0;
+}
+
+/** Names of issuers, and of trust domains, which have dots and may be longer. */
+function isMetricName(text: usize): bool {
+  return isName(text) || isFilledPart(text, limits.trust_domain_bytes);
+}
+
+function hasSoundIssuers(): bool {
+  const section = layout.section_issuers;
+  lookAt(section, 0);
+  const count = countOf(section);
+  if (count > limits.policy_issuers) return refuse("too many issuers");
+  for (let index: u32 = 0; index < count; index++) {
+    lookAt(section, index);
+    const issuer = at(section, index);
+    if (!isMetricName(issuer + layout.issuer_name)) return refuse("issuer name");
+    if (!isText(issuer + layout.issuer_iss, limits.token_bytes)) return refuse("issuer");
+    if ((load<u32>(issuer, layout.issuer_algorithms) & ~known_algorithms) != 0) return refuse("issuer algorithms");
+    if (load<u32>(issuer, layout.issuer_leeway_seconds) > limits.leeway_seconds) return refuse("issuer leeway");
+    if (!isRun(issuer + layout.issuer_audiences, layout.section_texts)) return refuse("issuer audiences");
+    if (load<u32>(issuer, layout.issuer_key_set) >= countOf(layout.section_key_sets)) return refuse("key set");
+    const places = issuer + layout.issuer_places;
+    if (load<u32>(places, 4) == 0 || load<u32>(places, 4) > limits.issuer_places) return refuse("places of an issuer");
+    if (!isWordRun(places, countOf(layout.section_places))) return refuse("places of an issuer");
+    if (load<u32>(issuer, layout.issuer_bind) > layout.bind_caller) return refuse("binding");
+  }
+  return true;
+}
+
+/** Issuers of JWT-SVIDs come last, and are of the kind the standard wants. */
+function hasSoundSvids(): bool {
+  lookAt(layout.section_policy, 0);
+  const policy = at(layout.section_policy, 0);
+  const identity = load<u32>(policy, layout.policy_identity);
+  if (identity > layout.identity_either) return refuse("identity");
+  const run = policy + layout.policy_svids;
+  if (!isRun(run, layout.section_issuers)) return refuse("issuers of JWT-SVIDs");
+  const first = load<u32>(run);
+  const count = load<u32>(run, 4);
+  if (count != 0 && first + count != countOf(layout.section_issuers)) return refuse("issuers of JWT-SVIDs");
+  if (identity != layout.identity_mtls && count == 0) return refuse("no issuer of JWT-SVIDs");
+  for (let index = first; index < first + count; index++) {
+    lookAt(layout.section_issuers, index);
+    const issuer = at(layout.section_issuers, index);
+    if ((load<u32>(issuer, layout.issuer_algorithms) & ~svid_algorithms) != 0) return refuse("issuer algorithms");
+    const set = at(layout.section_key_sets, load<u32>(issuer, layout.issuer_key_set));
+    if (load<u32>(set, layout.key_set_use) != layout.use_jwt_svid) return refuse("use of keys");
+  }
+  return true;
+}

@@ -1,0 +1,68 @@
+/**
+ * What a token is bound to, so that whoever steals it cannot use it: the caller's certificate (RFC 8705 §3.1, the claim
+ * `cnf.x5t#S256`), or the caller by its SPIFFE ID.
+ */
+import { decodeBase64url } from "../bytes/base64";
+import { literal } from "../bytes/literal";
+import { hexDigit } from "../bytes/span";
+import * as json from "../bytes/tape";
+import { Kind } from "../bytes/tape";
+import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import * as layout from "../policy/layout";
+import { Reason } from "../reason";
+import { request } from "../request/request";
+import { subjectClaim } from "./claims";
+import { Flaw } from "./flaw";
+import { note } from "./slot";
+
+const cnf_name = literal("cnf");
+const thumbprint_name = literal("x5t#S256");
+const peer_digest = literal("connection\0sha256_peer_certificate_digest");
+
+const digest_bytes: u32 = 32;
+/** 32 bytes in base64url without padding. */
+const encoded_bytes: u32 = 43;
+const thumbprint: usize = memory.data(32);
+
+/** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
+export function checkBinding(issuer: usize): Reason {
+  const bind = load<u32>(issuer, layout.issuer_bind);
+  if (bind == layout.bind_none) return Reason.ALLOWED;
+  return bind == layout.bind_caller ? checkCaller() : checkCertificate();
+}
+
+function checkCaller(): Reason {
+  const subject = subjectClaim();
+  const isCaller =
+    request.callerReason == Reason.ALLOWED &&
+    subject != json.absent &&
+    json.isString(subject, request.callerStart, request.callerSize);
+  return isCaller ? Reason.ALLOWED : note(Flaw.SUB_OTHER, Reason.TOKEN_BINDING);
+}
+
+function checkCertificate(): Reason {
+  const cnf = json.member(0, cnf_name.start, cnf_name.size);
+  const claim = json.member(cnf, thumbprint_name.start, thumbprint_name.size);
+  if (claim == json.absent || json.kindOf(claim) != Kind.STRING || json.sizeOf(claim) != encoded_bytes) {
+    return note(Flaw.CNF_MISSING, Reason.TOKEN_BINDING);
+  }
+  if (decodeBase64url(json.startOf(claim), encoded_bytes, thumbprint) != digest_bytes) {
+    return note(Flaw.CNF_MISSING, Reason.TOKEN_BINDING);
+  }
+  // The caller whom a gateway told of has shown its certificate there.
+  if (request.forwarderSize != 0) return compare(request.forwardedHashStart, request.forwardedHashSize);
+  const read = readProperty(peer_digest);
+  if (read == Read.FAILED) return Reason.INTERNAL;
+  return compare(valueStart, read == Read.ABSENT ? 0 : valueSize);
+}
+
+/** The digest is in hexadecimal, in either case (Envoy writes lower). */
+function compare(start: usize, size: u32): Reason {
+  if (size != 2 * digest_bytes) return note(Flaw.CERTIFICATE_MISSING, Reason.TOKEN_BINDING);
+  for (let index: u32 = 0; index < digest_bytes; index++) {
+    const high = hexDigit(load<u8>(start + 2 * index));
+    const low = hexDigit(load<u8>(start + 2 * index, 1));
+    if (((high << 4) | low) != <i32>load<u8>(thumbprint + index)) return note(Flaw.CNF_OTHER, Reason.TOKEN_BINDING);
+  }
+  return Reason.ALLOWED;
+}

@@ -1,0 +1,179 @@
+/**
+ * Tokens whose signature was found good, with their claims taken apart: a token seen before costs a comparison. Each key set
+ * has a cache of its own, so that one issuer's tokens do not push out another's, and so that keys and what they verified go
+ * together. Nothing else is remembered: time, audience, binding and policy are judged on every request, and a signature that
+ * is not good never enters.
+ *
+ * A cache is a ring of entries, the oldest of which give way to new ones, and a table that finds them by the last bytes of
+ * the token, which are of its signature. The table only proposes; all bytes are compared.
+ *
+ *   +-------------------------+-------------------------------------------- ... -+
+ *   | buckets of four entries |  ring:  … oldest | … | newest |  free  | …       |
+ *   +-------------------------+-------------------------------------------- ... -+
+ *
+ *   entry   0           4      8            12             16        20           24
+ *           +-----------+------+------------+--------------+---------+------------+-------+---------+------+
+ *           | its bytes | hash | token size | payload size | records | algorithm, | token | payload | tape |
+ *           |           |      |            |              |         | typ << 8   |       |         |      |
+ *           +-----------+------+------------+--------------+---------+------------+-------+---------+------+
+ */
+import { sameBytes } from "../bytes/span";
+import { copyTape, tape_record_bytes } from "../bytes/tape";
+import { Reason } from "../reason";
+import { Token } from "./slot";
+
+@unmanaged
+export class Cache {
+  /** The table: buckets of four addresses each, and how many buckets less one. */
+  table: usize;
+  mask: u32;
+  /** The ring: its first byte, the byte after it, the oldest entry, and where the next one goes. */
+  start: usize;
+  end: usize;
+  oldest: usize;
+  next: usize;
+  /** Whether the newest entries stand before the oldest, and where those at the ring's end stop. */
+  isWrapped: bool;
+  stop: usize;
+}
+
+const entry_head_bytes: u32 = 24;
+const bucket_ways: u32 = 4;
+/** Ring bytes for each bucket, so that the table has about twice as many places as the ring has entries of common size. */
+const bucket_share_bytes: u32 = 4096;
+
+/** How many entries the last `rememberToken` pushed out. */
+export let evictions: u32 = 0;
+
+/** Makes a cache of `size` zeroed bytes at `start`, 16-aligned. */
+export function openCache(start: usize, size: u32): Cache {
+  const head = (<usize>offsetof<Cache>() + 15) & ~15;
+  let buckets: u32 = 1;
+  while (buckets * 2 * bucket_share_bytes <= size) buckets *= 2;
+  const cache = changetype<Cache>(start);
+  cache.table = start + head;
+  cache.mask = buckets - 1;
+  cache.start = cache.table + <usize>buckets * bucket_ways * 4;
+  cache.end = start + size;
+  forgetTokens(cache);
+  return cache;
+}
+
+/** Empties a cache. */
+export function forgetTokens(cache: Cache): void {
+  memory.fill(cache.table, 0, cache.start - cache.table);
+  cache.oldest = cache.start;
+  cache.next = cache.start;
+  cache.isWrapped = false;
+}
+
+/** The hash of a token, of its last 16 bytes: whoever cannot sign cannot choose them. */
+export function tokenHash(start: usize, size: u32): u32 {
+  if (size < 16) return 0;
+  const tail = start + size - 16;
+  const mixed = (load<u64>(tail) ^ rotl<u64>(load<u64>(tail, 8), 31)) * 0x9e3779b97f4a7c15;
+  return <u32>(mixed >> 32);
+}
+
+/** Fills the slot of a token, whose bytes and hash are there, with its claims. False where it is not known. */
+export function recallToken(cache: Cache, token: Token): bool {
+  const entry = findEntry(cache, token);
+  if (entry == 0) return false;
+  const text = entry + entry_head_bytes;
+  token.payloadStart = text + padded(token.size);
+  token.payloadSize = load<u32>(entry, 12);
+  token.records = load<u32>(entry, 16);
+  token.tape = token.payloadStart + padded(token.payloadSize);
+  const flags = load<u32>(entry, 20);
+  token.algorithm = flags & 0xff;
+  token.isSvidType = flags >> 8 != 0;
+  token.reason = Reason.ALLOWED;
+  return true;
+}
+
+/** Whether a token is known. */
+export function knowsToken(cache: Cache, token: Token): bool {
+  return findEntry(cache, token) != 0;
+}
+
+function findEntry(cache: Cache, token: Token): usize {
+  let place = bucketOf(cache, token.hash);
+  const end = place + 4 * bucket_ways;
+  for (; place < end; place += 4) {
+    const entry = <usize>load<u32>(place);
+    if (entry == 0 || load<u32>(entry, 4) != token.hash || load<u32>(entry, 8) != token.size) continue;
+    if (sameBytes(entry + entry_head_bytes, token.start, token.size)) return entry;
+  }
+  return 0;
+}
+
+/** Keeps a token that the cache's key set verified. One that takes more than a quarter of the ring is not kept. */
+export function rememberToken(cache: Cache, token: Token): void {
+  evictions = 0;
+  const bytes =
+    entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.records * tape_record_bytes);
+  if (bytes > <u32>(cache.end - cache.start) / 4 || knowsToken(cache, token)) return;
+  const entry = takeRing(cache, bytes);
+  store<u32>(entry, bytes);
+  store<u32>(entry, token.hash, 4);
+  store<u32>(entry, token.size, 8);
+  store<u32>(entry, token.payloadSize, 12);
+  store<u32>(entry, token.records, 16);
+  store<u32>(entry, token.algorithm | (token.isSvidType ? 0x100 : 0), 20);
+  const text = entry + entry_head_bytes;
+  memory.copy(text, token.start, token.size);
+  const payload = text + padded(token.size);
+  memory.copy(payload, token.payloadStart, token.payloadSize);
+  copyTape(token.tape, token.records, payload + padded(token.payloadSize), payload - token.payloadStart);
+  store<u32>(placeFor(cache, token.hash), <u32>entry);
+}
+
+/** A free place in the hash's bucket, or else that of the entry that has been there longest by the look of its hash. */
+function placeFor(cache: Cache, hash: u32): usize {
+  const bucket = bucketOf(cache, hash);
+  for (let place = bucket; place < bucket + 4 * bucket_ways; place += 4) {
+    if (load<u32>(place) == 0) return place;
+  }
+  evictions++;
+  return bucket + 4 * <usize>(hash >> 30);
+}
+
+function bucketOf(cache: Cache, hash: u32): usize {
+  return cache.table + ((<usize>(hash & cache.mask)) << 4);
+}
+
+/** Makes room for `bytes`, at most a quarter of the ring, where the next entry goes; the oldest entries give way. */
+function takeRing(cache: Cache, bytes: u32): usize {
+  while (true) {
+    if (!cache.isWrapped) {
+      if (cache.end - cache.next >= bytes) break;
+      cache.stop = cache.next;
+      cache.next = cache.start;
+      cache.isWrapped = true;
+    }
+    if (cache.oldest - cache.next >= bytes) break;
+    evictOldest(cache);
+  }
+  const entry = cache.next;
+  cache.next += bytes;
+  return entry;
+}
+
+function evictOldest(cache: Cache): void {
+  const entry = cache.oldest;
+  let place = bucketOf(cache, load<u32>(entry, 4));
+  const end = place + 4 * bucket_ways;
+  for (; place < end; place += 4) {
+    if (<usize>load<u32>(place) != entry) continue;
+    store<u32>(place, 0);
+    evictions++;
+  }
+  cache.oldest += load<u32>(entry);
+  if (cache.oldest < cache.stop) return;
+  cache.oldest = cache.start;
+  cache.isWrapped = false;
+}
+
+function padded(size: u32): u32 {
+  return (size + 7) & ~7;
+}

@@ -1,0 +1,98 @@
+/**
+ * Where tokens stand in a request: a header after a prefix (RFC 6750 §2.1), a cookie (RFC 6265 §4.2), a parameter of the query
+ * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
+ */
+import { literal } from "../bytes/literal";
+import { indexOfByte, sameBytes } from "../bytes/span";
+import { token_bytes } from "../limits";
+import * as layout from "../policy/layout";
+import { Policy, textSize, textStart } from "../policy/policy";
+import { Reason } from "../reason";
+import { findHeader, headerSize, headerStart } from "../request/headers";
+import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
+import { request } from "../request/request";
+import { Flaw } from "./flaw";
+import { note } from "./slot";
+
+const cookie_name = literal("cookie");
+
+/** The token found last. */
+export let foundStart: usize = 0;
+export let foundSize: u32 = 0;
+
+/** Looks for a token at a place. TOKEN_MISSING, TOKEN_MALFORMED where there are several, TOKEN_TOO_LARGE, or ALLOWED. */
+export function findToken(policy: Policy, place: usize): Reason {
+  const name = textStart(policy, place + layout.place_name);
+  const size = textSize(place + layout.place_name);
+  const kind = load<u32>(place, layout.place_kind);
+  let reason = Reason.TOKEN_MISSING;
+  if (kind == layout.place_header) reason = findInHeader(policy, place, name, size);
+  else if (kind == layout.place_cookie) reason = findInCookies(name, size);
+  else reason = findInQuery(name, size);
+  return reason == Reason.ALLOWED && foundSize > token_bytes ? Reason.TOKEN_TOO_LARGE : reason;
+}
+
+/** A comma-joined header is no base64url, and is refused with the token. */
+function findInHeader(policy: Policy, place: usize, name: usize, size: u32): Reason {
+  const count = findHeader(name, size);
+  if (count == 0) return Reason.TOKEN_MISSING;
+  if (count > 1) return note(Flaw.SEVERAL_HEADERS, Reason.TOKEN_MALFORMED);
+  const prefix = place + layout.place_prefix;
+  const skipped = textSize(prefix);
+  if (headerSize < skipped || !sameBytes(headerStart, textStart(policy, prefix), skipped)) {
+    return note(Flaw.SCHEME, Reason.TOKEN_MISSING);
+  }
+  foundStart = headerStart + skipped;
+  foundSize = headerSize - skipped;
+  return Reason.ALLOWED;
+}
+
+function findInQuery(name: usize, size: u32): Reason {
+  const found = findParameter(name, size);
+  if (found == Parameter.ABSENT) return Reason.TOKEN_MISSING;
+  if (found == Parameter.AMBIGUOUS) return note(Flaw.QUERY, Reason.TOKEN_MALFORMED);
+  foundStart = parameterStart;
+  foundSize = parameterSize;
+  return Reason.ALLOWED;
+}
+
+/** HTTP/2 may split cookies over several headers (RFC 9113 §8.2.3), so all of them are read. */
+function findInCookies(name: usize, size: u32): Reason {
+  const count = load<u32>(request.pairsStart);
+  let sizes = request.pairsStart + 4;
+  let cursor = sizes + ((<usize>count) << 3);
+  let found: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const nameSize = load<u32>(sizes);
+    const valueSize = load<u32>(sizes, 4);
+    sizes += 8;
+    if (nameSize == cookie_name.size && sameBytes(cursor, cookie_name.start, nameSize)) {
+      found += findCookie(cursor + nameSize + 1, valueSize, name, size);
+    }
+    cursor += nameSize + valueSize + 2;
+  }
+  if (found == 0) return Reason.TOKEN_MISSING;
+  return found == 1 ? Reason.ALLOWED : note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);
+}
+
+/** How often a cookie stands in one header, by its exact name. */
+function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
+  const end = start + size;
+  let found: u32 = 0;
+  while (start < end) {
+    const next = start + indexOfByte(start, <u32>(end - start), 0x3b);
+    if (isCookie(start, <u32>(next - start), name, nameSize)) {
+      found++;
+      foundStart = start + nameSize + 1;
+      foundSize = <u32>(next - foundStart);
+    }
+    start = next + 1;
+    while (start < end && load<u8>(start) == 0x20) start++;
+  }
+  return found;
+}
+
+/** Whether `name=value` has this name; the first `=` ends it. */
+export function isCookie(start: usize, size: u32, name: usize, nameSize: u32): bool {
+  return size > nameSize && load<u8>(start + nameSize) == 0x3d && sameBytes(start, name, nameSize);
+}

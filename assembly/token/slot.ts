@@ -1,0 +1,71 @@
+/**
+ * The tokens of the request in hand, one slot for each place of the policy a token may stand in. A token is taken apart at
+ * most once, and only if an issuer whose place that is was asked for.
+ */
+import { openTape } from "../bytes/tape";
+import { policy_places } from "../limits";
+import { Reason } from "../reason";
+import { Flaw } from "./flaw";
+
+@unmanaged
+export class Token {
+  /** Whether the place was looked at, and what was found: TOKEN_MISSING, another reason against it, or ALLOWED. */
+  isLooked: bool;
+  reason: Reason;
+  flaw: Flaw;
+  /** The compact serialization as received. */
+  start: usize;
+  size: u32;
+  hash: u32;
+  /** Number of the algorithm (token/algorithms.ts), and whether `typ` is one a JWT-SVID may have. */
+  algorithm: u32;
+  isSvidType: bool;
+  /** The claims: their decoded text and its tape (bytes/tape.ts). */
+  payloadStart: usize;
+  payloadSize: u32;
+  tape: usize;
+  records: u32;
+  /** Whether what verifying needs is below; it is not where the claims came out of a cache. */
+  isDecoded: bool;
+  /** `header.payload` as received: what was signed (RFC 7515 §5.2). */
+  inputSize: u32;
+  signatureStart: usize;
+  signatureSize: u32;
+  kidStart: usize;
+  kidSize: u32;
+  /** Bit n: the keys of set n verified it; and those that did so just now. */
+  verifiedBy: u64;
+  newlyBy: u64;
+  /** The key set that was tried last, + 1, and how that went. */
+  triedSet: u32;
+  triedReason: Reason;
+  triedFlaw: Flaw;
+}
+
+const slot_bytes: u32 = 128;
+if (!(offsetof<Token>() <= 128)) ERROR("a slot holds a token");
+const slots: usize = memory.data(policy_places * 128, 8);
+
+/** The slot of a place. */
+export function tokenSlot(place: u32): Token {
+  return changetype<Token>(slots + <usize>place * slot_bytes);
+}
+
+/** Empties the slots of so many places. */
+export function clearTokens(places: u32): void {
+  memory.fill(slots, 0, <usize>places * slot_bytes);
+}
+
+/** Opens a token's claims, which are then what `json.member(0, …)` reads. */
+export function openClaims(token: Token): void {
+  openTape(token.tape);
+}
+
+/** What was wrong with the token looked at last. */
+export let lastFlaw: Flaw = Flaw.NONE;
+
+/** Notes a flaw, and passes on the reason it stands for. */
+export function note(flaw: Flaw, reason: Reason): Reason {
+  lastFlaw = flaw;
+  return reason;
+}
