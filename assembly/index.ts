@@ -2,7 +2,7 @@
  * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and two entries for
  * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
  */
-import { inspecting, setInspecting } from "./audit/inspect";
+import { inspecting, reportFlaw, setInspecting } from "./audit/inspect";
 import { configure, forget } from "./configure";
 import { onCallResponse, onRequestHeaders, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
@@ -12,7 +12,7 @@ import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
-import { clearTokens } from "./token/slot";
+import { clearTokens, lastFlaw } from "./token/slot";
 import { inspectToken } from "./token/token";
 
 export function proxy_abi_version_0_2_1(): void {}
@@ -72,6 +72,7 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
   const reason = inspectToken(policy, issuer, start, size_bytes);
+  if (reason != Reason.ALLOWED) reportFlaw(lastFlaw);
   resetArena();
   return reason;
 }

@@ -8,6 +8,7 @@ import { LogLevel } from "../host/abi";
 import { log } from "../host/host";
 import { log_bytes } from "../limits";
 import { Reason, reasonName } from "../reason";
+import { Flaw, flawName } from "../token/flaw";
 
 /** What is known of a token's signature. */
 export const enum Signature {
@@ -142,6 +143,13 @@ export function reportSignature(signature: Signature): void {
     default:
       writeText(writer, "malformed");
   }
+  closeLine();
+}
+
+/** What exactly is wrong with the token that was inspected. */
+export function reportFlaw(flaw: Flaw): void {
+  openLine("flaw ");
+  writeText(writer, flawName(flaw));
   closeLine();
 }
 

@@ -19,11 +19,12 @@
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { defineMetric, incrementCounter, incrementCounterBy, lastFailure, recordGauge } from "../host/host";
+import { defineMetric, incrementCounter, lastFailure, recordGauge } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
+import { takeEvictions } from "../token/cache";
 
 const decisions: u32 = 3;
 const decision_allow: u32 = 0;
@@ -35,7 +36,7 @@ const cache_at: u32 = failures_at + Failure.COUNT;
 const sets_at: u32 = cache_at + 3;
 
 /** What becomes of a look into the cache of tokens. */
-export const enum CacheEvent {
+const enum CacheEvent {
   HIT = 0,
   MISS,
   EVICTION,
@@ -96,6 +97,7 @@ export function countDecision(policy: Policy, reason: Reason): bool {
     if (!countRule(policy, shadowRule(index), shadowReason(index))) return false;
   }
   if (request.rule != 0 && !countRule(policy, request.rule - 1, reason)) return false;
+  if (!countCache(policy)) return false;
   return increment(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny);
 }
 
@@ -109,13 +111,19 @@ export function countFailure(policy: Policy): void {
   if (lastFailure != Failure.NONE) increment(policy, failures_at + lastFailure);
 }
 
-/** Counts looks into the cache of tokens. A count that is lost changes no decision. */
-export function countCache(policy: Policy, event: CacheEvent, times: u32): void {
-  incrementCounterBy(metricAt(policy, cache_at + event), times);
+/** Counts looks into the caches of tokens; what was pushed out after the last answer is counted with the next. */
+function countCache(policy: Policy): bool {
+  if (!incrementBy(policy, cache_at + CacheEvent.HIT, request.cacheHits)) return false;
+  if (!incrementBy(policy, cache_at + CacheEvent.MISS, request.cacheMisses)) return false;
+  return incrementBy(policy, cache_at + CacheEvent.EVICTION, takeEvictions());
+}
+
+function incrementBy(policy: Policy, counter: u32, times: u32): bool {
+  return times == 0 || incrementCounter(metricAt(policy, counter), times);
 }
 
 export function countKeySet(policy: Policy, set: u32, metric: KeySetMetric): void {
-  incrementCounterBy(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), 1);
+  incrementCounter(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), 1);
 }
 
 export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, value: u64): void {
@@ -127,7 +135,7 @@ function metricAt(policy: Policy, metric: u32): u32 {
 }
 
 function increment(policy: Policy, counter: u32): bool {
-  return incrementCounter(metricAt(policy, counter));
+  return incrementCounter(metricAt(policy, counter), 1);
 }
 
 function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {

@@ -130,17 +130,13 @@ export function defineMetric(isGauge: bool, name: usize, nameSize: u32): i64 {
   return <i64>load<u32>(out);
 }
 
-export function incrementCounter(counter: u32): bool {
-  if (abi.proxy_increment_metric(counter, 1) == Result.OK) return true;
+export function incrementCounter(counter: u32, times: u32): bool {
+  if (abi.proxy_increment_metric(counter, times) == Result.OK) return true;
   lastFailure = Failure.INCREMENT_METRIC;
   return false;
 }
 
-/** Counters and gauges that change no decision: a count that is lost is lost. */
-export function incrementCounterBy(counter: u32, times: u32): void {
-  abi.proxy_increment_metric(counter, times);
-}
-
+/** Sets a gauge. It changes no decision, so its result is not one. */
 export function recordGauge(gauge: u32, value: u64): void {
   abi.proxy_record_metric(gauge, value);
 }

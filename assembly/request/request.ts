@@ -55,6 +55,9 @@ export class Request {
   /** token/token.ts: the issuer whose checks all held last, + 1, and the place of its token, whose claims are open. */
   verifiedIssuer: u32;
   verifiedPlace: u32;
+  /** Tokens that were known, and that were not. */
+  cacheHits: u32;
+  cacheMisses: u32;
   /** What was wrong with the token the rule in hand asked for; and with that of the rule that decided. */
   tokenFlaw: Flaw;
   flaw: Flaw;

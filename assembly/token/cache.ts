@@ -42,8 +42,15 @@ const bucket_ways: u32 = 4;
 /** Ring bytes for each bucket, so that the table has about twice as many places as the ring has entries of common size. */
 const bucket_share_bytes: u32 = 4096;
 
-/** How many entries the last `rememberToken` pushed out. */
-export let evictions: u32 = 0;
+/** How many entries were pushed out and not yet counted. */
+let evictions: u32 = 0;
+
+/** How many entries were pushed out since this was asked last. */
+export function takeEvictions(): u32 {
+  const count = evictions;
+  evictions = 0;
+  return count;
+}
 
 /** Makes a cache of `size` zeroed bytes at `start`, 16-aligned. */
 export function openCache(start: usize, size: u32): Cache {
@@ -109,7 +116,6 @@ function findEntry(cache: Cache, token: Token): usize {
 
 /** Keeps a token that the cache's key set verified. One that takes more than a quarter of the ring is not kept. */
 export function rememberToken(cache: Cache, token: Token): void {
-  evictions = 0;
   const bytes =
     entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.records * tape_record_bytes);
   if (bytes > <u32>(cache.end - cache.start) / 4 || knowsToken(cache, token)) return;

@@ -4,7 +4,6 @@
  */
 
 import { inspecting, reportSignature, Signature } from "../audit/inspect";
-import { CacheEvent, countCache } from "../audit/metrics";
 import * as json from "../bytes/tape";
 import { keySetAt } from "../keys/keyset";
 import { token_bytes } from "../limits";
@@ -13,7 +12,7 @@ import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } 
 import { Reason } from "../reason";
 import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/request";
 import { checkBinding } from "./binding";
-import { evictions, recallToken, rememberToken, tokenHash } from "./cache";
+import { recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
 import { Flaw } from "./flaw";
 import { decodeParts, parseJws, scanClaims } from "./jws";
@@ -142,7 +141,8 @@ function lookForToken(policy: Policy, place: u32, setIndex: u32): Token {
 function recall(policy: Policy, token: Token, setIndex: u32): bool {
   const isKnown = recallToken(keySetAt(policy, setIndex).cache, token);
   if (isKnown) token.verifiedBy |= (<u64>1) << setIndex;
-  countCache(policy, isKnown ? CacheEvent.HIT : CacheEvent.MISS, 1);
+  if (isKnown) request.cacheHits++;
+  else request.cacheMisses++;
   return isKnown;
 }
 
@@ -193,7 +193,6 @@ export function rememberTokens(policy: Policy): void {
     const token = tokenSlot(place);
     for (let sets = token.newlyBy; sets != 0; sets &= sets - 1) {
       rememberToken(keySetAt(policy, <u32>ctz(sets)).cache, token);
-      if (evictions != 0) countCache(policy, CacheEvent.EVICTION, evictions);
     }
   }
 }
@@ -222,6 +221,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   const token = tokenSlot(0);
   token.start = start;
   token.size = size;
+  note(Flaw.NONE, Reason.ALLOWED);
   let reason = size > token_bytes ? Reason.TOKEN_TOO_LARGE : decodeParts(token);
   if (reason != Reason.ALLOWED) {
     reportSignature(signatureOf(reason));

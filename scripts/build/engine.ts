@@ -14,19 +14,24 @@ export const engineBytesBudget = 96 * 1024;
 /** What the engine may ask of the host: one line each in the capability lists of envoy/*.yaml. */
 export const allowedImports = [
   "proxy_call_foreign_function",
+  "proxy_continue_stream",
   "proxy_define_metric",
   "proxy_get_buffer_bytes",
   "proxy_get_current_time_nanoseconds",
   "proxy_get_header_map_pairs",
   "proxy_get_property",
   "proxy_get_shared_data",
+  "proxy_http_call",
   "proxy_increment_metric",
   "proxy_log",
+  "proxy_record_metric",
   "proxy_remove_header_map_value",
   "proxy_replace_header_map_value",
   "proxy_send_local_response",
+  "proxy_set_effective_context",
   "proxy_set_property",
   "proxy_set_shared_data",
+  "proxy_set_tick_period_milliseconds",
 ];
 
 /** Whether build/engine.wasm is newer than everything it is made of. It passed its gates when it was built. */

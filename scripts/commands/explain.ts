@@ -1,16 +1,16 @@
 /** `sallyport explain`: the decision on one request, and for each rule how far it got and why it stopped. */
 import { type Command, InvalidArgumentError } from "commander";
-import { type DoorRequest, Engine, isSourceAddress } from "../evaluate/engine.ts";
+import { Engine, isSourceAddress } from "../evaluate/engine.ts";
 import { type Explanation, explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngine } from "../policy/build.ts";
-import { mintFor } from "../policytest/cases.ts";
+import { type Prepared, prepare } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
 import { callerFault, pathFault } from "../policytest/slips.ts";
-import { parseToken } from "../policytest/token.ts";
+import { parseToken, type TestToken } from "../policytest/token.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, type Style } from "./terminal.ts";
@@ -72,20 +72,10 @@ function collectHeader(text: string, headers: [string, string][]): [string, stri
 /** Throws PolicyError for an unusable policy. */
 function run(policyPath: string, options: ExplainOptions): Explanation {
   const policy = loadTestPolicy(policyPath);
-  const { token, image } = chooseToken(policy, options);
+  const { request, image } = prepareRequest(policy, options);
   const evaluator = new Engine(loadEngine()).start(image, options.at);
-  const { method, path, headers } = options.request;
-  const request: DoorRequest = {
-    caller: options.caller ?? null,
-    source: options.source,
-    method,
-    path,
-    host: options.host,
-    headers: [...headers, ...options.header],
-    token,
-  };
-  warnOf("--caller", callerFault(request.caller));
-  warnOf("--request", pathFault(path));
+  warnOf("--caller", callerFault(options.caller ?? null));
+  warnOf("--request", pathFault(options.request.path));
   return explain(evaluator, readImage(image), policy.model, request);
 }
 
@@ -95,18 +85,27 @@ function warnOf(option: string, fault: string | undefined): void {
     process.stderr.write(`${painter(process.stderr)("yellow", "warning")}: ${option}: ${printable(fault)}\n`);
 }
 
-/** The token to send and the image that is to judge it: the policy's own, unless the token is one we make. */
-function chooseToken(policy: TestPolicy, options: ExplainOptions): { token: string | null; image: Uint8Array } {
-  if (options.token === undefined) return { token: null, image: policy.image };
-  if (!options.token.startsWith("{")) return { token: readTokenArgument(options.token), image: policy.image };
-  const nowSeconds = (options.at ?? Date.now()) / 1000;
+/** The request with its token in it, and the image that is to judge it: the policy's own, but for tokens that we make. */
+function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
+  const { method, path, headers } = options.request;
+  const { source, host, at: now = Date.now() } = options;
+  const request = { source, method, path, host, headers: [...headers, ...options.header] };
   try {
-    const described = parseToken("--token", options.token);
-    return { token: mintFor(described, policy, nowSeconds), image: policy.standInImage };
+    return prepare(policy, request, {
+      caller: options.caller ?? null,
+      svid: undefined,
+      token: chooseToken(options.token),
+      now,
+    });
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
     throw new UsageError(`--token: ${error.message}`);
   }
+}
+
+function chooseToken(text: string | undefined): TestToken {
+  if (text === undefined) return null;
+  return text.startsWith("{") ? parseToken("--token", text) : readTokenArgument(text);
 }
 
 /** A person reads so many rules that had no say. */

@@ -1,4 +1,5 @@
 /** `sallyport run`: a local Envoy with mTLS and the policy in it, to try the policy by hand. */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname } from "node:path";
@@ -12,15 +13,19 @@ import { type Door, type StoredIdentity, startDoor } from "../envoy/door.ts";
 import { type ExampleToken, makeExampleTokens, privateKeyPath } from "../envoy/exampletokens.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
+import { type KeyFetch, keyFetches } from "../envoy/keyfetches.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
 import { compilePolicyFile, loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
+import { reasonOf } from "../policy/read.ts";
 import { formatOption, type OutputFormat, printJsonLine, showFindings } from "./output.ts";
 import { printable } from "./terminal.ts";
 
 /** The options of the verb, as commander hands them over. */
 interface RunOptions {
   upstream?: URL;
+  /** The PEM text of the file. */
+  keysCa?: string;
   port: number;
   format: OutputFormat;
 }
@@ -32,6 +37,11 @@ export function registerRun(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("run a local Envoy with mTLS and the policy in it")
     .option("--upstream <url>", "where admitted requests go; default: an order API of our own", parseUpstream)
+    .option(
+      "--keys-ca <file>",
+      "PEM file of the authorities to believe where keys are fetched; default: the public ones",
+      readAuthorities,
+    )
     .option("--port <number>", "port of the mTLS listener on 127.0.0.1; 0 lets the system choose", parsePort, 0)
     .addOption(formatOption())
     .action(async (policyPath: string, options: RunOptions) => {
@@ -56,12 +66,21 @@ function parseUpstream(text: string): URL {
   return url;
 }
 
+function readAuthorities(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InvalidArgumentError(reasonOf(error));
+  }
+}
+
 /** Runs until interrupted, and gives the exit code. Throws PolicyError for the policy. */
 async function run(policyPath: string, options: RunOptions): Promise<number> {
   const { policy, image, warnings } = compilePolicyFile(policyPath);
   showFindings(warnings, "warning");
   const wasm = embedImage(loadEngine(), image);
   const examples = callerExamples(policy);
+  const fetches = keyFetches(policy);
   const interrupt = catchInterrupt();
   let door: Door | undefined;
   try {
@@ -75,12 +94,14 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
       listenerPort: options.port,
       trustDomain: policy.trustDomains[0]!,
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
+      keyClusters: await keyClusters(fetches.fetches, options.keysCa),
     });
     const identities = new Map<string, StoredIdentity>();
     for (const { id } of examples) if (id !== null) identities.set(id, await door.identity(id));
     const { tokens, problems } = await makeExampleTokens(policy, policyPath);
-    for (const problem of problems) process.stderr.write(`${printable(problem)}\n`);
-    const opening = { door, policyPath, examples, identities, tokens, upstream: options.upstream };
+    for (const problem of [...fetches.problems, ...problems]) process.stderr.write(`${printable(problem)}\n`);
+    const { upstream } = options;
+    const opening = { door, policyPath, examples, identities, tokens, upstream, fetches: fetches.fetches };
     if (options.format === "json") printReady(opening);
     else printText(opening);
     const stopFollowing =
@@ -98,7 +119,17 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
   }
 }
 
-async function upstreamAddress(url: URL): Promise<UpstreamAddress> {
+/** The clusters that keys are fetched through, by name. */
+async function keyClusters(
+  fetches: readonly KeyFetch[],
+  authorityPem?: string,
+): Promise<Record<string, UpstreamAddress>> {
+  const clusters: Record<string, UpstreamAddress> = {};
+  for (const { cluster, url } of fetches) clusters[cluster] ??= await upstreamAddress(new URL(url), authorityPem);
+  return clusters;
+}
+
+async function upstreamAddress(url: URL, authorityPem?: string): Promise<UpstreamAddress> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (url.protocol === "http:") return { host, port: Number(url.port || "80"), tls: false };
   const numeric = isIP(host) !== 0;
@@ -108,13 +139,13 @@ async function upstreamAddress(url: URL): Promise<UpstreamAddress> {
     tls: {
       ...(numeric ? {} : { serverName: host }),
       expect: { type: numeric ? "IP_ADDRESS" : "DNS", value: host },
-      authorityPem: await publicAuthorities(),
+      authorityPem: authorityPem ?? (await publicAuthorities()),
       presentCertificate: false,
     },
   };
 }
 
-/** The authorities an https upstream's certificate must come from: those of `SSL_CERT_FILE`, else the public ones. */
+/** The authorities an https server's certificate must come from: those of `SSL_CERT_FILE`, else the public ones. */
 async function publicAuthorities(): Promise<string> {
   const path = process.env.SSL_CERT_FILE;
   return path === undefined || path === "" ? rootCertificates.join("\n") : readFile(path, "utf8");
@@ -128,10 +159,11 @@ interface Opening {
   identities: Map<string, StoredIdentity>;
   tokens: ExampleToken[];
   upstream?: URL;
+  fetches: readonly KeyFetch[];
 }
 
 /** Everything a script needs, on one line. */
-function printReady({ door, identities, tokens }: Opening): void {
+function printReady({ door, identities, tokens, fetches }: Opening): void {
   printJsonLine({
     port: door.port,
     adminPort: door.envoy.adminPort,
@@ -143,13 +175,17 @@ function printReady({ door, identities, tokens }: Opening): void {
       key: keyPath,
     })),
     tokens,
+    keys: fetches,
   });
 }
 
-function printText({ door, policyPath, examples, identities, tokens, upstream }: Opening): void {
+function printText({ door, policyPath, examples, identities, tokens, upstream, fetches }: Opening): void {
   const lines = [
     `Envoy enforces ${policyPath} on https://127.0.0.1:${door.port} (mTLS)`,
     `  upstream      ${upstream?.origin ?? `an order API of our own, on 127.0.0.1:${door.upstream!.port}`}`,
+    ...fetches.map(({ url, cluster, refreshSeconds }) =>
+      printable(`  keys          ${url}, fetched every ${refreshSeconds} s through cluster ${cluster}`),
+    ),
     `  certificates  ${dirname(door.authorityPath)}`,
     `  access log    ${door.accessLogPath}`,
     `  admin         http://127.0.0.1:${door.envoy.adminPort}`,

@@ -8,7 +8,7 @@ import { algorithm_names } from "../policy/algorithms.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { Findings, PolicyError, Reporter } from "../policy/diagnostic.ts";
 import { parseKeySet } from "../policy/keys.ts";
-import type { Policy, PolicyKey } from "../policy/model.ts";
+import type { KeySet, Policy, PolicyKey } from "../policy/model.ts";
 import { readSource } from "../policy/read.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
@@ -93,17 +93,24 @@ function chosen(token: string, options: TokenOptions): Choice {
   const issuer = options.issuer ?? policy.issuers.find((one) => one.issuer === iss)?.name ?? names[0]!;
   if (options.keys === undefined) return { policy, issuer };
   const keys = readKeyFile(options.keys);
-  const issuers = policy.issuers.map((one) => (one.name === issuer ? { ...one, keys } : one));
+  const keySet: KeySet = { use: "sig", keys, source: undefined };
+  const issuers = policy.issuers.map((one) => (one.name === issuer ? { ...one, keySet } : one));
   return { policy: { ...policy, issuers }, issuer };
 }
 
-function toText({ signature, claims, reason, header }: TokenReport): string {
+function toText({ signature, claims, reason, detail, header }: TokenReport): string {
   const paint = painter(process.stdout);
   const verdict =
     reason === null
       ? paint("green", "good: the filter would take this token")
       : paint("red", `${reason}: ${reasonWords(reason)}`);
-  const lines = [verdict, `signature: ${signature}`, `header: ${show(header)}`, `claims: ${show(claims)}`];
+  const lines = [
+    verdict,
+    ...(detail === null ? [] : [detail]),
+    `signature: ${signature}`,
+    `header: ${show(header)}`,
+    `claims: ${show(claims)}`,
+  ];
   for (const name of ["iat", "nbf", "exp"]) {
     const date = dateOf(claims?.[name]);
     if (date !== undefined) lines.push(`  ${name} is ${date}`);

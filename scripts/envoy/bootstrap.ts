@@ -46,6 +46,8 @@ export interface BootstrapOptions {
   certificates: CertificatePaths;
   /** One address for all clusters, or one for each cluster by name. */
   upstream: UpstreamAddress | Record<string, UpstreamAddress>;
+  /** Clusters beside those of the example, by name: where the policy's keys are fetched from. */
+  keyClusters?: Readonly<Record<string, UpstreamAddress>>;
   /** Port of every listener on 127.0.0.1; 0, the default, lets the system choose. */
   listenerPort?: number;
   /** Port of the admin interface on 127.0.0.1; 0, the default, lets the system choose. */
@@ -88,8 +90,8 @@ export async function readExample(name: ExampleName): Promise<string> {
 /**
  * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist.
  * @param exampleYaml the text of `envoy/inbound.yaml`, `envoy/gateway.yaml` or a file of the same make.
- * @throws Error if the example names a file this function does not know, a cluster without an upstream, or lacks the
- *   second lock right after the Wasm filter.
+ * @throws Error if the example names a file this function does not know, a cluster without an upstream or one that
+ *   `keyClusters` names too, or lacks the second lock right after the Wasm filter.
  */
 export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
   const bootstrap = parse(exampleYaml) as Bootstrap;
@@ -100,7 +102,14 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     if (options.listenerPort !== undefined) listener.enable_reuse_port = false;
   }
   setFiles(bootstrap, options);
-  for (const cluster of bootstrap.static_resources.clusters) setUpstream(cluster, options);
+  const { clusters } = bootstrap.static_resources;
+  for (const cluster of clusters) setUpstream(cluster, options);
+  for (const [name, address] of Object.entries(options.keyClusters ?? {})) {
+    if (clusters.some((cluster: Json) => cluster.name === name)) {
+      throw new Error(`the cluster "${name}" leads to an upstream; keys need one of another name`);
+    }
+    clusters.push(keyCluster(name, address));
+  }
   for (const node of everyObject(bootstrap)) {
     if (node.require_client_certificate !== undefined) {
       node.require_client_certificate = options.requireClientCertificate ?? true;
@@ -181,6 +190,40 @@ function setUpstream(cluster: Json, options: BootstrapOptions): void {
     // A server out in the world may not speak TLS 1.3 yet.
     common.tls_params.tls_minimum_protocol_version = "TLSv1_2";
   }
+}
+
+/**
+ * A cluster to fetch keys through: both kinds of addresses a name has are tried, and the server's certificate must be for the
+ * URL's host. Of the door's own certificate such a server learns nothing.
+ */
+function keyCluster(name: string, { host, port, tls }: UpstreamAddress): Json {
+  const cluster = {
+    name,
+    type: "LOGICAL_DNS",
+    dns_lookup_family: "ALL",
+    connect_timeout: "2s",
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [
+        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: host, port_value: port } } } }] },
+      ],
+    },
+  };
+  if (tls === false) return cluster;
+  const { serverName, expect, authorityPem } = tls;
+  if (authorityPem === undefined) throw new Error(`no authorities are given for the cluster "${name}"`);
+  const context = {
+    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+    ...(serverName === undefined ? {} : { sni: serverName }),
+    common_tls_context: {
+      tls_params: { tls_minimum_protocol_version: "TLSv1_2", tls_maximum_protocol_version: "TLSv1_3" },
+      validation_context: {
+        trusted_ca: { inline_string: authorityPem },
+        match_typed_subject_alt_names: [{ san_type: expect.type, matcher: { exact: expect.value } }],
+      },
+    },
+  };
+  return { ...cluster, transport_socket: { name: "envoy.transport_sockets.tls", typed_config: context } };
 }
 
 function isAddress(upstream: BootstrapOptions["upstream"]): upstream is UpstreamAddress {

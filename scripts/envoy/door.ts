@@ -21,7 +21,10 @@ import { startUpstream, type Upstream } from "./upstream.ts";
 
 /** What to start. */
 export interface DoorOptions
-  extends Pick<BootstrapOptions, "pluginConfiguration" | "requireClientCertificate" | "listenerPort" | "adjust"> {
+  extends Pick<
+    BootstrapOptions,
+    "pluginConfiguration" | "requireClientCertificate" | "keyClusters" | "listenerPort" | "adjust"
+  > {
   /** The module's bytes. */
   wasm: Uint8Array;
   /** The trust domain of the door's own SVID. Default `example.org`. */
@@ -129,7 +132,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
         tls: { serverName: "orders.example.org", expect: { type: "URI", value: upstreamId(trustDomain) } },
       },
       accessLogPath,
-      ...pick(options, ["pluginConfiguration", "requireClientCertificate", "listenerPort", "adjust"]),
+      ...pick(options, ["pluginConfiguration", "requireClientCertificate", "keyClusters", "listenerPort", "adjust"]),
     });
     envoy = await startEnvoy({
       envoyPath,

@@ -57,7 +57,7 @@ async function makeToken(policy: Policy, issuer: Issuer, key: JWK): Promise<Exam
     format: "der",
     type: "spki",
   });
-  const known = issuer.keys.find((one) => Buffer.compare(one.spki, spki) === 0);
+  const known = issuer.keySet.keys.find((one) => Buffer.compare(one.spki, spki) === 0);
   if (known === undefined) throw new Error("the policy's keys for this issuer do not include it");
   const algorithm = algorithm_names.find(
     (name, number) => (known.algorithms & (1 << number)) !== 0 && issuer.algorithms.includes(name),

@@ -25,6 +25,10 @@ export interface DoorRequest {
   headers: readonly (readonly [name: string, value: string])[];
   /** Sent as `authorization: Bearer …`. */
   token: string | null;
+  /** A token that `headers` or `path` carry, where it is not sent like that: for what is said of it apart. */
+  placedToken?: string;
+  /** SHA-256 of the caller's certificate in lower-case hexadecimal digits. */
+  certificateDigest?: string;
 }
 
 /** What the door said. */
@@ -174,6 +178,7 @@ export function hostRequest(request: DoorRequest): Parameters<PluginHost["reques
       "source.address": hasPort ? request.source : `${address}:${defaultPort}`,
       "connection.mtls": request.caller !== null,
       ...(request.caller !== null && { "connection.uri_san_peer_certificate": request.caller }),
+      ...(request.certificateDigest && { "connection.sha256_peer_certificate_digest": request.certificateDigest }),
     },
   };
 }

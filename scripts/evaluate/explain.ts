@@ -160,7 +160,7 @@ function forwardedCaller(evaluator: Evaluator, request: DoorRequest): Explanatio
 
 /** Why no issuer of the rule vouches for the token; undefined where one does, or where no token was given as such. */
 function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request: DoorRequest): string | undefined {
-  const { token } = request;
+  const token = request.token ?? request.placedToken ?? null;
   if (rule.issuers.length === 0) return undefined;
   if (token === null) return request.headers.some(([name]) => name === "authorization") ? undefined : "token_missing";
   const reasons = rule.issuers.map((name) => {

@@ -21,6 +21,7 @@ export interface ImageIssuer {
 /** The parts of an image that have names. Indices are the image's own. */
 export interface ImageIndex {
   rules: ImageRule[];
+  /** Those that rules name; those of JWT-SVIDs come after them and are left out. */
   issuers: ImageIssuer[];
 }
 
@@ -41,7 +42,9 @@ export function readImage(image: Uint8Array): ImageIndex {
     const isShadow = word(at + layout.rule_mode) === layout.mode_shadow;
     return { name: text(at + layout.rule_name), action, isShadow, needsToken, places: [] };
   });
-  const issuers = records(layout.section_issuers).map((at): ImageIssuer => ({ name: text(at + layout.issuer_name) }));
+  const svids = word(records(layout.section_policy)[0]! + layout.policy_svids + 4);
+  const all = records(layout.section_issuers).map((at): ImageIssuer => ({ name: text(at + layout.issuer_name) }));
+  const issuers = all.slice(0, all.length - svids);
 
   const nodes = records(layout.section_nodes);
   const entries = records(layout.section_entries);

@@ -32,6 +32,7 @@ const words: Readonly<Record<string, string>> = {
   token_not_yet_valid: "`nbf` or `iat` lies in the future",
   token_lifetime: "the token was issued for longer than the issuer may",
   token_audience: "`aud` names none of the accepted audiences",
+  token_binding: "the token is bound to another caller or certificate",
   scope_missing: "a scope the rule asks for is not in the token",
   condition_false: "its `when` does not hold",
   condition_error: "its `when` could not be evaluated",

@@ -1,7 +1,8 @@
 /** Judging one token as the filter would, its signature and its claims apart. */
 import { reasonName } from "../../assembly/reason.ts";
-import type { Issuer, Policy } from "../policy/model.ts";
+import type { Issuer, Policy, PolicyKey } from "../policy/model.ts";
 import type { Evaluator } from "./engine.ts";
+import { flawWords } from "./flaws.ts";
 
 /** Whether the signature fits, as far as it can be told. `unsupported`: `alg` is none the issuer and its key may use. */
 export type SignatureState = "valid" | "invalid" | "unsupported" | "malformed";
@@ -13,6 +14,8 @@ export interface TokenReport {
   claims: Record<string, unknown> | null;
   /** The reason code the filter would deny with; null where the token is good. */
   reason: string | null;
+  /** What exactly is wrong, in one line; null where the reason says all there is. */
+  detail: string | null;
   /** The JOSE header, where it is a JSON object. */
   header: Record<string, unknown> | null;
 }
@@ -43,10 +46,12 @@ function decodePart(part: string | undefined): Record<string, unknown> | null {
 export function judgeToken(evaluator: Evaluator, issuer: number, token: string): TokenReport {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
   const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
+  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2];
   return {
     signature: signatureState(state),
     ...decodeToken(token),
     reason: reason === 0 ? null : reasonName(reason),
+    detail: flaw === undefined ? null : flawWords(flaw),
   };
 }
 
@@ -67,21 +72,26 @@ const placeholder = "https://unknown.invalid";
 const defaultLeewaySeconds = 60;
 
 /** A policy of one issuer, made to fit what the token says of itself, so that only its signature and times can fail. */
-export function policyForToken(claims: TokenReport["claims"], keys: Issuer["keys"], algorithms: string[]): Policy {
+export function policyForToken(claims: TokenReport["claims"], keys: PolicyKey[], algorithms: string[]): Policy {
   const audience = Array.isArray(claims?.aud) ? claims.aud[0] : claims?.aud;
   const issuer: Issuer = {
     name: "issuer",
     issuer: text(claims?.iss),
     audiences: [text(audience)],
     algorithms,
-    keys,
+    keySet: { use: "sig", keys, source: undefined },
     leewaySeconds: defaultLeewaySeconds,
     maxLifetimeSeconds: 0,
+    places: [{ kind: "header", name: "authorization", prefix: "Bearer " }],
+    forwardToken: true,
+    bind: "none",
   };
   return {
     name: "token",
     mode: "enforce",
     trustDomains: ["unknown.invalid"],
+    identity: "mtls",
+    svids: [],
     forwarders: [],
     forwards: [],
     issuers: [issuer],

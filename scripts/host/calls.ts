@@ -3,18 +3,22 @@
  * Pointers are looked at in the order the C++ code looks at them, so that the same wrong call gets the same answer.
  */
 import {
+  bufferCallResponseBody,
   bufferMaximum,
   bufferPluginConfiguration,
   HostCrash,
   logLevels,
+  mapCallResponseHeaders,
   mapMaximum,
   mapRequestHeaders,
+  streamRequest,
+  streamUpstream,
   WasmResult,
 } from "./abi.ts";
-import type { Context, HostCall, LogLine } from "./context.ts";
+import type { Callout, CalloutResponse, Context, HostCall, LogLine, StreamContext } from "./context.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
-import { marshalPairs, unmarshalPairs } from "./pairs.ts";
+import { marshalPairs, type Pair, unmarshalPairs } from "./pairs.ts";
 import { localResponse } from "./reply.ts";
 import type { SharedData } from "./shared.ts";
 import type { ForeignFunction } from "./signature.ts";
@@ -22,15 +26,26 @@ import type { ForeignFunction } from "./signature.ts";
 /** What the calls work on: one VM, and the call into it that is under way. */
 export interface CallScope {
   readonly memory: GuestMemory;
+  /** The context that was called, or the one it has put in its own place. */
   readonly context: Context;
   /** The plugin configuration, while a root context is being created or configured. */
   readonly configuration: Uint8Array | undefined;
+  /** The answer to a callout, while its root context is told of it. */
+  readonly response: CalloutResponse | undefined;
   readonly sharedData: SharedData;
   readonly metrics: Metrics;
   readonly foreignFunctions: ReadonlyMap<string, ForeignFunction>;
   /** Nanoseconds since 1970. */
   now(): bigint;
   log(line: LogLine): void;
+  /** Puts a context in the place of the one that was called; false where there is none of that number. */
+  setEffectiveContext(id: number): boolean;
+  /** 0 ends the ticks of that root context. */
+  setTickPeriod(root: number, milliseconds: number): void;
+  /** The token of the call; undefined where there is no such cluster. */
+  callOut(callout: Omit<Callout, "token">): number | undefined;
+  /** Lets a request go on, or be answered, once the callback under way has returned. */
+  release(stream: StreamContext): void;
 }
 
 /** What a call did, for the record. */
@@ -57,10 +72,15 @@ const log: Call = ({ memory, log: write }, [level, pointer, size]) => {
   return { args: [level!, utf8(message)], result: WasmResult.Ok };
 };
 
+function bufferOf({ configuration, response }: CallScope, type: number): Uint8Array | undefined {
+  if (type === bufferPluginConfiguration) return configuration;
+  return type === bufferCallResponseBody ? response?.body : undefined;
+}
+
 const getBufferBytes: Call = (scope, [type, start, length, pointerAt, sizeAt]) => {
   const args = [type!, start!, length!];
   if (type! > bufferMaximum) return failed(WasmResult.BadArgument, ...args);
-  const buffer = type === bufferPluginConfiguration ? scope.configuration : undefined;
+  const buffer = bufferOf(scope, type!);
   if (buffer === undefined) return failed(WasmResult.NotFound, ...args);
   return handOut(scope, args, buffer.subarray(start!, start! + length!), pointerAt!, sizeAt!);
 };
@@ -87,10 +107,22 @@ const setProperty: Call = ({ memory, context }, [namePointer, nameSize, valuePoi
   return { args, result: WasmResult.Ok };
 };
 
+/** The stream whose request headers are open to the call, if it asks for those. */
+const openStream = ({ context }: CallScope, type: number): StreamContext | undefined =>
+  type === mapRequestHeaders && context.kind === "stream" && context.headersOpen ? context : undefined;
+
+/** The root context a call stands for: its own, or that of its stream. */
+const rootOf = (context: Context): number => (context.kind === "stream" ? context.root.id : context.id);
+
+function pairsOf(scope: CallScope, type: number): readonly Pair[] {
+  if (type === mapCallResponseHeaders) return scope.response?.headers ?? [];
+  return openStream(scope, type)?.headers ?? [];
+}
+
 const getHeaderMapPairs: Call = (scope, [type, pointerAt, sizeAt]) => {
   if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
-  const { context, memory } = scope;
-  const pairs = type === mapRequestHeaders && context.kind === "stream" ? context.headers : [];
+  const { memory } = scope;
+  const pairs = pairsOf(scope, type!);
   if (!memory.copyOut(pairs.length === 0 ? new Uint8Array() : marshalPairs(pairs), pointerAt!, sizeAt!)) {
     return outOfMemory(type!);
   }
@@ -98,30 +130,30 @@ const getHeaderMapPairs: Call = (scope, [type, pointerAt, sizeAt]) => {
 };
 
 /** HeaderMap::setCopy: one value in place of all there were, at the end of the map where there was none. */
-const replaceHeader: Call = ({ memory, context }, [type, keyPointer, keySize, valuePointer, valueSize]) => {
+const replaceHeader: Call = (scope, [type, keyPointer, keySize, valuePointer, valueSize]) => {
   if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
-  const key = memory.read(keyPointer!, keySize!);
-  const value = memory.read(valuePointer!, valueSize!);
+  const key = scope.memory.read(keyPointer!, keySize!);
+  const value = scope.memory.read(valuePointer!, valueSize!);
   if (key === undefined || value === undefined) return outOfMemory(type!);
   const name = text(key).toLowerCase();
-  if (type === mapRequestHeaders && context.kind === "stream") {
-    context.headers = [...context.headers.filter(([other]) => other !== name), [name, text(value)]];
-  }
+  const stream = openStream(scope, type!);
+  if (stream === undefined) return failed(WasmResult.BadArgument, type!, name, text(value));
+  stream.headers = [...stream.headers.filter(([other]) => other !== name), [name, text(value)]];
   return { args: [type!, name, text(value)], result: WasmResult.Ok };
 };
 
-const removeHeader: Call = ({ memory, context }, [type, keyPointer, keySize]) => {
+const removeHeader: Call = (scope, [type, keyPointer, keySize]) => {
   if (type! > mapMaximum) return failed(WasmResult.BadArgument, type!);
-  const key = memory.read(keyPointer!, keySize!);
+  const key = scope.memory.read(keyPointer!, keySize!);
   if (key === undefined) return outOfMemory(type!);
   const name = text(key).toLowerCase();
-  if (type === mapRequestHeaders && context.kind === "stream") {
-    context.headers = context.headers.filter(([other]) => other !== name);
-  }
+  const stream = openStream(scope, type!);
+  if (stream === undefined) return failed(WasmResult.BadArgument, type!, name);
+  stream.headers = stream.headers.filter(([other]) => other !== name);
   return { args: [type!, name], result: WasmResult.Ok };
 };
 
-const sendLocalResponse: Call = ({ memory, context }, args) => {
+const sendLocalResponse: Call = ({ memory, context, release }, args) => {
   const [status, detailsPointer, detailsSize, bodyPointer, bodySize, headersPointer, headersSize, grpc] = args;
   const details = memory.read(detailsPointer!, detailsSize!);
   const body = memory.read(bodyPointer!, bodySize!);
@@ -132,6 +164,7 @@ const sendLocalResponse: Call = ({ memory, context }, args) => {
   if (context.kind === "stream") {
     const reply = { status: status!, details: text(details), body: text(body), headers, grpcStatus };
     context.localResponse ??= localResponse(context.headers, reply);
+    release(context);
   }
   const shown = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
   return { args: [status!, text(details), text(body), shown, grpcStatus], result: WasmResult.Ok };
@@ -157,6 +190,56 @@ const defineMetric: Call = ({ memory, metrics }, [type, namePointer, nameSize, i
 const incrementMetric: Call = ({ metrics }, [id], offset) => {
   const result = metrics.increment(id!, offset);
   return { args: [metrics.name(id!) ?? id!, offset], result };
+};
+
+const recordMetric: Call = ({ metrics }, [id], value) => {
+  const recorded = BigInt.asUintN(64, value);
+  return { args: [metrics.name(id!) ?? id!, recorded], result: metrics.record(id!, recorded) };
+};
+
+const setTickPeriod: Call = (scope, [milliseconds]) => {
+  scope.setTickPeriod(rootOf(scope.context), milliseconds!);
+  return { args: [milliseconds!], result: WasmResult.Ok };
+};
+
+const setEffectiveContext: Call = (scope, [id]) => {
+  const known = scope.setEffectiveContext(id!);
+  return { args: [id!], result: known ? WasmResult.Ok : WasmResult.BadArgument };
+};
+
+/** Where there is no request to let go on, as in a root context, nothing happens, and that is Ok. */
+const continueStream: Call = ({ context, release }, [type]) => {
+  if (type! > streamUpstream) return failed(WasmResult.BadArgument, type!);
+  if (type === streamUpstream) return failed(WasmResult.Unimplemented, type!);
+  if (type === streamRequest && context.kind === "stream") {
+    context.headersOpen = false;
+    release(context);
+  }
+  return { args: [type!], result: WasmResult.Ok };
+};
+
+const callHeaders = [":path", ":method", ":authority"];
+
+const httpCall: Call = (scope, args) => {
+  const { memory } = scope;
+  const [clusterPointer, clusterSize, headersPointer, headersSize, bodyPointer, bodySize] = args;
+  const [trailersPointer, trailersSize, timeoutMs, tokenAt] = args.slice(6);
+  const clusterBytes = memory.read(clusterPointer!, clusterSize!);
+  const body = memory.read(bodyPointer!, bodySize!);
+  const pairs = memory.read(headersPointer!, headersSize!);
+  const trailers = memory.read(trailersPointer!, trailersSize!);
+  if (!clusterBytes || !body || !pairs || !trailers) return outOfMemory();
+  const cluster = text(clusterBytes);
+  const headers = unmarshalPairs(pairs).map(([name, value]): Pair => [name.toLowerCase(), value]);
+  const shown = [cluster, headers.map(([name, value]) => `${name}: ${value}`).join("\n"), text(body), timeoutMs!];
+  if (!memory.writeWord(tokenAt!, 0)) return outOfMemory(...shown);
+  // The call takes the timeout for a signed number.
+  const complete = callHeaders.every((wanted) => headers.some(([name]) => name === wanted));
+  if ((timeoutMs! | 0) < 0 || !complete) return failed(WasmResult.BadArgument, ...shown);
+  const token = scope.callOut({ root: rootOf(scope.context), cluster, headers, body, timeoutMs: timeoutMs! });
+  if (token === undefined) return failed(WasmResult.BadArgument, ...shown);
+  memory.writeWord(tokenAt!, token);
+  return { args: shown, result: WasmResult.Ok, value: String(token) };
 };
 
 const getSharedData: Call = (scope, [keyPointer, keySize, pointerAt, sizeAt, casAt]) => {
@@ -212,6 +295,11 @@ export const hostCalls: Readonly<Record<string, Call>> = {
   get_current_time_nanoseconds: getCurrentTime,
   define_metric: defineMetric,
   increment_metric: incrementMetric,
+  record_metric: recordMetric,
+  set_tick_period_milliseconds: setTickPeriod,
+  set_effective_context: setEffectiveContext,
+  continue_stream: continueStream,
+  http_call: httpCall,
   get_shared_data: getSharedData,
   set_shared_data: setSharedData,
   call_foreign_function: callForeignFunction,

@@ -22,6 +22,10 @@ export interface StreamContext {
   /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */
   readonly filterState: Map<string, string>;
   localResponse?: LocalResponse;
+  /** The module may still read and change the headers: until the request goes on. */
+  headersOpen: boolean;
+  /** The module holds the request back; it goes on, or is answered, by a later callback. */
+  paused: boolean;
 }
 
 /** The context of calls that belong to no plugin, `_initialize` and `malloc` among them. */
@@ -41,6 +45,26 @@ export interface HostCall {
   result: WasmResult;
   /** What the call handed to the module, as text, where it did. */
   value?: string;
+}
+
+/** A call of `proxy_http_call` that waits for its answer. */
+export interface Callout {
+  /** What tells it from the others. */
+  readonly token: number;
+  /** The root context that made it, and is told the answer. */
+  readonly root: number;
+  readonly cluster: string;
+  /** Pseudo-headers among them. */
+  readonly headers: readonly Pair[];
+  readonly body: Uint8Array;
+  /** 0 stands for none. */
+  readonly timeoutMs: number;
+}
+
+/** A callout's answer, as the module reads it while it is told of it. */
+export interface CalloutResponse {
+  readonly headers: readonly Pair[];
+  readonly body: Uint8Array;
 }
 
 /** A line of `proxy_log`. */

@@ -1,4 +1,7 @@
-/** Metrics of one VM, as Envoy's Context::defineMetric and incrementMetric keep them. */
+/**
+ * Metrics of one VM, as Envoy's Context::defineMetric, incrementMetric and recordMetric keep them. Ids are the VM's own, values
+ * belong to the whole process: workers given the same values count together.
+ */
 import { metricCounter, metricGauge, metricHistogram, WasmResult } from "./abi.ts";
 
 const typeMask = 3;
@@ -6,8 +9,13 @@ const idIncrement = 4;
 
 export class Metrics {
   readonly #names = new Map<number, string>();
-  readonly #values = new Map<string, bigint>();
+  readonly #values: Map<string, bigint>;
   readonly #nextIds = [metricCounter, metricGauge, metricHistogram];
+
+  /** @param values the values by name, to share with other workers */
+  constructor(values = new Map<string, bigint>()) {
+    this.#values = values;
+  }
 
   /** A new id for a metric; the same name gives another id of the same metric. */
   define(type: number, name: string): { status: WasmResult; id: number } {
@@ -28,6 +36,15 @@ export class Metrics {
     if (name === undefined) return WasmResult.NotFound;
     if (type === metricCounter && offset <= 0n) return WasmResult.BadArgument;
     this.#values.set(name, this.#values.get(name)! + offset);
+    return WasmResult.Ok;
+  }
+
+  /** Sets a gauge, adds to a counter; of a histogram this host keeps the last value only. */
+  record(id: number, value: bigint): WasmResult {
+    const name = this.#names.get(id);
+    if (name === undefined) return WasmResult.NotFound;
+    const before = (id & typeMask) === metricCounter ? this.#values.get(name)! : 0n;
+    this.#values.set(name, before + BigInt.asUintN(64, value));
     return WasmResult.Ok;
   }
 

@@ -2,13 +2,15 @@
  * One Wasm VM with the plugins that run in it, as Envoy keeps it: a worker is one PluginHost, several hosts with one
  * SharedData are the workers of one proxy. Everything a test wants to see of a request is in its Outcome.
  */
-import { abiVersionExport, HostCrash, HostTrap, LoadError, type WasmResult } from "./abi.ts";
+import { abiVersionExport, continuingActions, HostCrash, HostTrap, LoadError, type WasmResult } from "./abi.ts";
+import { type CalloutAnswer, Callouts, calloutResponse } from "./callout.ts";
 import { type CallScope, hostCalls } from "./calls.ts";
 import {
+  type Callout,
+  type CalloutResponse,
   type Context,
   type HostCall,
   type LogLine,
-  type PropertyValue,
   type RootContext,
   type StreamContext,
   serializeProperty,
@@ -16,62 +18,24 @@ import {
 import { type Fault, FaultCounter } from "./faults.ts";
 import { GuestMemory } from "./memory.ts";
 import { Metrics } from "./metrics.ts";
-import type { Pair } from "./pairs.ts";
-import type { LocalResponse } from "./reply.ts";
+import type { HostRequest, OpenStream, Outcome, StartOutcome, Turn } from "./outcome.ts";
 import { SharedData } from "./shared.ts";
 import { type ForeignFunction, verifySignature } from "./signature.ts";
+
+export type { HostRequest, Outcome, StartOutcome, Turn } from "./outcome.ts";
 
 export interface HostOptions {
   /** The store to share with other workers. Default: one of its own. */
   sharedData?: SharedData;
+  /** Metrics by name, to share with other workers. Default: of its own. */
+  metricValues?: Map<string, bigint>;
   /** Nanoseconds since 1970. Default: the machine's clock. */
   clock?: () => bigint;
-  /** Default: `verify_signature`, as in Envoy 1.30 and later. */
+  /** Clusters that `proxy_http_call` may name. Default: none. */
+  clusters?: readonly string[];
+  /** Default: `verify_signature`, as in Envoy 1.30 and later. An empty map stands for a host without it. */
   foreignFunctions?: ReadonlyMap<string, ForeignFunction>;
   faults?: readonly Fault[];
-}
-
-/** A request as the filter meets it. */
-export interface HostRequest {
-  /** Pseudo-headers among them, names in lower case, values with one character a byte. */
-  headers: readonly Pair[];
-  /** Attributes by dotted path, such as `connection.uri_san_peer_certificate`. */
-  properties?: Readonly<Record<string, PropertyValue>>;
-  /** Whether a body follows. Default: none does. */
-  hasBody?: boolean;
-  /** Leaves the stream open after the headers; `deleteContext` ends it. Default: it ends at once. */
-  keepOpen?: boolean;
-}
-
-/** What became of a request. */
-export interface Outcome {
-  /** The stream's context id. */
-  context: number;
-  /** `continue`: the request goes on to the upstream. */
-  action: "continue" | "pause";
-  /** What the client is answered with in place of the upstream's response. */
-  localResponse?: LocalResponse;
-  /** The request's headers as the upstream would get them. */
-  headers: readonly Pair[];
-  /** Properties the module set. */
-  filterState: ReadonlyMap<string, string>;
-  /** Host calls from the stream's creation to its end, in order. */
-  calls: readonly HostCall[];
-  /** The call into the module ended in a trap; the VM is failed from here on. */
-  trapped: boolean;
-  error?: Error;
-}
-
-/** What became of a configuration. */
-export interface StartOutcome {
-  /** False: the proxy refuses the configuration. */
-  ok: boolean;
-  rootContext: number;
-  calls: readonly HostCall[];
-  /** Lines logged meanwhile. */
-  logs: readonly LogLine[];
-  trapped: boolean;
-  error?: Error;
 }
 
 type Export = (...args: number[]) => number | undefined;
@@ -85,12 +49,17 @@ const failedStreamDetails = "wasm_fail_stream";
 export class PluginHost {
   readonly #exports: WebAssembly.Exports;
   readonly #memory: GuestMemory;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   readonly #foreignFunctions: ReadonlyMap<string, ForeignFunction>;
   readonly #roots = new Map<number, RootContext>();
-  readonly #streams = new Map<number, StreamContext>();
+  readonly #streams = new Map<number, OpenStream>();
+  readonly #tickPeriods = new Map<number, number>();
+  readonly #callouts: Callouts;
+  readonly #released = new Set<StreamContext>();
   #nextContext = 1;
   #context: Context = { kind: "vm", id: 0 };
+  #effective: Context | undefined;
+  #response: CalloutResponse | undefined;
   #configuration: Uint8Array | undefined;
   #restricted = false;
   #calls: HostCall[] = [];
@@ -109,6 +78,8 @@ export class PluginHost {
 
   private constructor(module: WebAssembly.Module, options: HostOptions) {
     this.sharedData = options.sharedData ?? new SharedData();
+    this.#metrics = new Metrics(options.metricValues);
+    this.#callouts = new Callouts(options.clusters);
     this.#foreignFunctions = options.foreignFunctions ?? new Map([["verify_signature", verifySignature]]);
     this.faults = options.faults ?? [];
     this.clock = options.clock ?? (() => BigInt(Date.now()) * 1_000_000n);
@@ -166,53 +137,116 @@ export class PluginHost {
     const parent = this.#roots.get(root);
     if (parent === undefined) throw new Error(`there is no root context ${root}`);
     const properties = Object.entries(request.properties ?? {});
-    const stream: StreamContext = {
+    const context: StreamContext = {
       kind: "stream",
       id: this.#nextContext++,
       root: parent,
       headers: request.headers,
       properties: new Map(properties.map(([path, value]) => [path, serializeProperty(value)])),
       filterState: new Map(),
+      headersOpen: true,
+      paused: false,
     };
-    this.#streams.set(stream.id, stream);
+    const outcome: OpenStream["outcome"] = {
+      context: context.id,
+      action: "pause",
+      paused: false,
+      headers: context.headers,
+      filterState: context.filterState,
+      calls: [],
+      trapped: false,
+    };
+    const stream: OpenStream = { context, outcome, keepOpen: request.keepOpen === true };
+    this.#streams.set(context.id, stream);
     let returned = 1;
-    const { calls, error } = this.#enter(stream, () => {
-      this.#export("proxy_on_context_create")?.(stream.id, root);
+    const { error } = this.#enter(context, () => {
+      this.#export("proxy_on_context_create")?.(context.id, root);
       const endOfStream = request.hasBody === true ? 0 : 1;
-      returned = this.#export("proxy_on_request_headers")?.(stream.id, request.headers.length, endOfStream) ?? 0;
+      returned = this.#export("proxy_on_request_headers")?.(context.id, request.headers.length, endOfStream) ?? 0;
     });
     if (error) {
       // CHECK_FAIL_HTTP of src/context.cc: a plugin that fails closed answers 503 and stops.
       const reply = { status: 503, requestedStatus: 503, headers: [], body: "", details: failedStreamDetails };
-      stream.localResponse ??= reply;
+      context.localResponse ??= reply;
+      Object.assign(outcome, { trapped: true, error });
     }
-    const stopped = error !== undefined || returned !== 0 || stream.localResponse !== undefined;
-    const ending = request.keepOpen ? [] : this.deleteContext(stream.id);
-    return {
-      context: stream.id,
-      action: stopped ? "pause" : "continue",
-      ...(stream.localResponse && { localResponse: stream.localResponse }),
-      headers: stream.headers,
-      filterState: stream.filterState,
-      calls: [...calls, ...ending],
-      trapped: error !== undefined,
-      ...(error && { error }),
-    };
+    if (context.localResponse === undefined) {
+      context.headersOpen = !continuingActions.includes(returned);
+      context.paused = context.headersOpen;
+    }
+    this.#settle(stream);
+    return outcome;
   }
 
-  /** Ends a stream or a root context; gives the host calls made on the way. A trap is thrown. */
-  deleteContext(id: number): readonly HostCall[] {
-    const context = this.#streams.get(id) ?? this.#roots.get(id);
-    if (context === undefined || this.failed) return [];
-    const { calls, error } = this.#enter(context, () => {
-      this.#export("proxy_on_done")?.(id);
-      if (context.kind === "stream") this.#export("proxy_on_log")?.(id);
-      this.#export("proxy_on_delete")?.(id);
+  /** The callouts that wait for an answer, oldest first. */
+  get calls(): readonly Callout[] {
+    return this.#callouts.waiting();
+  }
+
+  /** Answers a callout. */
+  answer(token: number, answer: CalloutAnswer): Turn {
+    const { root } = this.#callouts.take(token);
+    const response = calloutResponse(answer);
+    return this.#turn(this.#roots.get(root)!, () => {
+      this.#response = response;
+      const sizes = [response?.headers.length ?? 0, response?.body.length ?? 0, 0];
+      try {
+        this.#export("proxy_on_http_call_response")?.(root, token, ...sizes);
+      } finally {
+        this.#response = undefined;
+      }
     });
+  }
+
+  /** Milliseconds between two ticks of a root context; 0 where it has asked for none. */
+  tickPeriodMs(root: number): number {
+    return this.#tickPeriods.get(root) ?? 0;
+  }
+
+  /** Has the timer of a root context go off once; nothing happens where it has set none. The clock is the test's to advance. */
+  tick(root: number): Turn {
+    const context = this.#roots.get(root);
+    if (context === undefined) throw new Error(`there is no root context ${root}`);
+    return this.#turn(context, () => {
+      if (this.tickPeriodMs(root) > 0) this.#export("proxy_on_tick")?.(root);
+    });
+  }
+
+  /** Ends a stream, as a client does that goes away, or a root context; gives the host calls made on the way. A trap is thrown. */
+  deleteContext(id: number): readonly HostCall[] {
+    const stream = this.#streams.get(id);
+    const context = stream?.context ?? this.#roots.get(id);
+    if (context === undefined) return [];
+    if (stream !== undefined) stream.outcome.paused = false;
+    const { calls, error } = this.failed ? { calls: [] } : this.#enter(context, () => this.#endOf(context));
     this.#streams.delete(id);
     this.#roots.delete(id);
+    this.#tickPeriods.delete(id);
+    this.#callouts.cancel(id);
     if (error) throw error;
     return calls;
+  }
+
+  /** The callbacks at a context's end, in the order Envoy makes them. */
+  #endOf(context: RootContext | StreamContext): void {
+    if (context.kind === "stream") this.#export("proxy_on_log")?.(context.id);
+    this.#export("proxy_on_done")?.(context.id);
+    this.#export("proxy_on_delete")?.(context.id);
+  }
+
+  /** Brings a request's outcome up to date, and ends the stream where it is decided. */
+  #settle({ context, outcome, keepOpen }: OpenStream): void {
+    outcome.action = context.headersOpen || context.localResponse !== undefined ? "pause" : "continue";
+    outcome.paused = context.paused;
+    outcome.headers = context.headers;
+    if (context.localResponse !== undefined) outcome.localResponse = context.localResponse;
+    if (!context.paused && !keepOpen) this.deleteContext(context.id);
+  }
+
+  #turn(root: RootContext, run: () => void): Turn {
+    const firstLog = this.logs.length;
+    const { calls, error } = this.#enter(root, run);
+    return { calls, logs: this.logs.slice(firstLog), trapped: error !== undefined, ...(error && { error }) };
   }
 
   /** Metrics and their values by name. */
@@ -258,6 +292,7 @@ export class PluginHost {
     const calls: HostCall[] = [];
     if (this.failed) return { calls, error: new HostTrap("the VM has failed") };
     this.#context = context;
+    this.#effective = undefined;
     this.#calls = calls;
     this.#faultCounter = new FaultCounter(this.faults);
     try {
@@ -269,6 +304,19 @@ export class PluginHost {
       return { calls, error: error as Error };
     } finally {
       this.#context = { kind: "vm", id: 0 };
+      this.#effective = undefined;
+      this.#afterCall();
+    }
+  }
+
+  /** What a callback set in motion happens when it has returned (DeferAfterCallActions). */
+  #afterCall(): void {
+    const released = [...this.#released].filter(({ paused }) => paused);
+    this.#released.clear();
+    for (const context of released) {
+      context.paused = false;
+      const stream = this.#streams.get(context.id);
+      if (stream !== undefined) this.#settle(stream);
     }
   }
 
@@ -299,7 +347,7 @@ export class PluginHost {
     if (this.#restricted && !restrictedCalls.has(name)) throw new HostTrap(`restricted_callback: proxy_${name}`);
     const ordered = this.#faultCounter.next(name);
     if (ordered !== undefined) {
-      this.#calls.push({ name, args: [], result: ordered });
+      this.#record({ name, args: [], result: ordered });
       return ordered;
     }
     let offset = 0n;
@@ -309,20 +357,40 @@ export class PluginHost {
       return 0;
     });
     const recorded = hostCalls[name]!(this.#scope(), numbers, offset);
-    this.#calls.push({ name, ...recorded });
+    this.#record({ name, ...recorded });
     return recorded.result;
+  }
+
+  /** Keeps a call for the callback under way, and for the stream it was made for. */
+  #record(call: HostCall): void {
+    this.#calls.push(call);
+    this.#streams.get((this.#effective ?? this.#context).id)?.outcome.calls.push(call);
+  }
+
+  /** The context of that number, the VM's own for 0. */
+  #contextOf(id: number): Context | undefined {
+    return id === 0 ? this.#context : (this.#streams.get(id)?.context ?? this.#roots.get(id));
   }
 
   #scope(): CallScope {
     return {
       memory: this.#memory,
-      context: this.#context,
+      context: this.#effective ?? this.#context,
       configuration: this.#configuration,
+      response: this.#response,
       sharedData: this.sharedData,
       metrics: this.#metrics,
       foreignFunctions: this.#foreignFunctions,
       now: this.clock,
       log: (line) => this.logs.push(line),
+      setEffectiveContext: (id) => {
+        const context = this.#contextOf(id);
+        if (context !== undefined) this.#effective = context;
+        return context !== undefined;
+      },
+      setTickPeriod: (root, milliseconds) => this.#tickPeriods.set(root, milliseconds),
+      callOut: (callout) => this.#callouts.make(callout),
+      release: (stream) => this.#released.add(stream),
     };
   }
 }

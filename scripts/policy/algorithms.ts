@@ -1,10 +1,12 @@
-/** The engine's signature algorithms (RFC 7518 §3.1) as tools need them: one table for issuers, key sets and test keys. */
+/** The engine's signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1) as tools need them: one table for issuers, key sets and test keys. */
 import {
   algorithm_count,
+  algorithm_eddsa,
   algorithm_es256,
   algorithm_es384,
   algorithm_es512,
   algorithmName,
+  svid_algorithms,
 } from "../../assembly/token/algorithms.ts";
 
 /** `alg` values an issuer may name; an algorithm's place is its number in the engine. */
@@ -19,7 +21,7 @@ export const curves: Readonly<Record<string, { algorithm: number; coordinateByte
   "P-521": { algorithm: algorithm_es512, coordinateBytes: 66 },
 };
 
-/** The curve of an algorithm's keys; undefined for those of RSA. */
+/** The curve of an algorithm's EC keys; undefined for other algorithms. */
 export function curveOf(algorithm: number): string | undefined {
   return Object.keys(curves).find((name) => curves[name]!.algorithm === algorithm);
 }
@@ -27,7 +29,12 @@ export function curveOf(algorithm: number): string | undefined {
 /** The numbers of the algorithms an RSA key fits. */
 export const rsa_algorithms: readonly number[] = algorithm_names
   .map((_, number) => number)
-  .filter((number) => curveOf(number) === undefined);
+  .filter((number) => curveOf(number) === undefined && number !== algorithm_eddsa);
+
+/** The `alg` values a JWT-SVID may have. */
+export const svid_algorithm_names: readonly string[] = algorithm_names.filter(
+  (_, number) => ((svid_algorithms >> number) & 1) === 1,
+);
 
 /** The number of an `alg` value; undefined for one that the engine does not know. */
 export function algorithmNumber(name: string): number | undefined {

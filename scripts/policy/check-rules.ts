@@ -58,7 +58,7 @@ function checkRule(context: Context, draft: DraftRule): Rule | undefined {
   const lacksEndpoints = endpoints.length < part.endpoints.value.length;
   const condition = checkCondition(context, draft, { endpoints, lacksEndpoints });
   if (name === undefined || draft.callers === undefined) return undefined;
-  if (part.action === "allow") warnAboutRule(context, draft, { name, callers, endpoints, condition });
+  if (part.action === "allow") warnAboutRule(context, draft, { name, callers, endpoints, issuers, condition });
   return {
     name,
     file: reporter.source.file,
@@ -231,7 +231,13 @@ function placeWithin(source: string, at: number, value: string, offset: number):
 function warnAboutRule(
   context: Context,
   draft: DraftRule,
-  { name, callers, endpoints, condition }: Pick<Rule, "name" | "callers" | "endpoints" | "condition">,
+  {
+    name,
+    callers,
+    endpoints,
+    issuers,
+    condition,
+  }: Pick<Rule, "name" | "callers" | "endpoints" | "issuers" | "condition">,
 ): void {
   const { reporter } = context;
   const at = draft.name!.at;
@@ -241,6 +247,11 @@ function warnAboutRule(
     reporter.warn("any_rule", at, `\`${name}\` admits every caller of every trusted domain; name those that need it`);
   }
   if (draft.token !== undefined) {
+    const isBound = issuers.every((issuer) => context.issuers.get(issuer)?.bind === "caller");
+    if (isBound && issuers.length > 0 && callers.every(({ kind }) => kind === "anonymous")) {
+      const message = `\`${name}\` is for callers without an identity, but its token is bound to one (\`bind: caller\`), so that no such request can pass; name callers, or another issuer`;
+      reporter.warn("binding_never", draft.token.at, message);
+    }
     // A condition on claims says what the token must be for, too.
     if (draft.scopes === undefined && condition?.usesClaims !== true) {
       reporter.warn(

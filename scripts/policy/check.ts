@@ -4,8 +4,11 @@
  */
 import { limit_burst, policy_issuers } from "../../assembly/limits.ts";
 import { checkForwarders, checkForwards } from "./check-forward.ts";
+import { checkIdentity, warnSharedPlace } from "./check-identity.ts";
 import { checkIssuer } from "./check-issuer.ts";
+import { KeySources } from "./check-keys.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
+import { Places } from "./check-places.ts";
 import { checkRules } from "./check-rules.ts";
 import type { Reporter } from "./diagnostic.ts";
 import { warnCovered } from "./meaning/coverage.ts";
@@ -24,11 +27,16 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
     reporter.error("bound", issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
   const context: Context = { reporter, trustDomains, issuers: new Map(), callerSets: new Map(), limits: new Map() };
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
-  for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer));
+  const sources = new KeySources(reporter);
+  const places = new Places(reporter);
+  for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer, sources, places));
+  const identity = checkIdentity(context, policy.trust, sources, places, issuers.length);
+  warnSharedPlace(context, identity, new Map(issuers.map(({ name }) => [name.value, name.at])));
   checkParts(context, draft);
   const rules = checkRules(context, files);
   const used = usedNames(draft);
   const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0);
+  places.checkForwards(forwards);
   warnUnused(draft, used);
   // Where something is wrong, what covers what is not known.
   if (reporter.findings.errors.length === 0) {
@@ -44,6 +52,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
     name: policy.name?.value ?? "",
     mode: policy.mode?.value ?? "enforce",
     trustDomains: [...trustDomains],
+    ...identity,
     forwarders,
     forwards,
     issuers: known(context.issuers.values()),

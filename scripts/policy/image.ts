@@ -1,15 +1,14 @@
 /** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
 import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
-import { algorithmMask } from "./algorithms.ts";
 import { BoundError, checkBounds } from "./bounds.ts";
 import { Words } from "./bytes.ts";
 import { compileIndex, type Index } from "./compile.ts";
 import { hash32 } from "./hash.ts";
-import type { Limit, Policy } from "./model.ts";
+import type { Identity, Limit, Policy } from "./model.ts";
 import { byName, compare, numbersOf, sorted } from "./order.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "./rate.ts";
-import { Sections } from "./sections.ts";
+import { TokenSections } from "./sections-tokens.ts";
 import type { CallerPattern } from "./spiffe.ts";
 import type { ForwardValue } from "./values.ts";
 
@@ -26,6 +25,12 @@ const forward_kinds: Record<ForwardValue["kind"], number> = {
   claim: layout.forward_claim,
 };
 
+const identities: Record<Identity, number> = {
+  mtls: layout.identity_mtls,
+  "jwt-svid": layout.identity_jwt_svid,
+  either: layout.identity_either,
+};
+
 /**
  * Writes the image of a policy: the same bytes for policies that differ only in the order things are named in.
  * @throws BoundError where the policy as a whole passes a bound of assembly/limits.ts
@@ -40,7 +45,7 @@ export function writeImage(policy: Policy): Uint8Array {
   return bytes;
 }
 
-class ImageWriter extends Sections {
+class ImageWriter extends TokenSections {
   private readonly policy: Policy;
   private readonly index: Index;
 
@@ -56,7 +61,7 @@ class ImageWriter extends Sections {
     this.writeHosts();
     const numbers = this.writeTries();
     this.writeRoots(numbers);
-    this.writeIssuers();
+    this.writeIssuers(this.policy);
     this.writeLimits();
     this.writeRules();
     this.writeForwards();
@@ -64,7 +69,7 @@ class ImageWriter extends Sections {
   }
 
   private writePolicy(): void {
-    const { name, mode, trustDomains, forwarders, rules } = this.policy;
+    const { name, mode, trustDomains, forwarders, identity, issuers, svids, rules } = this.policy;
     const to = layout.section_policy;
     let children = 0;
     let descendants = 0;
@@ -80,6 +85,7 @@ class ImageWriter extends Sections {
     this.textRun(to, this.index.methods);
     this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics));
     this.textRun(to, sorted(forwarders));
+    this.section(to).push(identities[identity], svids.length === 0 ? 0 : issuers.length, svids.length);
   }
 
   private writeCallers(): void {
@@ -161,24 +167,6 @@ class ImageWriter extends Sections {
       return hash32(0, key.bytes());
     });
     this.writeSlots(layout.section_root_slots, hashes);
-  }
-
-  private writeIssuers(): void {
-    const to = layout.section_issuers;
-    for (const issuer of byName(this.policy.issuers)) {
-      this.text(to, issuer.name);
-      this.text(to, issuer.issuer);
-      this.section(to).push(algorithmMask(issuer.algorithms), issuer.leewaySeconds, issuer.maxLifetimeSeconds);
-      this.textRun(to, sorted(issuer.audiences));
-      const first = this.count(layout.section_keys);
-      this.section(to).push(issuer.keys.length === 0 ? 0 : first, issuer.keys.length);
-      const keys = [...issuer.keys].sort((a, b) => compare(a.kid, b.kid) || Buffer.compare(a.spki, b.spki));
-      for (const { kid, algorithms, spki } of keys) {
-        this.text(layout.section_keys, kid);
-        this.section(layout.section_keys).push(algorithms);
-        this.string(layout.section_keys, this.strings.binary(spki));
-      }
-    }
   }
 
   private writeLimits(): void {

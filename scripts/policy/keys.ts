@@ -3,18 +3,21 @@
  * that carries a secret is refused, since what is built from it is handed around.
  */
 import { createPublicKey } from "node:crypto";
-import { key_bytes } from "../../assembly/limits.ts";
+import { key_bytes, kid_bytes } from "../../assembly/limits.ts";
+import { algorithm_eddsa, svid_algorithms } from "../../assembly/token/algorithms.ts";
 import { algorithm_names, curves, rsa_algorithms } from "./algorithms.ts";
 import type { Reporter } from "./diagnostic.ts";
-import type { PolicyKey } from "./model.ts";
+import { policyKey } from "./key.ts";
+import type { KeyUse, PolicyKey } from "./model.ts";
 import { type Field, parseYaml, Reader, type Slot } from "./yaml.ts";
 
-/** A longer key ID is no ID. */
-export const kid_bytes = 256;
 const rsa_least_bits = 2048;
 const rsa_most_bits = 8192;
 /** BoringSSL, which verifies in Envoy, takes no larger public exponents. */
 const exponent_most_bytes = 4;
+/** The one curve of octet key pairs whose signatures are verified (RFC 8037 §2), and the bytes of its keys. */
+const okp_curve = "Ed25519";
+const okp_bytes = 32;
 /** RFC 7518 §6.2.2 and §6.3.2: members of private keys. */
 const private_members = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
@@ -63,8 +66,11 @@ class Jwk {
   }
 }
 
-/** Reads a JWKS; undefined, and reported, when it is not one. Errors of single keys are reported too. */
-export function parseKeySet(reporter: Reporter): PolicyKey[] | undefined {
+/**
+ * Reads a JWKS; undefined, and reported, when it is not one. Errors of single keys are reported too.
+ * @param use which keys count; `jwt-svid` for those of a SPIFFE bundle, where all others are somebody else's business
+ */
+export function parseKeySet(reporter: Reporter, use: KeyUse = "sig"): PolicyKey[] | undefined {
   const { text } = reporter.source;
   try {
     JSON.parse(text);
@@ -92,23 +98,28 @@ export function parseKeySet(reporter: Reporter): PolicyKey[] | undefined {
     return undefined;
   }
   const keys: PolicyKey[] = [];
-  const places = new Map<string, number>();
+  /** The algorithms that keys of an ID fit, so far. */
+  const taken = new Map<string, number>();
   for (const item of reader.items(list, "`keys`") ?? []) {
     const fields = reader.entries(item, "a key");
     if (fields === undefined) continue;
     const jwk = new Jwk(reader, fields, reader.at(item));
-    const key = parseKey(jwk);
+    const key = parseKey(jwk, use);
     if (key === undefined) continue;
-    if (key.kid !== "" && places.has(key.kid)) {
-      jwk.fail("kid", `two keys have the ID \`${key.kid}\`; which one verifies a token must be certain`, "duplicate");
+    const others = taken.get(key.kid) ?? 0;
+    // RFC 7517 §4.5: keys of different types may share an ID.
+    if (key.kid !== "" && (others & key.algorithms) !== 0) {
+      const shared = namesOf(others & key.algorithms).join(", ");
+      const message = `two keys with the ID \`${key.kid}\` fit ${shared}; which one verifies a token must be certain`;
+      jwk.fail("kid", message, "duplicate");
     }
-    places.set(key.kid, jwk.at);
+    taken.set(key.kid, others | key.algorithms);
     keys.push(key);
   }
   return keys;
 }
 
-function parseKey(jwk: Jwk): PolicyKey | undefined {
+function parseKey(jwk: Jwk, use: KeyUse): PolicyKey | undefined {
   const kty = jwk.text("kty");
   if (kty === undefined) return jwk.slot("kty") === undefined ? jwk.fail("kty", "a key needs `kty`") : undefined;
   if (kty === "oct" || jwk.slot("k") !== undefined) {
@@ -127,21 +138,31 @@ function parseKey(jwk: Jwk): PolicyKey | undefined {
       );
     }
   }
+  if (use === "jwt-svid" && jwk.text("use") !== "jwt-svid") return undefined;
   const kid = jwk.slot("kid") === undefined ? "" : jwk.text("kid");
   if (kid === undefined) return undefined;
   if (jwk.slot("kid") !== undefined && kid === "")
     return jwk.fail("kid", "`kid` is empty; leave it out, or name the key");
   if (Buffer.byteLength(kid) > kid_bytes) return jwk.fail("kid", `\`kid\` has at most ${kid_bytes} bytes`, "bound");
-  if (!isForSignatures(jwk)) return undefined;
-  const fitting = kty === "RSA" ? checkRsa(jwk) : kty === "EC" ? checkEc(jwk) : undefined;
-  if (fitting === undefined) {
-    if (kty === "RSA" || kty === "EC") return undefined;
-    return jwk.leaveOut("kty", `keys of type \`${kty}\` are not supported in this version`);
-  }
+  if (use === "jwt-svid" && kid === "")
+    return jwk.fail("kid", "a key for JWT-SVIDs needs `kid` (SPIFFE JWT-SVID §6.1): a JWT-SVID names its key");
+  if (!isForSignatures(jwk, use)) return undefined;
+  const type = Object.hasOwn(types, kty) ? types[kty] : undefined;
+  if (type === undefined)
+    return jwk.leaveOut("kty", `keys of type \`${kty}\` are not known; known: ${Object.keys(types).join(", ")}`);
+  const fitting = type.check(jwk);
+  if (fitting === undefined) return undefined;
   const algorithms = narrowToAlg(jwk, fitting);
   if (algorithms === undefined) return undefined;
-  const spki = exportSpki(jwk, kty);
-  return spki === undefined ? undefined : { kid, algorithms: maskOf(algorithms), spki };
+  const mask = maskOf(algorithms);
+  if (use === "jwt-svid" && (mask & svid_algorithms) === 0)
+    return jwk.leaveOut("kty", `JWT-SVIDs are not signed with ${namesOf(mask).join(", ")} (SPIFFE JWT-SVID §2.1)`);
+  return exportKey(jwk, kty, kid, mask);
+}
+
+/** `alg` values of a mask. */
+function namesOf(mask: number): string[] {
+  return algorithm_names.filter((_, number) => ((mask >> number) & 1) === 1);
 }
 
 function maskOf(algorithms: readonly number[]): number {
@@ -149,10 +170,10 @@ function maskOf(algorithms: readonly number[]): number {
 }
 
 /** RFC 7517 §4.2 and §4.3: what the key is for. */
-function isForSignatures(jwk: Jwk): boolean {
+function isForSignatures(jwk: Jwk, wanted: KeyUse): boolean {
   const use = jwk.slot("use") === undefined ? "sig" : jwk.text("use");
-  if (use !== "sig") {
-    if (use !== undefined) jwk.leaveOut("use", `its \`use\` is \`${use}\`, not \`sig\``);
+  if (use !== wanted) {
+    if (use !== undefined) jwk.leaveOut("use", `its \`use\` is \`${use}\`, not \`${wanted}\``);
     return false;
   }
   const operations = jwk.slot("key_ops");
@@ -225,17 +246,41 @@ function checkEc(jwk: Jwk): number[] | undefined {
   return [curve.algorithm];
 }
 
+function checkOkp(jwk: Jwk): number[] | undefined {
+  const name = jwk.text("crv");
+  if (name === undefined) return jwk.fail("crv", "an OKP key needs `crv`");
+  if (name !== okp_curve)
+    return jwk.leaveOut("crv", `the curve \`${name}\` is not supported; of OKP keys only \`${okp_curve}\` is`);
+  if (jwk.bytes("x")?.length !== okp_bytes)
+    return jwk.fail("x", `\`x\` of an ${okp_curve} key has ${okp_bytes} bytes in base64url without padding`);
+  return [algorithm_eddsa];
+}
+
+/** What is known of a type of keys. */
+interface KeyType {
+  /** The members that make the key. */
+  members: readonly string[];
+  /** The algorithms it fits; undefined, and reported, where it is none. */
+  check(jwk: Jwk): readonly number[] | undefined;
+  /** What is wrong where its members make no key. */
+  fault: string;
+}
+
+const types: Readonly<Record<string, KeyType>> = {
+  RSA: { members: ["n", "e"], check: checkRsa, fault: "the members make no RSA key" },
+  EC: { members: ["crv", "x", "y"], check: checkEc, fault: "the point (`x`, `y`) is not on the curve" },
+  OKP: { members: ["crv", "x"], check: checkOkp, fault: `\`x\` is no ${okp_curve} key` },
+};
+
 /** Only what makes the key goes in; node:crypto refuses points that are not on the curve. */
-function exportSpki(jwk: Jwk, kty: string): Uint8Array | undefined {
-  const members = kty === "RSA" ? ["n", "e"] : ["crv", "x", "y"];
+function exportKey(jwk: Jwk, kty: string, kid: string, algorithms: number): PolicyKey | undefined {
+  const { members, fault } = types[kty]!;
   const key = { kty, ...Object.fromEntries(members.map((name) => [name, jwk.text(name)])) };
-  let spki: Uint8Array;
+  let made: PolicyKey;
   try {
-    spki = createPublicKey({ key, format: "jwk" }).export({ type: "spki", format: "der" });
+    made = policyKey(createPublicKey({ key, format: "jwk" }), kid, algorithms);
   } catch {
-    return jwk.fail("kty", kty === "EC" ? "the point (`x`, `y`) is not on the curve" : "the members make no RSA key");
+    return jwk.fail("kty", fault);
   }
-  return spki.length > key_bytes
-    ? jwk.fail("kty", `a key takes at most ${key_bytes} bytes`, "bound")
-    : new Uint8Array(spki);
+  return made.spki.length > key_bytes ? jwk.fail("kty", `a key takes at most ${key_bytes} bytes`, "bound") : made;
 }

@@ -34,6 +34,71 @@ const endpoint = text({
   pattern: /^(grpc [A-Za-z_][A-Za-z0-9_.]*\/([A-Za-z_][A-Za-z0-9_]*|\*)|(\*|[A-Za-z0-9_|-]+) \/[^\s?#]*)$/u,
 });
 
+/** Where keys come from. */
+export const keys_shape = mapping({
+  file: optional(text(), "A JWKS file of public keys, found from this file's folder, and embedded.", {
+    examples: ["keys/corp.jwks.json"],
+  }),
+  url: optional(
+    text({ pattern: forms.url }),
+    "Where a JWKS is fetched from while Envoy runs. With `file`, the file serves until the first answer.",
+    { examples: ["https://idp.example.org/jwks.json"] },
+  ),
+  cluster: optional(text({ pattern: forms.cluster }), "The Envoy cluster that leads to the host of `url`.", {
+    examples: ["idp"],
+  }),
+  refresh: optional(duration("5m"), "How often it is fetched.", { default: "5m", examples: ["5m"] }),
+});
+const keys_help = "Where the public keys are: in a JWKS file, behind a URL, or both.";
+const keys_examples = [
+  { file: "keys/corp.jwks.json" },
+  { url: "https://idp.example.org/jwks.json", cluster: "idp", refresh: "5m", file: "keys/corp.jwks.json" },
+];
+
+/** Where tokens stand in a request. */
+export const places_shape = list(
+  mapping({
+    header: optional(text({ pattern: forms.field }), "Name of a header.", { examples: ["authorization"] }),
+    prefix: optional(
+      text({ pattern: forms.prefix }),
+      "What stands before the token in the header: by default `Bearer ` in `authorization`, nothing in others.",
+      { examples: ["Bearer "] },
+    ),
+    cookie: optional(text({ pattern: forms.field }), "Name of a cookie.", { examples: ["session"] }),
+    query: optional(text({ pattern: forms.parameter }), "Name of a query parameter.", { examples: ["access_token"] }),
+  }),
+  { item: "a place", empty: "; name a place, or leave it out for `authorization`" },
+);
+const default_places = [{ header: "authorization", prefix: "Bearer " }];
+const leeway = optional(duration("30s"), "Clock skew that is tolerated, at most `5m`.", {
+  default: "60s",
+  examples: ["30s"],
+});
+const forward_token = optional(
+  boolean,
+  "Whether the upstream sees the token. `false`: it is taken out of the request, wherever it stands.",
+  { default: true },
+);
+
+const jwt_svid = mapping({
+  audiences: required(
+    list(text(), { empty: ": a JWT-SVID made for another service would do; name yours" }),
+    "One of them must be in the JWT-SVID's `aud`.",
+    { examples: [["order-api"]], asIn: "audiences: [order-api]" },
+  ),
+  bundles: required(
+    named("bundle", keys_shape, /^[a-z0-9._-]+$/u),
+    "For each trust domain its bundle: a JWKS, of which the keys with `use: jwt-svid` count.",
+    {
+      examples: [{ "example.org": { file: "bundles/example.org.json" } }],
+      asIn: "bundles: { example.org: { file: bundles/example.org.json } }",
+    },
+  ),
+  from: optional(places_shape, "Where the JWT-SVID stands in a request.", { default: default_places }),
+  leeway,
+  forwardToken: forward_token,
+});
+
 const trust = mapping({
   domains: required(
     list(text({ pattern: /^[a-z0-9._-]+$/u }), { empty: ", so that no caller could be trusted; name a trust domain" }),
@@ -41,12 +106,13 @@ const trust = mapping({
     { examples: [["example.org"]], asIn: "domains: [example.org]" },
   ),
   identity: optional(
-    word(["mtls"], ["jwt-svid", "either"]),
-    "What says who the caller is. `mtls`: its client certificate.",
+    word(["mtls", "jwt-svid", "either"]),
+    "What says who the caller is. `mtls`: its client certificate; `jwt-svid`: the JWT-SVID it sends; `either`: the certificate and, where the connection has none, the JWT-SVID.",
     {
       default: "mtls",
     },
   ),
+  jwtSvid: optional(jwt_svid, "Which JWT-SVIDs are believed; needed with `identity: jwt-svid` and `either`."),
   forwarders: optional(
     list(text({ pattern: /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/u }), {
       empty: "; name a gateway, or leave it out",
@@ -55,23 +121,6 @@ const trust = mapping({
     { examples: [["spiffe://example.org/edge"]] },
   ),
 });
-
-const from = only(
-  list(
-    mapping({
-      header: optional(
-        text({ pattern: /^[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn]$/u }),
-        "Name of the header.",
-      ),
-      prefix: optional(text({ words: ["Bearer "] }), "What stands before the token."),
-    }),
-  ),
-  { minItems: 1, maxItems: 1 },
-  ({ value: [first, ...others] }) =>
-    others.length === 0 && first?.header?.value.toLowerCase() === "authorization" && first.prefix?.value === "Bearer "
-      ? undefined
-      : '`from` other than `[{ header: authorization, prefix: "Bearer " }]`',
-);
 
 const issuer = mapping({
   issuer: required(text(), "Compared exactly with the token's `iss`.", { examples: ["https://issuer.example.org"] }),
@@ -85,23 +134,11 @@ const issuer = mapping({
     "Signature algorithms (`alg`) that are accepted.",
     { examples: [["RS256", "ES256"]] },
   ),
-  keys: required(
-    mapping({
-      file: required(text(), "A JWKS file of public keys, found from this file's folder, and embedded.", {
-        examples: ["keys/corp.jwks.json"],
-        asIn: "keys: { file: keys/corp.jwks.json }",
-      }),
-      url: later("keys fetched while running", "file"),
-      cluster: later("keys fetched while running"),
-      refresh: later("keys fetched while running"),
-    }),
-    "Where the issuer's public keys are.",
-    { examples: [{ file: "keys/corp.jwks.json" }] },
-  ),
-  leeway: optional(duration("30s"), "Clock skew that is tolerated, at most `5m`.", {
-    default: "60s",
-    examples: ["30s"],
+  keys: required(keys_shape, keys_help, {
+    examples: keys_examples,
+    asIn: "keys: { file: keys/corp.jwks.json }",
   }),
+  leeway,
   maxLifetime: optional(
     duration("1h"),
     "Tokens issued for longer (`exp` − `iat`) are refused. Without it, for any time.",
@@ -109,11 +146,16 @@ const issuer = mapping({
       examples: ["1h"],
     },
   ),
-  from: optional(from, "Where the token stands in a request.", {
-    default: [{ header: "authorization", prefix: "Bearer " }],
+  from: optional(places_shape, "Where the token stands in a request.", {
+    default: default_places,
+    examples: [[{ header: "x-user-token" }, { cookie: "session" }]],
   }),
-  forwardToken: optional(boolean(false), "Whether the upstream sees the token.", { default: true }),
-  bind: optional(word(["none"], ["certificate", "caller"]), "What the token is bound to.", { default: "none" }),
+  forwardToken: forward_token,
+  bind: optional(
+    word(["none", "certificate", "caller"]),
+    "What the token is bound to. `certificate`: the digest of the caller's certificate is in `cnf.x5t#S256`; `caller`: `sub` is the caller's SPIFFE ID.",
+    { default: "none" },
+  ),
 });
 
 const caller_set = list(caller, { empty: "; name its callers, or remove it" });

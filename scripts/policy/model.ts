@@ -5,7 +5,7 @@
 import type { Condition } from "./condition/condition.ts";
 import type { Reporter } from "./diagnostic.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { part_shape, policy_shape } from "./language.ts";
+import type { keys_shape, part_shape, places_shape, policy_shape } from "./language.ts";
 import type { Read } from "./shape.ts";
 import type { CallerPattern } from "./spiffe.ts";
 import type { ForwardValue, HostPattern, Rate, Selector } from "./values.ts";
@@ -16,6 +16,10 @@ export interface Policy {
   name: string;
   mode: "enforce" | "shadow";
   trustDomains: string[];
+  /** What says who the caller is: its certificate, its JWT-SVID, or the certificate and, where there is none, the JWT-SVID. */
+  identity: Identity;
+  /** Whose JWT-SVIDs are believed: `name` and `issuer` are the trust domain; empty with `mtls`. No rule names them. */
+  svids: Issuer[];
   /** SPIFFE IDs of gateways whose `x-forwarded-client-cert` is believed. */
   forwarders: string[];
   /** Headers that are set on admitted requests, and removed from what comes from outside. */
@@ -26,6 +30,8 @@ export interface Policy {
   rules: Rule[];
 }
 
+export type Identity = "mtls" | "jwt-svid" | "either";
+
 /** Whose tokens are believed, and when. */
 export interface Issuer {
   name: string;
@@ -34,10 +40,48 @@ export interface Issuer {
   audiences: string[];
   /** `alg` values (RFC 7518 §3.1), at least one. */
   algorithms: string[];
-  keys: PolicyKey[];
+  keySet: KeySet;
   leewaySeconds: number;
   /** 0: unbounded. */
   maxLifetimeSeconds: number;
+  /** Where its tokens may stand in a request, at least one. */
+  places: Place[];
+  /** `false`: the token is taken away before the upstream sees it. */
+  forwardToken: boolean;
+  /** `certificate`: to the caller's certificate (`cnf.x5t#S256`); `caller`: its `sub` is the caller's SPIFFE ID. */
+  bind: "none" | "certificate" | "caller";
+}
+
+/** Where an issuer's keys come from. Issuers whose sets are equal share one in the image. */
+export interface KeySet {
+  /** Which keys of a JWKS count, by their `use`. */
+  use: KeyUse;
+  /** Embedded; where there is a source, they serve until its first answer. */
+  keys: PolicyKey[];
+  /** Undefined: nothing is fetched. */
+  source: KeySource | undefined;
+}
+
+export type KeyUse = "sig" | "jwt-svid";
+
+/** Where a JWKS is fetched from while Envoy runs. */
+export interface KeySource {
+  url: string;
+  /** Of the URL: what goes into `:authority`, and into `:path` with the query. */
+  authority: string;
+  path: string;
+  /** The Envoy cluster that leads there. */
+  cluster: string;
+  refreshSeconds: number;
+}
+
+/** Where a token may stand in a request. */
+export interface Place {
+  kind: "header" | "cookie" | "query";
+  /** A header's in lower case. */
+  name: string;
+  /** What stands before the token; "" but in headers. */
+  prefix: string;
 }
 
 /** A public key in the form the image has it. */
@@ -48,6 +92,10 @@ export interface PolicyKey {
   algorithms: number;
   /** SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER. */
   spki: Uint8Array;
+  /** RSA: the modulus without leading zeros; EC: x and y; Ed25519: the key. */
+  raw: Uint8Array;
+  /** Of RSA; 0 for others. */
+  exponent: number;
 }
 
 /** A request header with what the engine knows of the caller. */
@@ -116,6 +164,9 @@ type Item<List> = List extends Located<(infer T)[]> ? T : never;
 type Entry<Entries> = Entries extends (infer T)[] ? T : never;
 
 export type DraftIssuer = Entry<NonNullable<DraftPolicy["issuers"]>>;
+export type DraftKeys = Read<typeof keys_shape>;
+export type DraftPlaces = Read<typeof places_shape>;
+export type DraftTrust = NonNullable<DraftPolicy["trust"]>;
 export type DraftForward = Entry<NonNullable<DraftPolicy["forward"]>>;
 export type DraftCallerSet = Entry<NonNullable<DraftPart["callers"]>>;
 export type DraftLimit = Entry<NonNullable<DraftPart["limits"]>>;

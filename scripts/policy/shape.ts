@@ -113,17 +113,14 @@ export function integer(least: number, most: number): Shape<Located<number>> {
   };
 }
 
-/** `true` or `false`. @param unsupportedValue the one of them that this version does not have */
-export function boolean(unsupportedValue?: boolean): Shape<Located<boolean>> {
-  return {
-    schema: unsupportedValue === undefined ? { type: "boolean" } : { type: "boolean", const: !unsupportedValue },
-    read(reader, slot, what) {
-      const found = reader.boolean(slot, what);
-      if (found === undefined || found.value !== unsupportedValue) return found;
-      return unsupported(reader, slot.at, choice(what, String(found.value)));
-    },
-  };
-}
+/** `true` or `false`. Its place is that of its key. */
+export const boolean: Shape<Located<boolean>> = {
+  schema: { type: "boolean" },
+  read(reader, slot, what) {
+    const found = reader.boolean(slot, what);
+    return found && { value: found.value, at: slot.at };
+  },
+};
 
 /** One of a few words. Its place is that of its key. @param laterWords those that this version does not have */
 export function word<const T extends string>(

@@ -1,11 +1,14 @@
 /** Small values of the policy language: names, durations, rates, scopes, host names, claims. */
 import {
+  cluster_name_bytes,
   header_name_bytes,
   host_bytes,
   json_depth,
   limit_rate_per_second,
   name_bytes,
   pattern_segments,
+  place_name_bytes,
+  place_prefix_bytes,
 } from "../../assembly/limits.ts";
 import { parseTimestamp } from "./condition/time.ts";
 
@@ -48,6 +51,14 @@ export const forms = {
   forward: new RegExp(`^(?:caller\\.(?:id|trust_domain|path)|${claim})$`, "u"),
   /** A field name (RFC 9110 §5.1) without the characters that upstreams read in several ways. */
   header: new RegExp(`^[A-Za-z0-9-]{1,${header_name_bytes}}$`, "u"),
+  /** `https` with host, port, path and query, in the characters of RFC 3986. */
+  url: /^(https?):\/\/([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(\/[\w.~!$&'()*+,;=:@%/-]*)?(\?[\w.~!$&'()*+,;=:@%/?-]*)?$/u,
+  cluster: new RegExp(`^[!-~]{1,${cluster_name_bytes}}$`, "u"),
+  /** A token (RFC 9110 §5.6.2): the name of a header that carries a token, or of a cookie (RFC 6265 §4.1.1). */
+  field: new RegExp(`^[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,${place_name_bytes}}$`, "u"),
+  /** Unreserved characters (RFC 3986 §2.3), which need no encoding in a query. */
+  parameter: new RegExp(`^[A-Za-z0-9._~-]{1,${place_name_bytes}}$`, "u"),
+  prefix: new RegExp(`^[ -~]{0,${place_prefix_bytes}}$`, "u"),
 } as const;
 
 const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };

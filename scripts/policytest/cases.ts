@@ -6,9 +6,11 @@ import type { DoorRequest } from "../evaluate/engine.ts";
 import { PolicyError } from "../policy/diagnostic.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import type { Expectation, PolicyTest, TestFile } from "./file.ts";
+import { type CallerIdentity, certificateDigest, identify } from "./identity.ts";
 import { MintError, mintToken } from "./mint.ts";
-import type { TestPolicy } from "./policy.ts";
-import type { ClaimsToken, Position, TestToken } from "./token.ts";
+import { isBearer, putToken } from "./place.ts";
+import type { TestIssuer, TestPolicy } from "./policy.ts";
+import type { ClaimsToken, Position } from "./token.ts";
 
 /** One test ready to be run anywhere. */
 export interface ConcreteTest {
@@ -40,6 +42,8 @@ export interface ConcreteOptions {
    * test's own claims move along by as much, so that what was expired stays so.
    */
   now?: number;
+  /** The digest of a caller's certificate, in lower-case hexadecimal digits, where callers have real ones. */
+  digestOf?: (caller: string) => string;
 }
 
 const timeClaims = ["iat", "exp", "nbf"];
@@ -61,51 +65,140 @@ export function concreteTests(file: TestFile, policy: TestPolicy, options: Concr
     if (rule !== undefined && !policy.rules.includes(rule)) {
       fail("unknown_rule", `the policy has no rule \`${rule}\`${didYouMean(rule, policy.rules)}`, test.rulePlace);
     }
-    const token = makeToken(test.token, policy, written, now, fail);
-    const image = token === test.token ? policy.image : policy.standInImage;
-    return concrete(file.path, test, token, now, image);
+    const { request, image } = sentRequest(test, policy, { written, now, digestOf: options.digestOf, fail });
+    const { name, line, column, repeat, expect } = test;
+    return { file: file.path, line, column, name, repeat, now, image, expect, request };
   });
   if (problems.length > 0) throw new PolicyError(problems);
   return { file: file.path, policy, tests };
 }
 
-function concrete(file: string, test: PolicyTest, token: string | null, now: number, image: Uint8Array): ConcreteTest {
-  const { name, line, column, repeat, expect, caller, source, request } = test;
-  return { file, line, column, name, repeat, now, image, expect, request: { caller, source, ...request, token } };
+/** What making a request concrete takes besides the test. */
+interface Making {
+  /** The test's clock as it is written, and the one that counts. */
+  written: number;
+  now: number;
+  digestOf: ConcreteOptions["digestOf"];
+  fail: (code: string, message: string, place: Position | undefined) => void;
 }
 
-function makeToken(
-  token: TestToken,
+/** The request a test makes, and the image that is to judge it. */
+function sentRequest(
+  test: PolicyTest,
   policy: TestPolicy,
-  written: number,
-  now: number,
-  fail: (code: string, message: string, place: Position | undefined) => void,
-): string | null {
-  if (token === null || typeof token === "string") return token;
+  { written, now, digestOf, fail }: Making,
+): Pick<ConcreteTest, "request" | "image"> {
+  const { token, svid, caller, source } = test;
+  if (svid != null && policy.identity === "mtls") {
+    const message = "the policy knows callers by their certificates: give `caller`, or write `identity: either` there";
+    fail("svid", message, test.svidPlace);
+    return { request: { caller, source, ...test.request, token: null }, image: policy.image };
+  }
   const shiftSeconds = Math.floor(now / 1000) - Math.floor(written / 1000);
-  const claims = Object.fromEntries(
-    Object.entries(token.claims).map(([name, value]) =>
-      timeClaims.includes(name) && typeof value === "number" ? [name, value + shiftSeconds] : [name, value],
-    ),
-  );
+  const shown =
+    svid === null || typeof svid !== "object" ? svid : { ...svid, claims: shifted(svid.claims, shiftSeconds) };
+  const moved =
+    token === null || typeof token === "string" ? token : { ...token, claims: shifted(token.claims, shiftSeconds) };
   try {
-    return mintFor({ ...token, claims }, policy, now / 1000);
+    const placed = prepare(policy, { source, ...test.request }, { caller, svid: shown, token: moved, now, digestOf });
+    const isTwice = test.request.headers.some(([name]) => name === placed.carries);
+    if (isTwice) fail("conflict", `a token and the header \`${placed.carries}\`: give one of them`, test.tokenPlace);
+    return placed;
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
-    fail("token", error.message, token.place);
-    return null;
+    fail("token", error.message, typeof token === "object" ? token?.place : undefined);
+    return { request: { caller, source, ...test.request, token: null }, image: policy.image };
   }
+}
+
+/** Claims whose times move along with the clock. */
+function shifted(claims: ClaimsToken["claims"], seconds: number): ClaimsToken["claims"] {
+  return Object.fromEntries(
+    Object.entries(claims).map(([name, value]) =>
+      timeClaims.includes(name) && typeof value === "number" ? [name, value + seconds] : [name, value],
+    ),
+  );
+}
+
+/** Who asks with what, as tests and `explain` say it. */
+export interface Asking extends Pick<PolicyTest, "caller" | "svid" | "token"> {
+  /** The clock in milliseconds since 1970. */
+  now: number;
+  digestOf?: ConcreteOptions["digestOf"];
+}
+
+/** A request with its tokens in it, the image that is to judge it, and the header that carries its token, if one does. */
+export interface Prepared extends Pick<ConcreteTest, "request" | "image"> {
+  carries: string | undefined;
+}
+
+/**
+ * Puts what a request asks with into it, where its policy looks for it.
+ * @throws MintError for a token that cannot be made
+ */
+export function prepare(
+  policy: TestPolicy,
+  request: Omit<DoorRequest, "caller" | "token">,
+  { caller, svid, token, now, digestOf = certificateDigest }: Asking,
+): Prepared {
+  const issuer = token === null || typeof token === "string" ? undefined : issuerOf(token, policy);
+  const isBound = issuer?.bind === "certificate";
+  const identity = identify(policy, caller, svid, isBound, now / 1000);
+  const made =
+    token === null || typeof token === "string"
+      ? token
+      : mintFor(token, policy, now / 1000, bearerOf(identity, digestOf));
+  const place = issuer?.place ?? policy.rawPlace;
+  const { certificate } = identity;
+  const usesDigests = [...policy.issuers.values()].some(({ bind }) => bind === "certificate");
+  let sent: DoorRequest = {
+    ...request,
+    caller: certificate,
+    token: null,
+    ...(usesDigests && certificate !== null && { certificateDigest: digestOf(certificate) }),
+  };
+  if (made !== null)
+    sent = isBearer(place) ? { ...sent, token: made } : { ...putToken(sent, place, made), placedToken: made };
+  const svidPlace = policy.svids.values().next().value?.place;
+  if (identity.svid !== null && svidPlace !== undefined) sent = putToken(sent, svidPlace, identity.svid);
+  return {
+    request: sent,
+    image: policy.imageWith({ issuers: issuer !== undefined, svids: typeof svid !== "string" }),
+    carries: made !== null && place.kind === "header" ? place.name : undefined,
+  };
+}
+
+/** Who carries a token, for issuers that bind theirs. */
+export interface Bearer {
+  /** The caller's SPIFFE ID; null: it has none. */
+  id: string | null;
+  /** The digest of its certificate, in hexadecimal digits. */
+  digest: string;
+}
+
+function bearerOf({ id, certificate }: CallerIdentity, digestOf: (caller: string) => string): Bearer {
+  return { id, digest: digestOf(certificate ?? "") };
+}
+
+/** The claims that bind a token to its bearer. */
+function boundTo({ bind }: TestIssuer, { id, digest }: Bearer): Record<string, unknown> {
+  if (bind === "certificate") return { cnf: { "x5t#S256": Buffer.from(digest, "hex").toString("base64url") } };
+  return bind === "caller" && id !== null ? { sub: id } : {};
+}
+
+function issuerOf(token: ClaimsToken, policy: TestPolicy): TestIssuer {
+  const issuer = policy.issuers.get(token.issuer);
+  if (issuer !== undefined) return issuer;
+  const hint = didYouMean(token.issuer, policy.issuers.keys());
+  throw new MintError(`the policy has no issuer \`${token.issuer}\`${hint}`);
 }
 
 /**
  * Makes a token for an issuer of a policy. Throws MintError where there is no such issuer or no such algorithm.
  * @param nowSeconds the clock its times start from, seconds since 1970
+ * @param bearer who carries it, for issuers that bind their tokens
  */
-export function mintFor(token: ClaimsToken, policy: TestPolicy, nowSeconds: number): string {
-  const issuer = policy.issuers.get(token.issuer);
-  if (issuer === undefined) {
-    const hint = didYouMean(token.issuer, policy.issuers.keys());
-    throw new MintError(`the policy has no issuer \`${token.issuer}\`${hint}`);
-  }
-  return mintToken(token, issuer, nowSeconds);
+export function mintFor(token: ClaimsToken, policy: TestPolicy, nowSeconds: number, bearer?: Bearer): string {
+  const issuer = issuerOf(token, policy);
+  return mintToken(token, issuer, nowSeconds, bearer && boundTo(issuer, bearer));
 }

@@ -3,8 +3,9 @@
  *
  *   policy    the policy's file, relative to this one
  *   now       the clock of every test that sets none (default: the real time)
- *   defaults  caller, source, token, host, headers of every test that sets none; headers are merged by name
- *   tests     name, caller, token, request, source, now, repeat, expect
+ *   defaults  caller, svid, source, token, host, headers of every test that sets none; headers are merged by name, and a test
+ *             that says who its caller is, by caller or svid, takes neither from here
+ *   tests     name, caller, svid, token, request, source, now, repeat, expect
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { reasonNames } from "../evaluate/reasons.ts";
@@ -15,7 +16,7 @@ import { didYouMean } from "../policy/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
 import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
 import { callerFault, isPolicy, pathFault, warnOfSlips } from "./slips.ts";
-import { type Position, readToken, type TestToken } from "./token.ts";
+import { type Position, readSvid, readToken, type TestSvid, type TestToken } from "./token.ts";
 
 /** The codes a denial may carry. */
 const denialReasons = reasonNames.slice(1);
@@ -46,7 +47,13 @@ export interface PolicyTest {
   column: number;
   /** The caller's SPIFFE ID; null for a caller without a certificate. */
   caller: string | null;
+  /** The JWT-SVID it sends; undefined: nothing is said of it. */
+  svid: TestSvid | undefined;
+  /** Where it stands. */
+  svidPlace?: Position;
   token: TestToken;
+  /** Where the token stands. */
+  tokenPlace?: Position;
   request: TestRequest;
   /** The address the request comes from. */
   source: string;
@@ -74,8 +81,8 @@ const defaultSource = "127.0.0.1";
 const repeatMaximum = 1_000_000;
 
 const fileKeys = ["policy", "now", "defaults", "tests"];
-const defaultsKeys = ["caller", "source", "token", "host", "headers"];
-const testKeys = ["name", "caller", "token", "request", "source", "now", "repeat", "expect"];
+const defaultsKeys = ["caller", "svid", "source", "token", "host", "headers"];
+const testKeys = ["name", "caller", "svid", "token", "request", "source", "now", "repeat", "expect"];
 const requestKeys = ["method", "path", "host", "headers"];
 const expectKeys = ["allow", "deny", "rule", "status"];
 
@@ -84,6 +91,9 @@ type Headers = readonly (readonly [string, string])[];
 interface Defaults {
   caller: string | null;
   callerSlot: Slot | undefined;
+  svid: TestSvid | undefined;
+  svidSlot: Slot | undefined;
+  tokenSlot: Slot | undefined;
   source: string;
   token: TestToken;
   host: string;
@@ -137,6 +147,9 @@ function readDefaults(reader: Reader, field: Field | undefined): Defaults {
   return {
     caller: get("caller", readCaller) ?? null,
     callerSlot: fields?.get("caller"),
+    svid: get("svid", readSvid),
+    svidSlot: fields?.get("svid"),
+    tokenSlot: fields?.get("token"),
     source: get("source", readSourceAddress) ?? defaultSource,
     token: get("token", readToken) ?? null,
     host: get("host", readText) ?? defaultHost,
@@ -154,17 +167,19 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
   const expected = need("expect", (field) => readExpectation(reader, field));
   const given = fields.get("token");
   const token = given === undefined ? defaults.token : readToken(reader, given);
-  if (token != null && request?.headers.some(([header]) => header === "authorization")) {
-    reader.reporter.error(
-      "conflict",
-      given?.at ?? reader.at(slot),
-      "a token and an authorization header: give one of them",
-    );
-  }
-  const caller = fields.get("caller");
+  const [caller, svid] = [fields.get("caller"), fields.get("svid")];
+  // Who says whose request it is does not mean that of the defaults.
+  const isDefault = caller === undefined && svid === undefined;
+  const placeOf = (one: Slot | undefined): Position | undefined =>
+    one && positionOf(reader.reporter.source, reader.at(one));
+  const svidPlace = placeOf(isDefault ? defaults.svidSlot : svid);
+  const tokenPlace = placeOf(given ?? defaults.tokenSlot);
   const test = {
-    caller: caller === undefined ? defaults.caller : (readCaller(reader, caller) ?? null),
+    caller: isDefault ? defaults.caller : (optional(caller, (field) => readCaller(reader, field)) ?? null),
+    svid: isDefault ? defaults.svid : optional(svid, (field) => readSvid(reader, field)),
+    ...(svidPlace && { svidPlace }),
     token: token ?? null,
+    ...(tokenPlace && { tokenPlace }),
     source: optional(fields.get("source"), (field) => readSourceAddress(reader, field)) ?? defaults.source,
     now: optional(fields.get("now"), (field) => readTime(reader, field)) ?? now,
     repeat: optional(fields.get("repeat"), (field) => reader.integer(field, "`repeat`", 1, repeatMaximum))?.value ?? 1,
@@ -174,7 +189,7 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
     {
       code: "caller_malformed",
       refusal: "identity_malformed",
-      slot: caller ?? defaults.callerSlot,
+      slot: isDefault ? defaults.callerSlot : caller,
       fault: callerFault(test.caller),
     },
     {

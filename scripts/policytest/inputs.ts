@@ -26,11 +26,10 @@ export function findInputs(testFiles: readonly string[]): Inputs {
     const policy = readLoosely(file).policy;
     if (typeof policy !== "string") continue;
     const policyFile = add(relativeTo(file, policy));
-    const { issuers, include } = readLoosely(policyFile);
-    for (const issuer of Object.values(issuers ?? {})) {
-      const keys = (issuer as { keys?: { file?: unknown } } | null)?.keys?.file;
-      if (typeof keys === "string") add(relativeTo(policyFile, keys));
-    }
+    const { issuers, trust, include } = readLoosely(policyFile);
+    const keySets = Object.values(issuers ?? {}).map((issuer: { keys?: KeyFile } | null) => issuer?.keys);
+    for (const keys of [...keySets, ...Object.values(trust?.jwtSvid?.bundles ?? {})])
+      if (typeof keys?.file === "string") add(relativeTo(policyFile, keys.file));
     for (const pattern of Array.isArray(include) ? include : []) {
       if (typeof pattern === "string")
         for (const folder of foldersOf(relativeTo(policyFile, pattern))) inputs.folders.add(folder);
@@ -43,8 +42,18 @@ function relativeTo(file: string, path: string): string {
   return isAbsolute(path) ? path : join(dirname(file), path);
 }
 
+/** Where keys are, if it is in a file. */
+type KeyFile = { file?: unknown } | null;
+
+interface Loose {
+  policy?: unknown;
+  issuers?: Record<string, { keys?: KeyFile } | null>;
+  trust?: { jwtSvid?: { bundles?: Record<string, KeyFile> } | null } | null;
+  include?: unknown;
+}
+
 /** What stands in a YAML file, as far as it can be made out while somebody is writing it. */
-function readLoosely(path: string): { policy?: unknown; issuers?: object; include?: unknown } {
+function readLoosely(path: string): Loose {
   try {
     const content: unknown = parseDocument(readFileSync(path, "utf8"), { logLevel: "silent" }).toJS({
       maxAliasCount: 0,

@@ -2,42 +2,71 @@
  * Keys of the test runner's own, one for each algorithm, made when first asked for and kept for the run. They stand in for
  * an issuer's, so that a test can have any token it likes without anybody's private key.
  */
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { algorithmHash } from "../../assembly/token/algorithms.ts";
-import { algorithm_names, curveOf } from "../policy/algorithms.ts";
+import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { algorithm_eddsa, algorithmHash } from "../../assembly/token/algorithms.ts";
+import { algorithm_names, algorithmNumber, curveOf } from "../policy/algorithms.ts";
+import { policyKey } from "../policy/key.ts";
+import type { PolicyKey } from "../policy/model.ts";
 
 /** A stand-in key of one algorithm. */
-export interface StandIn {
+export interface StandIn extends PolicyKey {
   /** Its number in assembly/token/algorithms.ts. */
   algorithm: number;
   /** `alg`. */
   name: string;
-  kid: string;
-  /** SubjectPublicKeyInfo, DER. */
-  spki: Uint8Array;
   /** The JWS signature of a signing input (RFC 7515 §5.1), ECDSA as r and s side by side (RFC 7518 §3.4). */
   sign(input: string): Uint8Array;
 }
 
+interface KeyPair {
+  publicKey: KeyObject;
+  privateKey: KeyObject;
+}
+
 const standIns = new Map<number, StandIn>();
+/** What all algorithms of RSA share, since making a key takes its time. */
+let rsa: KeyPair | undefined;
 
 /** The runner's key for an algorithm's number. */
 export function standInKey(algorithm: number): StandIn {
   const known = standIns.get(algorithm);
   if (known !== undefined) return known;
-  const curve = curveOf(algorithm);
-  const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } =
-    curve === undefined
-      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
-      : generateKeyPairSync("ec", { namedCurve: curve });
+  const { publicKey, privateKey } = makePair(algorithm);
   const name = algorithm_names[algorithm]!;
   const made: StandIn = {
+    ...policyKey(publicKey, `sallyport-test-${name}`, 1 << algorithm),
     algorithm,
     name,
-    kid: `sallyport-test-${name}`,
-    spki: publicKey.export({ format: "der", type: "spki" }),
-    sign: (input) => sign(algorithmHash(algorithm), Buffer.from(input), { key: privateKey, dsaEncoding: "ieee-p1363" }),
+    sign: (input) => signWith(privateKey, algorithm, Buffer.from(input)),
   };
   standIns.set(algorithm, made);
   return made;
+}
+
+/** The runner's keys for `alg` values, as a policy's issuer would have them. */
+export function standInKeys(algorithms: readonly string[]): PolicyKey[] {
+  return algorithms.flatMap((name) => {
+    const number = algorithmNumber(name);
+    if (number === undefined) return [];
+    const { kid, algorithms, spki, raw, exponent } = standInKey(number);
+    return [{ kid, algorithms, spki, raw, exponent }];
+  });
+}
+
+function makePair(algorithm: number): KeyPair {
+  const namedCurve = curveOf(algorithm);
+  if (namedCurve !== undefined) return generateKeyPairSync("ec", { namedCurve });
+  if (algorithm === algorithm_eddsa) return generateKeyPairSync("ed25519");
+  rsa ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return rsa;
+}
+
+function signWith(key: KeyObject, algorithm: number, input: Uint8Array): Uint8Array {
+  if (algorithm === algorithm_eddsa) return sign(null, input, key);
+  const hash = algorithmHash(algorithm);
+  if (algorithm_names[algorithm]!.startsWith("PS")) {
+    const salt = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+    return sign(hash, input, { key, ...salt });
+  }
+  return sign(hash, input, { key, dsaEncoding: "ieee-p1363" });
 }

@@ -6,8 +6,8 @@ import type { ClaimsToken } from "./token.ts";
 
 /** What a token's sound values come from. */
 export interface MintingIssuer {
-  /** `iss`. */
-  iss: string;
+  /** `iss`; undefined: its tokens have none. */
+  iss: string | undefined;
   audiences: readonly string[];
   /** The numbers of the algorithms the issuer may use. */
   algorithms: readonly number[];
@@ -39,8 +39,14 @@ function withDefaults(
  * Makes the compact serialization (RFC 7515 §7.1). `alg` in the header chooses the key, the issuer's first algorithm if it
  * is not there; `none` leaves the signature empty.
  * @param nowSeconds the test's clock, seconds since 1970
+ * @param more further claims that are sound unless the token says otherwise
  */
-export function mintToken(token: ClaimsToken, issuer: MintingIssuer, nowSeconds: number): string {
+export function mintToken(
+  token: ClaimsToken,
+  issuer: MintingIssuer,
+  nowSeconds: number,
+  more: Readonly<Record<string, unknown>> = {},
+): string {
   const wanted = token.header.alg;
   const algorithm = typeof wanted === "string" ? algorithmNumber(wanted) : issuer.algorithms[0];
   if (algorithm === undefined && wanted !== "none") throw new MintError(`the runner cannot sign with alg ${wanted}`);
@@ -48,10 +54,11 @@ export function mintToken(token: ClaimsToken, issuer: MintingIssuer, nowSeconds:
   const lifetime = issuer.lifetimeSeconds === 0 ? defaultLifetimeSeconds : issuer.lifetimeSeconds;
   const iat = Math.floor(nowSeconds);
   const sound = {
-    iss: issuer.iss,
+    ...(issuer.iss !== undefined && { iss: issuer.iss }),
     ...(issuer.audiences.length > 0 && { aud: issuer.audiences[0] }),
     iat,
     exp: iat + Math.min(defaultLifetimeSeconds, lifetime),
+    ...more,
   };
   const header = withDefaults({ alg: key?.name ?? "none", typ: "JWT", ...(key && { kid: key.kid }) }, token.header);
   const input = `${base64url(header)}.${base64url(withDefaults(sound, token.claims))}`;

@@ -1,9 +1,28 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
+import { algorithm_es256 } from "../../assembly/token/algorithms.ts";
 import { algorithmNumber } from "../policy/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
-import type { Policy, PolicyKey, Rule } from "../policy/model.ts";
-import { standInKey } from "./keys.ts";
+import { bearer_place } from "../policy/check-places.ts";
+import type { Identity, Issuer, Place, Policy, Rule } from "../policy/model.ts";
+import { standInKeys } from "./keys.ts";
 import type { MintingIssuer } from "./mint.ts";
+import { isBearer } from "./place.ts";
+
+/** For whom the runner's keys stand in. */
+export interface StandIns {
+  /** Issuers of tokens. */
+  issuers: boolean;
+  /** Those who vouch for JWT-SVIDs. */
+  svids: boolean;
+}
+
+/** An issuer as tests use it. */
+export interface TestIssuer extends MintingIssuer {
+  /** Where its tokens go. */
+  place: Place;
+  /** What they are bound to. */
+  bind: Issuer["bind"];
+}
 
 export interface TestPolicy {
   /** The policy's file. */
@@ -13,46 +32,78 @@ export interface TestPolicy {
   /** The rules themselves, in the same order. */
   model: readonly Rule[];
   /** Its issuers by name. */
-  issuers: ReadonlyMap<string, MintingIssuer>;
+  issuers: ReadonlyMap<string, TestIssuer>;
+  /** What says who the caller is. */
+  identity: Identity;
+  /** Who vouches for JWT-SVIDs, by trust domain. */
+  svids: ReadonlyMap<string, TestIssuer>;
+  /** Where a token goes that is nobody's in particular. */
+  rawPlace: Place;
   /** The policy's own image, for tests with raw tokens or none. */
   image: Uint8Array;
   /** The image that believes the runner's keys, for tests with claims; the same as `image` where there is no issuer. */
   standInImage: Uint8Array;
+  /** The image that believes the runner's keys for some. */
+  imageWith(standIns: StandIns): Uint8Array;
 }
 
 /** Compiles a policy for tests. Throws PolicyError. */
 export function loadTestPolicy(path: string): TestPolicy {
   const { policy, image, warnings } = compilePolicyFile(path);
-  const standIn: Policy = {
-    ...policy,
-    issuers: policy.issuers.map((issuer) => ({ ...issuer, keys: standInKeys(issuer.algorithms) })),
+  const images = new Map<string, Uint8Array>();
+  const imageWith = ({ issuers, svids }: StandIns): Uint8Array => {
+    const isIssuers = issuers && policy.issuers.length > 0;
+    const isSvids = svids && policy.svids.length > 0;
+    if (!isIssuers && !isSvids) return image;
+    const key = `${isIssuers} ${isSvids}`;
+    const known = images.get(key);
+    if (known !== undefined) return known;
+    const standIn: Policy = {
+      ...policy,
+      issuers: isIssuers ? policy.issuers.map(withStandIns) : policy.issuers,
+      svids: isSvids ? policy.svids.map(withStandIns) : policy.svids,
+    };
+    const made = compilePolicy({ policy: standIn, warnings }, path).image;
+    images.set(key, made);
+    return made;
   };
   return {
     path,
     rules: policy.rules.map(({ name }) => name),
     model: policy.rules,
-    issuers: new Map(
-      policy.issuers.map((issuer) => [
-        issuer.name,
-        {
-          iss: issuer.issuer,
-          audiences: issuer.audiences,
-          algorithms: issuer.algorithms.flatMap((name) => algorithmNumber(name) ?? []),
-          lifetimeSeconds: issuer.maxLifetimeSeconds,
-        },
-      ]),
-    ),
+    issuers: new Map(policy.issuers.map((issuer) => [issuer.name, testIssuer(issuer)])),
+    identity: policy.identity,
+    svids: new Map(policy.svids.map((svid) => [svid.name, testSvid(svid)])),
+    rawPlace: rawPlaceOf(policy.issuers),
     image,
-    standInImage: policy.issuers.length === 0 ? image : compilePolicy({ policy: standIn, warnings }, path).image,
+    standInImage: imageWith({ issuers: true, svids: true }),
+    imageWith,
   };
 }
 
-/** A key of the runner's for each algorithm of an issuer. */
-function standInKeys(algorithms: readonly string[]): PolicyKey[] {
-  return algorithms.flatMap((name) => {
-    const number = algorithmNumber(name);
-    if (number === undefined) return [];
-    const { kid, spki } = standInKey(number);
-    return [{ kid, spki, algorithms: 1 << number }];
-  });
+/** A key of the runner's for each algorithm of an issuer, and none that are fetched. */
+function withStandIns(issuer: Issuer): Issuer {
+  const { use } = issuer.keySet;
+  return { ...issuer, keySet: { use, keys: standInKeys(issuer.algorithms), source: undefined } };
+}
+
+function testIssuer(issuer: Issuer): TestIssuer {
+  return {
+    iss: issuer.issuer,
+    audiences: issuer.audiences,
+    algorithms: issuer.algorithms.flatMap((name) => algorithmNumber(name) ?? []),
+    lifetimeSeconds: issuer.maxLifetimeSeconds,
+    place: issuer.places[0]!,
+    bind: issuer.bind,
+  };
+}
+
+/** As SPIRE does it: no `iss`, signed with ES256. */
+function testSvid(svid: Issuer): TestIssuer {
+  return { ...testIssuer(svid), iss: undefined, algorithms: [algorithm_es256] };
+}
+
+function rawPlaceOf(issuers: readonly Issuer[]): Place {
+  const places = issuers.flatMap((issuer) => issuer.places);
+  return places.find(isBearer) ?? places[0] ?? bearer_place;
 }

@@ -22,6 +22,18 @@ export interface ClaimsToken {
 /** A token as a test gives it: to be made, as it is, or none. */
 export type TestToken = ClaimsToken | string | null;
 
+/** A JWT-SVID to be made and signed by the runner. */
+export interface ClaimsSvid {
+  /** The SPIFFE ID it says the caller has. */
+  sub: string;
+  claims: ClaimsToken["claims"];
+  header: ClaimsToken["header"];
+}
+
+/** A JWT-SVID as a test gives it: to be made, as it is, or none. */
+export type TestSvid = ClaimsSvid | string | null;
+
+const svidKeys = ["sub", "claims", "header"];
 const tokenKeys = ["issuer", "claims", "header"];
 
 /** A token: `null`, a raw one, or a mapping of issuer, claims and header. */
@@ -39,6 +51,21 @@ function readClaimsToken(reader: Reader, slot: Slot): ClaimsToken | undefined {
   if (issuer === undefined) return undefined;
   const place = positionOf(reader.reporter.source, reader.at(fields.get("issuer")!));
   return { issuer, claims, header, place };
+}
+
+/** A JWT-SVID: `null`, a SPIFFE ID to make one for, a raw one, or a mapping of sub, claims and header. */
+export function readSvid(reader: Reader, field: Field): TestSvid | undefined {
+  if (reader.isNull(field)) return null;
+  if (!reader.isMapping(field)) {
+    const text = readText(reader, field);
+    return text?.startsWith("spiffe:") ? { sub: text, claims: {}, header: {} } : text;
+  }
+  const fields = reader.fields(field, "`svid`", svidKeys);
+  if (fields === undefined) return undefined;
+  const sub = required(reader, fields, "sub", field, "`svid`", (one) => readText(reader, one));
+  const claims = optional(fields.get("claims"), (one) => readObject(reader, one)) ?? {};
+  const header = optional(fields.get("header"), (one) => readObject(reader, one)) ?? {};
+  return sub === undefined ? undefined : { sub, claims, header };
 }
 
 /** Reads a token to be made from text such as `{issuer: corp, claims: {sub: alice}}`. Throws PolicyError. */

@@ -89,6 +89,8 @@ function policyOf(rules: number, make: (rule: number) => Rule): Policy {
     name: "bench",
     mode: "enforce",
     trustDomains: ["example.org"],
+    identity: "mtls",
+    svids: [],
     forwarders: [],
     forwards: [],
     issuers: [],

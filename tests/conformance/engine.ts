@@ -8,7 +8,7 @@ import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
 import { writeImage } from "../../scripts/policy/image.ts";
 import type { Policy, Rule } from "../../scripts/policy/model.ts";
 import { sourceOf } from "../../scripts/policy/source.ts";
-import { standInKey } from "../../scripts/policytest/keys.ts";
+import { standInKeys } from "../../scripts/policytest/keys.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
 
 const es256 = 3;
@@ -47,6 +47,8 @@ export class Conditions {
       name: "conformance",
       mode: "enforce",
       trustDomains: ["example.org"],
+      identity: "mtls",
+      svids: [],
       forwarders: [],
       forwards: [],
       issuers: [
@@ -55,9 +57,12 @@ export class Conditions {
           issuer,
           audiences: ["audience"],
           algorithms: ["ES256"],
-          keys: [{ kid: standInKey(es256).kid, algorithms: 1 << es256, spki: standInKey(es256).spki }],
+          keySet: { use: "sig", keys: standInKeys(["ES256"]), source: undefined },
           leewaySeconds: 60,
           maxLifetimeSeconds: 0,
+          places: [{ kind: "header", name: "authorization", prefix: "Bearer " }],
+          forwardToken: true,
+          bind: "none",
         },
       ],
       callerSets: [],

@@ -73,11 +73,45 @@ test("callers without a certificate, a log file, and one upstream for each clust
   assert.ok(clusters.every((cluster: Bootstrap) => cluster.transport_socket === undefined));
 });
 
+test("clusters for keys stand beside the example's, with the server's name checked and no certificate shown", async () => {
+  const { clusters } = bootstrapFrom(await readExample("inbound"), {
+    ...options,
+    keyClusters: {
+      idp: {
+        host: "idp.example.org",
+        port: 443,
+        tls: {
+          serverName: "idp.example.org",
+          expect: { type: "DNS", value: "idp.example.org" },
+          authorityPem: "pem",
+        },
+      },
+      plain: { host: "127.0.0.1", port: 8080, tls: false },
+    },
+  }).static_resources;
+  const [, idp, plain] = clusters;
+  assert.deepEqual(
+    clusters.map(({ name }: Bootstrap) => name),
+    ["orders", "idp", "plain"],
+  );
+  assert.equal(idp.connect_timeout, "2s");
+  const { sni, common_tls_context } = idp.transport_socket.typed_config;
+  assert.equal(sni, "idp.example.org");
+  assert.deepEqual(common_tls_context.validation_context, {
+    trusted_ca: { inline_string: "pem" },
+    match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: "idp.example.org" } }],
+  });
+  assert.equal(common_tls_context.tls_certificates, undefined);
+  assert.equal(plain.transport_socket, undefined);
+});
+
 test("what cannot be made local is an error that names it", async () => {
   const example = await readExample("gateway");
   assert.throws(() => bootstrapFrom(example.replaceAll("bundle.pem", "other.pem"), options), /names .*other\.pem/);
   const onlyOrders = { orders: { host: "127.0.0.1", port: 1, tls: false } } as const;
   assert.throws(() => bootstrapFrom(example, { ...options, upstream: onlyOrders }), /cluster "users"/);
+  const keyClusters = { users: { host: "127.0.0.1", port: 1, tls: false } } as const;
+  assert.throws(() => bootstrapFrom(example, { ...options, keyClusters }), /"users" leads to an upstream/);
 });
 
 test("the second lock cannot be taken away, moved or opened", async () => {

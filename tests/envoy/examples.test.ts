@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { parse } from "yaml";
 import { type Bootstrap, bootstrapFrom, type ExampleName, readExample } from "../../scripts/envoy/bootstrap.ts";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
@@ -29,26 +30,64 @@ before(async () => {
   wasm = await moduleFor({ policyYaml });
 });
 
+/** What Envoy says of an example that was changed, with every file it names in place. */
+async function validated(example: ExampleName, change: (text: string) => string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sallyport-example-"));
+  try {
+    const certificates = join(directory, "certificates");
+    await mkdir(certificates);
+    const authority = await makeAuthority({ trustDomain: "example.org" });
+    const own = await authority.issue({ spiffeId: "spiffe://example.org/orders" });
+    await writeFile(join(certificates, "svid.pem"), own.certificatePem);
+    await writeFile(join(certificates, "svid-key.pem"), own.privateKeyPem);
+    await writeFile(join(certificates, "bundle.pem"), authority.certificatePem);
+    await writeFile(join(directory, "sallyport.wasm"), wasm);
+    const path = join(directory, `${example}.yaml`);
+    const text = change(await readExample(example))
+      .replaceAll("/etc/sallyport", directory)
+      .replace("/etc/ssl/certs/ca-certificates.crt", join(certificates, "bundle.pem"));
+    await writeFile(path, text);
+    return (await promisify(execFile)(await findEnvoy(), ["--mode", "validate", "-c", path])).stdout;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
 for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
   describe(`envoy/${example}.yaml`, () => {
     test("is valid as it stands, once its files are there", async () => {
-      const directory = await mkdtemp(join(tmpdir(), "sallyport-example-"));
-      try {
-        const certificates = join(directory, "certificates");
-        await mkdir(certificates);
-        const authority = await makeAuthority({ trustDomain: "example.org" });
-        const own = await authority.issue({ spiffeId: "spiffe://example.org/orders" });
-        await writeFile(join(certificates, "svid.pem"), own.certificatePem);
-        await writeFile(join(certificates, "svid-key.pem"), own.privateKeyPem);
-        await writeFile(join(certificates, "bundle.pem"), authority.certificatePem);
-        await writeFile(join(directory, "sallyport.wasm"), wasm);
-        const path = join(directory, `${example}.yaml`);
-        await writeFile(path, (await readExample(example)).replaceAll("/etc/sallyport", directory));
-        const { stdout } = await promisify(execFile)(await findEnvoy(), ["--mode", "validate", "-c", path]);
-        assert.match(stdout, /OK/);
-      } finally {
-        await rm(directory, { recursive: true, force: true });
-      }
+      assert.match(await validated(example, (text) => text), /OK/);
+    });
+
+    test("is valid with the cluster for keys that it has in comments, which is what run starts Envoy with", async () => {
+      const withKeys = (text: string): string => {
+        const start = text.indexOf("    # - name: idp\n");
+        assert.ok(start > 0, "there is no such cluster");
+        const cluster = text.slice(start).replaceAll(/^ {4}# /gm, "    ");
+        const { name, load_assignment: _, ...rest } = parse(cluster)[0];
+        const tls = rest.transport_socket.typed_config.common_tls_context;
+        const local = bootstrapFrom(text, {
+          wasm,
+          certificates: { certificate: "c", privateKey: "k", authority: "a" },
+          upstream: { host: "127.0.0.1", port: 1, tls: false },
+          keyClusters: {
+            idp: {
+              host: "idp.example.org",
+              port: 443,
+              tls: {
+                serverName: "idp.example.org",
+                expect: { type: "DNS", value: "idp.example.org" },
+                authorityPem: "pem",
+              },
+            },
+          },
+        });
+        const { load_assignment: __, ...made } = local.static_resources.clusters.at(-1);
+        tls.validation_context.trusted_ca = { inline_string: "pem" };
+        assert.deepEqual(made, { name, ...rest });
+        return text.slice(0, start) + cluster;
+      };
+      assert.match(await validated(example, withKeys), /OK/);
     });
 
     describe("in a running Envoy", () => {
@@ -153,7 +192,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       }
     });
 
-    test("gives the filter what it needs and no more: nothing it may call is missing, the network is", async () => {
+    test("gives the filter what it needs and no more: nothing it may call is missing, nothing else is there", async () => {
       const local = bootstrapFrom(await readExample(example), {
         wasm,
         certificates: { certificate: "c", privateKey: "k", authority: "a" },

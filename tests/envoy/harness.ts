@@ -32,7 +32,7 @@ export interface TestDoorOptions extends Omit<DoorOptions, "wasm"> {
   /** A module made elsewhere. */
   wasm?: Uint8Array;
   /** Issuers by name: the keys of each are written to `keys/<name>.jwks.json` beside the policy. */
-  issuers?: Record<string, LocalIssuer>;
+  issuers?: Record<string, Pick<LocalIssuer, "jwks">>;
 }
 
 /** Who asks. */

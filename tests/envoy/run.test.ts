@@ -11,10 +11,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
 import { makeCorpIssuer } from "./harness.ts";
+import { makeKey, providerAudience, providerIssuer, startJwksServer } from "./jwks-server.ts";
 
 const policyYaml = `
 version: 1
@@ -43,6 +45,7 @@ interface ReadyLine {
   accessLog: string;
   callers: { id: string; certificate: string; key: string }[];
   tokens: { issuer: string; token: string; scopes: string[]; expires: string }[];
+  keys: { url: string; cluster: string; refreshSeconds: number }[];
 }
 
 const root = join(import.meta.dirname, "../..");
@@ -251,6 +254,52 @@ test("what init writes can be run at once: tokens are there, and every command w
   });
 });
 
+test("keys behind a URL come through a cluster of their own, from a server whose certificate is checked", async () => {
+  const server = await startJwksServer();
+  const key = await makeKey("first");
+  server.publish(key);
+  const bundle = join(directory, "provider.pem");
+  await writeFile(bundle, server.authorityPem);
+  const policy = join(directory, "keys.yaml");
+  await writeFile(
+    policy,
+    `${policyYaml.replace(
+      "rules:",
+      `issuers:
+  corp:
+    issuer: ${providerIssuer}
+    audiences: [${providerAudience}]
+    algorithms: [ES256]
+    keys: { url: "${server.url}", cluster: idp, refresh: 1s }
+rules:`,
+    )}    token: corp\n`,
+  );
+  const token = await key.token();
+  const statusOf = async (target: Target): Promise<number> =>
+    (await sendRequest(target, { path: "/a", headers: { authorization: `Bearer ${token}` } })).status;
+  try {
+    await whileRunning({ policy, args: ["--keys-ca", bundle] }, async (ready, target) => {
+      assert.deepEqual(ready.keys, [{ url: server.url, cluster: "idp", refreshSeconds: 1 }]);
+      for (let tries = 0; (await statusOf(target)) !== 200; tries++) {
+        assert.ok(tries < 50, "the keys did not come");
+        await sleep(100);
+      }
+    });
+    const asked = server.requests.length;
+    await whileShowing({ policy }, async (lines) => {
+      assert.ok(
+        lines.includes(`  keys          ${server.url}, fetched every 1 s through cluster idp`),
+        lines.join("\n"),
+      );
+      await sleep(1_500);
+    });
+    // Without its authority it is not the provider, and not one byte of a request reaches it.
+    assert.equal(server.requests.length, asked);
+  } finally {
+    await server.stop();
+  }
+});
+
 test("without a usable Envoy it ends with 1 and says what to do", async () => {
   const { code, stdout, stderr } = await endOf({ environment: { ENVOY: "/nonexistent" } });
   assert.equal(code, 1);
@@ -276,6 +325,7 @@ test("wrong options end with 2", async () => {
     ["--port", "70000"],
     ["--upstream", "ftp://x"],
     ["--upstream", "http://127.0.0.1/path"],
+    ["--keys-ca", "/nonexistent.pem"],
   ]) {
     const { code, stderr } = await endOf({ args });
     assert.equal(code, 2, stderr);

@@ -14,6 +14,12 @@ const prelude = `
 @external("env", "proxy_get_current_time_nanoseconds") declare function proxy_get_current_time_nanoseconds(at: usize): u32;
 @external("env", "proxy_define_metric") declare function proxy_define_metric(type: u32, name: usize, size: usize, at: usize): u32;
 @external("env", "proxy_increment_metric") declare function proxy_increment_metric(id: u32, offset: i64): u32;
+@external("env", "proxy_record_metric") declare function proxy_record_metric(id: u32, value: u64): u32;
+@external("env", "proxy_set_tick_period_milliseconds") declare function proxy_set_tick_period_milliseconds(period: u32): u32;
+@external("env", "proxy_set_effective_context") declare function proxy_set_effective_context(id: u32): u32;
+@external("env", "proxy_continue_stream") declare function proxy_continue_stream(type: u32): u32;
+@external("env", "proxy_http_call") declare function proxy_http_call(cluster: usize, clusterSize: usize, headers: usize, headersSize: usize, body: usize, bodySize: usize, trailers: usize, trailersSize: usize, timeout: u32, at: usize): u32;
+@external("env", "proxy_replace_header_map_value") declare function proxy_replace_header_map_value(type: u32, name: usize, nameSize: usize, value: usize, size: usize): u32;
 @external("env", "proxy_call_foreign_function") declare function proxy_call_foreign_function(name: usize, nameSize: usize, argument: usize, size: usize, at: usize, sizeAt: usize): u32;
 @external("env", "proxy_unheard_of") declare function proxy_unheard_of(): u32;
 

@@ -1,7 +1,7 @@
 /** Random policies, and random requests that have a chance of meeting their rules. */
 import * as fc from "fast-check";
 import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
-import type { Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
+import type { Issuer, KeySet, Limit, Place, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
 import { type CallerPattern, parseCaller } from "../../scripts/policy/spiffe.ts";
 import type { Asked } from "./lookup.ts";
 import { ecKey } from "./support.ts";
@@ -73,24 +73,57 @@ const someRule: fc.Arbitrary<Rule> = fc.record({
 });
 
 const keys = [ecKey("one"), ecKey("two"), ecKey(""), ecKey("")];
+const sets: KeySet[] = [
+  { use: "sig", keys, source: undefined },
+  {
+    use: "sig",
+    keys: keys.slice(0, 1),
+    source: {
+      url: "https://idp.example.org/jwks.json?v=1",
+      authority: "idp.example.org",
+      path: "/jwks.json?v=1",
+      cluster: "idp",
+      refreshSeconds: 300,
+    },
+  },
+];
+const places: Place[] = [
+  { kind: "header", name: "authorization", prefix: "Bearer " },
+  { kind: "header", name: "x-token", prefix: "" },
+  { kind: "cookie", name: "session", prefix: "" },
+];
 
-export const somePolicy: fc.Arbitrary<Policy> = fc.record({
+const someIssuer = (name: string): fc.Arbitrary<Issuer> =>
+  fc.record({
+    name: fc.constant(name),
+    issuer: fc.constant(`https://${name}.example.org`),
+    audiences: fc.constant(["order-api", "other", "Z"]),
+    algorithms: fc.constant(["RS256", "ES256"]),
+    keySet: fc.constantFrom(...sets),
+    leewaySeconds: fc.constant(60),
+    maxLifetimeSeconds: fc.constant(0),
+    places: fc.subarray(places, { minLength: 1 }),
+    forwardToken: fc.constant(true),
+    bind: fc.constantFrom("none" as const, "certificate" as const, "caller" as const),
+  });
+const someSvid: fc.Arbitrary<Issuer> = someIssuer("example.org").map((svid) => ({
+  ...svid,
+  issuer: svid.name,
+  keySet: { ...sets[0]!, use: "jwt-svid" },
+  bind: "none",
+}));
+const someIdentity: fc.Arbitrary<Pick<Policy, "identity" | "svids">> = fc.oneof(
+  fc.record({ identity: fc.constant("mtls" as const), svids: fc.constant<Issuer[]>([]) }),
+  fc.record({ identity: fc.constant("either" as const), svids: someSvid.map((one) => [one]) }),
+);
+
+const someRest: fc.Arbitrary<Omit<Policy, "identity" | "svids">> = fc.record({
   name: fc.constant("shop"),
   mode: fc.constantFrom("enforce" as const, "shadow" as const),
   trustDomains: fc.constant(["example.org", "partner.net"]),
   forwarders: fc.constant([]),
   forwards: fc.constant([]),
-  issuers: fc.constant(
-    ["corp", "partner"].map((name) => ({
-      name,
-      issuer: `https://${name}.example.org`,
-      audiences: ["order-api", "other", "Z"],
-      algorithms: ["RS256", "ES256"],
-      keys,
-      leewaySeconds: 60,
-      maxLifetimeSeconds: 0,
-    })),
-  ),
+  issuers: fc.tuple(someIssuer("corp"), someIssuer("partner")),
   callerSets: fc
     .tuple(fc.array(somePattern, { minLength: 1, maxLength: 5 }), fc.array(somePattern, { minLength: 1 }))
     .map(([a, b]) => [
@@ -110,6 +143,10 @@ export const somePolicy: fc.Arbitrary<Policy> = fc.record({
     .uniqueArray(someRule, { selector: ({ name }) => name, maxLength: 12 })
     .map((rules) => rules.sort((a, b) => (a.name < b.name ? -1 : 1))),
 });
+
+export const somePolicy: fc.Arbitrary<Policy> = fc
+  .tuple(someRest, someIdentity)
+  .map(([rest, identity]) => ({ ...rest, ...identity }));
 
 export const asked: fc.Arbitrary<Asked> = fc.record({
   caller: fc.constantFrom(...ids, "spiffe://example.org/unnamed", "spiffe://partner.net/p/q/r", null),

@@ -224,8 +224,7 @@ const errors: Case[] = [
 
   ["alg none", policy("[RS256, ES256]", `[RS256, ${mark}none]`), "algorithm", /anybody/],
   ["HS256", policy("[RS256, ES256]", `[${mark}HS256, ES256]`), "algorithm", /share/],
-  ["PS256", policy("[RS256, ES256]", `[${mark}PS256, ES256]`), "unsupported", /not supported/],
-  ["EdDSA", policy("[RS256, ES256]", `[${mark}EdDSA, ES256]`), "unsupported", /not supported/],
+  ["Ed25519 as algorithm", policy("[RS256, ES256]", `[${mark}Ed25519, ES256]`), "algorithm", /`EdDSA`/],
   ["a misspelt algorithm", policy("[RS256, ES256]", `[${mark}RS265, ES256]`), "algorithm", /did you mean `RS256`\?/],
   ["no algorithms", policy("algorithms: [RS256, ES256]", `${mark}algorithms: []`), "value", /such as `RS256`/],
   ["no audiences", policy("audiences: [order-api]", `${mark}audiences: []`), "value", /another service/],

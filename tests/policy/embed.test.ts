@@ -14,6 +14,8 @@ function imageOf(bytes: number): Uint8Array {
     name: "p",
     mode: "enforce",
     trustDomains: ["x".repeat(bytes)],
+    identity: "mtls",
+    svids: [],
     forwarders: [],
     forwards: [],
     issuers: [],

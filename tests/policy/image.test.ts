@@ -7,7 +7,7 @@ import * as layout from "../../assembly/policy/layout.ts";
 import { BoundError } from "../../scripts/policy/bounds.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
 import { writeImage } from "../../scripts/policy/image.ts";
-import type { Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
+import type { Issuer, Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "../../scripts/policy/rate.ts";
 import { asked, endpoint, ids, parameters, pattern, somePolicy } from "./arbitrary.ts";
 import { rulesInImage, rulesInPolicy } from "./lookup.ts";
@@ -21,6 +21,11 @@ test("an image finds the rules that match, no more and no less", () => {
     { numRuns: 200, ...parameters },
   );
 });
+
+/** An issuer with its keys in another order. */
+function withoutOrder(issuer: Issuer): Issuer {
+  return { ...issuer, keySet: { ...issuer.keySet, keys: [...issuer.keySet.keys].reverse() } };
+}
 
 /** The same policy with everything that has no order in another one. */
 function shuffled(policy: Policy): fc.Arbitrary<Policy> {
@@ -36,7 +41,8 @@ function shuffled(policy: Policy): fc.Arbitrary<Policy> {
   return fc
     .record({
       trustDomains: any(policy.trustDomains),
-      issuers: each(policy.issuers, "audiences", "algorithms", "keys").chain(any),
+      issuers: each(policy.issuers.map(withoutOrder), "audiences", "algorithms", "places").chain(any),
+      svids: each(policy.svids.map(withoutOrder), "audiences", "algorithms", "places").chain(any),
       callerSets: each(policy.callerSets, "callers").chain(any),
       limits: each(policy.limits, "per").chain(any),
       // Rules alone are in order: check.ts has sorted them by name.
@@ -83,6 +89,8 @@ const empty: Policy = {
   name: "p",
   mode: "enforce",
   trustDomains: ["example.org"],
+  identity: "mtls",
+  svids: [],
   forwarders: [],
   forwards: [],
   issuers: [],

@@ -4,7 +4,7 @@ import { createPublicKey, generateKeyPairSync, type JsonWebKey } from "node:cryp
 import { test } from "node:test";
 import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
 import { parseKeySet } from "../../scripts/policy/keys.ts";
-import type { PolicyKey } from "../../scripts/policy/model.ts";
+import type { KeyUse, PolicyKey } from "../../scripts/policy/model.ts";
 import { reporterFor } from "../../scripts/policy/read.ts";
 
 type Jwk = Record<string, unknown>;
@@ -18,10 +18,14 @@ function ec(namedCurve: string): Jwk {
 }
 
 const p256 = ec("P-256");
+const ed25519: Jwk = { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" };
 
-function read(text: string): { keys: PolicyKey[] | undefined; errors: Diagnostic[]; warnings: Diagnostic[] } {
+function read(
+  text: string,
+  use?: KeyUse,
+): { keys: PolicyKey[] | undefined; errors: Diagnostic[]; warnings: Diagnostic[] } {
   const reporter = reporterFor("keys.json", text);
-  const keys = parseKeySet(reporter);
+  const keys = parseKeySet(reporter, use);
   return { keys, errors: reporter.findings.errors, warnings: reporter.findings.warnings };
 }
 
@@ -29,11 +33,14 @@ const set = (...keys: Jwk[]): string => JSON.stringify({ keys }, null, 2);
 
 test("keys fit the algorithms of their type, or the one they name", () => {
   const all: [jwk: Jwk, mask: number][] = [
-    [rsaPublic, 0b000111],
-    [{ ...rsaPublic, alg: "RS384", use: "sig", key_ops: ["verify"] }, 0b000010],
-    [p256, 0b001000],
-    [ec("P-384"), 0b010000],
-    [ec("P-521"), 0b100000],
+    [rsaPublic, 0b0111000111],
+    [{ ...rsaPublic, alg: "RS384", use: "sig", key_ops: ["verify"] }, 0b0000000010],
+    [{ ...rsaPublic, alg: "PS512" }, 0b0100000000],
+    [p256, 0b0000001000],
+    [ec("P-384"), 0b0000010000],
+    [ec("P-521"), 0b0000100000],
+    [ed25519, 0b1000000000],
+    [{ ...ed25519, alg: "EdDSA" }, 0b1000000000],
   ];
   for (const [jwk, mask] of all) {
     const { keys, errors } = read(set({ ...jwk, kid: "k", x5t: "ignored", "x5t#S256": 7 }));
@@ -86,6 +93,9 @@ const refused: [what: string, jwk: Jwk, code: string, message: RegExp][] = [
   ["a type that is no text", { kty: 7 }, "type", /text/],
   ["an empty ID", { ...p256, kid: "" }, "key_invalid", /empty/],
   ["a long ID", { ...p256, kid: "a".repeat(257) }, "bound", /256/],
+  ["an Ed25519 key without a curve", { kty: "OKP", x: ed25519.x }, "key_invalid", /`crv`/],
+  ["a short Ed25519 key", { ...ed25519, x: "11qYAYKx" }, "key_invalid", /32 bytes/],
+  ["a private Ed25519 key", { ...ed25519, d: "AQ" }, "key_secret", /private/],
   ["operations that are no list", { ...p256, key_ops: "verify" }, "key_invalid", /list/],
 ];
 
@@ -102,8 +112,10 @@ const leftOut: [what: string, jwk: Jwk][] = [
   ["for encryption", { ...rsaPublic, use: "enc" }],
   ["for something else", { ...rsaPublic, key_ops: ["wrapKey"] }],
   ["RSA-OAEP", { ...rsaPublic, alg: "RSA-OAEP" }],
-  ["PS256", { ...rsaPublic, alg: "PS256" }],
-  ["Ed25519", { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }],
+  ["Ed448", { ...ed25519, crv: "Ed448" }],
+  ["X25519", { ...ed25519, crv: "X25519" }],
+  ["of an unknown type", { kty: "AKP" }],
+  ["Ed25519 under its name in RFC 9864", { ...ed25519, alg: "Ed25519" }],
   ["secp256k1", { ...p256, crv: "secp256k1" }],
 ];
 
@@ -125,6 +137,47 @@ test("two keys with one ID are refused, at the second", () => {
   assert.deepEqual(
     [errors[0]?.code, errors[0]?.line],
     ["duplicate", text.split("\n").findLastIndex((line) => line.includes('"kid"')) + 1],
+  );
+});
+
+test("keys that fit different algorithms may share an ID (RFC 7517 §4.5)", () => {
+  const one = { kid: "a" };
+  const { errors, keys } = read(set({ ...one, ...p256 }, { ...one, ...ed25519 }, { ...one, ...rsaPublic }));
+  assert.deepEqual(errors, []);
+  assert.equal(keys?.length, 3);
+  const again = read(set({ ...one, ...rsaPublic, alg: "PS256" }, { ...one, ...rsaPublic }));
+  assert.match(again.errors[0]!.message, /PS256/);
+});
+
+test("of a bundle the keys for JWT-SVIDs count, and others are nobody's business", () => {
+  const use = "jwt-svid";
+  const bundle = set(
+    { ...p256, use, kid: "a" },
+    { ...p256, use: "x509-svid", x5c: ["MII"] },
+    { ...p256, kid: "b" },
+    { ...p256, use: "sig", kid: "c" },
+    { kty: "AKP", use: "pq-svid" },
+  );
+  const { keys, errors, warnings } = read(bundle, use);
+  assert.deepEqual([keys?.map(({ kid }) => kid), errors, warnings], [["a"], [], []]);
+  assert.match(read(set({ ...p256, use }), use).errors[0]!.message, /needs `kid`/);
+  const left = read(set({ ...ed25519, use, kid: "a" }), use);
+  assert.deepEqual([left.keys, left.warnings.map(({ code }) => code)], [[], ["key_left_out"]]);
+  assert.equal(read(set({ ...p256, use, kid: "a" })).warnings[0]?.code, "key_left_out");
+});
+
+test("the image gets the numbers that a key is made of", () => {
+  const bytes = (...texts: unknown[]): Buffer =>
+    Buffer.concat(texts.map((text) => Buffer.from(text as string, "base64url")));
+  const p521 = ec("P-521");
+  const { keys = [] } = read(set(rsaPublic, p521, ed25519));
+  assert.deepEqual(
+    keys.map(({ raw, exponent }) => [Buffer.from(raw), exponent]),
+    [
+      [bytes(rsaPublic.n), 65537],
+      [bytes(p521.x, p521.y), 0],
+      [bytes(ed25519.x), 0],
+    ],
   );
 });
 

@@ -83,20 +83,9 @@ for (const [what, marked, code, message] of cases) {
   });
 }
 
-const issuer = (line: string): string =>
-  `${head}issuers:\n  a:\n    issuer: a\n    audiences: [a]\n    algorithms: [ES256]\n    keys: { file: keys/corp.jwks.json }\n    ${line}\nrules: []\n`;
-
 /** Parts of the language that this version cannot hold must never be passed over. */
 const unsupported: string[] = [
   `${head}${mark}quarantine: { denials: 20, within: 1m, for: 5m }\nrules: []\n`,
-  `version: 1\nname: a\ntrust: { domains: [a], ${mark}identity: jwt-svid }\nrules: []\n`,
-  `version: 1\nname: a\ntrust: { domains: [a], ${mark}identity: either }\nrules: []\n`,
-  issuer(`${mark}forwardToken: false`),
-  issuer(`${mark}bind: certificate`),
-  issuer(`${mark}bind: caller`),
-  issuer(`${mark}from: [{ header: x-token }]`),
-  issuer(`${mark}from: [{ header: authorization, prefix: "Bearer " }, { header: x-token }]`),
-  `${head}issuers:\n  a:\n    issuer: a\n    audiences: [a]\n    algorithms: [ES256]\n    keys: { ${mark}url: https://a, file: keys/corp.jwks.json }\nrules: []\n`,
   `${head}limits:\n  a: { ${mark}concurrency: 20 }\nrules: []\n`,
   `${head}limits:\n  a: { rate: 1/s, ${mark}scope: fleet }\nrules: []\n`,
   `${head}rules:\n${rule}    ${mark}maxBodyBytes: 65536\n`,

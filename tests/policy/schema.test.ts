@@ -19,7 +19,7 @@ const ajv = new Ajv({ allErrors: true, keywords: ["markdownDescription"] });
 const policySchema = ajv.compile(schemas.get("policy.schema.json")!);
 const includeSchema = ajv.compile(schemas.get("include.schema.json")!);
 
-/** Everything that this version has, but conditions and other files. */
+/** Everything that this version has, but conditions, other files and JWT-SVIDs. */
 const everything = `${withRule("")}    cost: 2
     hosts: [a.example.org, "*.svc.example.org"]
     starts: 2026-11-01T00:00:00Z
@@ -35,10 +35,14 @@ mode: shadow
     "domains: [example.org]",
     "domains: [example.org]\n  identity: mtls\n  forwarders: [spiffe://example.org/edge]",
   )
+  .replace(
+    "keys: { file: keys/corp.jwks.json }",
+    "keys: { file: keys/corp.jwks.json, url: https://idp.example.org:8443/jwks.json?v=1, cluster: idp, refresh: 5m }",
+  )
   .replace("per: [caller] }", "per: [caller, caller.id], scope: proxy }")
   .replace(
     "    issuer: https",
-    '    from: [{ header: Authorization, prefix: "Bearer " }]\n    forwardToken: true\n    bind: none\n    issuer: https',
+    '    from: [{ header: Authorization, prefix: "Bearer " }, { cookie: __Host-session }, { query: access_token }]\n    forwardToken: false\n    bind: certificate\n    issuer: https',
   );
 
 test("the schemas in the repository are those of the language; if not, `npm run build` writes them anew", () => {
@@ -103,6 +107,9 @@ const refused: [what: string, from: string, to: string][] = [
   ["an unknown key of a policy", "name: shop", "name: shop\nnmae: shop"],
   ["an unknown key of trust", "identity:", "identify: a\n  identity:"],
   ["an unknown key of an issuer", "bind:", "bnd: none\n    bind:"],
+  ["an unknown key of a place", "{ cookie:", "{ cookei: a, cookie:"],
+  ["a place of an unknown form", "cookie: __Host-session", 'cookie: "a b"'],
+  ["a URL of another scheme", "url: https:", "url: ftp:"],
   ["an unknown key of keys", "{ file:", "{ fiel: a, file:"],
   ["an unknown key of a limit", "{ rate:", "{ brust: 1, rate:"],
   ["an unknown key of a rule", "    cost: 2", "    cost: 2\n    cots: 2"],
@@ -121,7 +128,8 @@ const refused: [what: string, from: string, to: string][] = [
   ["a header with a space", "x-caller:", '"x caller":'],
   ["what a header says", "caller.id, X-User", "caller.name, X-User"],
   ["a key of a later version", "name: shop", "name: shop\nquarantine: { denials: 20, within: 1m, for: 5m }"],
-  ["a word of a later version", "bind: none", "bind: certificate"],
+  ["an unknown word of an issuer", "bind: certificate", "bind: key"],
+  ["a word of a later version", "scope: proxy", "scope: fleet"],
 ];
 
 for (const [what, from, to] of refused) {

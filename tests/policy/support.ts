@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { checkPolicy } from "../../scripts/policy/check.ts";
 import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
+import { policyKey } from "../../scripts/policy/key.ts";
 import type { Policy, PolicyKey } from "../../scripts/policy/model.ts";
 import { parsePolicy } from "../../scripts/policy/parse.ts";
 import { reporterFor } from "../../scripts/policy/read.ts";
@@ -67,5 +68,5 @@ ${lines}`;
 /** An EC key as the image has it. */
 export function ecKey(kid: string): PolicyKey {
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return { kid, algorithms: 1 << 3, spki: new Uint8Array(publicKey.export({ type: "spki", format: "der" })) };
+  return policyKey(publicKey, kid, 1 << 3);
 }

@@ -12,6 +12,8 @@ const denials = (reason: string) => `increment_metric sallyport_denials.policy.s
 const record = "set_property sallyport";
 const mark = "set_property verdict";
 const answer = "send_local_response";
+const miss = "increment_metric sallyport_token_cache.policy.shop.result.miss";
+const hit = "increment_metric sallyport_token_cache.policy.shop.result.hit";
 const readings = [identity, "get_header_map_pairs", "get_current_time_nanoseconds"];
 
 describe("admitted", () => {
@@ -26,6 +28,7 @@ describe("admitted", () => {
       mark,
       record,
       rules("checkout-orders", "allow"),
+      miss,
       requests("allow"),
     ]);
     assert.equal(outcome.filterState.get("verdict"), "allow");
@@ -41,6 +44,24 @@ describe("admitted", () => {
         caller: "spiffe://example.org/checkout-service",
       },
     );
+  });
+
+  test("a token seen before is not verified again", () => {
+    const door = new Door("shop");
+    const token = door.token({ sub: "a", scope: "orders:write" });
+    assert.equal(door.order({ token }).action, "continue");
+    const outcome = door.order({ token });
+    assert.equal(outcome.action, "continue");
+    assert.deepEqual(callNames(outcome.calls), [
+      ...readings,
+      "get_shared_data",
+      "set_shared_data",
+      mark,
+      record,
+      rules("checkout-orders", "allow"),
+      hit,
+      requests("allow"),
+    ]);
   });
 
   test("anonymous", () => {
@@ -66,6 +87,8 @@ const classes: {
   reason: string;
   rule?: string;
   headers?: RegExp;
+  /** A token was taken apart. */
+  isMiss?: true;
 }[] = [
   {
     name: "no identity",
@@ -111,7 +134,7 @@ const classes: {
   {
     name: "ambiguous path",
     ask: (door) => door.request({ path: "/orders//1" }),
-    calls: readings.slice(0, 2),
+    calls: readings,
     status: 400,
     grpcStatus: 3,
     reason: "path_ambiguous",
@@ -145,6 +168,7 @@ const classes: {
     grpcStatus: 16,
     reason: "token_signature",
     rule: "checkout-orders",
+    isMiss: true,
     headers: /^www-authenticate: Bearer .*error="invalid_token"/m,
   },
   {
@@ -155,6 +179,7 @@ const classes: {
     grpcStatus: 16,
     reason: "token_algorithm",
     rule: "checkout-orders",
+    isMiss: true,
     headers: /error="invalid_token"/,
   },
   {
@@ -165,6 +190,7 @@ const classes: {
     grpcStatus: 7,
     reason: "scope_missing",
     rule: "checkout-orders",
+    isMiss: true,
     headers: /^www-authenticate: Bearer .*error="insufficient_scope", scope="orders:write"/m,
   },
 ];
@@ -176,6 +202,7 @@ describe("denied", () => {
       assert.equal(outcome.action, "pause");
       const counted = [denials(expected.reason)];
       if (expected.rule !== undefined) counted.push(rules(expected.rule, "deny"));
+      if (expected.isMiss) counted.push(miss);
       counted.push(requests("deny"));
       assert.deepEqual(callNames(outcome.calls), [...expected.calls, record, ...counted, answer]);
       assert.equal(outcome.filterState.has("verdict"), false);

@@ -1,21 +1,17 @@
 /** What two policies say differently of everybody: whom they trust, whose tokens they believe, how much they let through. */
 import type { Issuer, Limit, Policy, Rule } from "../model.ts";
+import { compareLists, compareRest, type PolicyChange, stableText } from "./change.ts";
+import { compareIdentity, compareIssuer } from "./issuers.ts";
 import { type Matching, matchNames, type Pair } from "./names.ts";
 
-/** A difference that is no rule's. */
-export interface PolicyChange {
-  what: string;
-  /** null: it is not there. */
-  before: string | null;
-  after: string | null;
-  /** More may be admitted than before. */
-  gain: boolean;
-}
+export type { PolicyChange } from "./change.ts";
 
 const known_keys: ReadonlySet<string> = new Set<keyof Policy>([
   "name",
   "mode",
   "trustDomains",
+  "identity",
+  "svids",
   "forwarders",
   "forwards",
   "issuers",
@@ -27,18 +23,6 @@ const known_keys: ReadonlySet<string> = new Set<keyof Policy>([
 /** What an issuer or limit is, without its name. */
 function definitionOf({ name: _, ...definition }: Issuer | Limit): string {
   return stableText(definition);
-}
-
-/** JSON in which neither the order of keys nor that of lists has a say: no list of a policy has an order that matters. */
-function stableText(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (Array.isArray(value)) return `[${value.map(stableText).sort().join()}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return `{${members
-    .map(([key, member]) => `${key}:${stableText(member)}`)
-    .sort()
-    .join()}}`;
 }
 
 /** Which issuer of one policy is which of the other. */
@@ -64,9 +48,12 @@ export function comparePolicyWide(
   return [
     ...compareMode(before, after),
     ...compareLists("trust domain", before.trustDomains, after.trustDomains, (domain) => isAdmitted(after, domain)),
+    ...compareIdentity(before, after),
     ...compareLists("forwarder", before.forwarders ?? [], after.forwarders ?? [], () => true),
     ...compareForwards(before, after),
-    ...issuers.pairs.filter((pair) => usedIssuers.has(pair.after.name)).flatMap(compareIssuer),
+    ...issuers.pairs
+      .filter((pair) => usedIssuers.has(pair.after.name))
+      .flatMap((pair) => compareIssuer(`issuer ${pair.after.name}`, pair)),
     ...limits.pairs.filter((pair) => usedLimits.has(pair.after.name)).flatMap(compareLimit),
     ...compareOthers(before, after),
   ];
@@ -76,21 +63,6 @@ function compareMode(before: Policy, after: Policy): PolicyChange[] {
   if (before.mode === after.mode) return [];
   // In shadow mode everybody is let through.
   return [{ what: "mode", before: before.mode, after: after.mode, gain: after.mode === "shadow" }];
-}
-
-/** @param isGain whether something that is added admits more */
-function compareLists(
-  what: string,
-  before: readonly string[],
-  after: readonly string[],
-  isGain: (added: string) => boolean,
-): PolicyChange[] {
-  const added = after.filter((one) => !before.includes(one));
-  const removed = before.filter((one) => !after.includes(one));
-  return [
-    ...added.map((one) => ({ what, before: null, after: one, gain: isGain(one) })),
-    ...removed.map((one) => ({ what, before: one, after: null, gain: false })),
-  ];
 }
 
 /** Whether a rule admits members of a trust domain that are not named one by one, or any at all. */
@@ -127,48 +99,7 @@ function compareForwards(before: Policy, after: Policy): PolicyChange[] {
   });
 }
 
-function compareIssuer({ before, after }: Pair<Issuer>): PolicyChange[] {
-  const changes: PolicyChange[] = [];
-  const add = (what: string, was: string, is: string, gain: boolean): void => {
-    if (was !== is) changes.push({ what: `issuer ${after.name}: ${what}`, before: was, after: is, gain });
-  };
-  const list = (
-    what: string,
-    was: readonly string[],
-    is: readonly string[],
-    words = (all: readonly string[]) => all.join(", "),
-  ): void => {
-    const [old, now] = [[...was].sort(), [...is].sort()];
-    if (old.join() === now.join()) return;
-    changes.push({
-      what: `issuer ${after.name}: ${what}`,
-      before: words(old),
-      after: words(now),
-      gain: now.some((one) => !old.includes(one)),
-    });
-  };
-  add("issuer", before.issuer, after.issuer, true);
-  list("audiences", before.audiences, after.audiences);
-  list("algorithms", before.algorithms, after.algorithms);
-  const keysOf = ({ keys }: Issuer): string[] => keys.map(stableText);
-  const nameKeys = (keys: readonly string[]): string => `${keys.length} (${keys.map(shortKey).join(", ")})`;
-  list("keys", keysOf(before), keysOf(after), nameKeys);
-  add("leeway", `${before.leewaySeconds}s`, `${after.leewaySeconds}s`, after.leewaySeconds > before.leewaySeconds);
-  const lifetime = ({ maxLifetimeSeconds }: Issuer): number => maxLifetimeSeconds || Number.POSITIVE_INFINITY;
-  const lifetimeWords = (one: Issuer): string => (one.maxLifetimeSeconds === 0 ? "any" : `${one.maxLifetimeSeconds}s`);
-  add("maxLifetime", lifetimeWords(before), lifetimeWords(after), lifetime(after) > lifetime(before));
-  changes.push(...compareRest(`issuer ${after.name}`, before, after, issuer_keys));
-  return changes;
-}
-
-const issuer_keys = ["name", "issuer", "audiences", "algorithms", "keys", "leewaySeconds", "maxLifetimeSeconds"];
 const limit_keys = ["name", "rate", "burstTokens", "per"];
-
-/** What a person can tell a key by: its ID, or the end of its bytes. */
-function shortKey(text: string): string {
-  const id = /kid:"([^"]+)"/u.exec(text)?.[1];
-  return id ?? `…${/spki:([^,}]*)/u.exec(text)?.[1]?.slice(-12) ?? "key"}`;
-}
 
 /** More tokens, or tokens counted for each of other things, may let more through. */
 function compareLimit({ before, after }: Pair<Limit>): PolicyChange[] {
@@ -196,14 +127,4 @@ function compareLimit({ before, after }: Pair<Limit>): PolicyChange[] {
 /** Parts of the policy that the language has got since: what they mean is not known here, so any difference is a gain. */
 function compareOthers(before: Policy, after: Policy): PolicyChange[] {
   return compareRest("", before, after, [...known_keys]);
-}
-
-function compareRest(what: string, before: object, after: object, known: readonly string[]): PolicyChange[] {
-  const [was, is] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
-  const keys = [...new Set([...was.keys(), ...is.keys()])].filter((key) => !known.includes(key));
-  const words = (value: unknown): string | null => (value === undefined ? null : stableText(value));
-  return keys.flatMap((key) => {
-    const [old, now] = [words(was.get(key)), words(is.get(key))];
-    return old === now ? [] : [{ what: what === "" ? key : `${what}: ${key}`, before: old, after: now, gain: true }];
-  });
 }

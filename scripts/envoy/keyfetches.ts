@@ -1,0 +1,31 @@
+/** Where a policy's keys are fetched from, for an Envoy that must have the clusters it names. */
+import type { Policy } from "../policy/model.ts";
+
+/** One key set that Envoy fetches. */
+export interface KeyFetch {
+  url: string;
+  cluster: string;
+  refreshSeconds: number;
+}
+
+/**
+ * What a policy fetches, each URL once. A cluster leads to one server, that of the first URL that names it: the problems say
+ * of the others that their keys will not come.
+ */
+export function keyFetches(policy: Pick<Policy, "issuers" | "svids">): { fetches: KeyFetch[]; problems: string[] } {
+  const fetches: KeyFetch[] = [];
+  const problems: string[] = [];
+  for (const { keySet } of [...policy.issuers, ...policy.svids]) {
+    if (keySet.source === undefined) continue;
+    const { url, cluster, refreshSeconds } = keySet.source;
+    if (fetches.some((known) => known.url === url && known.cluster === cluster)) continue;
+    const first = fetches.find((known) => known.cluster === cluster);
+    if (first !== undefined && new URL(first.url).origin !== new URL(url).origin) {
+      problems.push(
+        `cluster ${cluster} leads to ${new URL(first.url).origin} here, so the keys of ${url} will not come; give one of the two URLs a cluster of its own`,
+      );
+    }
+    fetches.push({ url, cluster, refreshSeconds });
+  }
+  return { fetches, problems };
+}

@@ -1,0 +1,59 @@
+/** What is wrong with a token, by the names of the engine's own list (assembly/token/flaw.ts), in words for people. */
+import { Flaw, flawName } from "../../assembly/token/flaw.ts";
+
+/** Every name. */
+export const flawNames: readonly string[] = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>
+  flawName(number + 1),
+);
+
+const words: Readonly<Record<string, string>> = {
+  several_headers: "the header that carries the token stands several times in the request",
+  several_tokens: "the request has several tokens that could be the one, and the filter does not choose",
+  scheme:
+    "the header is there, but what stands before the token is not the prefix, which is compared exactly: `bearer` is not `Bearer`",
+  query: "the query could be read in two ways, so no token is taken from it",
+  parts: "a token has three parts, separated by dots",
+  encrypted: "it has five parts, so it is encrypted (JWE, RFC 7516); the filter takes signed tokens",
+  base64:
+    "a part is no base64url without padding (RFC 7515 §2): white space, `=`, `+`, `/`, a comma, or bits left over",
+  header_json: "the header is no JSON object",
+  claims_json: "the claims are no JSON object",
+  duplicate_member: "a member stands twice in a JSON object, and parsers differ on which one counts",
+  nesting: "its JSON is nested deeper than the filter follows",
+  count: "its JSON has more values or members than the filter takes",
+  text: "a string in its JSON has NUL, a lone surrogate, or bytes that are no UTF-8",
+  number: "a number in its JSON is none that every reader takes alike, such as `01` or one of too many digits",
+  crit: "the header has `crit` (RFC 7515 §4.1.11): extensions that must be understood, of which the filter knows none",
+  b64: "the header has `b64` (RFC 7797): the payload is not encoded as tokens are",
+  kid: "`kid` is no string of 1 to 256 bytes",
+  alg: "the header has no `alg`, or one that is no string",
+  alg_none: "`alg` is `none`: it has no signature, so anybody could have written it",
+  alg_secret: "`alg` is of a shared secret (HS…): who can check such a token could make one, so none is taken",
+  alg_unknown: "`alg` is no algorithm the filter knows; names are compared exactly",
+  alg_refused: "`alg` is not among the `algorithms` of the issuer",
+  key_type: "the key with this `kid` is of another type or curve, or for another `alg`",
+  key_absent: "the issuer has no key with this `kid`, or none that fits this `alg`",
+  kid_missing: "the token names no key, and several keys of the issuer fit its `alg`",
+  kid_shared: "several keys of the issuer have this `kid` and fit this `alg`",
+  signature_size: "the signature has a size that none of this `alg` has",
+  signature_range: "r or s of the signature is zero, or not below the order of the curve",
+  signature_wrong: "the key does not verify the signature: the token was changed, or signed with another key",
+  exp_missing: "there is no `exp`: the token would be good for ever",
+  exp: "`exp` is no number of seconds since 1970, written in digits",
+  nbf: "`nbf` is no number of seconds since 1970, or lies in the future",
+  iat: "`iat` is no number of seconds since 1970, or lies in the future",
+  sub: "`sub` is no string, or where it says who the caller is, no SPIFFE ID",
+  aud: "`aud` is neither a string nor a list of strings",
+  aud_missing: "there is no `aud`",
+  lifetime_unknown: "there is no `iat`, so nobody can tell for how long the token was issued",
+  cnf_missing: "there is no `cnf.x5t#S256` (RFC 8705 §3.1), so the token is bound to no certificate",
+  cnf_other: "`cnf.x5t#S256` is the digest of another certificate than the caller's: the token is somebody else's",
+  certificate_missing: "the caller showed no certificate, and the token is bound to one",
+  sub_other: "`sub` is not the caller's SPIFFE ID: the token is somebody else's",
+  typ: "`typ` is neither `JWT` nor `JOSE`, which a JWT-SVID's is where it has one",
+};
+
+/** A flaw in words; null for a name that is none. */
+export function flawWords(name: string): string | null {
+  return words[name] ?? null;
+}

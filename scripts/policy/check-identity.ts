@@ -1,0 +1,115 @@
+/** What says who the caller is: its certificate, a JWT-SVID, or either. */
+import { leeway_seconds, policy_issuers } from "../../assembly/limits.ts";
+import { svid_algorithm_names } from "./algorithms.ts";
+import { default_leeway_seconds } from "./check-issuer.ts";
+import type { KeySources } from "./check-keys.ts";
+import type { Context } from "./check-names.ts";
+import { type Places, placeKey, placeText } from "./check-places.ts";
+import { checkDuration, checkTexts } from "./check-texts.ts";
+import type { DraftTrust, Issuer, Policy } from "./model.ts";
+import { didYouMean } from "./suggest.ts";
+
+type DraftSvid = NonNullable<DraftTrust["jwtSvid"]>;
+
+/**
+ * Checks `trust.identity` and `trust.jwtSvid`.
+ * @param issuerCount how many issuers the policy has besides
+ */
+export function checkIdentity(
+  context: Context,
+  trust: DraftTrust | undefined,
+  sources: KeySources,
+  places: Places,
+  issuerCount: number,
+): Pick<Policy, "identity" | "svids"> {
+  const { reporter } = context;
+  const { jwtSvid, forwarders } = trust ?? {};
+  const identity = trust?.identity?.value ?? "mtls";
+  if (identity === "mtls") {
+    if (jwtSvid !== undefined) {
+      const message =
+        "`jwtSvid` has no effect where callers are known by their certificates; write `identity: jwt-svid` or `either`, or remove it";
+      reporter.error("identity", jwtSvid.at, message);
+    }
+    return { identity, svids: [] };
+  }
+  if (identity === "jwt-svid" && forwarders !== undefined) {
+    const message =
+      "`forwarders` tell of certificates, and with `identity: jwt-svid` none is looked at; remove them, or write `identity: either`";
+    reporter.error("identity", forwarders.at, message);
+  }
+  if (jwtSvid === undefined) {
+    const message = `\`identity: ${identity}\` needs \`jwtSvid\`, as in \`jwtSvid: { audiences: [order-api], bundles: { example.org: { file: bundles/example.org.json } } }\``;
+    reporter.error("missing_key", trust!.identity!.at, message);
+    return { identity, svids: [] };
+  }
+  return { identity, svids: checkSvids(context, trust!, jwtSvid, sources, places, issuerCount) };
+}
+
+function checkSvids(
+  { reporter, trustDomains }: Context,
+  trust: DraftTrust,
+  draft: DraftSvid,
+  sources: KeySources,
+  places: Places,
+  issuerCount: number,
+): Issuer[] {
+  const { audiences, bundles = [], from, leeway, forwardToken, at } = draft;
+  const shared = {
+    audiences: checkTexts(reporter, audiences?.value ?? [], "audience"),
+    algorithms: [...svid_algorithm_names],
+    leewaySeconds: checkDuration(reporter, leeway, leeway_seconds, 0) ?? default_leeway_seconds,
+    maxLifetimeSeconds: 0,
+    places: places.check({ what: "`jwtSvid`", from, forwardToken, at }),
+    forwardToken: forwardToken?.value ?? true,
+    bind: "none" as const,
+  };
+  if (draft.bundles?.length === 0)
+    reporter.error(
+      "value",
+      at,
+      "`bundles` is empty, so that nobody's JWT-SVIDs could be verified; name those of a trust domain",
+    );
+  const svids: Issuer[] = [];
+  for (const { name, value } of bundles) {
+    if (trustDomains.size > 0 && !trustDomains.has(name.value)) {
+      const message = `\`${name.value}\` is not in \`trust.domains\`, so none of its JWT-SVIDs would count${didYouMean(name.value, trustDomains)}`;
+      reporter.error("unknown_domain", name.at, message);
+    }
+    const keySet = value === undefined ? undefined : sources.check(value, "jwt-svid");
+    if (keySet === undefined) continue;
+    if (keySet.keys.length === 0 && keySet.source === undefined) {
+      const message = `no key of \`${value!.file!.value}\` is for JWT-SVIDs (\`use: jwt-svid\`), so none of \`${name.value}\` could be verified`;
+      reporter.error("key_missing", value!.file!.at, message);
+    }
+    svids.push({ name: name.value, issuer: name.value, keySet, ...shared });
+  }
+  if (issuerCount + bundles.length > policy_issuers) {
+    const first = bundles[Math.max(0, policy_issuers - issuerCount)] ?? { name: { at } };
+    reporter.error("bound", first.name.at, `a policy has at most ${policy_issuers} issuers and bundles together`);
+  }
+  for (const domain of trust.domains?.value ?? []) {
+    if (bundles.some(({ name }) => name.value === domain.value)) continue;
+    const message = `\`${domain.value}\` has no bundle in \`jwtSvid\`, so that none of its JWT-SVIDs is accepted`;
+    reporter.warn("bundle_missing", domain.at, message);
+  }
+  return svids;
+}
+
+/**
+ * Warns of issuers whose tokens have no room beside the JWT-SVID that every caller has to send.
+ * @param at where each issuer is named
+ */
+export function warnSharedPlace(
+  { reporter, issuers }: Context,
+  { identity, svids }: Pick<Policy, "identity" | "svids">,
+  at: ReadonlyMap<string, number>,
+): void {
+  if (identity !== "jwt-svid" || svids[0] === undefined) return;
+  const ofSvids = new Set(svids[0].places.map(placeKey));
+  for (const issuer of issuers.values()) {
+    if (issuer === undefined || !issuer.places.every((place) => ofSvids.has(placeKey(place)))) continue;
+    const message = `tokens of \`${issuer.name}\` stand only where JWT-SVIDs do (${placeText(issuer.places[0]!)}), so no request can carry both; give one of them a place of its own with \`from\``;
+    reporter.warn("place_shared", at.get(issuer.name)!, message);
+  }
+}

@@ -1,0 +1,39 @@
+/** Texts and durations, as issuers and key sets have them. */
+import { token_bytes } from "../../assembly/limits.ts";
+import type { Reporter } from "./diagnostic.ts";
+import { parseDurationSeconds } from "./values.ts";
+import type { Located } from "./yaml.ts";
+
+/** Reports texts that no claim could be equal to. @param what how messages call one */
+export function checkTexts(reporter: Reporter, texts: readonly Located<string>[], what: string): string[] {
+  const values = new Set<string>();
+  for (const { value, at } of texts) {
+    if (value === "") reporter.error("value", at, `an ${what} cannot be empty`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    else if (/[\u0000-\u001f\u007f\p{Cs}]/u.test(value))
+      reporter.error("value", at, `an ${what} has no control characters`);
+    else if (Buffer.byteLength(value) > token_bytes)
+      reporter.error("bound", at, `an ${what} has at most ${token_bytes} bytes`);
+    values.add(value);
+  }
+  return [...values];
+}
+
+/** The seconds of a duration; undefined where there is none, or none that can be read, which is reported. */
+export function checkDuration(
+  reporter: Reporter,
+  text: Located<string> | undefined,
+  mostSeconds: number,
+  leastSeconds: number,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = parseDurationSeconds(text.value);
+  if (seconds === undefined) {
+    const way = /^[0-9]{1,9}$/u.test(text.value) ? `; write \`${Number(text.value)}s\`` : "";
+    const message = `a duration is a whole number and a unit: \`30s\`, \`5m\` or \`1h\`${way}`;
+    reporter.error("invalid_duration", text.at, message);
+  } else if (seconds > mostSeconds || seconds < leastSeconds) {
+    reporter.error("bound", text.at, `this duration is from ${leastSeconds}s to ${mostSeconds}s`);
+  }
+  return seconds;
+}
