@@ -31,8 +31,8 @@ export class KeySet {
   calling: bool;
   call: u32;
   attempt: u32;
-  /** When a token last named a key that is not in the set. */
-  wantedAt: u64;
+  /** The attempt that a token asked for whose key is not in the set; past once it began, on whatever worker. */
+  wanted: u32;
   cache: Cache;
 }
 

@@ -78,7 +78,8 @@ export function nextWantedAt(): u64 {
 }
 
 function isDue(set: KeySet, now: u64): bool {
-  if (set.wantedAt > state.attemptAt && now >= nextWantedAt()) return true;
+  // Counts wrap, so they are compared by their difference.
+  if (<i32>(set.wanted - state.started) > 0 && now >= nextWantedAt()) return true;
   // A clock that stepped back must not put off the next fetch for as long as it was wrong.
   const furthest = <u64>max(load<u32>(set.record, layout.key_set_refresh_seconds), limits.most_backoff_seconds);
   return now >= state.nextAt || state.nextAt - now > furthest * second;

@@ -33,7 +33,7 @@ export function waitForKeys(policy: Policy, context: u32, setIndex: u32): bool {
   if (!isNewer && nextWantedAt() > deadline) return false;
   const slot = freeSlot(hash32(0, request.callerStart, request.callerSize));
   if (slot == 0) return false;
-  set.wantedAt = now;
+  set.wanted = state.started + 1;
   store<u32>(slot, context);
   store<u32>(slot, policy.rootContext, 4);
   store<u32>(slot, setIndex, 8);

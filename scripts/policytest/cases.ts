@@ -4,6 +4,7 @@
  */
 import type { DoorRequest } from "../evaluate/engine.ts";
 import { PolicyError } from "../policy/diagnostic.ts";
+import type { Place } from "../policy/model.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import type { Expectation, PolicyTest, TestFile } from "./file.ts";
 import { type CallerIdentity, certificateDigest, identify } from "./identity.ts";
@@ -101,8 +102,14 @@ function sentRequest(
     token === null || typeof token === "string" ? token : { ...token, claims: shifted(token.claims, shiftSeconds) };
   try {
     const placed = prepare(policy, { source, ...test.request }, { caller, svid: shown, token: moved, now, digestOf });
-    const isTwice = test.request.headers.some(([name]) => name === placed.carries);
-    if (isTwice) fail("conflict", `a token and the header \`${placed.carries}\`: give one of them`, test.tokenPlace);
+    const has = (header: string | undefined): boolean => test.request.headers.some(([name]) => name === header);
+    const { tokenHeader, svidHeader } = placed;
+    if (has(tokenHeader))
+      fail("conflict", `a token and the header \`${tokenHeader}\`: give one of them`, test.tokenPlace);
+    if (has(svidHeader)) {
+      const message = `a JWT-SVID and the header \`${svidHeader}\`: give one of them; \`svid: null\` is no JWT-SVID`;
+      fail("conflict", message, test.svidPlace);
+    }
     return placed;
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
@@ -127,9 +134,10 @@ export interface Asking extends Pick<PolicyTest, "caller" | "svid" | "token"> {
   digestOf?: ConcreteOptions["digestOf"];
 }
 
-/** A request with its tokens in it, the image that is to judge it, and the header that carries its token, if one does. */
+/** A request with its tokens in it, the image that is to judge it, and the headers that carry them, if any do. */
 export interface Prepared extends Pick<ConcreteTest, "request" | "image"> {
-  carries: string | undefined;
+  tokenHeader: string | undefined;
+  svidHeader: string | undefined;
 }
 
 /**
@@ -164,8 +172,13 @@ export function prepare(
   return {
     request: sent,
     image: policy.imageWith({ issuers: issuer !== undefined, svids: typeof svid !== "string" }),
-    carries: made !== null && place.kind === "header" ? place.name : undefined,
+    tokenHeader: made === null ? undefined : headerOf(place),
+    svidHeader: identity.svid === null ? undefined : headerOf(svidPlace),
   };
+}
+
+function headerOf(place: Place | undefined): string | undefined {
+  return place?.kind === "header" ? place.name : undefined;
 }
 
 /** Who carries a token, for issuers that bind theirs. */

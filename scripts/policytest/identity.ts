@@ -11,8 +11,6 @@ export interface CallerIdentity {
   certificate: string | null;
   /** The JWT-SVID; null: none. */
   svid: string | null;
-  /** Whether the runner made and signed it. */
-  isMade: boolean;
   /** Whom the policy takes the caller for, if it believes what it is told; null for nobody. */
   id: string | null;
 }
@@ -39,12 +37,12 @@ export function identify(
   const isImplied = policy.identity === "jwt-svid" && svid === undefined && caller !== null;
   const sent = isImplied ? { sub: caller, claims: {}, header: {} } : (svid ?? null);
   const certificate = isImplied && !needsCertificate ? null : caller;
-  if (sent === null) return { certificate, svid: null, isMade: false, id: caller };
-  if (typeof sent === "string") return { certificate, svid: sent, isMade: false, id: caller };
+  if (sent === null) return { certificate, svid: null, id: caller };
+  if (typeof sent === "string") return { certificate, svid: sent, id: caller };
   const { sub, claims, header } = sent;
   const token = mintToken({ issuer: "", claims: { sub, ...claims }, header }, svidIssuer(policy, sub), nowSeconds);
   const isCertificateFirst = policy.identity !== "jwt-svid" && certificate !== null;
-  return { certificate, svid: token, isMade: true, id: isCertificateFirst ? certificate : sub };
+  return { certificate, svid: token, id: isCertificateFirst ? certificate : sub };
 }
 
 /** Who vouches for an ID; for one of no known trust domain somebody whom the policy does not know. */

@@ -39,7 +39,7 @@ export interface TestPolicy {
   svids: ReadonlyMap<string, TestIssuer>;
   /** Where a token goes that is nobody's in particular. */
   rawPlace: Place;
-  /** The policy's own image, for tests with raw tokens or none. */
+  /** The policy with its own keys, for tests with raw tokens or none. Nobody answers in a test, so no keys are fetched. */
   image: Uint8Array;
   /** The image that believes the runner's keys, for tests with claims; the same as `image` where there is no issuer. */
   standInImage: Uint8Array;
@@ -49,7 +49,10 @@ export interface TestPolicy {
 
 /** Compiles a policy for tests. Throws PolicyError. */
 export function loadTestPolicy(path: string): TestPolicy {
-  const { policy, image, warnings } = compilePolicyFile(path);
+  const { policy: written, image: own, warnings } = compilePolicyFile(path);
+  const policy = { ...written, issuers: written.issuers.map(unfetched), svids: written.svids.map(unfetched) };
+  const isFetched = [...written.issuers, ...written.svids].some(({ keySet }) => keySet.source !== undefined);
+  const image = isFetched ? compilePolicy({ policy, warnings }, path).image : own;
   const images = new Map<string, Uint8Array>();
   const imageWith = ({ issuers, svids }: StandIns): Uint8Array => {
     const isIssuers = issuers && policy.issuers.length > 0;
@@ -81,10 +84,14 @@ export function loadTestPolicy(path: string): TestPolicy {
   };
 }
 
-/** A key of the runner's for each algorithm of an issuer, and none that are fetched. */
+/** The issuer with those of its keys that are embedded. */
+function unfetched(issuer: Issuer): Issuer {
+  return { ...issuer, keySet: { ...issuer.keySet, source: undefined } };
+}
+
+/** The issuer with a key of the runner's for each of its algorithms. */
 function withStandIns(issuer: Issuer): Issuer {
-  const { use } = issuer.keySet;
-  return { ...issuer, keySet: { use, keys: standInKeys(issuer.algorithms), source: undefined } };
+  return { ...issuer, keySet: { ...issuer.keySet, keys: standInKeys(issuer.algorithms) } };
 }
 
 function testIssuer(issuer: Issuer): TestIssuer {

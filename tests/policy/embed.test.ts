@@ -138,7 +138,7 @@ for (const [what, module, message] of refused) {
 
 test("only an image is embedded", () => {
   assert.throws(() => embedImage(moduleOf({}), Buffer.from("version: 1")), /no policy image/);
-  assert.throws(() => embedImage(moduleOf({}), imageOf(10).subarray(0, 200)), /cut short/);
+  assert.throws(() => embedImage(moduleOf({}), imageOf(10).subarray(0, -4)), /cut short/);
 });
 
 test("addresses are written as they are read", () => {

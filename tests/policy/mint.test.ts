@@ -3,18 +3,21 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { jwtVerify } from "jose";
 import { decodeToken } from "../../scripts/evaluate/token.ts";
 import { algorithm_names } from "../../scripts/policy/algorithms.ts";
+import { loadEngine } from "../../scripts/policy/build.ts";
 import { PolicyError } from "../../scripts/policy/diagnostic.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { certificateDigest } from "../../scripts/policytest/identity.ts";
+import { findInputs } from "../../scripts/policytest/inputs.ts";
 import { standInKey } from "../../scripts/policytest/keys.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
+import { runPolicyTests } from "../../scripts/policytest/run.ts";
 
 for (const [algorithm, name] of algorithm_names.entries()) {
   test(`a token signed with ${name} is one to other libraries`, async () => {
@@ -130,4 +133,36 @@ test("`svid` makes a JWT-SVID, and the caller of the defaults is not meant then"
   assert.deepEqual(raw.tests[0]!.request.headers, [["x-svid", "a.b.c"]]);
   assert.equal(raw.tests[0]!.image, raw.policy.image);
   assert.throws(() => requests("", "", one(`svid: "${web}"`)), /certificates/);
+  const both = `  - { name: n, request: { path: /a, headers: { x-svid: x } }, expect: allow, svid: "${web}" }\n`;
+  assert.throws(() => requests(either, "", both), /a JWT-SVID and the header `x-svid`/);
+});
+
+test("keys that are fetched are stood in for, and nobody waits for them", () => {
+  writeFileSync(
+    join(folder, "fetched.yaml"),
+    "version: 1\nname: p\ntrust: { domains: [example.org] }\nissuers:\n  corp:\n    issuer: i\n    audiences: [a]\n    algorithms: [EdDSA]\n    keys: { url: https://idp.example.org/, cluster: idp }\nrules:\n  - { name: r, callers: [any], allow: [GET /a], token: corp }\n",
+  );
+  const path = join(folder, "fetched.test.yaml");
+  const unknown = `${Buffer.from('{"alg":"EdDSA","kid":"a"}').toString("base64url")}.${Buffer.from('{"iss":"i"}').toString("base64url")}.AAAA`;
+  writeFileSync(
+    path,
+    `policy: fetched.yaml\ndefaults: { caller: "${web}" }\ntests:\n${one("token: { issuer: corp }")}  - { name: raw, request: GET /a, token: ${unknown}, expect: { deny: token_key_unknown } }\n`,
+  );
+  const { results } = runPolicyTests([path], { engine: loadEngine() });
+  assert.deepEqual(
+    results.map(({ ok, verdict }) => [ok, verdict.reason]),
+    [
+      [true, "allowed"],
+      [true, "token_key_unknown"],
+    ],
+  );
+});
+
+test("files of keys are watched, those of bundles too", () => {
+  const { tests } = requests(svid, "", one(token));
+  const { files } = findInputs([tests[0]!.file]);
+  assert.deepEqual(
+    [...files].filter((file) => file.endsWith(".json")).map((file) => basename(file)),
+    ["corp.jwks.json", "bundle.json"],
+  );
 });

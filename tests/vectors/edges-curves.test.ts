@@ -13,7 +13,7 @@ import { describe, test } from "node:test";
 import { algorithm_eddsa, algorithm_es256, algorithm_es384, algorithm_es512 } from "../../assembly/token/algorithms.ts";
 import { add, base, challenge, encode, littleEndian, neutral, order, p, smallOrderPoints, times } from "./edwards.ts";
 import { CryptoModule, type Key } from "./harness.ts";
-import { keyOf, modInverse, toBigInt, toBytes } from "./keys.ts";
+import { keyOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";
 
 const crypto = await CryptoModule.compile();
 const text = Buffer.from("a text");
@@ -95,6 +95,20 @@ for (const [algorithm, namedCurve, hash, size, prime, n] of curves) {
       ]) as [bigint, bigint][];
       for (const other of others.filter((numbers) => fits(...numbers))) {
         assertVerifies(false, algorithm, { bytes: join(...other), exponent: 0 }, join(r, s), other.join(", "));
+      }
+    });
+
+    test("a key made for the signature, which is no point, since the formulas do not know b", () => {
+      // r = s, so that R = (z/r) G + Q. Q is taken from the chord through (z/r) G that leads to an x of r.
+      for (let r = 5n; r < 10n; r++) {
+        const hashed = toBigInt(createHash(hash).update(text).digest());
+        const { key: multiple } = pairOf((hashed * modInverse(r, n)!) % n);
+        const [x, y] = [toBigInt(multiple.bytes.subarray(0, size)), toBigInt(multiple.bytes.subarray(size))];
+        let keyX = 2n;
+        const slope = () => modPower(r + x + keyX, (prime + 1n) / 4n, prime);
+        while ((slope() ** 2n - r - x - keyX) % prime !== 0n) keyX++;
+        const keyY = (((y + slope() * (keyX - x)) % prime) + prime) % prime;
+        assertVerifies(false, algorithm, { bytes: join(keyX, keyY), exponent: 0 }, join(r, r), `r ${r}`);
       }
     });
 

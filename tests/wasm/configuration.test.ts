@@ -1,7 +1,7 @@
 /** Plugin configurations: what is invalid is refused with exactly one line that says what and where. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checksum_offset, sections_offset } from "../../assembly/policy/layout.ts";
+import { checksum_offset, image_version, sections_offset } from "../../assembly/policy/layout.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
@@ -49,7 +49,7 @@ const configurations: [name: string, configuration: string | Uint8Array, says: R
   ["an image cut short", pluginConfiguration(image.subarray(0, image.length - 4)), /cut short/],
   ["an image too long", pluginConfiguration(Buffer.concat([image, Buffer.alloc(4)])), /too long/],
   ["a damaged image", pluginConfiguration(Buffer.from(image).fill(0, 300, 301)), /checksum/],
-  ["a later version", pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(3, 4))), /version/],
+  ["a later version", pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(image_version + 1, 4))), /version/],
   [
     "a section out of bounds",
     pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(0x7ffffffc, 16 + 8))),

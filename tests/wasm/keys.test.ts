@@ -1,0 +1,279 @@
+/** Key sets that are fetched: one worker asks, all have the answer; what goes wrong changes nothing, and is asked again. */
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { PluginHost } from "../../scripts/host/plugin.ts";
+import { makeKey, makeStrangers, type ProviderKey } from "../envoy/jwks-server.ts";
+import { engine } from "./door.ts";
+import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+
+let one: ProviderKey;
+let two: ProviderKey;
+let tokenOne: string;
+let tokenTwo: string;
+const image = imageOf(fetchingPolicy());
+
+before(async () => {
+  one = await makeKey("one");
+  two = await makeKey("two", "RS256");
+  tokenOne = await one.token();
+  tokenTwo = await two.token();
+});
+
+describe("fetching", () => {
+  test("one worker asks; every worker has the keys at its next tick", () => {
+    const workers = new Workers(image, 3);
+    workers.tickAll();
+    assert.equal(workers.fetches, 1);
+    const headers = Object.fromEntries(workers.asked);
+    assert.deepEqual(headers, {
+      ":method": "GET",
+      ":path": "/jwks.json",
+      ":authority": "idp.example.org",
+      ":scheme": "https",
+      accept: "application/jwk-set+json, application/json",
+    });
+    workers.answer({ body: jwks(one, two) });
+    workers.tickAll();
+    for (const worker of [0, 1, 2]) {
+      assert.equal(outcomeOf(workers.ask(worker, tokenOne)), "allowed");
+      assert.equal(outcomeOf(workers.ask(worker, tokenTwo)), "allowed");
+    }
+    assert.equal(workers.metric("refreshes"), 1);
+    assert.equal(workers.metric("failures"), 0);
+    assert.equal(workers.metric("keys"), 2);
+    assert.equal(workers.fetches, 0);
+  });
+
+  for (const algorithm of ["RS256", "PS256", "ES256", "EdDSA"] as const) {
+    for (const hosts of ["by the host", "by the module"]) {
+      test(`a fetched key verifies ${algorithm}, ${hosts}`, async () => {
+        const key = await makeKey("k", algorithm);
+        const workers = new Workers(image, 1);
+        if (hosts === "by the module") {
+          const clock = () => BigInt(Date.now()) * 1_000_000n;
+          workers.hosts[0] = PluginHost.load(engine, { clock, clusters: ["idp"], foreignFunctions: new Map() });
+          workers.roots[0] = workers.start(workers.hosts[0], image);
+          assert.match(workers.hosts[0].logs.map(({ message }) => message).join(), /the module verifies all of them/);
+        }
+        workers.fetch({ body: jwks(key) });
+        const token = await key.token();
+        assert.equal(outcomeOf(workers.ask(0, token)), "allowed");
+        const at = token.length - 10;
+        const forged = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+        assert.equal(outcomeOf(workers.ask(0, forged)), "token_signature");
+      });
+    }
+  }
+
+  test("refreshed on time, never later, with jitter", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: jwks(one) });
+    workers.pass(53);
+    workers.tickAll();
+    assert.equal(workers.fetches, 0, "not before nine tenths of the time");
+    workers.pass(7);
+    workers.tickAll();
+    assert.equal(workers.fetches, 1);
+  });
+
+  test("Cache-Control shortens the time, and never lengthens it", () => {
+    for (const [control, seconds] of [
+      ["max-age=20", 20],
+      ["public, Max-Age=20", 20],
+      ["max-age=3", 10],
+      ["max-age=86400", 60],
+      ["no-store", 60],
+      ["s-max-age=20", 60],
+    ] as const) {
+      const workers = new Workers(image);
+      workers.fetch({ body: jwks(one), headers: [["cache-control", control]] });
+      workers.pass(seconds * 0.89);
+      workers.tickAll();
+      assert.equal(workers.fetches, 0, control);
+      workers.pass(seconds * 0.12);
+      workers.tickAll();
+      assert.equal(workers.fetches, 1, control);
+    }
+  });
+
+  test("ETag: what has not changed is not sent again, and known tokens stay known", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: jwks(one), headers: [["etag", '"v1"']] });
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+    workers.pass(60);
+    workers.tickAll();
+    assert.equal(workers.asked.get("if-none-match"), '"v1"');
+    workers.answer({ status: 304 });
+    workers.tickAll();
+    const again = workers.ask(0, tokenOne);
+    assert.equal(outcomeOf(again), "allowed");
+    assert.equal(
+      again.calls.some(({ name }) => name === "call_foreign_function"),
+      false,
+    );
+    assert.equal(workers.metric("refreshes"), 2);
+  });
+
+  test("a key that is removed admits no more, known tokens included, on any worker", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: jwks(one, two) });
+    for (const worker of [0, 1]) assert.equal(outcomeOf(workers.ask(worker, tokenOne)), "allowed");
+    workers.pass(60);
+    workers.fetch({ body: jwks(two) });
+    for (const worker of [0, 1]) {
+      const outcome = workers.ask(worker, tokenOne);
+      assert.notEqual(outcomeOf(outcome), "allowed");
+      assert.equal(outcomeOf(workers.ask(worker, tokenTwo)), "allowed");
+    }
+    workers.pass(60);
+    workers.fetch({ body: '{"keys":[]}' });
+    assert.notEqual(outcomeOf(workers.ask(1, tokenTwo)), "allowed");
+    assert.equal(workers.metric("keys"), 0);
+  });
+
+  test("the embedded file serves until the first answer", () => {
+    const workers = new Workers(imageOf(fetchingPolicy({ file: "keys.json" }), { "keys.json": jwks(one) }));
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+    workers.fetch({ body: jwks(two) });
+    assert.notEqual(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+    assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "allowed");
+  });
+
+  test("a policy that comes into force later has what was fetched before", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: jwks(one) });
+    workers.roots[1] = workers.start(workers.hosts[1]!, image);
+    assert.equal(outcomeOf(workers.ask(1, tokenOne)), "allowed");
+  });
+
+  test("1,000 keys", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: JSON.stringify({ keys: [...makeStrangers(999), one.jwk] }) });
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+    assert.equal(outcomeOf(workers.ask(1, tokenOne)), "allowed");
+    assert.equal(workers.metric("keys"), 1000);
+  });
+
+  test("a thousand rotations grow nothing", () => {
+    const workers = new Workers(image);
+    workers.fetch({ body: jwks(one) });
+    workers.pass(60);
+    workers.fetch({ body: jwks(two) });
+    const sizes = workers.hosts.map(({ memoryBytes }) => memoryBytes);
+    for (let turn = 0; turn < 1000; turn++) {
+      workers.pass(60);
+      workers.fetch({ body: turn % 2 === 0 ? jwks(one) : jwks(two, one) });
+    }
+    assert.deepEqual(
+      workers.hosts.map(({ memoryBytes }) => memoryBytes),
+      sizes,
+    );
+  });
+});
+
+describe("what goes wrong", () => {
+  const rubbish: Record<string, Parameters<Workers["answer"]>[0]> = {
+    "no connection": "refused",
+    "no answer": "timeout",
+    "an answer that breaks off": "reset",
+    "a 500": { status: 500, body: "{}" },
+    "a redirect": { status: 302, headers: [["location", "/x"]] },
+    "a 304 nobody asked for": { status: 304 },
+    HTML: { body: "<html>welcome to the hotel</html>" },
+    nothing: { body: "" },
+    "JSON cut short": { body: '{"keys":[{"kty":"EC"' },
+    "another JSON": { body: '{"error":"no"}' },
+    "a list": { body: "[]" },
+    "keys that are no list": { body: '{"keys":{}}' },
+    "keys that are no objects": { body: '{"keys":["a"]}' },
+    "keys twice": { body: '{"keys":[],"keys":[]}' },
+    "more than 1 MiB": { body: `{"keys":[]${" ".repeat(1048576)}}` },
+    "10 MB": { body: Buffer.alloc(10_000_000, 0x20) },
+    "1,025 keys": { body: JSON.stringify({ keys: Array.from({ length: 1025 }, () => ({ kty: "x" })) }) },
+  };
+  for (const [name, answer] of Object.entries(rubbish)) {
+    test(`${name}: the last good set stays, and is asked for again, less and less often`, () => {
+      const workers = new Workers(image);
+      workers.fetch({ body: jwks(one) });
+      workers.pass(60);
+      workers.fetch(answer);
+      for (const worker of [0, 1]) assert.equal(outcomeOf(workers.ask(worker, tokenOne)), "allowed");
+      assert.equal(workers.metric("failures"), 1);
+      for (const [wait, failures] of [
+        [1, 2],
+        [2, 3],
+        [4, 4],
+        [8, 5],
+      ] as const) {
+        workers.pass(wait * 0.89);
+        workers.tickAll();
+        assert.equal(workers.fetches, 0, `not before ${wait} s`);
+        workers.pass(wait * 0.12);
+        workers.fetch(answer);
+        assert.equal(workers.metric("failures"), failures);
+      }
+      assert.equal(workers.metric("age_seconds") >= 75, true);
+      workers.pass(16);
+      workers.fetch({ body: jwks(two) });
+      assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "allowed");
+      assert.equal(workers.metric("age_seconds"), 0);
+      const warned = workers.hosts.flatMap(({ logs }) => logs).filter(({ message }) => message.includes("not fetched"));
+      assert.equal(warned.length, 5, "each failure is one line of log");
+    });
+  }
+
+  test("a cluster that is not there is one, too", () => {
+    const workers = new Workers(imageOf(fetchingPolicy().replace("cluster: idp", "cluster: gone")));
+    workers.tickAll();
+    assert.equal(workers.fetches, 0);
+    assert.equal(workers.metric("failures"), 1);
+  });
+
+  test("keys that are not for this are left out, the others serve", () => {
+    const workers = new Workers(image);
+    const { x: _, ...incomplete } = one.jwk;
+    const bad = [
+      { kty: "oct", k: "c2VjcmV0", kid: "one" },
+      { ...two.jwk, use: "enc", kid: "one" },
+      { ...two.jwk, key_ops: ["encrypt"], kid: "one" },
+      { ...one.jwk, d: "AAAA" },
+      { ...one.jwk, crv: "secp256k1" },
+      { ...one.jwk, alg: "ES384" },
+      incomplete,
+      { ...two.jwk, n: two.jwk.n!.slice(0, 100), kid: "one" },
+      { ...two.jwk, e: "AQ", kid: "one" },
+      { kid: "one" },
+      {},
+    ];
+    workers.fetch({ body: JSON.stringify({ keys: [...bad, one.jwk] }) });
+    assert.equal(workers.metric("keys"), 1);
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+  });
+
+  test("a worker that goes away with the lease is replaced after 8 seconds, and its answer comes too late", () => {
+    const workers = new Workers(image);
+    workers.tick(0);
+    const { token } = workers.hosts[0]!.calls[0]!;
+    workers.pass(7.9);
+    workers.tick(1);
+    assert.equal(workers.hosts[1]!.calls.length, 0);
+    workers.pass(0.2);
+    workers.tick(1);
+    assert.equal(workers.hosts[1]!.calls.length, 1);
+    workers.hosts[1]!.answer(workers.hosts[1]!.calls[0]!.token, { body: jwks(two) });
+    workers.hosts[0]!.answer(token, { body: jwks(one) });
+    workers.tickAll();
+    assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "allowed");
+    assert.notEqual(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+  });
+
+  test("a clock that jumps, either way, puts nothing off", () => {
+    for (const jump of [-86400, 86400]) {
+      const workers = new Workers(image);
+      workers.fetch({ body: jwks(one) });
+      workers.pass(jump);
+      workers.tickAll();
+      assert.equal(workers.fetches, 1, `${jump} s`);
+    }
+  });
+});

@@ -1,0 +1,161 @@
+/** Requests that meet an unknown `kid`: they wait for one fetch that begins after them, for a bounded time and in bounded number. */
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { makeKey, type ProviderKey } from "../envoy/jwks-server.ts";
+import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+
+let one: ProviderKey;
+let two: ProviderKey;
+let tokenOne: string;
+let tokenTwo: string;
+const image = imageOf(fetchingPolicy());
+
+before(async () => {
+  one = await makeKey("one");
+  two = await makeKey("two");
+  tokenOne = await one.token();
+  tokenTwo = await two.token();
+});
+
+function fetched(count = 2): Workers {
+  const workers = new Workers(image, count);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(3);
+  return workers;
+}
+
+describe("an unknown kid", () => {
+  test("is asked for at once; the request goes on when its key comes, on whatever worker", () => {
+    const workers = fetched();
+    const waiting = [workers.ask(0, tokenTwo), workers.ask(1, tokenTwo)];
+    assert.deepEqual(waiting.map(outcomeOf), ["waits", "waits"]);
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed", "others are not held up");
+    workers.fetch({ body: jwks(one, two) });
+    assert.deepEqual(waiting.map(outcomeOf), ["allowed", "allowed"]);
+    for (const outcome of waiting) {
+      assert.equal(outcome.action, "continue");
+      assert.equal(outcome.filterState.get("verdict"), "allow");
+    }
+  });
+
+  test("before the first answer, too", () => {
+    const workers = new Workers(image);
+    const waiting = workers.ask(0, tokenOne);
+    assert.equal(outcomeOf(waiting), "waits");
+    workers.fetch({ body: jwks(one) });
+    assert.equal(outcomeOf(waiting), "allowed");
+  });
+
+  test("is refused when the fetch did not bring it", () => {
+    const workers = fetched();
+    const waiting = [workers.ask(0, tokenTwo), workers.ask(1, tokenTwo)];
+    workers.fetch({ body: jwks(one) });
+    assert.deepEqual(waiting.map(outcomeOf), ["token_key_unknown", "token_key_unknown"]);
+    for (const { localResponse } of waiting) assert.equal(localResponse?.status, 401);
+  });
+
+  for (const answer of ["refused", "timeout", "reset"] as const) {
+    test(`is refused when the fetch ended in ${answer}, and the next one is not held up`, () => {
+      const workers = fetched();
+      const waiting = workers.ask(0, tokenTwo);
+      workers.fetch(answer);
+      assert.equal(outcomeOf(waiting), "token_key_unknown");
+      assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "waits", "the next attempt is a second away");
+    });
+  }
+
+  test("a fetch that began before does not count: its answer may be older than the key", () => {
+    const workers = fetched();
+    workers.pass(60);
+    workers.tickAll();
+    const waiting = workers.ask(0, tokenTwo);
+    workers.answer({ body: jwks(one) });
+    workers.tickAll();
+    assert.equal(outcomeOf(waiting), "waits");
+    workers.pass(2);
+    workers.fetch({ body: jwks(two) });
+    assert.equal(outcomeOf(waiting), "allowed");
+  });
+
+  test("asks at most every two seconds", () => {
+    const workers = fetched();
+    let fetches = 0;
+    for (let step = 0; step < 100; step++) {
+      workers.ask(step % 2, tokenTwo);
+      workers.tickAll();
+      if (workers.fetches !== 0) {
+        fetches++;
+        workers.answer({ body: jwks(one) });
+      }
+      workers.pass(0.1);
+    }
+    assert.equal(fetches, 5, "in ten seconds");
+  });
+
+  test("waits at most five seconds", () => {
+    const workers = fetched();
+    const waiting = workers.ask(0, tokenTwo);
+    workers.tickAll();
+    assert.equal(workers.fetches, 1);
+    workers.pass(4.9);
+    workers.tickAll();
+    assert.equal(outcomeOf(waiting), "waits");
+    workers.pass(0.2);
+    workers.tickAll();
+    assert.equal(outcomeOf(waiting), "token_key_unknown");
+    workers.answer({ body: jwks(two) });
+    assert.equal(waiting.localResponse?.status, 401, "what comes later changes nothing");
+  });
+
+  test("is refused at once where the server fails and its next attempt is too far away", () => {
+    const workers = fetched();
+    workers.pass(60);
+    for (let failure = 0; failure < 5; failure++) {
+      workers.fetch("refused");
+      workers.pass(20);
+    }
+    workers.fetch("refused");
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
+  });
+
+  test("one caller holds a quarter of the places, and those who go away leave theirs", () => {
+    const workers = fetched(1);
+    const waiting: Outcome[] = [];
+    for (let request = 0; request < 64; request++) waiting.push(workers.ask(0, tokenTwo));
+    assert.equal(waiting.filter(({ paused }) => paused).length, 64);
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
+    workers.hosts[0]!.deleteContext(waiting[10]!.context);
+    const late = workers.ask(0, tokenTwo);
+    assert.equal(outcomeOf(late), "waits");
+    workers.fetch({ body: jwks(two) });
+    waiting.splice(10, 1);
+    for (const outcome of [...waiting, late]) assert.equal(outcomeOf(outcome), "allowed");
+  });
+
+  test("those of a policy that was replaced are answered by it", () => {
+    const workers = fetched(1);
+    const waiting = workers.ask(0, tokenTwo);
+    const old = workers.roots[0]!;
+    workers.roots[0] = workers.start(workers.hosts[0]!, image);
+    workers.hosts[0]!.tick(old);
+    workers.answer({ body: jwks(two) });
+    assert.equal(outcomeOf(waiting), "allowed");
+  });
+
+  test("in shadow mode nothing waits", () => {
+    const workers = new Workers(imageOf(fetchingPolicy().replace("name: shop", "name: shop\nmode: shadow")), 1);
+    const outcome = workers.ask(0, tokenTwo);
+    assert.equal(outcome.action, "continue");
+    assert.equal(outcomeOf(outcome), "token_key_unknown");
+  });
+
+  test("a token that names no key, where several fit, waits for nothing", async () => {
+    const workers = new Workers(image, 1);
+    workers.fetch({ body: jwks(one, two) });
+    workers.pass(3);
+    const [, claims, signature] = tokenOne.split(".");
+    const header = Buffer.from('{"alg":"ES256"}').toString("base64url");
+    assert.equal(outcomeOf(workers.ask(0, `${header}.${claims}.${signature}`)), "token_key_unknown");
+  });
+});
