@@ -12,7 +12,7 @@ import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } 
 import { Reason } from "../reason";
 import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/request";
 import { checkBinding } from "./binding";
-import { recallToken, rememberToken, tokenHash } from "./cache";
+import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
 import { Flaw } from "./flaw";
 import { decodeParts, parseJws, scanClaims } from "./jws";
@@ -87,7 +87,7 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Reas
   let named: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const place = wordAt(policy, first + index);
-    const token = lookForToken(policy, place, load<u32>(issuer, layout.issuer_key_set));
+    const token = lookForToken(policy, place);
     if (token.reason == Reason.INTERNAL) return token.reason;
     if (token.reason == Reason.TOKEN_MISSING) {
       if (tokens == 0 && token.flaw != Flaw.NONE) flaw = token.flaw;
@@ -120,7 +120,7 @@ function namesIssuer(policy: Policy, issuer: usize): bool {
 }
 
 /** The slot of a place, filled: from what a key set knows, or by taking the token apart. */
-function lookForToken(policy: Policy, place: u32, setIndex: u32): Token {
+function lookForToken(policy: Policy, place: u32): Token {
   const token = tokenSlot(place);
   if (token.isLooked) return token;
   token.isLooked = true;
@@ -130,20 +130,24 @@ function lookForToken(policy: Policy, place: u32, setIndex: u32): Token {
     token.start = foundStart;
     token.size = foundSize;
     token.hash = tokenHash(foundStart, foundSize);
-    if (!recall(policy, token, setIndex)) token.reason = parseJws(token);
+    if (!recall(policy, token)) token.reason = parseJws(token);
   }
   token.flaw = lastFlaw;
   if (inspecting && token.reason != Reason.ALLOWED) reportSignature(signatureOf(token.reason));
   return token;
 }
 
-/** Whether a key set is known to have verified the token. */
-function recall(policy: Policy, token: Token, setIndex: u32): bool {
-  const isKnown = recallToken(keySetAt(policy, setIndex).cache, token);
-  if (isKnown) token.verifiedBy |= (<u64>1) << setIndex;
-  if (isKnown) request.cacheHits++;
-  else request.cacheMisses++;
-  return isKnown;
+/** Whether any key set is known to have verified the token, which then has its claims. */
+function recall(policy: Policy, token: Token): bool {
+  const sets = sectionCount(policy, layout.section_key_sets);
+  for (let index: u32 = 0; index < sets; index++) {
+    if (!recallToken(keySetAt(policy, index).cache, token)) continue;
+    token.verifiedBy = (<u64>1) << index;
+    request.cacheHits++;
+    return true;
+  }
+  request.cacheMisses++;
+  return false;
 }
 
 /** The signature of a token, by a key and an algorithm that the issuer is known for. Its claims stay open. */
@@ -159,14 +163,14 @@ function verify(policy: Policy, issuer: usize, token: Token): Reason {
   }
   const setIndex = load<u32>(issuer, layout.issuer_key_set);
   const bit = (<u64>1) << setIndex;
+  const set = keySetAt(policy, setIndex);
+  if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set.cache, token)) token.verifiedBy |= bit;
   if ((token.verifiedBy & bit) != 0) return Reason.ALLOWED;
   if (!token.isDecoded) {
     // Its claims came out of another set's cache.
-    if (recall(policy, token, setIndex)) return openAgain(token, Reason.ALLOWED);
     const reason = parseJws(token);
     if (reason != Reason.ALLOWED) return reason;
   }
-  const set = keySetAt(policy, setIndex);
   const reason = verifySignature(policy, set, setIndex, token);
   if (reason == Reason.ALLOWED) {
     token.verifiedBy |= bit;

@@ -152,6 +152,8 @@ function prefixFault(name: string, prefix: string | undefined): { message: strin
   if (prefix === undefined) return undefined;
   if (!forms.prefix.test(prefix))
     return { message: `a prefix has at most ${place_prefix_bytes} characters of ASCII`, isPrefix: true };
+  if (prefix.startsWith(" "))
+    return { message: "no header begins with a blank, so that nothing would be found; remove it", isPrefix: true };
   if (name !== bearer_place.name || !/^[A-Za-z0-9-]+$/u.test(prefix)) return undefined;
   const message = `between scheme and token stands a blank, which YAML keeps only in quotes: \`prefix: "${prefix} "\``;
   return { message, isPrefix: true };

@@ -5,7 +5,8 @@
 import type { Condition } from "./condition/condition.ts";
 import type { Reporter } from "./diagnostic.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { keys_shape, part_shape, places_shape, policy_shape } from "./language.ts";
+import type { part_shape, policy_shape } from "./language.ts";
+import type { keys_shape, places_shape } from "./language-tokens.ts";
 import type { Read } from "./shape.ts";
 import type { CallerPattern } from "./spiffe.ts";
 import type { ForwardValue, HostPattern, Rate, Selector } from "./values.ts";

@@ -41,6 +41,12 @@ const errors: Case[] = [
     "invalid_place",
     /`prefix: "Bearer "`/,
   ],
+  [
+    "a prefix that begins with a blank",
+    from(`[{ header: x-a, prefix: ${mark}" Token " }]`),
+    "invalid_place",
+    /begins with a blank/,
+  ],
   ["a prefix of other letters", from(`[{ header: x-a, prefix: ${mark}"é" }]`), "invalid_place", /ASCII/],
   ["a place twice", from(`[{ header: x-a }, ${mark}{ header: X-A, prefix: "" }]`), "duplicate", /`x-a` stands twice/],
   [

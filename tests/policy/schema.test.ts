@@ -19,7 +19,7 @@ const ajv = new Ajv({ allErrors: true, keywords: ["markdownDescription"] });
 const policySchema = ajv.compile(schemas.get("policy.schema.json")!);
 const includeSchema = ajv.compile(schemas.get("include.schema.json")!);
 
-/** Everything that this version has, but conditions, other files and JWT-SVIDs. */
+/** Everything that this version has, but conditions and other files. */
 const everything = `${withRule("")}    cost: 2
     hosts: [a.example.org, "*.svc.example.org"]
     starts: 2026-11-01T00:00:00Z
@@ -33,7 +33,15 @@ mode: shadow
 `
   .replace(
     "domains: [example.org]",
-    "domains: [example.org]\n  identity: mtls\n  forwarders: [spiffe://example.org/edge]",
+    `domains: [example.org]
+  identity: either
+  jwtSvid:
+    audiences: [order-api]
+    bundles: { example.org: { file: keys/bundle.json } }
+    from: [{ header: x-svid, prefix: "SVID " }]
+    leeway: 30s
+    forwardToken: true
+  forwarders: [spiffe://example.org/edge]`,
   )
   .replace(
     "keys: { file: keys/corp.jwks.json }",
@@ -106,6 +114,9 @@ test("everything is a sound policy, and the policy that `init` writes says where
 const refused: [what: string, from: string, to: string][] = [
   ["an unknown key of a policy", "name: shop", "name: shop\nnmae: shop"],
   ["an unknown key of trust", "identity:", "identify: a\n  identity:"],
+  ["an unknown key of JWT-SVIDs", "    bundles:", "    bundels: {}\n    bundles:"],
+  ["an unknown word for the identity", "identity: either", "identity: jwt"],
+  ["a bundle of no trust domain", "bundles: { example.org:", "bundles: { Example Org:"],
   ["an unknown key of an issuer", "bind:", "bnd: none\n    bind:"],
   ["an unknown key of a place", "{ cookie:", "{ cookei: a, cookie:"],
   ["a place of an unknown form", "cookie: __Host-session", 'cookie: "a b"'],

@@ -157,6 +157,21 @@ for (const [algorithm, namedCurve, hash, size, prime, n] of curves) {
   });
 }
 
+test("a verification leaves nothing behind that the next one, of another size, meets", () => {
+  const pairs = curves.map(([algorithm, namedCurve, hash]) => {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    return { algorithm, hash, privateKey, key: keyOf(publicKey) };
+  });
+  for (let count = 0; count < 30; count++) {
+    for (const index of [2, 0, 1, 0, 2, 1]) {
+      const { algorithm, hash, privateKey, key } = pairs[index]!;
+      const message = randomBytes(40);
+      const good = sign(hash, message, { key: privateKey, dsaEncoding: "ieee-p1363" });
+      assert.ok(crypto.verify(algorithm, key, good, message), `${hash}, the ${count}th`);
+    }
+  }
+});
+
 describe("Ed25519", () => {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const key = keyOf(publicKey);

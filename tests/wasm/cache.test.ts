@@ -1,0 +1,129 @@
+/** Tokens seen before: what is known of them, for how long, and what never is. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { known_tokens_bytes, token_bytes } from "../../assembly/limits.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
+import { Door, nowSeconds, recordOf } from "./door.ts";
+import { imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+
+const isVerified = ({ calls }: Outcome) => calls.some(({ name }) => name === "call_foreign_function");
+const reasonOf = (outcome: Outcome) => recordOf(outcome).reason;
+const cache = (door: Door, result: string) =>
+  door.host.metrics().get(`sallyport_token_cache.policy.shop.result.${result}`);
+
+describe("a token seen before", () => {
+  test("is not verified again, and its claims are the same", () => {
+    const door = new Door("shop");
+    const token = door.token({ sub: "alice", scope: "orders:write", note: "a\u00e9\\n" });
+    const [first, second] = [door.order({ token }), door.order({ token })];
+    assert.deepEqual([isVerified(first), isVerified(second)], [true, false]);
+    assert.deepEqual(recordOf(second), recordOf(first));
+    assert.deepEqual([cache(door, "hit"), cache(door, "miss")], [1n, 1n]);
+  });
+
+  test("is judged anew: time, scopes, path, caller", () => {
+    const door = new Door("shop");
+    const token = door.token({ sub: "alice", scope: "orders:write", exp: nowSeconds + 100, iat: nowSeconds });
+    assert.equal(reasonOf(door.order({ token })), "allowed");
+    assert.equal(reasonOf(door.order({ token, caller: "spiffe://example.org/billing" })), "no_rule");
+    door.host.clock = () => BigInt(nowSeconds + 99 + 30) * 1_000_000_000n;
+    assert.equal(reasonOf(door.order({ token })), "allowed");
+    door.host.clock = () => BigInt(nowSeconds + 100 + 30) * 1_000_000_000n;
+    assert.equal(reasonOf(door.order({ token })), "token_expired");
+    door.host.clock = () => BigInt(nowSeconds - 1000) * 1_000_000_000n;
+    assert.equal(reasonOf(door.order({ token })), "token_not_yet_valid");
+  });
+
+  test("does not vouch for one that differs in a single byte", () => {
+    const door = new Door("shop");
+    const token = door.token({ sub: "alice", scope: "orders:write" });
+    door.order({ token });
+    const [header, claims, signature] = token.split(".") as [string, string, string];
+    const other = (text: string, at: number) => text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
+    for (const forged of [
+      `${header}.${claims}.${other(signature, 0)}`,
+      `${header}.${claims}.${other(signature, signature.length - 40)}`,
+      // The last bytes, by which the table finds an entry, are those of the token that is known.
+      `${header}.${other(claims, 20)}.${signature}`,
+      `${other(header, 10)}.${claims}.${signature}`,
+      `${header}.${claims}`,
+      `${token}A`,
+    ]) {
+      assert.equal(door.order({ token: forged }).action, "pause", forged);
+    }
+    assert.equal(cache(door, "hit"), 0n);
+  });
+
+  test("belongs to one policy: another in the same VM verifies it itself", () => {
+    const door = new Door("shop");
+    const token = door.token({ sub: "alice", scope: "orders:write" });
+    door.order({ token });
+    const image = Buffer.from(door.policy.standInImage).toString("base64");
+    const { rootContext } = door.host.startPlugin(JSON.stringify({ policy: image }));
+    Object.assign(door, { root: rootContext });
+    assert.equal(isVerified(door.order({ token })), true);
+  });
+});
+
+describe("what is not known", () => {
+  test("a signature that does not fit, however often it comes", () => {
+    const door = new Door("shop");
+    const token = `${door.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`;
+    for (let time = 0; time < 3; time++) {
+      const outcome = door.order({ token });
+      assert.equal(reasonOf(outcome), "token_signature");
+      assert.equal(isVerified(outcome), true);
+    }
+  });
+
+  test("a token that is too large, of which nothing is read", () => {
+    const door = new Door("shop");
+    const sized = (bytes: number) => {
+      // The claim's length decides the token's, four characters for three bytes.
+      for (let fill = Math.floor((bytes * 3) / 4) - 900; ; fill++) {
+        const token = door.token({ sub: "a", scope: "orders:write", fill: "x".repeat(fill) });
+        if (token.length >= bytes) return token;
+      }
+    };
+    const largest = sized(token_bytes - 4);
+    assert.ok(largest.length <= token_bytes, `${largest.length}`);
+    assert.deepEqual(
+      [isVerified(door.order({ token: largest })), isVerified(door.order({ token: largest }))],
+      [true, false],
+    );
+    const outcome = door.order({ token: sized(token_bytes + 1) });
+    assert.equal(reasonOf(outcome), "token_too_large");
+    assert.equal(isVerified(outcome), false);
+  });
+});
+
+const two_issuers = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  idp: { issuer: "${providerIssuer}", audiences: [${providerAudience}], algorithms: [ES256], keys: { file: one.json } }
+  other: { issuer: "https://other.example", audiences: [${providerAudience}], algorithms: [ES256], keys: { file: two.json } }
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders], token: [idp, other] }
+`;
+
+test("a flood of good tokens pushes out the oldest, grows nothing, and leaves other issuers' alone", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const workers = new Workers(imageOf(two_issuers, { "one.json": jwks(one), "two.json": jwks(two) }), 1);
+  const others = await two.token({ iss: "https://other.example" });
+  const first = await one.token({ sub: "first" });
+  for (const token of [others, first]) assert.equal(outcomeOf(workers.ask(0, token)), "allowed");
+  const host = workers.hosts[0]!;
+  const before = host.memoryBytes;
+  const fill = "x".repeat(5000);
+  for (let number = 0; number < known_tokens_bytes / 2 / 10_000; number++) {
+    assert.equal(outcomeOf(workers.ask(0, await one.token({ sub: `s${number}`, fill }))), "allowed");
+  }
+  workers.ask(0, others);
+  assert.ok((host.metrics().get("sallyport_token_cache.policy.shop.result.eviction") ?? 0n) > 0n);
+  assert.equal(host.memoryBytes, before);
+  assert.equal(isVerified(workers.ask(0, others)), false, "each key set has a cache of its own");
+  assert.equal(isVerified(workers.ask(0, first)), true, "the oldest gave way");
+  assert.equal(isVerified(workers.ask(0, first)), false);
+});
