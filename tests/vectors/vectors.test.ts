@@ -1,6 +1,6 @@
 /**
  * assembly/crypto/ against published vectors, against node:crypto's hashes, and against the gate. The vectors are those of
- * Wycheproof (github.com/C2SP/wycheproof, Apache-2.0), each file with its origin in its first line.
+ * Wycheproof (github.com/C2SP/wycheproof, Apache-2.0), each file names its origin at its beginning.
  */
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, randomBytes } from "node:crypto";
