@@ -23,6 +23,7 @@ interface Tally {
 const suites: Record<string, string[]> = {
   unit: ["unit", "policy", "wasm"],
   build: ["build", "host"],
+  tokens: ["keys", "tokens", "vectors"],
   cli: ["cli"],
   language: ["meaning", "conformance", "differential"],
   fuzz: ["fuzz", "soak"],

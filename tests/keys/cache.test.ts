@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import { known_tokens_bytes, token_bytes } from "../../assembly/limits.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
-import { Door, nowSeconds, recordOf } from "./door.ts";
-import { imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+import { Door, nowSeconds, recordOf } from "../wasm/door.ts";
+import { imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
 
 const isVerified = ({ calls }: Outcome) => calls.some(({ name }) => name === "call_foreign_function");
 const reasonOf = (outcome: Outcome) => recordOf(outcome).reason;

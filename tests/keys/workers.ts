@@ -9,7 +9,7 @@ import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { type ProviderKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
-import { engine } from "./door.ts";
+import { engine } from "../wasm/door.ts";
 
 export const caller = "spiffe://example.org/web";
 

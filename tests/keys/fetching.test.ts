@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { makeKey, makeStrangers, type ProviderKey } from "../envoy/jwks-server.ts";
-import { engine } from "./door.ts";
-import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+import { engine } from "../wasm/door.ts";
+import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;

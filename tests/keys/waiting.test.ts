@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, type ProviderKey } from "../envoy/jwks-server.ts";
-import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./keyworkers.ts";
+import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;
