@@ -1,7 +1,7 @@
 /**
  * Random policies and requests, put to the product and to a second evaluator that is written plainly from
  * docs/policy-language.md and shares no code with it (reference/). They must agree on every decision, its status, its
- * reason, its rule and the verdicts of rules in shadow mode.
+ * reason, its rule, the verdicts of rules in shadow mode, and on what the upstream gets of a request that goes on.
  *
  *   DECISIONS=5000000 npx tsx --test tests/differential/differential.test.ts    so many (default 200000)
  *   SEED=1 …                       where to begin; a failure says which seed shows it
@@ -13,6 +13,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { kindNames } from "./arbitrary/conditions.ts";
+import { traitNames } from "./reference/evaluate.ts";
 import { reasonNames } from "./reference/reasons.ts";
 import { Tally } from "./tally.ts";
 import type { Message } from "./worker.ts";
@@ -22,7 +23,7 @@ const firstSeed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const processes = Number(process.env.PROCESSES ?? 2);
 /** Each process has seeds of its own, more than it could ever need. */
 const seeds_apart = 1_000_000;
-/** A reason or an outcome of a kind of condition that comes up less often than once in so many decisions is not tested. */
+/** A reason, a trait of an admitted request or an outcome of a kind of condition that comes up less often than once in so many decisions is not tested. */
 const rarest = 50_000;
 
 async function runWorker(seed: number): Promise<Message> {
@@ -53,6 +54,9 @@ test(`the product decides ${decisions} times as the policy reads`, async () => {
   const least = Math.floor(counts.decisions / rarest);
   for (const reason of reasonNames) {
     assert.ok((counts.reasons[reason] ?? 0) >= least, `${reason} came up ${counts.reasons[reason] ?? 0} times`);
+  }
+  for (const trait of traitNames) {
+    assert.ok((counts.traits[trait] ?? 0) >= least, `${trait}: ${counts.traits[trait] ?? 0} times`);
   }
   for (const kind of kindNames) {
     for (const [outcome, count] of Object.entries(counts.kinds[kind] ?? { any: 0 })) {

@@ -65,7 +65,14 @@ export class Product {
   /** The verdict, and the headers the upstream gets if the request goes on. */
   ask(arrived: Arrived, nowMilliseconds: number): { verdict: Verdict; headers: Arrived["headers"] | undefined } {
     this.#nowMilliseconds = nowMilliseconds;
-    const outcome = this.#host.request(this.#root, hostRequest({ ...arrived, token: null }));
+    const { digest, ...request } = arrived;
+    const certificate = digest === null ? {} : { certificateDigest: digest };
+    const outcome = this.#host.request(this.#root, hostRequest({ ...request, ...certificate, token: null }));
     return { verdict: verdictOf(outcome), headers: outcome.action === "continue" ? outcome.headers : undefined };
+  }
+
+  /** How often something happened that the engine counts. */
+  metric(name: string): number {
+    return Number(this.#host.metrics().get(name) ?? 0n);
   }
 }

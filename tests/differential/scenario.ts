@@ -1,12 +1,14 @@
 /** One policy and the requests that come to it, put to both evaluators. */
 import * as fc from "fast-check";
+import { carry } from "./arbitrary/carry.ts";
 import { kindsOf } from "./arbitrary/conditions.ts";
-import { mint, type TokenParts } from "./arbitrary/keys.ts";
+import type { TokenParts } from "./arbitrary/keys.ts";
 import { type PolicyParts, type PolicyText, somePolicy, writePolicy } from "./arbitrary/policies.ts";
 import { most_tokens, type Step, someStep } from "./arbitrary/requests.ts";
 import { someToken, start_seconds } from "./arbitrary/tokens.ts";
 import { compileText, Product } from "./product.ts";
 import { type Answer, Reference } from "./reference/evaluate.ts";
+import { plainHeaders, plainPath } from "./reference/places.ts";
 import { readPolicy } from "./reference/policy.ts";
 import type { Arrived } from "./reference/request.ts";
 import type { Tally } from "./tally.ts";
@@ -56,6 +58,7 @@ export function runScenario(scenario: Scenario, folder: string, tally?: Tally): 
     scenario.policy.policy.rules.map(({ name, when }) => [name, when ? kindsOf(String(when)) : []]),
   );
   reference.onCondition = (rule, outcome) => tally?.addCondition(kinds.get(rule)!, outcome);
+  reference.onTrait = (trait) => tally?.addTrait(trait);
   let now = start_seconds * 1000;
   for (const [index, step] of scenario.steps.entries()) {
     now += step.afterMilliseconds;
@@ -63,46 +66,45 @@ export function runScenario(scenario: Scenario, folder: string, tally?: Tally): 
     const expected = reference.ask(arrived, now);
     const { verdict, headers } = product.ask(arrived, now);
     const { decision, status, reason, rule, shadow } = verdict;
-    const forwarded = headersFrom(headers ?? [], [...policy.forward.keys()]);
-    const given = { decision, status, reason, rule, shadow: shadow ?? [], forwarded };
+    const upstream = headers && upstreamOf(headers);
+    const given = { decision, status, reason, rule, shadow: shadow ?? [], upstream };
     if (!isSame(given, expected)) throw new Difference(scenario, text, index, given, expected);
     tally?.addAnswer(expected);
   }
 }
 
-/** The headers of some names, also where `_` stands for `-`, as many upstreams read it. */
-function headersFrom(headers: Arrived["headers"], names: readonly string[]): Answer["forwarded"] {
-  return headers
-    .filter(([name]) => names.includes(name.replaceAll("_", "-")))
-    .map(([name, value]): [string, string] => [name, value])
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+/** What goes upstream, in the form the reference has it; all but what says where the request goes. */
+function upstreamOf(headers: Arrived["headers"]): Answer["upstream"] {
+  const path = headers.find(([name]) => name === ":path")?.[1] ?? "";
+  return { path: plainPath(path), headers: plainHeaders(headers.filter(([name]) => !name.startsWith(":"))) };
 }
 
 function isSame(a: Answer, b: Answer): boolean {
   if (a.reason !== b.reason || a.rule !== b.rule || a.status !== b.status || a.decision !== b.decision) return false;
-  return JSON.stringify([a.shadow, a.forwarded]) === JSON.stringify([b.shadow, b.forwarded]);
+  return JSON.stringify([a.shadow, a.upstream]) === JSON.stringify([b.shadow, b.upstream]);
 }
 
-function arrivedAt({ tokens }: Scenario, { token, request }: Step): Arrived {
-  if (token === null) return request;
-  const bearer = `Bearer ${mint(tokens[token % tokens.length]!)}`;
-  return { ...request, headers: [...request.headers, ["authorization", bearer]] };
+function arrivedAt({ policy, tokens }: Scenario, { tokens: carried, request }: Step): Arrived {
+  return carried.reduce((arrived, one) => carry(arrived, one, tokens, policy.policy), request);
 }
 
 /** All that is needed to see what went wrong. */
 export function describeDifference({ scenario, text, step, product, reference }: Difference): string {
-  const { token, request } = scenario.steps[step]!;
-  const parts = token === null ? undefined : scenario.tokens[token % scenario.tokens.length]!;
+  const arrived = arrivedAt(scenario, scenario.steps[step]!);
+  const carried = scenario.steps[step]!.tokens.map(({ token, ...how }) => {
+    const parts = token === null ? undefined : scenario.tokens[token % scenario.tokens.length]!;
+    if (parts === undefined) return `no token ${JSON.stringify(how)}`;
+    const { header, claims, ...more } = parts;
+    const shown = [header, claims].map((members) => JSON.stringify(Object.fromEntries(members)));
+    return `token ${shown.join(" ")} ${JSON.stringify({ ...more, ...how })}`;
+  });
   const offset = scenario.steps.slice(0, step + 1).reduce((sum, { afterMilliseconds }) => sum + afterMilliseconds, 0);
   const files = Object.entries({ "policy.yaml": text.main, ...text.included });
   return [
     ...files.map(([name, content]) => `--- ${name}\n${content}`),
     `--- request ${step + 1} of ${scenario.steps.length}, at ${new Date(start_seconds * 1000 + offset).toISOString()}`,
-    JSON.stringify(request, null, 2),
-    parts === undefined ? "no token" : `token ${JSON.stringify(Object.fromEntries(parts.header))}`,
-    ...(parts === undefined
-      ? []
-      : [`claims ${JSON.stringify(parts.claims)}`, `key ${parts.key}, damage ${parts.damage}`]),
+    JSON.stringify(arrived, null, 2),
+    ...carried,
     `product   ${JSON.stringify(product)}`,
     `reference ${JSON.stringify(reference)}`,
   ].join("\n");

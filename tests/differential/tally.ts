@@ -9,11 +9,13 @@ export interface Counts {
   reasons: Record<string, number>;
   /** By kind of condition, and by what came of conditions of that kind. */
   kinds: Record<string, Record<string, number>>;
+  /** What admitted requests had to them. */
+  traits: Record<string, number>;
   shadows: number;
 }
 
 export class Tally {
-  readonly counts: Counts = { decisions: 0, refused: 0, reasons: {}, kinds: {}, shadows: 0 };
+  readonly counts: Counts = { decisions: 0, refused: 0, reasons: {}, kinds: {}, traits: {}, shadows: 0 };
 
   addAnswer({ reason, shadow }: Answer): void {
     this.counts.decisions++;
@@ -23,6 +25,10 @@ export class Tally {
 
   addRefused(): void {
     this.counts.refused++;
+  }
+
+  addTrait(trait: string, count = 1): void {
+    this.counts.traits[trait] = (this.counts.traits[trait] ?? 0) + count;
   }
 
   addCondition(kinds: readonly string[], outcome: true | false | "error"): void {
@@ -37,6 +43,7 @@ export class Tally {
     for (const [reason, count] of Object.entries(other.reasons)) {
       this.counts.reasons[reason] = (this.counts.reasons[reason] ?? 0) + count;
     }
+    for (const [trait, count] of Object.entries(other.traits)) this.addTrait(trait, count);
     for (const [kind, outcomes] of Object.entries(other.kinds)) {
       for (const [outcome, count] of Object.entries(outcomes)) this.#addKind(kind, outcome, count);
     }
@@ -48,13 +55,14 @@ export class Tally {
     outcomes[outcome] = outcomes[outcome]! + count;
   }
 
-  /** Two tables for people. */
+  /** Tables for people. */
   toString(): string {
-    const { decisions, refused, shadows, reasons, kinds } = this.counts;
+    const { decisions, refused, shadows, reasons, kinds, traits } = this.counts;
     const byCount = Object.entries(reasons).sort(([, a], [, b]) => b - a);
     return [
       `${decisions} decisions, ${shadows} verdicts of rules in shadow mode, ${refused} policies too costly`,
       ...byCount.map(([reason, count]) => `${reason.padEnd(22)}${String(count).padStart(9)}`),
+      ...Object.entries(traits).map(([trait, count]) => `${trait.padEnd(30)} ${String(count).padStart(9)}`),
       `${"conditions".padEnd(22)}     true    false    error`,
       ...Object.entries(kinds).map(([kind, outcomes]) =>
         [kind.padEnd(22), ...["true", "false", "error"].map((name) => String(outcomes[name]).padStart(9))].join(""),

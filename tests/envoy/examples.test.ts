@@ -155,6 +155,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           "sallyport_failures",
           "sallyport_requests",
           "sallyport_rules",
+          "sallyport_token_cache",
         ]);
         const has = (name: string, ...labels: string[]): void => {
           const wanted = ['sallyport_policy="examples"', ...labels];
@@ -168,6 +169,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         has("sallyport_denials", 'sallyport_reason="no_rule"');
         has("sallyport_rules", 'sallyport_rule="web-reads"', 'sallyport_decision="allow"');
         has("sallyport_failures", 'sallyport_cause="get_property"');
+        has("sallyport_token_cache", 'sallyport_result="hit"');
       });
     });
 

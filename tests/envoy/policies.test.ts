@@ -3,6 +3,7 @@
  * own path normalization is off here, so that the filter sees each path as the test has it.
  */
 import assert from "node:assert/strict";
+import { createHash, X509Certificate } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,6 +33,11 @@ function keepPaths(bootstrap: Bootstrap): void {
 async function earlyInSecond(): Promise<void> {
   const rest = 1000 - (Date.now() % 1000);
   if (rest < 500) await sleep(rest);
+}
+
+/** What tells a certificate from every other, as Envoy has it. */
+function digestOf({ certificatePem }: Identity): string {
+  return createHash("sha256").update(new X509Certificate(certificatePem).raw).digest("hex");
 }
 
 /** A gRPC status as the HTTP status of the same verdict. */
@@ -105,9 +111,14 @@ for (const name of readdirSync(folder).sort()) {
     for (const [index, { name: title }] of file.tests.entries()) {
       test(title, async () => {
         await earlyInSecond();
-        const concrete = concreteTests(file, policy, { now: Date.now() }).tests[index]!;
+        const now = Date.now();
+        const draft = concreteTests(file, policy, { now }).tests[index]!;
+        const door = await doorFor(draft.image);
+        // Once more, for the certificate that the caller has here: its token may be bound to it.
+        const { caller } = draft.request;
+        const digest = caller === null ? "" : digestOf(await identityOf(door, caller));
+        const concrete = concreteTests(file, policy, { now, digestOf: () => digest }).tests[index]!;
         const { verdict } = runTest(engine, concrete);
-        const door = await doorFor(concrete.image);
         const asked = await ask(door, concrete);
         const { decision, reason, rule } = verdict;
         assert.deepEqual(

@@ -2,7 +2,7 @@
  * Keys of the issuers, made anew for each run, so that no private key lies in the repository; and tokens, which are kept,
  * since signing is what costs.
  */
-import { generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { constants, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,14 +14,22 @@ interface Pair {
 
 const ec = (namedCurve: string): Pair => generateKeyPairSync("ec", { namedCurve });
 const rsa = (): Pair => generateKeyPairSync("rsa", { modulusLength: 2048 });
+const ed = (): Pair => generateKeyPairSync("ed25519");
 
 /** By name; `stranger` is nobody's. */
 const pairs: Record<string, Pair> = {
   "corp-ec": ec("P-256"),
   "corp-ec-2": ec("P-256"),
   "corp-rsa": rsa(),
+  "corp-ed": ed(),
   "partner-ec": ec("P-256"),
   "partner-384": ec("P-384"),
+  "partner-521": ec("P-521"),
+  "partner-ps": rsa(),
+  "svid-ec": ec("P-256"),
+  "svid-rsa": rsa(),
+  "svid-ed": ed(),
+  "other-ec": ec("P-256"),
   "twin-ec": ec("P-256"),
   stranger: ec("P-256"),
 };
@@ -33,12 +41,25 @@ const sets: Record<string, [name: string, members: JsonWebKey][]> = {
     ["corp-ec", { kid: "e1" }],
     ["corp-rsa", { kid: "r1", use: "sig" }],
     ["corp-ec-2", { kid: "e2", alg: "ES256" }],
+    // Keys of different types may have one ID (RFC 7517 §4.5).
+    ["corp-ed", { kid: "e1" }],
   ],
   partner: [
     ["partner-ec", {}],
     ["partner-384", { kid: "p384", alg: "ES384" }],
+    ["partner-521", { kid: "p521" }],
+    ["partner-ps", { kid: "ps", alg: "PS256" }],
     ["stranger", { kid: "enc", use: "enc" }],
   ],
+  // SPIFFE bundles, in which other keys stand too; the second domain has the first one's key ID for another key.
+  "example.org": [
+    ["svid-ec", { kid: "s1", use: "jwt-svid" }],
+    ["svid-rsa", { kid: "s2", use: "jwt-svid" }],
+    ["svid-ed", { kid: "s1", use: "jwt-svid" }],
+    ["corp-ec", { kid: "x", use: "x509-svid" }],
+    ["stranger", {}],
+  ],
+  "partner.net": [["other-ec", { kid: "s1", use: "jwt-svid", alg: "ES256" }]],
   // The same key ID as one of corp's, and another key.
   twin: [["twin-ec", { kid: "e1" }]],
 };
@@ -83,10 +104,8 @@ const encode = (members: TokenParts["claims"]): string =>
 
 function make({ header, claims, key, damage }: TokenParts): string {
   const input = `${encode(header)}.${encode(claims)}`;
-  const algorithm = header.find(([name]) => name === "alg")?.[1] ?? "";
-  const hash = `sha${/(256|384|512)"$/u.exec(algorithm)?.[1] ?? "256"}`;
-  const options = { key: pairs[key]!.privateKey, dsaEncoding: "ieee-p1363" } as const;
-  const token = `${input}.${sign(hash, Buffer.from(input), options).toString("base64url")}`;
+  const algorithm = JSON.parse(header.find(([name]) => name === "alg")?.[1] ?? '""') as string;
+  const token = `${input}.${signatureOf(input, pairs[key]!.privateKey, algorithm).toString("base64url")}`;
   switch (damage) {
     case "signature":
       return token.replace(/.{4}$/u, (end) => (end[0] === "A" ? "BBBB" : "AAAA"));
@@ -103,4 +122,14 @@ function make({ header, claims, key, damage }: TokenParts): string {
     default:
       return token;
   }
+}
+
+/** By the algorithm as far as the key can; what the key cannot is signed as best it can. */
+function signatureOf(input: string, key: KeyObject, algorithm: string): Buffer {
+  if (key.asymmetricKeyType === "ed25519") return sign(null, Buffer.from(input), key);
+  const bits = Number(/(256|384|512)$/u.exec(algorithm)?.[1] ?? 256);
+  const isPss = algorithm.startsWith("PS") && key.asymmetricKeyType === "rsa";
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: bits / 8 };
+  const options = { key, dsaEncoding: "ieee-p1363", ...(isPss && pss) } as const;
+  return sign(`sha${bits}`, Buffer.from(input), options);
 }

@@ -55,17 +55,100 @@ const someEndpoint = fc.oneof(
   { arbitrary: some("grpc shop.Orders/Create", "grpc shop.Orders/*"), weight: 1 },
 );
 
+/** Places tokens may stand in, as `from` has them. */
+export const some_places: readonly Record<string, string>[] = [
+  { header: "authorization" },
+  { header: "Authorization", prefix: "DPoP " },
+  { header: "x-user-token" },
+  { header: "X-App-Token", prefix: "v1:" },
+  { cookie: "session" },
+  { cookie: "__Host-app" },
+  { query: "access_token" },
+  { query: "t" },
+];
+const bearer_place = 0;
+/** Of one issuer: the usual one, those that several issuers have in common, or its own. */
+const somePlaces = fc.oneof(
+  { arbitrary: fc.constant(undefined), weight: 4 },
+  { arbitrary: some("common" as const), weight: 4 },
+  { arbitrary: few(fc.nat(some_places.length - 1), 4), weight: 1 },
+);
+type SomePlaces = number[] | "common" | undefined;
+
 const issuers = fc.record({
   corp: fc.record({
-    algorithms: some(["ES256"], ["RS256"], ["ES256", "RS256"], ["RS256", "RS512", "ES256"]),
+    algorithms: some(
+      ["ES256"],
+      ["RS256"],
+      ["ES256", "RS256"],
+      ["RS256", "RS512", "ES256"],
+      ["EdDSA", "ES256", "RS256"],
+      ["PS256", "ES256", "EdDSA"],
+    ),
     audiences: some(["order-api"], ["order-api", "other"], ["other"]),
     leeway: sometimes(some("0s", "30s", "5m"), 2),
     maxLifetime: sometimes(some("1m", "10m", "1h"), 3),
+    from: somePlaces,
+    bind: sometimes(some("none", "certificate", "caller"), 4),
   }),
-  partner: fc.record({ algorithms: some(["ES256"], ["ES256", "ES384"], ["ES384"]), audiences: some(["order-api"]) }),
-  twin: fc.record({ algorithms: some(["ES256"]), audiences: some(["order-api"], ["other"]), leeway: some("1m") }),
+  partner: fc.record({
+    algorithms: some(["ES256"], ["ES256", "ES384"], ["ES384", "ES512"], ["PS256", "ES512", "ES256", "ES384"]),
+    audiences: some(["order-api"]),
+    from: somePlaces,
+  }),
+  twin: fc.record({
+    algorithms: some(["ES256"]),
+    audiences: some(["order-api"], ["other"]),
+    leeway: some("1m"),
+    from: somePlaces,
+  }),
+  app: fc.record({
+    algorithms: some(["ES256", "PS512"], ["ES256", "PS512", "EdDSA"], ["EdDSA", "ES256"]),
+    audiences: some(["order-api"], ["other", "order-api"]),
+    from: somePlaces,
+    bind: sometimes(some("caller"), 3),
+  }),
+  device: fc.record({
+    algorithms: some(["ES256"], ["ES256", "PS256"]),
+    audiences: some(["order-api", "other"]),
+    from: somePlaces,
+    bind: sometimes(some("certificate", "caller"), 2),
+  }),
 });
-const someIssuer = some("corp", "corp", "partner", "twin");
+const key_files: Readonly<Record<string, string>> = {
+  corp: "corp",
+  partner: "partner",
+  twin: "twin",
+  app: "corp",
+  device: "partner",
+};
+const someIssuer = some("corp", "corp", "corp", "partner", "partner", "twin", "app", "device");
+
+const identity = fc.oneof(
+  { arbitrary: fc.constant(undefined), weight: 6 },
+  {
+    arbitrary: fc.record({
+      kind: some("jwt-svid", "either", "either"),
+      domains: some(["example.org", "partner.net"], ["example.org", "partner.net"], ["example.org"]),
+      audiences: some(["order-api"], ["order-api", "other"]),
+      leeway: sometimes(some("0s", "5m"), 2),
+      from: somePlaces,
+    }),
+    weight: 2,
+  },
+);
+
+/** Which of the places are stripped: issuers that share a place have to agree, so each keeps to the side of its first. */
+function placesOf(wanted: SomePlaces, common: readonly number[], stripped: readonly number[]): Mapping {
+  const from = wanted === "common" ? common : wanted;
+  const [first] = from ?? [bearer_place];
+  const isStripped = stripped.includes(first!);
+  const same = from?.filter((place) => stripped.includes(place) === isStripped);
+  return {
+    ...(same !== undefined && { from: same.map((place) => some_places[place]) }),
+    ...(isStripped && { forwardToken: false }),
+  };
+}
 
 const someLimit = (per: readonly string[][]): fc.Arbitrary<Mapping> =>
   fc.record({
@@ -116,8 +199,8 @@ const someRule: fc.Arbitrary<RuleParts> = fc.record({
   callers: few(someCaller, 3),
   hosts: sometimes(few(someHost, 2), 6),
   endpoints: few(someEndpoint, 4),
-  token: sometimes(fc.oneof(someIssuer, few(someIssuer, 3)), 2),
-  scopes: sometimes(few(some("read", "write", "admin"), 2), 2),
+  token: sometimes(fc.oneof(someIssuer, few(someIssuer, 5, 2)), 2),
+  scopes: sometimes(few(some("read", "write", "admin"), 2), 4),
   claimsWhen: sometimes(claimsCondition, 2),
   plainWhen: sometimes(plainCondition, 2),
   limit: sometimes(few(some("slow", "fast", ...limitsByClaim), 3), 3),
@@ -176,6 +259,9 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
     mode: sometimes(some("enforce", "shadow"), 6),
     forwarders: sometimes(some(["spiffe://example.org/a"], ["spiffe://example.org/b", "spiffe://example.org/a/x"]), 4),
     forward: sometimes(forward, 3),
+    identity,
+    common: few(fc.nat(some_places.length - 1), 4, 2),
+    stripped: fc.oneof(fc.constant<number[]>([]), few(fc.nat(some_places.length - 1), 8)),
     issuers,
     callers: fc.record({ "set-a": few(some(...patterns), 4), "set-b": few(some(...patterns), 2) }),
     limits,
@@ -187,29 +273,62 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
       indent: some(2, 4),
     }),
   })
-  .map(({ mode, forwarders, forward: headers, issuers: all, callers, limits: bounds, rules, includedRules, style }) => {
-    const bursts = new Map(Object.entries(bounds).map(([name, { burst }]) => [name, burst as number]));
-    return {
-      policy: {
-        version: 1,
-        name: "random",
-        ...(mode !== undefined && { mode }),
-        trust: { domains: ["example.org", "partner.net"], ...(forwarders !== undefined && { forwarders }) },
-        ...(headers !== undefined && { forward: headers }),
-        issuers: Object.fromEntries(
-          Object.entries(all).map(([name, issuer]) => [
-            name,
-            { issuer: issuer_urls[name as keyof typeof issuer_urls], keys: { file: `${name}.jwks.json` }, ...issuer },
-          ]),
-        ),
-        callers,
-        limits: bounds,
-        rules: rules.map((rule) => tidy(rule, bursts)),
-      },
-      includedRules: includedRules ?? 0,
-      style,
-    };
-  });
+  .map(
+    ({
+      mode,
+      forwarders,
+      forward: headers,
+      identity: shown,
+      common,
+      stripped,
+      issuers: all,
+      callers,
+      limits: bounds,
+      ...rest
+    }) => {
+      const { rules, includedRules, style } = rest;
+      const svids = shown && {
+        identity: shown.kind,
+        jwtSvid: {
+          audiences: shown.audiences,
+          bundles: Object.fromEntries(shown.domains.map((domain) => [domain, { file: `${domain}.jwks.json` }])),
+          ...(shown.leeway !== undefined && { leeway: shown.leeway }),
+          ...placesOf(shown.from, common, stripped),
+        },
+      };
+      const gateways = shown?.kind === "jwt-svid" ? undefined : forwarders;
+      const bursts = new Map(Object.entries(bounds).map(([name, { burst }]) => [name, burst as number]));
+      return {
+        policy: {
+          version: 1,
+          name: "random",
+          ...(mode !== undefined && { mode }),
+          trust: {
+            domains: ["example.org", "partner.net"],
+            ...svids,
+            ...(gateways !== undefined && { forwarders: gateways }),
+          },
+          ...(headers !== undefined && { forward: headers }),
+          issuers: Object.fromEntries(
+            Object.entries(all).map(([name, { from, ...issuer }]) => [
+              name,
+              {
+                issuer: issuer_urls[name as keyof typeof issuer_urls],
+                keys: { file: `${key_files[name]}.jwks.json` },
+                ...issuer,
+                ...placesOf(from, common, stripped),
+              },
+            ]),
+          ),
+          callers,
+          limits: bounds,
+          rules: rules.map((rule) => tidy(rule, bursts)),
+        },
+        includedRules: includedRules ?? 0,
+        style,
+      };
+    },
+  );
 
 /** Writes a policy down. */
 export function writePolicy({ policy, includedRules, style }: PolicyParts): PolicyText {

@@ -1,11 +1,23 @@
 /** Random requests: most have a chance of meeting a rule, and some are hostile. */
 import * as fc from "fast-check";
 import type { Arrived } from "../reference/request.ts";
+import { digests } from "./tokens.ts";
+
+/** How a token is put where it stands. */
+export type Manner = "plainly" | "lower" | "twice" | "apart" | "encoded" | "amid" | "tampered" | "blank";
+
+/** One token of a request. */
+export interface Carried {
+  /** Which of the scenario's tokens it is; null for one that cannot be read. */
+  token: number | null;
+  /** Where it stands, mostly a place of its issuer. */
+  place: number;
+  manner: Manner;
+}
 
 /** A request, and what comes before it. */
 export interface Step {
-  /** Which of the scenario's tokens it carries, if any. */
-  token: number | null;
+  tokens: Carried[];
   /** So long after the request before. */
   afterMilliseconds: number;
   request: Arrived;
@@ -22,8 +34,7 @@ export const ids = ["a", "b", "a/x", "a/y", "a/x/1"].map((path) => `spiffe://exa
 const caller = mostly(
   some<string | null>(...ids, ...ids, "spiffe://partner.net/p/q", "spiffe://example.org/c/d/e"),
   some<string | null>(
-    null,
-    null,
+    ...[null, null, null, null, null, null, null, null],
     "spiffe://elsewhere.example/x",
     "spiffe://example.org",
     "spiffe://example.org/",
@@ -99,6 +110,11 @@ const query = mostly(
     "?",
     "?&&q=1&",
     "?=1&q=2",
+    "?access_token=x&t=y",
+    "?t=a+b&q=1",
+    "?%74=x.y.z&access%5ftoken=1&q=1&&",
+    "?t&T=1&%zz",
+    "?q=1;t=x",
   ),
   3,
 );
@@ -112,6 +128,12 @@ const odd_headers: (readonly [string, string])[][] = [
   [["authorization", "bearer x.y.z"]],
   [["authorization", "Bearer "]],
   [["authorization", "Bearer x"], ["authorization", "Bearer y"]],
+  [["authorization", "DPoP x.y.z"], ["authorization", "Basic YWxpY2U6"]],
+  [["x-user-token", "x.y.z"]],
+  [["x-app-token", "V1:x.y.z"]],
+  [["x-app-token", "v2:x.y.z"], ["x-app-token", "none"]],
+  [["cookie", "session=x; theme=dark; session=y"], ["cookie", "__Host-app="]],
+  [["cookie", "Session=x;theme=dark;; sessions=y;session"], ["cookie", ""]],
 ]; // biome-ignore format: one case a line
 /** What a gateway says of its caller, or anybody who would like to be one. */
 const told = mostly(
@@ -121,10 +143,17 @@ const told = mostly(
     "URI=spiffe://example.org/b,uri=spiffe://partner.net/p/q",
     'Subject="CN=a,O=\\"b\\";URI=c";URI="spiffe://example.org/a/x/1"',
     "By=x;Hash=00; URI=spiffe://example.org/a/x",
+    `Hash=${digests[0]!.toUpperCase()};URI=spiffe://example.org/b`,
+    `Hash=${digests[1]};URI=spiffe://example.org/b`,
+    `Hash=${digests[1]};URI=spiffe://example.org/b,Hash=${digests[0]};URI=spiffe://example.org/a`,
+    `URI=spiffe://example.org/a/y,Hash=${digests[0]};URI=spiffe://example.org/a`,
+    `Hash=${digests[0]}`,
   ),
   some(
     "", "URI", "URI=", ",", "Hash=00", "URI=spiffe://example.org/a;URI=spiffe://example.org/b", "URI=spiffe://example.org/b,",
     'URI="spiffe://example.org/b', 'URI="spiffe://example.org/b"x', "Hash=1;Hash=2;URI=spiffe://example.org/b",
+    "Hash=1;Hash=;URI=spiffe://example.org/b", "Hash=;Hash=1;URI=spiffe://example.org/b",
+    `Hash=${digests[0]};URI=spiffe://example.org/a;URI=spiffe://example.org/b`, `Hash=${digests[0]!.slice(2)}zz;URI=spiffe://example.org/b`,
     "URI=spiffe://elsewhere.example/x", "URI=spiffe://example.org/b;", "U-I=x;URI=spiffe://example.org/b", "URI = x",
   ), // biome-ignore format: one way to be wrong a word
   3,
@@ -151,11 +180,26 @@ const headers = fc
   )
   .map(([plain, odd]) => [...plain, ...odd]);
 
+const carried: fc.Arbitrary<Carried> = fc.record({
+  token: mostly(fc.nat(most_tokens - 1) as fc.Arbitrary<number | null>, fc.constant(null), 50),
+  place: fc.nat(999),
+  manner: mostly(
+    fc.constant<Manner>("plainly"),
+    some<Manner>("lower", "twice", "apart", "encoded", "amid", "tampered", "tampered", "blank"),
+    9,
+  ),
+});
+
 export const someStep: fc.Arbitrary<Step> = fc
   .record({
-    token: fc.option(fc.nat(most_tokens - 1), { freq: 6 }),
-    afterMilliseconds: some(0, 0, 0, 0, 0, 0, 0, 1, 250, 500, 1000, 7000),
+    tokens: fc.oneof(
+      { arbitrary: fc.constant<Carried[]>([]), weight: 3 },
+      { arbitrary: carried.map((one) => [one]), weight: 16 },
+      { arbitrary: fc.array(carried, { minLength: 2, maxLength: 3 }), weight: 5 },
+    ),
+    afterMilliseconds: mostly(some(0, 0, 0, 0, 0, 0, 0, 1, 250, 500, 1000, 7000), some(20000), 60),
     caller,
+    digest: some(digests[0]!, digests[0]!, digests[1]!, digests[0]!.toUpperCase(), null),
     source,
     method,
     host,
@@ -163,8 +207,8 @@ export const someStep: fc.Arbitrary<Step> = fc
     query,
     headers,
   })
-  .map(({ token, afterMilliseconds, path: plain, query: asked, ...request }) => ({
-    token,
+  .map(({ tokens, afterMilliseconds, path: plain, query: asked, ...request }) => ({
+    tokens,
     afterMilliseconds,
     request: { ...request, path: plain + asked },
   }));

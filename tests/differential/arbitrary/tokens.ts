@@ -17,11 +17,17 @@ export const issuer_urls = {
   corp: "https://issuer.example.org",
   partner: "https://partner.example.net",
   twin: "https://issuer.example.org",
+  app: "https://app.example.org",
+  device: "https://device.example.org",
   elsewhere: "https://elsewhere.example",
 };
 
+/** Digests of client certificates, in hexadecimal digits. */
+export const digests = ["0f".repeat(32), "ab01".repeat(16)];
+
 interface Signer {
-  iss: string;
+  /** Undefined: a JWT-SVID, which needs none. */
+  iss: string | undefined;
   key: string;
   alg: string;
   kid: string | undefined;
@@ -29,12 +35,39 @@ interface Signer {
 
 const signers: Signer[] = [
   { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "e1" },
   { iss: issuer_urls.corp, key: "corp-ec-2", alg: "ES256", kid: "e2" },
   { iss: issuer_urls.corp, key: "corp-rsa", alg: "RS256", kid: "r1" },
   { iss: issuer_urls.corp, key: "corp-rsa", alg: "RS256", kid: undefined },
   { iss: issuer_urls.partner, key: "partner-ec", alg: "ES256", kid: undefined },
   { iss: issuer_urls.partner, key: "partner-384", alg: "ES384", kid: "p384" },
   { iss: issuer_urls.twin, key: "twin-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.corp, key: "corp-rsa", alg: "PS256", kid: "r1" },
+  { iss: issuer_urls.corp, key: "corp-ed", alg: "EdDSA", kid: "e1" },
+  { iss: issuer_urls.partner, key: "partner-521", alg: "ES512", kid: "p521" },
+  { iss: issuer_urls.partner, key: "partner-ps", alg: "PS256", kid: undefined },
+  { iss: issuer_urls.app, key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.app, key: "corp-ec-2", alg: "ES256", kid: "e2" },
+  { iss: issuer_urls.app, key: "corp-rsa", alg: "PS512", kid: "r1" },
+  { iss: issuer_urls.app, key: "corp-ed", alg: "EdDSA", kid: undefined },
+  { iss: issuer_urls.device, key: "partner-ec", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.device, key: "partner-ps", alg: "PS256", kid: "ps" },
+];
+const svid_signers: Signer[] = [
+  { iss: undefined, key: "svid-ec", alg: "ES256", kid: "s1" },
+  { iss: undefined, key: "svid-ec", alg: "ES256", kid: "s1" },
+  { iss: undefined, key: "svid-rsa", alg: "PS384", kid: "s2" },
+  { iss: undefined, key: "svid-rsa", alg: "RS256", kid: undefined },
+  { iss: undefined, key: "other-ec", alg: "ES256", kid: "s1" },
+];
+const bad_svid_signers: Signer[] = [
+  { iss: undefined, key: "svid-ed", alg: "EdDSA", kid: "s1" },
+  { iss: undefined, key: "stranger", alg: "ES256", kid: undefined },
+  { iss: undefined, key: "corp-ec", alg: "ES256", kid: "x" },
+  { iss: undefined, key: "svid-rsa", alg: "PS256", kid: "s1" },
+  { iss: issuer_urls.corp, key: "svid-ec", alg: "ES256", kid: "s1" },
 ];
 const bad_signers: Signer[] = [
   { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: undefined },
@@ -46,6 +79,11 @@ const bad_signers: Signer[] = [
   { iss: issuer_urls.partner, key: "stranger", alg: "ES256", kid: "enc" },
   { iss: issuer_urls.elsewhere, key: "corp-ec", alg: "ES256", kid: "e1" },
   { iss: issuer_urls.corp, key: "corp-ec", alg: "HS256", kid: "e1" },
+  { iss: issuer_urls.corp, key: "corp-rsa", alg: "EdDSA", kid: "r1" },
+  { iss: issuer_urls.corp, key: "corp-ed", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.app, key: "twin-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.partner, key: "partner-ps", alg: "PS384", kid: "ps" },
+  { iss: issuer_urls.partner, key: "partner-ps", alg: "RS256", kid: undefined },
   { iss: issuer_urls.corp, key: "corp-ec", alg: "none", kid: "e1" },
   { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "" },
 ];
@@ -53,8 +91,33 @@ const bad_signers: Signer[] = [
 /** Claims as JSON texts, since `1`, `1.0` and `1e0` are three things to a condition. */
 const odd_values = ['"a"', '"1"', '""', "1", "2", "1.0", "1.5", "1e0", "-1", "0", "true", "false", "null", "[]", "{}"];
 const odd = some(...odd_values);
+const thumbprints = digests.map((digest) => Buffer.from(digest, "hex").toString("base64url"));
+const cnf = mostly(
+  some(json({ "x5t#S256": thumbprints[0] }), ...thumbprints.map((one) => json({ "x5t#S256": one }))),
+  some(
+    json({ "x5t#S256": `${thumbprints[0]}=` }),
+    json({ "x5t#S256": digests[0] }),
+    json({ "x5t#S256": thumbprints[0]!.slice(1) }),
+    json({ "x5t#S256": [thumbprints[0]] }),
+    json({ jkt: thumbprints[0] }),
+    json(thumbprints[0]),
+    "{}",
+    "null",
+  ),
+  5,
+);
 const claim_values: Record<string, fc.Arbitrary<string>> = {
-  sub: mostly(some('"alice"', '"bob"', '"a"', '"é"'), some("7", "null"), 40),
+  sub: mostly(
+    some(
+      '"alice"',
+      '"bob"',
+      '"a"',
+      '"é"',
+      ...["a", "a", "b", "a/x"].map((path) => json(`spiffe://example.org/${path}`)),
+    ),
+    some("7", "null"),
+    40,
+  ),
   scope: mostly(
     some('"read"', '"read write"', '"write"', '"read  admin write"', '"reader write"', '"re ad"', '""'),
     odd,
@@ -81,12 +144,13 @@ const claim_values: Record<string, fc.Arbitrary<string>> = {
   ip: mostly(some('"10.1.2.3"', '"2001:db8::1"', '"192.0.2.7"', '"::ffff:10.0.0.1"'), some('"nowhere"', "1"), 4),
   since: mostly(some(at(-3600), at(-1), at(0), at(60)), some(`${at(0)}.5`, '"2026"', "null"), 5),
   "x-y": odd,
+  cnf,
 };
 
 /** Dates: sound ones, and each way not to be. */
 const dates = fc.record({
   exp: mostly(
-    some<string | undefined>(at(600), at(60), at(5), at(3600)),
+    some<string | undefined>(at(600), at(60), at(3600), at(3600), at(3500), `${at(3000)}.5`),
     some<string | undefined>(undefined, at(-30), at(-60), at(-61), at(-3600), '"soon"', `${at(60)}.9`, "-5"),
   ),
   nbf: mostly(
@@ -95,23 +159,44 @@ const dates = fc.record({
     8,
   ),
   iat: mostly(
-    some<string | undefined>(at(0), at(-60), undefined),
+    some<string | undefined>(at(0), at(-60), at(-30), undefined),
     some<string | undefined>(at(61), at(-7200), '"x"'),
     8,
   ),
 });
 
 const audiences = mostly(
-  some<string | undefined>('"order-api"', '["order-api","other"]', '["x","order-api"]', '"other"'),
-  some<string | undefined>(undefined, '"x"', "[]", "7", '["order-api",1]', "null"),
+  some<string | undefined>(
+    '"order-api"',
+    '["order-api","other"]',
+    '["other","x","order-api"]',
+    '["order-api","other"]',
+  ),
+  some<string | undefined>(undefined, '"other"', '"x"', "[]", "7", '["order-api",1]', "null"),
 );
 
-export const someToken: fc.Arbitrary<TokenParts> = fc
+const headers_of_all = mostly(
+  some<TokenParts["header"]>([["typ", '"JWT"']]),
+  some<TokenParts["header"]>([["crit", '["b64"]']], [["b64", "false"]], [["alg", '"ES256"']], [["typ", '"JOSE"']], []),
+  30,
+);
+const damages = mostly(
+  fc.constant<TokenParts["damage"]>("none"),
+  some<TokenParts["damage"]>("signature", "payload", "cut", "longer", "padded", "huge"),
+  15,
+);
+
+function headerOf({ alg, kid }: Signer, more: TokenParts["header"]): TokenParts["header"] {
+  return [["alg", json(alg)], ...(kid === undefined ? [] : [["kid", json(kid)] as const]), ...more];
+}
+
+/** Tokens of issuers. */
+const issuerToken: fc.Arbitrary<TokenParts> = fc
   .record({
     signer: mostly(some(...signers), some(...bad_signers), 8),
     dates,
     aud: audiences,
-    claims: fc.record(claim_values, { requiredKeys: [] }),
+    claims: fc.record(claim_values, { requiredKeys: ["cnf", "sub"] }),
     more: mostly(
       some<readonly (readonly [string, string])[]>([]),
       some<readonly (readonly [string, string])[]>(
@@ -121,30 +206,50 @@ export const someToken: fc.Arbitrary<TokenParts> = fc
       ),
       30,
     ),
-    header: mostly(
-      some<readonly (readonly [string, string])[]>([["typ", '"JWT"']]),
-      some<readonly (readonly [string, string])[]>([["crit", '["b64"]']], [["b64", "false"]], [["alg", '"ES256"']]),
-      30,
-    ),
-    damage: mostly(
-      fc.constant<TokenParts["damage"]>("none"),
-      some<TokenParts["damage"]>("signature", "payload", "cut", "longer", "padded", "huge"),
-      15,
-    ),
+    header: headers_of_all,
+    damage: damages,
   })
   .map(({ signer, dates: times, aud, claims, more, header, damage }) => ({
-    header: [
-      ["alg", json(signer.alg)] as const,
-      ...(signer.kid === undefined ? [] : [["kid", json(signer.kid)] as const]),
-      ...header,
-    ],
-    claims: [
-      ["iss", json(signer.iss)] as const,
-      ...Object.entries({ ...times, aud, ...claims }).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      ),
-      ...more,
-    ],
+    header: headerOf(signer, header),
+    claims: [["iss", json(signer.iss)] as const, ...given({ ...times, aud, ...claims }), ...more],
     key: signer.key,
     damage,
   }));
+
+/** JWT-SVIDs, mostly of the domain that signs them. */
+const svidToken: fc.Arbitrary<TokenParts> = fc
+  .record({
+    signer: mostly(some(...svid_signers), some(...bad_svid_signers), 8),
+    ofSigner: mostly(fc.constant(true), fc.constant(false), 8),
+    path: mostly(some("/a", "/b", "/a/x", "/p/q"), some("", "/", "/a//b", "/%61", "?x"), 12),
+    sub: mostly(
+      fc.constant<string | undefined>("own"),
+      some<string | undefined>(undefined, "7", '""', '"alice"', '"spiffe://elsewhere.example/x"'),
+    ),
+    dates,
+    aud: audiences,
+    typ: mostly(
+      some<TokenParts["header"]>([["typ", '"JWT"']], [], [["typ", '"JOSE"']]),
+      some<TokenParts["header"]>([["typ", '"at+jwt"']], [["typ", "7"]], [["typ", '"jwt"']]),
+    ),
+    damage: damages,
+  })
+  .map(({ signer, ofSigner, path, sub, dates: times, aud, typ, damage }) => {
+    const domain = (signer.key === "other-ec") === ofSigner ? "partner.net" : "example.org";
+    const subject = sub === "own" ? json(`spiffe://${domain}${path}`) : sub;
+    const iss = signer.iss === undefined ? undefined : json(signer.iss);
+    return {
+      header: headerOf(signer, typ),
+      claims: given({ iss, sub: subject, aud, ...times }),
+      key: signer.key,
+      damage,
+    };
+  });
+
+const given = (claims: Record<string, string | undefined>): [name: string, json: string][] =>
+  Object.entries(claims).filter((entry): entry is [string, string] => entry[1] !== undefined);
+
+export const someToken: fc.Arbitrary<TokenParts> = fc.oneof(
+  { arbitrary: issuerToken, weight: 7 },
+  { arbitrary: svidToken, weight: 1 },
+);

@@ -5,10 +5,11 @@ import type { ConditionInput } from "./condition.ts";
 import { callerOf } from "./forwarded.ts";
 import type { Json } from "./json.ts";
 import { Buckets } from "./limits.ts";
+import { plainHeaders, plainPath, stripHeaders, stripPath } from "./places.ts";
 import type { Endpoint, Policy, Rule } from "./policy.ts";
 import { furthest, type Reason, reasonName, statusOf } from "./reasons.ts";
 import { type Arrived, identityFault, type Readable, readRequest } from "./request.ts";
-import { type Claims, checkToken, hasScopes } from "./token.ts";
+import { type Claims, checkSvid, checkToken, hasScopes } from "./token.ts";
 
 export interface Answer {
   decision: "allow" | "deny";
@@ -16,8 +17,13 @@ export interface Answer {
   reason: string;
   rule: string | null;
   shadow: { rule: string; decision: "allow" | "deny"; reason: string }[];
-  /** What an admitted request says of its caller to the upstream. */
-  forwarded: [name: string, value: string][];
+  /** What the upstream gets of a request that goes on, in one form; undefined of others. */
+  upstream: Upstream | undefined;
+}
+
+export interface Upstream {
+  path: string;
+  headers: [name: string, value: string][];
 }
 
 /** A request in the middle of being judged. */
@@ -26,11 +32,26 @@ interface Asked {
   readable: Readable;
   /** The caller's ID if it counts. */
   caller: string | null;
+  /** Of the certificate that the caller has shown. */
+  digest: string | null;
   nowMilliseconds: number;
 }
 
 /** The record tells of so many rules in shadow mode. */
 const shadows_recorded = 8;
+
+/** All that `onTrait` may be told. */
+export const traitNames: readonly string[] = [
+  ..."RS256 PS256 PS512 ES256 ES384 ES512 EdDSA".split(" ").map((algorithm) => `token ${algorithm}`),
+  ...["header", "cookie", "query"].map((kind) => `token in ${kind}`),
+  ...["none", "certificate", "caller"].map((bind) => `token bound to ${bind}`),
+  "token beside another",
+  "caller by JWT-SVID, jwt-svid",
+  "caller by JWT-SVID, either",
+  "header taken away",
+  "cookie taken away",
+  "parameter taken away",
+];
 
 /** A policy with its buckets. */
 export class Reference {
@@ -38,18 +59,18 @@ export class Reference {
   readonly #buckets = new Buckets();
   /** Told of each condition's outcome, for counting. */
   onCondition: (rule: string, outcome: true | false | "error") => void = () => {};
+  /** Told of what an admitted request has to it, for counting. */
+  onTrait: (trait: string) => void = () => {};
 
   constructor(policy: Policy) {
     this.#policy = policy;
   }
 
   ask(arrived: Arrived, nowMilliseconds: number): Answer {
-    const isAccepted = identityFault(arrived.caller, this.#policy.domains) === undefined;
-    const told = isAccepted ? callerOf(arrived, this.#policy.forwarders) : arrived.caller;
-    const fault = identityFault(told, this.#policy.domains);
+    const { caller, digest, fault } = this.#identify(arrived, nowMilliseconds);
     const readable = readRequest(arrived);
-    if (typeof readable === "string") return answer(readable, null, [], []);
-    const asked: Asked = { arrived, readable, caller: fault === undefined ? told : null, nowMilliseconds };
+    if (typeof readable === "string") return answer(readable, null, [], this.#cleaned(arrived));
+    const asked: Asked = { arrived, readable, caller, digest, nowMilliseconds };
     const matching = this.#policy.rules
       .filter((rule) => rule.callers.some((text) => this.#isCaller(text, asked.caller)))
       .filter(({ hosts }) => hosts.length === 0 || hosts.some((host) => isHost(host, readable.host)))
@@ -62,7 +83,7 @@ export class Reference {
       // A deny rule that does not match would have done nothing.
       .filter(({ rule, reason }) => rule.action === "allow" || reason === "rule_denied")
       .map(({ rule, reason }) => ({ rule: rule.name, reason }));
-    return answer(decided.reason, decided.rule, shadow, this.#forwarded(decided, asked));
+    return answer(decided.reason, decided.rule, shadow, this.#upstream(decided, asked));
   }
 
   #decide(
@@ -85,16 +106,56 @@ export class Reference {
     return stopped.find(({ reason }) => reason === closest) ?? { reason: otherwise, rule: null };
   }
 
-  /** Headers for the upstream: what is known of the caller, and claims of the token that the admitting rule asked for. */
-  #forwarded({ reason, rule: name }: { reason: Reason; rule: string | null }, asked: Asked): Answer["forwarded"] {
-    if (reason !== "allowed") return [];
+  /** Who calls, or why nobody does who counts. */
+  #identify(
+    arrived: Arrived,
+    now: number,
+  ): { caller: string | null; digest: string | null; fault: Reason | undefined } {
+    const { identity, domains, forwarders } = this.#policy;
+    const shown = identity === "jwt-svid" ? { ...arrived, caller: null } : arrived;
+    const isAccepted = identityFault(shown.caller, domains) === undefined;
+    const { id, digest } = isAccepted ? callerOf(shown, forwarders) : { id: shown.caller, digest: shown.digest };
+    const fault = identityFault(id, domains);
+    if (fault !== "identity_missing" || identity === "mtls")
+      return { caller: fault === undefined ? id : null, digest, fault };
+    const bearer = { arrived, caller: null, digest, nowSeconds: Math.floor(now / 1000) };
+    const svid = checkSvid(bearer, this.#policy);
+    if (typeof svid !== "string") this.onTrait(`caller by JWT-SVID, ${identity}`);
+    if (typeof svid !== "string") return { caller: svid.id, digest, fault: undefined };
+    return { caller: null, digest, fault: svid === "token_missing" ? fault : svid };
+  }
+
+  /** What the upstream gets: without tokens that are not for it, and with what is known of the caller. */
+  #upstream({ reason, rule: name }: { reason: Reason; rule: string | null }, asked: Asked): Upstream | undefined {
+    if (reason !== "allowed") return this.#cleaned(asked.arrived);
     const rule = this.#policy.rules.find((one) => one.name === name)!;
     const token = this.#checkToken(rule, asked);
+    if (typeof token !== "string") for (const trait of token.traits) this.onTrait(trait);
     const values = [...this.#policy.forward].map(([header, what]): [string, string] => [
       header,
       forwardedValue(what, asked.caller, typeof token === "string" ? undefined : token.claims),
     ]);
-    return values.filter(([, value]) => value !== "").sort(([a], [b]) => (a < b ? -1 : 1));
+    const set = values.filter(([, value]) => value !== "");
+    return this.#clean(asked.arrived, set);
+  }
+
+  /** A request that is not admitted goes on only in shadow mode. */
+  #cleaned(arrived: Arrived): Upstream | undefined {
+    return this.#policy.mode === "shadow" ? this.#clean(arrived, []) : undefined;
+  }
+
+  #clean({ headers, path }: Arrived, set: Upstream["headers"]): Upstream {
+    const { forward, issuers, svidPlaces } = this.#policy;
+    const places = [...svidPlaces, ...[...issuers.values()].flatMap((issuer) => issuer.places)];
+    // What comes from outside under the name of a forwarded header is removed, also where `_` stands for `-`.
+    const stripped = stripHeaders(headers, places);
+    const kept = stripped.filter(([name]) => !forward.has(name.replaceAll("_", "-")));
+    const strippedPath = stripPath(path, places);
+    if (stripped.length < headers.length) this.onTrait("header taken away");
+    if (plainHeaders(stripped).length < plainHeaders(headers).length - headers.length + stripped.length)
+      this.onTrait("cookie taken away");
+    if (strippedPath !== plainPath(path)) this.onTrait("parameter taken away");
+    return { path: plainPath(strippedPath), headers: plainHeaders([...kept, ...set]) };
   }
 
   /** The parts of one rule in their order. @param dry its limits are only looked at */
@@ -117,11 +178,13 @@ export class Reference {
       : "limit_exceeded";
   }
 
-  #checkToken(rule: Rule, { arrived, nowMilliseconds }: Asked): { claims: Claims | undefined } | Reason {
-    if (rule.issuers.length === 0) return { claims: undefined };
-    const authorization = arrived.headers.filter(([name]) => name === "authorization").map(([, value]) => value);
-    const issuers = rule.issuers.map((name) => this.#policy.issuers.get(name)!);
-    return checkToken(authorization, issuers, Math.floor(nowMilliseconds / 1000));
+  #checkToken(
+    rule: Rule,
+    { arrived, caller, digest, nowMilliseconds }: Asked,
+  ): { claims: Claims | undefined; traits: string[] } | Reason {
+    if (rule.issuers.length === 0) return { claims: undefined, traits: [] };
+    const issuers = [...this.#policy.issuers].filter(([name]) => rule.issuers.includes(name)).map(([, one]) => one);
+    return checkToken({ arrived, caller, digest, nowSeconds: Math.floor(nowMilliseconds / 1000) }, issuers);
   }
 
   /** A rule with several endpoints for one request holds if it holds for any; a deny rule holds on an error too. */
@@ -156,7 +219,7 @@ function answer(
   reason: Reason,
   rule: string | null,
   shadow: readonly { rule: string; reason: Reason }[],
-  forwarded: Answer["forwarded"],
+  upstream: Answer["upstream"],
 ): Answer {
   const decisionOf = (one: Reason): "allow" | "deny" => (one === "allowed" ? "allow" : "deny");
   return {
@@ -167,7 +230,7 @@ function answer(
     shadow: shadow
       .slice(0, shadows_recorded)
       .map((one) => ({ rule: one.rule, decision: decisionOf(one.reason), reason: reasonName(one.reason) })),
-    forwarded,
+    upstream,
   };
 }
 

@@ -1,5 +1,5 @@
-/** Public keys of a JWKS, and what they verify (RFC 7515 §5.2, RFC 7518 §3). */
-import { createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto";
+/** Public keys of a JWKS, and what they verify (RFC 7515 §5.2, RFC 7518 §3, RFC 8037 §3.1). */
+import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from "node:crypto";
 
 export type Jwk = JsonWebKey & { kid?: string; alg?: string; use?: string };
 
@@ -12,18 +12,24 @@ export interface VerifyingKey {
 }
 
 const fitting: Record<string, string[]> = {
-  RSA: ["RS256", "RS384", "RS512"],
+  RSA: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   "P-256": ["ES256"],
   "P-384": ["ES384"],
   "P-521": ["ES512"],
+  Ed25519: ["EdDSA"],
 };
 
 /** Key sets are asked for once a policy, and there are few of them. */
 const known = new Map<string, VerifyingKey>();
 
-/** The keys that may verify tokens. */
+/** The keys that may verify tokens of issuers. */
 export function keysOf(jwks: readonly Jwk[]): VerifyingKey[] {
   return jwks.filter(({ use }) => use === undefined || use === "sig").map(keyOf);
+}
+
+/** The keys of a SPIFFE bundle that may verify JWT-SVIDs, which EdDSA never does (SPIFFE JWT-SVID §2.1). */
+export function svidKeysOf(jwks: readonly Jwk[]): VerifyingKey[] {
+  return jwks.filter(({ use, crv }) => use === "jwt-svid" && crv !== "Ed25519").map(keyOf);
 }
 
 function keyOf(jwk: Jwk): VerifyingKey {
@@ -45,10 +51,21 @@ function verifierOf(key: KeyObject): VerifyingKey["verifies"] {
     const id = `${algorithm} ${text} ${Buffer.from(signature).toString("base64")}`;
     let valid = seen.get(id);
     if (valid === undefined) {
-      valid = verify(`sha${algorithm.slice(2)}`, Buffer.from(text), { key, dsaEncoding: "ieee-p1363" }, signature);
+      valid = verify(hashOf(algorithm), Buffer.from(text), { key, ...signedAs(algorithm) }, signature);
       if (seen.size > 10_000) seen.clear();
       seen.set(id, valid);
     }
     return valid;
   };
+}
+
+/** Ed25519 brings its own. */
+function hashOf(algorithm: string): string | null {
+  return algorithm === "EdDSA" ? null : `sha${algorithm.slice(2)}`;
+}
+
+/** How a signature is made. A salt is as long as the hash (RFC 7518 §3.5). */
+function signedAs(algorithm: string): { dsaEncoding: "ieee-p1363" } | { padding: number; saltLength: number } {
+  if (!algorithm.startsWith("PS")) return { dsaEncoding: "ieee-p1363" };
+  return { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: Number(algorithm.slice(2)) / 8 };
 }

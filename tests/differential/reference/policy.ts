@@ -7,10 +7,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { compileCondition, type Evaluate } from "./condition.ts";
-import { type Jwk, keysOf, type VerifyingKey } from "./keys.ts";
+import { type Jwk, keysOf, svidKeysOf, type VerifyingKey } from "./keys.ts";
+import { type Place, readPlaces } from "./places.ts";
 
 export interface Policy {
+  /** A policy in shadow mode lets every request through. */
+  mode: "enforce" | "shadow";
   domains: string[];
+  identity: "mtls" | "jwt-svid" | "either";
+  /** Whose JWT-SVIDs are believed, by trust domain, and where they stand. */
+  svids: Map<string, Issuer>;
+  svidPlaces: Place[];
   forwarders: string[];
   /** By the header's name in lower case: `caller.id`, `claims.sub` and the like. */
   forward: Map<string, string>;
@@ -29,6 +36,8 @@ export interface Issuer {
   leewaySeconds: number;
   /** Infinity: any. */
   maxLifetimeSeconds: number;
+  places: Place[];
+  bind: "none" | "certificate" | "caller";
 }
 
 export interface Limit {
@@ -78,26 +87,58 @@ export function readPolicy(text: string, included: readonly string[], folder: st
   const trust = root.trust as Mapping;
   const rules = parts.flatMap((part) => (part.rules as Mapping[] | undefined) ?? []).map(readRule);
   return {
+    mode: root.mode === "shadow" ? "shadow" : "enforce",
     domains: list(trust.domains),
+    identity: (trust.identity ?? "mtls") as Policy["identity"],
+    svids: readSvids(trust.jwtSvid as Mapping | undefined, folder),
+    svidPlaces: readPlaces(trust.jwtSvid as Mapping | undefined),
     forwarders: list(trust.forwarders),
     forward: new Map(entries(root.forward).map(([name, value]) => [name.toLowerCase(), String(value)])),
-    issuers: new Map(entries(root.issuers).map(([name, one]) => [name, readIssuer(one, folder)])),
+    issuers: new Map(byName(root.issuers).map(([name, one]) => [name, readIssuer(one, folder)])),
     callerSets: new Map(parts.flatMap(({ callers }) => entries(callers).map(([name, one]) => [name, list(one)]))),
     limits: new Map(parts.flatMap(({ limits }) => entries(limits).map(([name, one]) => [name, readLimit(one)]))),
     rules: rules.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))),
   };
 }
 
+/** Where several issuers of a rule have a good token, the first in the byte order of their names counts, as with rules. */
+function byName(value: unknown): [string, Mapping][] {
+  return entries(value).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function jwksOf({ file }: Mapping, folder: string): Jwk[] {
+  return (JSON.parse(readFileSync(join(folder, String(file)), "utf8")) as { keys: Jwk[] }).keys;
+}
+
 function readIssuer(issuer: Mapping, folder: string): Issuer {
-  const file = readFileSync(join(folder, String((issuer.keys as Mapping).file)), "utf8");
   return {
     issuer: String(issuer.issuer),
     audiences: list(issuer.audiences),
     algorithms: list(issuer.algorithms),
-    keys: keysOf((JSON.parse(file) as { keys: Jwk[] }).keys),
+    keys: keysOf(jwksOf(issuer.keys as Mapping, folder)),
     leewaySeconds: durationSeconds(issuer.leeway ?? "60s"),
     maxLifetimeSeconds: issuer.maxLifetime === undefined ? Infinity : durationSeconds(issuer.maxLifetime),
+    places: readPlaces(issuer),
+    bind: (issuer.bind ?? "none") as Issuer["bind"],
   };
+}
+
+/** JWT-SVIDs are tokens of their trust domain, without an `iss` that matters. */
+function readSvids(svid: Mapping | undefined, folder: string): Map<string, Issuer> {
+  const issuers = entries(svid?.bundles).map(([domain, bundle]): [string, Issuer] => [
+    domain,
+    {
+      issuer: domain,
+      audiences: list(svid?.audiences),
+      algorithms: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"],
+      keys: svidKeysOf(jwksOf(bundle, folder)),
+      leewaySeconds: durationSeconds(svid?.leeway ?? "60s"),
+      maxLifetimeSeconds: Infinity,
+      places: readPlaces(svid),
+      bind: "none",
+    },
+  ]);
+  return new Map(issuers);
 }
 
 function durationSeconds(text: unknown): number {

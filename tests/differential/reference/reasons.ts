@@ -22,6 +22,7 @@ const order = [
   "token_not_yet_valid",
   "token_lifetime",
   "token_audience",
+  "token_binding",
   "scope_missing",
   "condition_false",
   "condition_error",

@@ -4,6 +4,8 @@
 export interface Arrived {
   /** The SPIFFE ID in the caller's certificate; null: no certificate. */
   caller: string | null;
+  /** SHA-256 of that certificate in hexadecimal digits; null where it is not known. */
+  digest: string | null;
   /** An address, with or without a port. */
   source: string;
   method: string;
@@ -73,11 +75,13 @@ function decode(raw: string): string | undefined {
 
 /**
  * A parameter of the query: its value, undefined where there is none, null where two readers could read it in two ways: it
- * stands twice, some take the `;` for a separator or the `+` for a space, or the encoding is invalid or no UTF-8.
+ * stands twice, some take the `;` for a separator or the `+` for a space, the encoding is invalid or no UTF-8, or the query is
+ * longer than 8 KiB.
  */
 export function queryParameter(query: string | undefined, name: string): string | undefined | null {
   if (query === undefined) return undefined;
-  if (!/^[\x21-\x7e]*$/u.test(query) || /[;#]/u.test(query) || query.includes("%00")) return null;
+  if (query.length > 8192 || !/^[\x21-\x7e]*$/u.test(query) || /[;#]/u.test(query) || query.includes("%00"))
+    return null;
   const found: string[] = [];
   for (const part of query.split("&")) {
     const sign = part.indexOf("=");
