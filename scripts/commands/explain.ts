@@ -10,13 +10,14 @@ import { parseRequestLine } from "../policytest/file.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
 import { callerFault, pathFault } from "../policytest/slips.ts";
-import { parseToken, type TestToken } from "../policytest/token.ts";
+import { parseToken, type TestSvid, type TestToken } from "../policytest/token.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, type Style } from "./terminal.ts";
 
 interface ExplainOptions {
   caller?: string;
+  svid?: string;
   token?: string;
   request: ReturnType<typeof parseRequest>;
   source: string;
@@ -33,6 +34,7 @@ export function registerExplain(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("the decision on one request, and for each rule how far it got and why it stopped")
     .option("--caller <id>", "the caller's SPIFFE ID; left out: no certificate")
+    .option("--svid <token>", "the JWT-SVID it carries; @file and - as with --token, a SPIFFE ID has one made")
     .option(
       "--token <token>",
       "the token it carries; @file reads it from a file, - from standard input, {issuer: …, claims: {…}} has one made",
@@ -93,7 +95,7 @@ function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
   try {
     return prepare(policy, request, {
       caller: options.caller ?? null,
-      svid: undefined,
+      svid: chooseSvid(options.svid),
       token: chooseToken(options.token),
       now,
     });
@@ -101,6 +103,11 @@ function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
     if (!(error instanceof MintError)) throw error;
     throw new UsageError(`--token: ${error.message}`);
   }
+}
+
+function chooseSvid(text: string | undefined): TestSvid | undefined {
+  if (text === undefined) return undefined;
+  return text.startsWith("spiffe://") ? { sub: text, claims: {}, header: {} } : readTokenArgument(text);
 }
 
 function chooseToken(text: string | undefined): TestToken {

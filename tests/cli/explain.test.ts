@@ -186,6 +186,16 @@ describe("sallyport explain", () => {
     });
   });
 
+  test("a caller by its JWT-SVID: one that is made, and one as it is", () => {
+    const policy = "tests/policy/policies/either.yaml";
+    const run = (...args: string[]) => sallyport(["explain", policy, "--request", "GET /web", ...args]).stdout;
+    assert.match(run("--svid", "spiffe://example.org/web"), /^ALLOW 200 allowed \(rule web\)/);
+    assert.match(run("--svid", "spiffe://example.org/mobile"), /^DENY 403 no_rule/);
+    assert.match(run("--svid", "eyJhbGciOiJub25lIn0.e30."), /^DENY 401 token_algorithm/);
+    const both = run("--caller", "spiffe://example.org/mobile", "--svid", "spiffe://example.org/web");
+    assert.match(both, /^DENY 403 no_rule/, "the certificate comes first");
+  });
+
   test("slips in the caller and in the path are warned of", () => {
     const run = (...args: string[]) => sallyport(["explain", folder.path("policy.yaml"), ...args]);
     assert.match(
