@@ -47,12 +47,29 @@ export function writeLiteral(writer: Writer, text: Literal): void {
   writeBytes(writer, text.start, text.size);
 }
 
-/** Writes an ASCII string literal of the program. */
+/** Writes an ASCII string literal of the program, whose characters are UTF-16: four of them become four bytes at a time. */
 export function writeText(writer: Writer, text: string): void {
   const size = text.length;
-  for (let index = 0; index < size; index++) {
-    writeByte(writer, load<u16>(changetype<usize>(text) + ((<usize>index) << 1)));
+  let target = writer.cursor;
+  if (size > <i32>(writer.end - target)) {
+    writer.full = true;
+    return;
   }
+  const end = target + size;
+  const wordsEnd = target + (size & ~3);
+  let source = changetype<usize>(text);
+  while (target < wordsEnd) {
+    const pairs = load<u64>(source) & 0x00ff00ff00ff00ff;
+    const halves = (pairs | (pairs >> 8)) & 0x0000ffff0000ffff;
+    store<u32>(target, <u32>(halves | (halves >> 16)));
+    target += 4;
+    source += 8;
+  }
+  while (target < end) {
+    store<u8>(target++, load<u16>(source));
+    source += 2;
+  }
+  writer.cursor = end;
 }
 
 export function writeWord(writer: Writer, word: u32): void {
@@ -85,6 +102,10 @@ export function writeJsonString(writer: Writer, start: usize, size: u32, limit_b
   const cut = start + min(size, limit_bytes);
   writeByte(writer, 0x22);
   while (start < cut) {
+    const plainEnd = endOfPlain(start, cut);
+    writeBytes(writer, start, <u32>(plainEnd - start));
+    start = plainEnd;
+    if (start == cut) break;
     const byte = <u32>load<u8>(start);
     const bytes = characterBytes(start, end);
     if (bytes == 0) {
@@ -103,6 +124,16 @@ export function writeJsonString(writer: Writer, start: usize, size: u32, limit_b
     start += bytes;
   }
   writeByte(writer, 0x22);
+}
+
+/** Where the run of ASCII characters ends that stand for themselves in a JSON string. */
+function endOfPlain(start: usize, end: usize): usize {
+  while (start < end) {
+    const byte = <u32>load<u8>(start);
+    if (byte - 0x20 >= 0x5f || byte == 0x22 || byte == 0x5c) break;
+    start++;
+  }
+  return start;
 }
 
 /** Writes a word as eight hexadecimal digits. */
