@@ -62,6 +62,18 @@ export function findHeader(name: usize, size: u32): u32 {
   return found;
 }
 
+/** Whether a header's name is `ours`, of the same size and in lower case, to readers who mind neither case nor `_` for `-`. */
+export function isSameName(theirs: usize, ours: usize, size: u32): bool {
+  for (let index: u32 = 0; index < size; index++) {
+    if (plainByte(load<u8>(theirs + index)) != plainByte(load<u8>(ours + index))) return false;
+  }
+  return true;
+}
+
+function plainByte(byte: u32): u32 {
+  return byte == 0x5f ? 0x2d : byte - 0x41 < 26 ? byte | 0x20 : byte;
+}
+
 /** False where the sizes do not add up to the buffer, which no host should do. */
 export function readPairs(start: usize, size: u32): bool {
   if (size < 4) return false;

@@ -46,6 +46,10 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
       parameterStart = output;
       if (!decode(min(equals + 1, next), next) || plus) return Parameter.AMBIGUOUS;
       parameterSize = <u32>(output - parameterStart);
+    } else {
+      // What one reader stops at may hide the rest from it, so all of the query has to be sound.
+      if (!decode(min(equals + 1, next), next)) return Parameter.AMBIGUOUS;
+      output = key;
     }
     cursor = next + 1;
   }

@@ -42,6 +42,11 @@ export function encodeSignature(algorithm: u32, start: usize, size: u32, target:
   return contentBytes + 2;
 }
 
+/** Whether both numbers of r‖s are in range. */
+export function isSignatureInRange(algorithm: u32, start: usize, size: u32): bool {
+  return isInRange(algorithm, start, size >> 1) && isInRange(algorithm, start + (size >> 1), size >> 1);
+}
+
 /** 0 < number < n. */
 function isInRange(algorithm: u32, start: usize, numberBytes: u32): bool {
   const bound = algorithm == algorithm_es256 ? order_p256 : algorithm == algorithm_es384 ? order_p384 : order_p521;

@@ -46,15 +46,14 @@ export function parseJws(token: Token): Reason {
 export function decodeParts(token: Token): Reason {
   const start = token.start;
   const headerSize = indexOfByte(start, token.size, 0x2e);
-  if (headerSize == 0 || headerSize == token.size) return note(Flaw.PARTS, Reason.TOKEN_MALFORMED);
+  if (headerSize == 0 || headerSize == token.size) return wrongParts(token);
   const payload = start + headerSize + 1;
   const afterHeader = token.size - headerSize - 1;
   const payloadSize = indexOfByte(payload, afterHeader, 0x2e);
-  if (payloadSize == 0 || payloadSize == afterHeader) return note(Flaw.PARTS, Reason.TOKEN_MALFORMED);
+  if (payloadSize == 0 || payloadSize == afterHeader) return wrongParts(token);
   const signature = payload + payloadSize + 1;
   const signatureSize = afterHeader - payloadSize - 1;
-  if (indexOfByte(signature, signatureSize, 0x2e) != signatureSize)
-    return note(extraParts(signature, signatureSize), Reason.TOKEN_MALFORMED);
+  if (indexOfByte(signature, signatureSize, 0x2e) != signatureSize) return wrongParts(token);
   token.inputSize = headerSize + 1 + payloadSize;
 
   // Three quarters would do; what is left over pays for the alignment of what comes after.
@@ -80,13 +79,20 @@ export function decodeParts(token: Token): Reason {
   return readHeader(token, decoded, headerBytes);
 }
 
-/** Five parts are a JWE (RFC 7516 §3.1), which somebody else would have to decrypt. */
-function extraParts(start: usize, size: u32): Flaw {
+/**
+ * Five parts are a JWE (RFC 7516 §3.1), which somebody else would have to decrypt; its second may be empty. A comma is where
+ * several headers were joined.
+ */
+function wrongParts(token: Token): Reason {
+  const start = token.start;
+  const size = token.size;
+  if (indexOfByte(start, size, 0x2c) != size) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
   let dots: u32 = 0;
   for (let index: u32 = 0; index < size; index++) {
     if (load<u8>(start + index) == 0x2e) dots++;
   }
-  return dots == 2 ? Flaw.ENCRYPTED : Flaw.PARTS;
+  const isEncrypted = dots == 4 && load<u8>(start) != 0x2e;
+  return note(isEncrypted ? Flaw.ENCRYPTED : Flaw.PARTS, Reason.TOKEN_MALFORMED);
 }
 
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */

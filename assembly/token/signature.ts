@@ -19,8 +19,8 @@ import { KeySet } from "../keys/keyset";
 import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
-import { algorithm_count, algorithmHash, ecdsaNumberBytes, host_algorithms } from "./algorithms";
-import { der_bytes, encodeSignature } from "./der";
+import { algorithm_count, algorithm_eddsa, algorithmHash, ecdsaNumberBytes, host_algorithms } from "./algorithms";
+import { der_bytes, encodeSignature, isSignatureInRange as isInRange } from "./der";
 import { Flaw } from "./flaw";
 import { lastFlaw, note, Token } from "./slot";
 
@@ -46,6 +46,7 @@ export function hostCanVerify(): bool {
 export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Reason {
   if (token.triedSet == setIndex + 1) return note(token.triedFlaw, token.triedReason);
   let reason = findKey(set, token);
+  if (reason == Reason.ALLOWED) reason = checkForm(token);
   if (reason == Reason.ALLOWED) {
     const mark = arenaMark();
     const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
@@ -56,6 +57,18 @@ export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, toke
   token.triedReason = reason;
   token.triedFlaw = lastFlaw;
   return reason;
+}
+
+/** What no key could make good, whoever verifies: a size none has, and numbers out of range. */
+function checkForm(token: Token): Reason {
+  const size = token.signatureSize;
+  const numberBytes = <u32>ecdsaNumberBytes(token.algorithm);
+  const wanted = token.algorithm == algorithm_eddsa ? 64 : 2 * numberBytes;
+  if (size == 0 || (wanted != 0 && size != wanted)) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_SIGNATURE);
+  if (numberBytes != 0 && !isInRange(token.algorithm, token.signatureStart, size)) {
+    return note(Flaw.SIGNATURE_RANGE, Reason.TOKEN_SIGNATURE);
+  }
+  return Reason.ALLOWED;
 }
 
 function verifyHere(set: KeySet, key: usize, token: Token): Reason {

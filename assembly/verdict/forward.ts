@@ -9,6 +9,7 @@ import { trust_domain_offset } from "../identity/spiffe";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, ruleAt, sectionCount, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
+import { isSameName } from "../request/headers";
 import { request } from "../request/request";
 
 /** What a header is set to; size 0 for nothing. */
@@ -39,18 +40,9 @@ function removeAlike(name: usize, size: u32): bool {
   let cursor = sizes + ((<usize>count) << 3);
   for (let index: u32 = 0; index < count; index++) {
     const nameSize = load<u32>(sizes);
-    if (nameSize == size && isAlike(cursor, name, size) && !removeRequestHeader(cursor, size)) return false;
+    if (nameSize == size && isSameName(cursor, name, size) && !removeRequestHeader(cursor, size)) return false;
     cursor += nameSize + load<u32>(sizes, 4) + 2;
     sizes += 8;
-  }
-  return true;
-}
-
-function isAlike(theirs: usize, ours: usize, size: u32): bool {
-  for (let index: u32 = 0; index < size; index++) {
-    const byte = load<u8>(theirs + index);
-    const letter: u8 = byte - 0x41 < 26 ? byte | 0x20 : byte;
-    if ((letter == 0x5f ? 0x2d : letter) != load<u8>(ours + index)) return false;
   }
   return true;
 }

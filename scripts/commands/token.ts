@@ -8,7 +8,7 @@ import { algorithm_names } from "../policy/algorithms.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { Findings, PolicyError, Reporter } from "../policy/diagnostic.ts";
 import { parseKeySet } from "../policy/keys.ts";
-import type { KeySet, Policy, PolicyKey } from "../policy/model.ts";
+import type { Issuer, KeySet, Policy, PolicyKey } from "../policy/model.ts";
 import { readSource } from "../policy/read.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
@@ -21,6 +21,11 @@ interface TokenOptions {
   issuer?: string;
   at?: number;
   format: OutputFormat;
+}
+
+interface Report extends TokenReport {
+  /** What the issuer binds its tokens to, which is not judged: a token by itself has no caller. Left out: nothing. */
+  bind?: "certificate" | "caller";
 }
 
 /** Adds the verb to the program. */
@@ -43,29 +48,31 @@ export function registerToken(program: Command): void {
 }
 
 /** Throws PolicyError for an unusable policy or key file. */
-function run(token: string, options: TokenOptions): TokenReport {
+function run(token: string, options: TokenOptions): Report {
   if (options.keys === undefined && options.policy === undefined) {
     throw new UsageError("without keys nothing can be said of a signature: give --keys, --policy or both");
   }
   if (options.issuer !== undefined && options.policy === undefined) {
     throw new UsageError("--issuer names an issuer of a policy: give --policy too");
   }
-  const { policy, issuer } = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
+  const { policy, issuer, bind } = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
   const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
   const evaluator = new Engine(loadEngine()).start(image, options.at);
   const index = readImage(image).issuers.findIndex(({ name }) => name === issuer);
-  return judgeToken(evaluator, index, token);
+  return { ...judgeToken(evaluator, index, token), ...(bind !== "none" && { bind }) };
 }
 
 interface Choice {
   policy: Policy;
   /** The name of the issuer to judge by. */
   issuer: string;
+  /** What it binds its tokens to; in `policy` it no longer does. */
+  bind: Issuer["bind"];
 }
 
 function adHoc(token: string, keysPath: string): Choice {
   const policy = policyForToken(decodeToken(token).claims, readKeyFile(keysPath), [...algorithm_names]);
-  return { policy, issuer: policy.issuers[0]!.name };
+  return { policy, issuer: policy.issuers[0]!.name, bind: "none" };
 }
 
 /** Reads a JWKS. Throws PolicyError. */
@@ -91,14 +98,19 @@ function chosen(token: string, options: TokenOptions): Choice {
   }
   const iss = decodeToken(token).claims?.iss;
   const issuer = options.issuer ?? policy.issuers.find((one) => one.issuer === iss)?.name ?? names[0]!;
-  if (options.keys === undefined) return { policy, issuer };
-  const keys = readKeyFile(options.keys);
-  const keySet: KeySet = { use: "sig", keys, source: undefined };
-  const issuers = policy.issuers.map((one) => (one.name === issuer ? { ...one, keySet } : one));
-  return { policy: { ...policy, issuers }, issuer };
+  const { bind, keySet: own } = policy.issuers.find(({ name }) => name === issuer)!;
+  const keySet: KeySet =
+    options.keys === undefined ? own : { use: "sig", keys: readKeyFile(options.keys), source: undefined };
+  const issuers = policy.issuers.map((one) => (one.name === issuer ? { ...one, keySet, bind: "none" as const } : one));
+  return { policy: { ...policy, issuers }, issuer, bind };
 }
 
-function toText({ signature, claims, reason, detail, header }: TokenReport): string {
+const bound: Readonly<Record<"certificate" | "caller", string>> = {
+  certificate: "bound to the caller's certificate (`cnf.x5t#S256`), which only a request shows: not checked here",
+  caller: "bound to the caller, whose SPIFFE ID `sub` has to be, which only a request shows: not checked here",
+};
+
+function toText({ signature, claims, reason, detail, header, bind }: Report): string {
   const paint = painter(process.stdout);
   const verdict =
     reason === null
@@ -107,6 +119,7 @@ function toText({ signature, claims, reason, detail, header }: TokenReport): str
   const lines = [
     verdict,
     ...(detail === null ? [] : [detail]),
+    ...(bind === undefined ? [] : [bound[bind]]),
     `signature: ${signature}`,
     `header: ${show(header)}`,
     `claims: ${show(claims)}`,

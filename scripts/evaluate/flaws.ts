@@ -1,4 +1,5 @@
 /** What is wrong with a token, by the names of the engine's own list (assembly/token/flaw.ts), in words for people. */
+import { json_depth, json_members, json_nodes, kid_bytes, signature_bytes } from "../../assembly/limits.ts";
 import { Flaw, flawName } from "../../assembly/token/flaw.ts";
 
 /** Every name. */
@@ -12,20 +13,23 @@ const words: Readonly<Record<string, string>> = {
   scheme:
     "the header is there, but what stands before the token is not the prefix, which is compared exactly: `bearer` is not `Bearer`",
   query: "the query could be read in two ways, so no token is taken from it",
-  parts: "a token has three parts, separated by dots",
+  parts:
+    "it is not of three parts with dots between them (header, claims, signature), or one of the first two is empty",
   encrypted: "it has five parts, so it is encrypted (JWE, RFC 7516); the filter takes signed tokens",
   base64:
-    "a part is no base64url without padding (RFC 7515 §2): white space, `=`, `+`, `/`, a comma, or bits left over",
+    "a part is not in base64url without padding (RFC 7515 §2): it has white space, `=`, `+`, `/` or a comma in it, or its end is cut off or made up",
   header_json: "the header is no JSON object",
   claims_json: "the claims are no JSON object",
-  duplicate_member: "a member stands twice in a JSON object, and parsers differ on which one counts",
-  nesting: "its JSON is nested deeper than the filter follows",
-  count: "its JSON has more values or members than the filter takes",
-  text: "a string in its JSON has NUL, a lone surrogate, or bytes that are no UTF-8",
-  number: "a number in its JSON is none that every reader takes alike, such as `01` or one of too many digits",
+  duplicate_member:
+    "a name stands twice in one JSON object of the header or the claims, and parsers differ on which one counts",
+  nesting: `its JSON has lists or objects more than ${json_depth} deep`,
+  count: `its JSON has more than ${json_nodes} names and values, or more than ${json_members} members in one object`,
+  text: "a string in its JSON has a control character or NUL, an escape JSON does not know, half a surrogate pair, or bytes that are no UTF-8",
+  number:
+    "a number in its JSON is one that readers take differently: `01`, `5.`, more than 19 digits, or an exponent beyond what they hold",
   crit: "the header has `crit` (RFC 7515 §4.1.11): extensions that must be understood, of which the filter knows none",
   b64: "the header has `b64` (RFC 7797): the payload is not encoded as tokens are",
-  kid: "`kid` is no string of 1 to 256 bytes",
+  kid: `\`kid\` is not a string of 1 to ${kid_bytes} bytes`,
   alg: "the header has no `alg`, or one that is no string",
   alg_none: "`alg` is `none`: it has no signature, so anybody could have written it",
   alg_secret: "`alg` is of a shared secret (HS…): who can check such a token could make one, so none is taken",
@@ -35,17 +39,18 @@ const words: Readonly<Record<string, string>> = {
   key_absent: "the issuer has no key with this `kid`, or none that fits this `alg`",
   kid_missing: "the token names no key, and several keys of the issuer fit its `alg`",
   kid_shared: "several keys of the issuer have this `kid` and fit this `alg`",
-  signature_size: "the signature has a size that none of this `alg` has",
+  signature_size: `the signature has not the size it has with this \`alg\`, or more than ${signature_bytes} bytes; of ECDSA it is r and s side by side (RFC 7518 §3.4), not DER`,
   signature_range: "r or s of the signature is zero, or not below the order of the curve",
   signature_wrong: "the key does not verify the signature: the token was changed, or signed with another key",
   exp_missing: "there is no `exp`: the token would be good for ever",
-  exp: "`exp` is no number of seconds since 1970, written in digits",
-  nbf: "`nbf` is no number of seconds since 1970, or lies in the future",
-  iat: "`iat` is no number of seconds since 1970, or lies in the future",
+  exp: "`exp` is not the seconds since 1970, a number in digits without sign, quotes or exponent",
+  nbf: "`nbf` lies in the future, or is not the seconds since 1970, a number in digits without sign, quotes or exponent",
+  iat: "`iat` lies in the future, or is not the seconds since 1970, a number in digits without sign, quotes or exponent",
   sub: "`sub` is no string, or where it says who the caller is, no SPIFFE ID",
   aud: "`aud` is neither a string nor a list of strings",
-  aud_missing: "there is no `aud`",
-  lifetime_unknown: "there is no `iat`, so nobody can tell for how long the token was issued",
+  aud_missing: "there is no `aud`: nothing says whom the token is for",
+  lifetime_unknown:
+    "there is no `iat`, so nobody can tell for how long the token was issued, which the issuer's `maxLifetime` bounds",
   cnf_missing: "there is no `cnf.x5t#S256` (RFC 8705 §3.1), so the token is bound to no certificate",
   cnf_other: "`cnf.x5t#S256` is the digest of another certificate than the caller's: the token is somebody else's",
   certificate_missing: "the caller showed no certificate, and the token is bound to one",

@@ -49,7 +49,8 @@ describe("sallyport token", () => {
       [ec.privateKey, "ES256", "e1"],
     ] as const) {
       const report = judge(await make(key, alg, kid));
-      assert.deepEqual(report, { code: 0, signature: "valid", header: { alg, kid }, claims, reason: null });
+      const expected = { code: 0, signature: "valid", header: { alg, kid }, claims, reason: null, detail: null };
+      assert.deepEqual(report, expected);
     }
   });
 

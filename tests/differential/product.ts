@@ -63,12 +63,16 @@ export class Product {
   }
 
   /** The verdict, and the headers the upstream gets if the request goes on. */
-  ask(arrived: Arrived, nowMilliseconds: number): { verdict: Verdict; headers: Arrived["headers"] | undefined } {
+  ask(
+    arrived: Arrived,
+    nowMilliseconds: number,
+  ): { verdict: Verdict; headers: Arrived["headers"] | undefined; trapped: boolean } {
     this.#nowMilliseconds = nowMilliseconds;
     const { digest, ...request } = arrived;
     const certificate = digest === null ? {} : { certificateDigest: digest };
     const outcome = this.#host.request(this.#root, hostRequest({ ...request, ...certificate, token: null }));
-    return { verdict: verdictOf(outcome), headers: outcome.action === "continue" ? outcome.headers : undefined };
+    const headers = outcome.action === "continue" ? outcome.headers : undefined;
+    return { verdict: verdictOf(outcome), headers, trapped: outcome.trapped };
   }
 
   /** How often something happened that the engine counts. */

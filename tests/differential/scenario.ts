@@ -64,13 +64,16 @@ export function runScenario(scenario: Scenario, folder: string, tally?: Tally): 
     now += step.afterMilliseconds;
     const arrived = arrivedAt(scenario, step);
     const expected = reference.ask(arrived, now);
-    const { verdict, headers } = product.ask(arrived, now);
-    const { decision, status, reason, rule, shadow } = verdict;
-    const upstream = headers && upstreamOf(headers);
-    const given = { decision, status, reason, rule, shadow: shadow ?? [], upstream };
+    const given = answerOf(product.ask(arrived, now));
     if (!isSame(given, expected)) throw new Difference(scenario, text, index, given, expected);
     tally?.addAnswer(expected);
   }
+}
+
+/** What the product says, in the terms of the reference. */
+export function answerOf({ verdict, headers }: ReturnType<Product["ask"]>): Answer {
+  const { decision, status, reason, rule, shadow } = verdict;
+  return { decision, status, reason, rule, shadow: shadow ?? [], upstream: headers && upstreamOf(headers) };
 }
 
 /** What goes upstream, in the form the reference has it; all but what says where the request goes. */
@@ -79,7 +82,8 @@ function upstreamOf(headers: Arrived["headers"]): Answer["upstream"] {
   return { path: plainPath(path), headers: plainHeaders(headers.filter(([name]) => !name.startsWith(":"))) };
 }
 
-function isSame(a: Answer, b: Answer): boolean {
+/** Whether two answers are the same. */
+export function isSame(a: Answer, b: Answer): boolean {
   if (a.reason !== b.reason || a.rule !== b.rule || a.status !== b.status || a.decision !== b.decision) return false;
   return JSON.stringify([a.shadow, a.upstream]) === JSON.stringify([b.shadow, b.upstream]);
 }

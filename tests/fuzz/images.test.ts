@@ -4,14 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as layout from "../../assembly/policy/layout.ts";
 import { trailer_magic } from "../../assembly/policy/layout.ts";
 import { type DoorRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { readImage } from "../../scripts/evaluate/image.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
+import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/embed.ts";
-import { mintFor } from "../../scripts/policytest/cases.ts";
+import { concreteTests, mintFor } from "../../scripts/policytest/cases.ts";
+import { readTestFile } from "../../scripts/policytest/file.ts";
 import { engine, nowSeconds, policyNamed } from "../wasm/door.ts";
-import { mutate, reseal } from "./mutate.ts";
+import { mutate, mutateSections, reseal } from "./mutate.ts";
 import { Random, runSeed } from "./random.ts";
 
 const seed = runSeed();
@@ -174,6 +178,63 @@ describe("images", () => {
       assert.equal(ok, isSame, `trailer, case ${number}, SEED=${seed}`);
     }
   });
+});
+
+/** What says where tokens stand, whose they are and by which keys they are verified. */
+const token_sections = [
+  layout.section_policy,
+  layout.section_issuers,
+  layout.section_keys,
+  layout.section_key_sets,
+  layout.section_places,
+  layout.section_words,
+];
+
+describe("images whose tokens, keys, places and JWT-SVIDs are spoilt", () => {
+  for (const name of ["places", "bound", "svid", "either", "algorithms"]) {
+    test(`${name}: refused, or without a trap`, () => {
+      const policy = policyNamed(name);
+      const file = fileURLToPath(new URL(`../policy/cases/${name}.yaml`, import.meta.url));
+      const asked = concreteTests(readTestFile(file), policy, { now: nowSeconds * 1000 }).tests.map(
+        ({ request }) => request,
+      );
+      // With where keys are fetched from, which the image of tests leaves out.
+      const { image: fetching } = compilePolicyFile(policy.path);
+      let refused = 0;
+      forEachCase(name, 1000, (random) => {
+        const host = PluginHost.load(module, {
+          clock: () => BigInt(nowSeconds) * 1_000_000_000n,
+          clusters: ["spire"],
+          // The module's own arithmetic reads the keys, too.
+          ...(random.below(3) === 0 && { foreignFunctions: new Map() }),
+        });
+        const sound = random.below(4) === 0 ? fetching : policy.standInImage;
+        const image = reseal(mutateSections(random, sound, token_sections));
+        const configuration = { policy: Buffer.from(image).toString("base64"), mode: "enforce" };
+        const { ok, trapped, error, logs, rootContext } = host.startPlugin(JSON.stringify(configuration));
+        assert.equal(trapped, false, error?.message);
+        if (!ok) {
+          refused++;
+          assert.equal(logs.length, 1);
+        }
+        const ticked = host.tick(rootContext);
+        assert.equal(ticked.trapped, false, ticked.error?.message);
+        for (const { token: number } of host.calls) {
+          const answered = host.answer(number, { body: '{"keys":[]}' });
+          assert.equal(answered.trapped, false, answered.error?.message);
+        }
+        for (let number = 0; number < 12; number++) {
+          const outcome = host.request(rootContext, hostRequest(random.pick(asked)));
+          assert.equal(outcome.trapped, false, outcome.error?.message);
+          const isAdmitted = outcome.action === "continue";
+          assert.ok(ok || !isAdmitted, "a refused image admitted");
+          assert.equal(outcome.filterState.get("verdict") === "allow", isAdmitted, "the mark says what was done");
+          if (outcome.paused) host.deleteContext(outcome.context);
+        }
+      });
+      assert.ok(refused > 100 && refused < 1000, `${refused} of 1000 were refused`);
+    });
+  }
 });
 
 test("spoilt configurations are refused, or mean what they meant", () => {

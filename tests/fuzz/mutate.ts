@@ -1,5 +1,10 @@
 /** Ways to spoil a policy image. */
-import { checksum_offset, image_header_bytes, sections_offset } from "../../assembly/policy/layout.ts";
+import {
+  checksum_offset,
+  image_header_bytes,
+  sectionRecordBytes,
+  sections_offset,
+} from "../../assembly/policy/layout.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
 import type { Random } from "./random.ts";
 
@@ -52,6 +57,36 @@ function mutateOnce(random: Random, bytes: Buffer): Uint8Array {
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(from, from + size), bytes.subarray(at)]);
     }
   }
+}
+
+/** Changes one to three words in the records of some sections, or how many records there are. */
+export function mutateSections(random: Random, image: Uint8Array, sections: readonly number[]): Uint8Array {
+  const bytes = Buffer.from(image);
+  for (let times = 1 + random.below(3); times > 0; times--) {
+    const section = random.pick(sections);
+    const entry = sections_offset + section * 8;
+    const [start, count] = [bytes.readUInt32LE(entry), bytes.readUInt32LE(entry + 4)];
+    const size = sectionRecordBytes(section);
+    if (random.below(12) === 0 || count === 0) {
+      const at = entry + 4 * random.below(2);
+      bytes.writeUInt32LE((bytes.readUInt32LE(at) + random.pick([1, -1, size, -size, 4])) >>> 0, at);
+      continue;
+    }
+    // Earlier changes may have moved the section anywhere.
+    const words = Math.min(count * size, Math.max(0, bytes.length - start)) >> 2;
+    if (words === 0) continue;
+    const at = start + 4 * random.below(words);
+    if (at + 4 > bytes.length) continue;
+    const elsewhere = start + 4 * random.below(words);
+    const value = random.pick([
+      bytes.readUInt32LE(Math.min(elsewhere, bytes.length - 4)),
+      bytes.readUInt32LE(at) + random.pick([1, -1, 4, -4, 2]),
+      bytes.readUInt32LE(at) ^ (1 << random.below(32)),
+      random.pick([...extremes, 63, 64, 65, bytes.length]),
+    ]);
+    bytes.writeUInt32LE(value >>> 0, at);
+  }
+  return bytes;
 }
 
 /** Makes size and checksum fit what is there, so that the engine looks further. */

@@ -59,8 +59,8 @@ async function sendAll(): Promise<void> {
 }
 
 describe("in a real Envoy", () => {
-  before(sendAll);
-  after(() => door?.stop());
+  before(sendAll, { timeout: 120_000 });
+  after(() => door?.stop(), { timeout: 30_000 });
 
   for (const [number, { name, issuer, expected }] of sent.entries()) {
     test(`${name}, ${issuer}`, () => assert.deepEqual(met.get(number), expected));

@@ -109,15 +109,21 @@ function header(name: string, said: Said, authorization: string[], inEnvoy?: Sai
   return { name, shown: requests, said, ...(inEnvoy && { inEnvoy }) };
 }
 
-// Envoy joins the values of a header it knows by itself with a comma.
+// Envoy joins the values of `authorization` with a comma, and leaves out empty ones.
 const joined = malformed("base64");
+const allowed: Said = { status: 200, reason: "allowed", detail: null };
 
 const schemes: Row[] = [
   header("no header at all", { ...missing, detail: null }, []),
-  header("two Authorization headers", malformed("several_headers"), [`Bearer ${sound}`, `Bearer ${other}`]),
-  header("the same Authorization header twice", malformed("several_headers"), [`Bearer ${sound}`, `Bearer ${sound}`]),
-  header("Basic and Bearer", malformed("several_headers"), ["Basic YTpi", `Bearer ${sound}`]),
-  header("Bearer and an empty one", malformed("several_headers"), [`Bearer ${sound}`, ""]),
+  header("two Authorization headers", malformed("several_headers"), [`Bearer ${sound}`, `Bearer ${other}`], joined),
+  header(
+    "the same Authorization header twice",
+    malformed("several_headers"),
+    [`Bearer ${sound}`, `Bearer ${sound}`],
+    joined,
+  ),
+  header("Basic and Bearer", malformed("several_headers"), ["Basic YTpi", `Bearer ${sound}`], missing),
+  header("Bearer and an empty one", malformed("several_headers"), [`Bearer ${sound}`, ""], allowed),
   header("a comma-joined header", joined, [`Bearer ${sound}, Bearer ${other}`]),
   header("a comma-joined header, its second scheme left out", joined, [`Bearer ${sound},${other}`]),
   header("a comma after the token", joined, [`Bearer ${sound},`]),

@@ -1,5 +1,6 @@
 /** JOSE headers: algorithms that are confused, keys that a token brings along, extensions, and key IDs. */
 import { createHmac } from "node:crypto";
+import { selfSigned } from "./certificate.ts";
 import { attackerOf, attackers, jwkOf, mint, pairOf, pairs, raw } from "./mint.ts";
 import { bad, bearer, good, type Row } from "./row.ts";
 
@@ -117,18 +118,21 @@ const algorithms: Row[] = [
   ),
 ];
 
+const certificates = new Map(
+  await Promise.all(Object.values(attackers).map(async (pair) => [pair, await selfSigned(pair)] as const)),
+);
 const address = "https://attacker.example.com/keys";
 
 /** Members that would have a lenient verifier take the attacker's key. */
 function embedded(alg: string): Record<string, Record<string, unknown>> {
   const attacker = attackerOf(alg);
-  const der = attacker.publicKey.export({ type: "spki", format: "der" }).toString("base64");
+  const x5c = [certificates.get(attacker)!];
   return {
     jwk: { jwk: jwkOf(attacker) },
     jku: { jku: address },
     x5u: { x5u: address },
-    x5c: { x5c: [der] },
-    "all of them": { jwk: jwkOf(attacker), jku: address, x5u: address, x5c: [der] },
+    x5c: { x5c },
+    "all of them": { jwk: jwkOf(attacker), jku: address, x5u: address, x5c },
   };
 }
 

@@ -87,9 +87,9 @@ const issuers = fc.record({
     ),
     audiences: some(["order-api"], ["order-api", "other"], ["other"]),
     leeway: sometimes(some("0s", "30s", "5m"), 2),
-    maxLifetime: sometimes(some("1m", "10m", "1h"), 3),
+    maxLifetime: sometimes(some("1m", "10m", "1h"), 4),
     from: somePlaces,
-    bind: sometimes(some("none", "certificate", "caller"), 4),
+    bind: sometimes(some("none", "certificate", "certificate", "caller"), 3),
   }),
   partner: fc.record({
     algorithms: some(["ES256"], ["ES256", "ES384"], ["ES384", "ES512"], ["PS256", "ES512", "ES256", "ES384"]),
@@ -106,7 +106,7 @@ const issuers = fc.record({
     algorithms: some(["ES256", "PS512"], ["ES256", "PS512", "EdDSA"], ["EdDSA", "ES256"]),
     audiences: some(["order-api"], ["other", "order-api"]),
     from: somePlaces,
-    bind: sometimes(some("caller"), 3),
+    bind: sometimes(some("caller"), 2),
   }),
   device: fc.record({
     algorithms: some(["ES256"], ["ES256", "PS256"]),
@@ -122,7 +122,7 @@ const key_files: Readonly<Record<string, string>> = {
   app: "corp",
   device: "partner",
 };
-const someIssuer = some("corp", "corp", "corp", "partner", "partner", "twin", "app", "device");
+const someIssuer = some("corp", "corp", "corp", "partner", "partner", "twin", "app", "device", "device");
 
 const identity = fc.oneof(
   { arbitrary: fc.constant(undefined), weight: 6 },
@@ -201,7 +201,7 @@ const someRule: fc.Arbitrary<RuleParts> = fc.record({
   endpoints: few(someEndpoint, 4),
   token: sometimes(fc.oneof(someIssuer, few(someIssuer, 5, 2)), 2),
   scopes: sometimes(few(some("read", "write", "admin"), 2), 4),
-  claimsWhen: sometimes(claimsCondition, 2),
+  claimsWhen: sometimes(claimsCondition, 3),
   plainWhen: sometimes(plainCondition, 2),
   limit: sometimes(few(some("slow", "fast", ...limitsByClaim), 3), 3),
   cost: sometimes(some(1, 2, 3), 3),

@@ -53,6 +53,7 @@ const signers: Signer[] = [
   { iss: issuer_urls.app, key: "corp-rsa", alg: "PS512", kid: "r1" },
   { iss: issuer_urls.app, key: "corp-ed", alg: "EdDSA", kid: undefined },
   { iss: issuer_urls.device, key: "partner-ec", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.device, key: "partner-ec", alg: "ES256", kid: undefined },
   { iss: issuer_urls.device, key: "partner-ps", alg: "PS256", kid: "ps" },
 ];
 const svid_signers: Signer[] = [

@@ -138,7 +138,17 @@ describe("writing", () => {
   test("what does not fit is left out, and said", () => {
     openWriter(writer, block, 4);
     writeText(writer, "abcdef");
-    expect(textOf(block, writer.size)).toBe("abcd");
+    expect(textOf(block, writer.size)).toBe("");
     expect(writer.full).toBeTruthy();
+  });
+
+  test("texts of every size, as they are", () => {
+    const text = "{\"policy\":\"shop\"~";
+    for (let size = 0; size <= text.length; size++) {
+      openWriter(writer, block, size);
+      writeText(writer, text.substring(0, size));
+      expect(textOf(block, writer.size)).toBe(text.substring(0, size));
+      expect(writer.full).toBeFalsy();
+    }
   });
 });

@@ -1,0 +1,132 @@
+/** Attacks on known tokens, key sets and requests that wait: each asserts what is right. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { known_tokens_bytes } from "../../assembly/limits.ts";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { WasmResult } from "../../scripts/host/abi.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { makeKey, providerIssuer } from "../envoy/jwks-server.ts";
+import { caller, fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
+
+function ask(workers: Workers, headers: [string, string][], path = "/orders"): Outcome {
+  const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token: null };
+  return workers.hosts[0]!.request(workers.roots[0]!, hostRequest(request));
+}
+
+const two_sets = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  billing:
+    { issuer: "${providerIssuer}", audiences: [billing], algorithms: [ES256], keys: { file: a.json }, from: [{ header: x-a }] }
+  orders:
+    { issuer: "${providerIssuer}", audiences: [orders], algorithms: [ES256], keys: { file: b.json }, from: [{ header: x-b }] }
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders], token: [billing, orders], when: 'claims.role == "admin"' }
+`;
+
+test("a token never gets the claims of one that pushed it out of another set's cache in the same request", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  // Key `two` speaks for billing alone.
+  const image = imageOf(two_sets, { "a.json": jwks(one, two), "b.json": jwks(one) });
+  const workers = new Workers(image, 1);
+  const fill = "x".repeat(5000);
+  const user = await one.token({ aud: "orders", sub: "alice", role: "user_", fill });
+  const forged = await two.token({ aud: "orders", sub: "admin", role: "admin", fill });
+  assert.equal(user.length, forged.length);
+  assert.equal(outcomeOf(ask(workers, [["x-b", forged]])), "token_key_unknown");
+  // The user's token is the first entry of the first set's ring, which others fill up then.
+  ask(workers, [["x-a", user]]);
+  const payload = Buffer.from(user.split(".")[1]!, "base64url").length;
+  const pad = (size: number) => (size + 7) & ~7;
+  // An object and seven members, of two records each.
+  const entry = 24 + pad(user.length) + pad(payload) + pad(15 * 20);
+  const ring = known_tokens_bytes / 2 - 256 * 16 - 64;
+  for (let number = 1; number < Math.floor(ring / entry); number++) {
+    ask(workers, [
+      ["x-a", await one.token({ aud: "orders", sub: `f${String(number).padStart(4, "0")}`, role: "user_", fill })],
+    ]);
+  }
+  assert.equal(
+    outcomeOf(
+      ask(workers, [
+        ["x-a", forged],
+        ["x-b", user],
+      ]),
+    ),
+    "condition_false",
+  );
+  const outcome = ask(workers, [["x-b", user]]);
+  assert.equal(outcome.trapped, false, outcome.error?.message);
+  assert.equal(outcomeOf(outcome), "condition_false");
+  const { sub } = JSON.parse(outcome.filterState.get("sallyport")!) as { sub: string };
+  assert.equal(sub, "alice");
+});
+
+test("a set that was overtaken while it was shared is not in force for ever", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const [tokenOne, tokenTwo] = [await one.token(), await two.token()];
+  const workers = new Workers(imageOf(fetchingPolicy()), 3);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(61);
+  workers.tick(0);
+  const shared = workers.hosts[0]!.sharedData;
+  const set = shared.set.bind(shared);
+  let isOvertaken = false;
+  shared.set = (key, value, cas) => {
+    if (key.startsWith("sallyport:keys:set:") && !isOvertaken) {
+      isOvertaken = true;
+      // The lease runs out between reading the state and writing the set: a stall, or a clock that steps forward.
+      workers.pass(9);
+      workers.tick(1);
+    }
+    return set(key, value, cas);
+  };
+  workers.hosts[0]!.answer(workers.hosts[0]!.calls[0]!.token, { body: `${jwks(one)} ` });
+  shared.set = set;
+  assert.equal(isOvertaken, true);
+  workers.tickAll();
+  workers.answer({ body: jwks(two) });
+  workers.tickAll();
+  workers.pass(70);
+  workers.fetch({ body: jwks(two) });
+  const allowed = (token: string) => [0, 1, 2].map((worker) => outcomeOf(workers.ask(worker, token)) === "allowed");
+  assert.deepEqual(allowed(tokenTwo), [true, true, true]);
+  assert.deepEqual(allowed(tokenOne), [false, false, false]);
+});
+
+test("a request that could not be let go on is not recorded as admitted", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const token = await two.token();
+  const workers = new Workers(imageOf(fetchingPolicy()), 1);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(3);
+  const outcome = workers.ask(0, token);
+  workers.tick(0);
+  const host = workers.hosts[0]!;
+  host.faults = [{ call: "continue_stream", result: WasmResult.InternalFailure }];
+  workers.answer({ body: jwks(one, two) });
+  assert.equal(outcome.localResponse?.requestedStatus, 503);
+  assert.notEqual(outcome.filterState.get("verdict"), "allow");
+  assert.equal(outcomeOf(outcome), "internal");
+  assert.equal(host.metrics().get("sallyport_failures.policy.shop.cause.continue_stream"), 1n);
+});
+
+test("a request waits for the keys that are fetched where its token could be of two issuers", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const token = await two.token();
+  const common = `issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256]`;
+  const text = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  embedded: { ${common}, keys: { file: a.json } }
+  idp: { ${common}, keys: { url: "https://idp.example.org/jwks.json", cluster: idp } }
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders], token: [embedded, idp] }
+`;
+  const workers = new Workers(imageOf(text, { "a.json": jwks(one) }), 1);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(3);
+  assert.equal(outcomeOf(workers.ask(0, token)), "waits");
+});

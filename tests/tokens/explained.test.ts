@@ -1,0 +1,189 @@
+/** `sallyport token` says of each bad token, in one line, what is wrong with it. */
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { flawNames, flawWords } from "../../scripts/evaluate/flaws.ts";
+import { reasonWords } from "../../scripts/evaluate/reasons.ts";
+import { folderOf, sallyport } from "../cli/program.ts";
+import { attackers, jwkOf, mint, nowSeconds, pairs, raw } from "./mint.ts";
+
+const policy = (lines: string): string => `version: 1
+name: bound
+trust: { domains: [example.org] }
+issuers:
+  es256:
+    issuer: https://es256.example.org
+    audiences: [order-api]
+    algorithms: [ES256]
+    keys: { file: keys.json }
+${lines}rules:
+  - { name: orders, callers: [any], allow: [GET /orders], token: es256 }
+`;
+
+/** Keys of all kinds, and two that a token has to tell apart by their IDs. */
+const keys = [...Object.values(pairs), { ...attackers.p256, kid: "other" }].map((pair) => jwkOf(pair));
+const folder = folderOf({
+  "keys.json": JSON.stringify({ keys }),
+  "policy.yaml": policy("    maxLifetime: 1h\n"),
+  "caller.yaml": policy("    bind: caller\n"),
+  "certificate.yaml": policy("    bind: certificate\n"),
+});
+after(folder.remove);
+
+const byKeys = ["--keys", folder.path("keys.json")];
+const byPolicy = ["--policy", folder.path("policy.yaml")];
+
+/** What the command line says, with its first two lines apart. */
+function explain(token: string, args: readonly string[]): { code: number | null; verdict: string; line: string } {
+  const { code, stdout, stderr } = sallyport(["token", "-", ...args], { input: token });
+  assert.equal(stderr, "");
+  const [verdict = "", line = ""] = stdout.split("\n");
+  return { code, verdict, line };
+}
+
+const es256 = (recipe: Parameters<typeof mint>[1]): string => mint("ES256", recipe);
+const resized = (size: number) => (good: Buffer) => Buffer.concat([good, good]).subarray(0, size);
+
+/** For each flaw a token can have by itself: the reason, words that must be in the line, and such a token. */
+const explained: Record<string, [reason: string, words: RegExp, token: string, args?: readonly string[]]> = {
+  parts: ["token_malformed", /three parts/u, "a.b"],
+  encrypted: ["token_malformed", /JWE/u, "e30.e30.e30.e30.e30"],
+  base64: ["token_malformed", /base64url without padding/u, `${es256({})}=`],
+  header_json: ["token_malformed", /header is no JSON object/u, es256({ headerText: "[]" })],
+  claims_json: ["token_malformed", /claims are no JSON object/u, es256({ claimsText: "{" })],
+  duplicate_member: ["token_malformed", /stands twice/u, es256({ claimsTail: ',"iss":"x"' })],
+  nesting: ["token_malformed", /16 deep/u, es256({ claims: { deep: raw("[".repeat(17) + "]".repeat(17)) } })],
+  count: [
+    "token_malformed",
+    /1024 names and values/u,
+    es256({ claims: { many: Array.from({ length: 1025 }, () => 1) } }),
+  ],
+  text: ["token_malformed", /surrogate/u, es256({ claims: { sub: raw('"\\ud800"') } })],
+  number: ["token_malformed", /`01`/u, es256({ claims: { exp: raw("01") } })],
+  crit: ["token_malformed", /`crit`/u, es256({ header: { crit: ["exp"] } })],
+  b64: ["token_malformed", /`b64`/u, es256({ header: { b64: false } })],
+  kid: ["token_malformed", /256 bytes/u, es256({ header: { kid: 1 } })],
+  alg: ["token_malformed", /no `alg`/u, es256({ header: { alg: undefined } })],
+  alg_none: ["token_algorithm", /anybody could have written it/u, es256({ header: { alg: "none" } })],
+  alg_secret: ["token_algorithm", /shared secret/u, es256({ header: { alg: "HS256" } })],
+  alg_unknown: ["token_algorithm", /no algorithm the filter knows/u, es256({ header: { alg: "ES256K" } })],
+  alg_refused: ["token_algorithm", /`algorithms` of the issuer/u, mint("RS256", { issuer: "es256" }), byPolicy],
+  key_type: ["token_algorithm", /another type or curve/u, es256({ header: { kid: "rsa" } })],
+  key_absent: ["token_key_unknown", /no key with this `kid`/u, es256({ header: { kid: "nobody" } })],
+  kid_missing: ["token_key_unknown", /names no key/u, es256({ header: { kid: undefined } })],
+  signature_size: ["token_signature", /not DER/u, es256({ sign: resized(70) })],
+  signature_range: ["token_signature", /zero/u, es256({ sign: () => Buffer.alloc(64) })],
+  signature_wrong: [
+    "token_signature",
+    /changed, or signed with another key/u,
+    es256({ signer: attackers.p256.privateKey }),
+  ],
+  exp_missing: ["token_malformed", /good for ever/u, es256({ claims: { exp: undefined } })],
+  exp: ["token_malformed", /`exp` is not the seconds/u, es256({ claims: { exp: "123" } })],
+  nbf: ["token_not_yet_valid", /`nbf` lies in the future/u, es256({ claims: { nbf: nowSeconds + 500 } })],
+  iat: ["token_not_yet_valid", /`iat` lies in the future/u, es256({ claims: { iat: nowSeconds + 500 } })],
+  sub: ["token_malformed", /`sub` is no string/u, es256({ claims: { sub: 1 } })],
+  aud: ["token_malformed", /neither a string nor a list/u, es256({ claims: { aud: [1] } })],
+  aud_missing: ["token_audience", /no `aud`/u, es256({ claims: { aud: undefined } })],
+  lifetime_unknown: ["token_lifetime", /no `iat`/u, es256({ claims: { iat: undefined } }), byPolicy],
+};
+
+/** Those that take a request, a caller, a JWT-SVID, or keys that no JWKS file may have. */
+const elsewhere = [
+  ...["several_headers", "several_tokens", "scheme", "query"],
+  ...["cnf_missing", "cnf_other", "certificate_missing", "sub_other", "typ", "kid_shared"],
+];
+
+describe("a line for each flaw", () => {
+  for (const [name, [reason, words, token, args = byKeys]] of Object.entries(explained)) {
+    test(name, () => {
+      const { code, verdict, line } = explain(token, args);
+      assert.equal(code, 1);
+      assert.equal(verdict, `${reason}: ${reasonWords(reason)}`);
+      assert.equal(line, flawWords(name));
+      assert.match(line, words);
+    });
+  }
+
+  test("every flaw is in the table or takes more than a token", () => {
+    assert.deepEqual([...Object.keys(explained), ...elsewhere].sort(), [...flawNames].sort());
+  });
+
+  test("every flaw has words of its own, in one line", () => {
+    const lines = flawNames.map((name) => flawWords(name));
+    for (const [index, line] of lines.entries()) assert.match(line ?? "", /^[^\n]{10,200}$/u, flawNames[index]);
+    assert.equal(new Set(lines).size, flawNames.length);
+    assert.equal(new Set(flawNames).size, flawNames.length);
+    assert.equal(flawNames.includes("none"), false);
+    assert.equal(flawWords("nonsense"), null);
+  });
+});
+
+describe("what the reason says alone", () => {
+  const cases: Record<string, [token: string, args: readonly string[]]> = {
+    token_expired: [es256({ claims: { exp: nowSeconds - 600 } }), byKeys],
+    token_issuer: [mint("ES256", { issuer: "other" }), byPolicy],
+    token_audience: [es256({ claims: { aud: "other" } }), byPolicy],
+    token_lifetime: [es256({ claims: { exp: nowSeconds + 7200 } }), byPolicy],
+    token_too_large: ["a".repeat(8193), byKeys],
+  };
+  for (const [reason, [token, args]] of Object.entries(cases)) {
+    test(reason, () => {
+      const { verdict, line } = explain(token, args);
+      assert.equal(verdict, `${reason}: ${reasonWords(reason)}`);
+      assert.match(line, /^signature: /u);
+    });
+  }
+});
+
+interface Report {
+  signature: string;
+  claims: { sub: string } | null;
+  reason: string | null;
+  detail: string | null;
+  bind?: string;
+}
+
+function judge(token: string, args: readonly string[]): Report {
+  return JSON.parse(sallyport(["token", "-", ...args, "--format", "json"], { input: token }).stdout) as Report;
+}
+
+describe("keys and policies", () => {
+  test("a JWKS with keys of all kinds verifies tokens by each of them", () => {
+    for (const alg of ["RS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"]) {
+      const { signature, claims, reason, detail } = judge(mint(alg), byKeys);
+      assert.deepEqual([signature, claims?.sub, reason, detail], ["valid", "alice", null, null], alg);
+    }
+  });
+
+  test("a policy's issuer says which algorithms", () => {
+    const refused = judge(mint("RS256", { issuer: "es256" }), byPolicy);
+    assert.deepEqual([refused.signature, refused.reason], ["unsupported", "token_algorithm"]);
+    assert.equal(
+      judge(mint("RS256", { issuer: "es256" }), byKeys).reason,
+      null,
+      "keys alone say nothing of algorithms",
+    );
+    const both = judge(es256({}), [...byPolicy, ...byKeys]);
+    assert.deepEqual([both.signature, both.reason], ["valid", null]);
+  });
+
+  test("what an issuer binds its tokens to takes a caller: it is said, and not judged", () => {
+    const cnf = { "x5t#S256": Buffer.alloc(32, 1).toString("base64url") };
+    for (const [bind, claims] of [
+      ["caller", { sub: "spiffe://example.org/checkout" }],
+      ["certificate", { cnf }],
+    ] as const) {
+      const args = ["--policy", folder.path(`${bind}.yaml`)];
+      const token = es256({ claims });
+      const report = judge(token, args);
+      assert.deepEqual([report.signature, report.reason, report.bind], ["valid", null, bind]);
+      const { code, verdict, line } = explain(token, args);
+      assert.equal(code, 0);
+      assert.match(verdict, /^good/u);
+      assert.match(
+        line,
+        new RegExp(`^bound to the caller.*${bind === "caller" ? "`sub`" : "`cnf"}.*not checked here$`, "u"),
+      );
+    }
+  });
+});
