@@ -17,7 +17,7 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
+import { askForKeys, dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -47,22 +47,21 @@ export function onRequestHeaders(context: u32): Action {
     return Action.STOP;
   }
   const reason = decide(policy);
-  if (reason != Reason.ALLOWED && mayWait(policy) && waitForKeys(policy, context, request.unknownKeySet - 1)) {
-    return Action.WAIT;
+  if (request.unknownKeySets != 0 && !inspecting) {
+    askForKeys(policy);
+    // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
+    if (reason != Reason.ALLOWED && !policy.shadow && waitForKeys(policy, context)) return Action.WAIT;
   }
   return act(policy, reason);
-}
-
-/** A request in shadow mode goes on anyway, so nothing is gained by holding it up. */
-function mayWait(policy: Policy): bool {
-  return request.unknownKeySet != 0 && !policy.shadow && !inspecting;
 }
 
 /** Looks after the key sets of a root context's policy, and decides what waited for them. */
 export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
+  fail(Failure.NONE);
   refreshKeySets(policy);
+  countFailure(policy);
   decideWaiting(policy);
 }
 
@@ -71,7 +70,9 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
   resetArena();
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
+  fail(Failure.NONE);
   takeAnswer(policy, call, body_bytes);
+  countFailure(policy);
   decideWaiting(policy);
 }
 
@@ -88,11 +89,19 @@ function decideWaiting(policy: Policy): void {
       continue;
     }
     const reason = decide(policy);
-    if (reason != Reason.ALLOWED && request.unknownKeySet != 0 && !isFinal) continue;
+    if (reason != Reason.ALLOWED && request.unknownKeySets != 0 && !isFinal) continue;
     stopWaiting(context);
-    if (act(policy, reason) == Action.CONTINUE && !continueRequest()) respondPlainly();
+    if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
   }
   setContext(policy.rootContext);
+}
+
+/** The host did not let a request go on that was admitted: it is denied after all, and the mark says so. */
+function takeBack(policy: Policy): void {
+  writeProperty(verdict_property, deny_value.start, deny_value.size);
+  writeRecord(policy, Reason.INTERNAL);
+  countFailure(policy);
+  if (!respond(policy, Reason.INTERNAL)) respondPlainly();
 }
 
 /** The caller comes first, so that the record of a malformed request says who sent it. */

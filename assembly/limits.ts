@@ -4,7 +4,7 @@
  */
 
 /** What one callback may take from the host: headers, decoded path and token, the signature's argument, shared data. */
-export const arena_bytes: u32 = 196608;
+export const arena_bytes: u32 = 262144;
 /** What a function of the host may return: a verdict, and an error's text. */
 export const foreign_result_bytes: u32 = 1024;
 /** Envoy's own default is 60 KiB of headers; the serialized pairs add 10 bytes a header. */
@@ -108,6 +108,8 @@ export const key_tick_milliseconds: u32 = 200;
 /** How long the server of a key set may take, and after how long another worker takes over. */
 export const key_fetch_milliseconds: u32 = 5000;
 export const key_lease_seconds: u32 = 8;
+/** Ticks after which a worker that cannot take over what another one fetched stops using the keys it had. */
+export const key_takeover_attempts: u32 = 5;
 /** Between two fetches that unknown keys ask for; the shortest and the longest wait after a failure. */
 export const key_floor_seconds: u32 = 2;
 export const least_backoff_seconds: u32 = 1;

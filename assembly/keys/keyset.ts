@@ -23,7 +23,7 @@ export class KeySet {
   keyCount: u32;
   /** The region of keys that were fetched; 0 for those of the image. */
   region: usize;
-  /** Which of the sets in shared data these are; 0 for those of the image. */
+  /** The attempt that fetched them, by which all workers call the set; 0 for those of the image. */
   generation: u32;
   /** When they were fetched, in nanoseconds since 1970. */
   fetchedAt: u64;
@@ -31,8 +31,10 @@ export class KeySet {
   calling: bool;
   call: u32;
   attempt: u32;
-  /** The attempt that a token asked for whose key is not in the set; past once it began, on whatever worker. */
-  wanted: u32;
+  /** When a token last named a key that is not in the set, in nanoseconds since 1970. */
+  wantedAt: u64;
+  /** How often in a row the set that another worker fetched could not be taken over. */
+  missed: u32;
   cache: Cache;
 }
 
@@ -77,6 +79,14 @@ export function closeKeySets(policy: Policy): void {
   const count = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < count; index++) giveRegion(keySetAt(policy, index).region);
   giveRegion(policy.keySetsRegion);
+}
+
+/** Takes all keys from a set, and what they verified. */
+export function dropKeys(set: KeySet): void {
+  giveRegion(set.region);
+  set.region = 0;
+  set.keyCount = 0;
+  forgetTokens(set.cache);
 }
 
 /**

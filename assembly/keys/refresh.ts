@@ -2,7 +2,7 @@
  * Keeping key sets fresh. Every worker looks at the shared state on each tick; the one that finds a set due, and wins the
  * compare-and-swap for the lease, fetches it, and shares what it got:
  *
- *           due, lease won               answer good: generation + 1 if it differs
+ *           due, lease won               answer good: a new generation if it differs
  *   idle ─────────────────────► leased ───────────────────────────────────────────► idle, due after `refresh`
  *                                  │
  *                                  └── answer bad, none, or the lease ran out ───────► idle, due after a backoff
@@ -23,10 +23,14 @@ import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount, textSize } from "../policy/policy";
 import { readResponse, requestKeySet, responseEtag, responseEtagSize, responseMaxAge, responseStatus } from "./fetch";
 import { readKeySet } from "./jwks";
-import { isFetched, KeySet, keySetAt, replaceKeys } from "./keyset";
+import { dropKeys, isFetched, KeySet, keySetAt, replaceKeys } from "./keyset";
 import { etagStart, readSharedSet, readState, set_head_bytes, state, writeSharedSet, writeState } from "./state";
 
 const second: u64 = 1000000000;
+
+const backoff_doublings: u32 = 6;
+if (!(limits.most_backoff_seconds == limits.least_backoff_seconds << 6))
+  ERROR("the longest backoff is so many doublings away");
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(limits.log_bytes);
@@ -50,7 +54,7 @@ export function refreshKeySets(policy: Policy): void {
     const set = keySetAt(policy, index);
     resetArena();
     if (!isFetched(set) || !readState(set)) continue;
-    if (state.generation != set.generation) adoptShared(set);
+    if (state.generation != set.generation) adoptShared(policy, set, index);
     set.fetchedAt = state.fetchedAt;
     if (set.fetchedAt != 0) {
       const age = now > set.fetchedAt ? (now - set.fetchedAt) / second : 0;
@@ -67,7 +71,7 @@ export function adoptKeySets(policy: Policy): void {
   for (let index: u32 = 0; index < count; index++) {
     const set = keySetAt(policy, index);
     resetArena();
-    if (isFetched(set) && readState(set) && state.generation != 0) adoptShared(set);
+    if (isFetched(set) && readState(set) && state.generation != 0) adoptShared(policy, set, index);
   }
 }
 
@@ -78,8 +82,7 @@ export function nextWantedAt(): u64 {
 }
 
 function isDue(set: KeySet, now: u64): bool {
-  // Counts wrap, so they are compared by their difference.
-  if (<i32>(set.wanted - state.started) > 0 && now >= nextWantedAt()) return true;
+  if (set.wantedAt > state.attemptAt && now >= nextWantedAt()) return true;
   // A clock that stepped back must not put off the next fetch for as long as it was wrong.
   const furthest = <u64>max(load<u32>(set.record, layout.key_set_refresh_seconds), limits.most_backoff_seconds);
   return now >= state.nextAt || state.nextAt - now > furthest * second;
@@ -162,7 +165,8 @@ function takeBody(policy: Policy, set: KeySet, index: u32, bytes: u32): void {
 function share(policy: Policy, set: KeySet, index: u32, region: usize, original: usize, bytes: u32): void {
   const hash = sipHash(bytes, 0, original + set_head_bytes, bytes);
   if (state.generation == 0 || state.hash != hash || set.generation != state.generation) {
-    const generation = state.generation + 1;
+    // No other attempt has this number, also where one took the lease from this.
+    const generation = set.attempt;
     if (!writeSharedSet(set, original, set_head_bytes + bytes, generation)) {
       giveRegion(region);
       finishFailed(policy, set, index, "the host did not share it");
@@ -208,7 +212,7 @@ function finishFailed(policy: Policy, set: KeySet, index: u32, trouble: string):
   // What this attempt put into the state, an ETag perhaps, is not what is shared.
   if (!readState(set) || state.started != set.attempt) return;
   const refresh = load<u32>(set.record, layout.key_set_refresh_seconds);
-  const doubled = limits.least_backoff_seconds << min(state.failures, 6);
+  const doubled = limits.least_backoff_seconds << min(state.failures, backoff_doublings);
   state.finished = state.started;
   state.failures = min(state.failures + 1, 1000);
   state.leaseUntil = 0;
@@ -232,35 +236,37 @@ function jittered(period_nanoseconds: u64, now: u64, policy: Policy): u64 {
   return period_nanoseconds - ((period_nanoseconds / 10) >> 16) * (chance >> 16);
 }
 
-/** Takes over the set another worker fetched. If that cannot be done none of the old keys is good any more: one may have been removed. */
-function adoptShared(set: KeySet): void {
+/**
+ * Takes over the set another worker fetched; what fails is tried again on the next tick. A key may have been removed, so the
+ * old ones do not serve for long meanwhile.
+ */
+function adoptShared(policy: Policy, set: KeySet, index: u32): void {
   // Another set, a larger one, may come between: then it is taken over on the next tick.
   const room = min(state.size, limits.jwks_bytes) + set_head_bytes + 16;
   const shared = takeRegion(room);
   let region: usize = 0;
-  const generation = state.generation;
   if (shared != 0) {
     lendArena(shared, room);
     if (readSharedSet(set)) {
-      set.generation = load<u32>(valueStart);
-      region = readKeySet(
-        valueStart + set_head_bytes,
-        valueSize - set_head_bytes,
-        load<u32>(set.record, layout.key_set_use),
-      );
+      const size = valueSize - set_head_bytes;
+      region = readKeySet(valueStart + set_head_bytes, size, load<u32>(set.record, layout.key_set_use));
+      if (region != 0) set.generation = state.generation;
     }
     resetArena();
     giveRegion(shared);
   }
-  if (region == 0) {
-    region = takeRegion(16);
-    if (region == 0) return;
-    set.generation = generation;
-    openLine(set);
-    writeText(writer, " could not be taken over from another worker: no token of it is good until it is fetched again");
-    log(LogLevel.ERROR, line, writer.size);
+  if (region != 0) {
+    set.missed = 0;
+    replaceKeys(set, region);
+    return;
   }
-  replaceKeys(set, region);
+  if (++set.missed != limits.key_takeover_attempts) return;
+  set.wantedAt = readClock();
+  dropKeys(set);
+  countKeySet(policy, index, KeySetMetric.FAILURES);
+  openLine(set);
+  writeText(writer, " could not be taken over from another worker: until it is, no token of it is good here");
+  log(LogLevel.ERROR, line, writer.size);
 }
 
 function announce(set: KeySet): void {

@@ -26,7 +26,7 @@ import { KeySet } from "./keyset";
 /** A set's state, as it is in shared data. */
 @unmanaged
 export class State {
-  /** Counts the sets that were fetched and differed; 0 for none yet. */
+  /** The attempt that brought the set that is in force; 0 for none yet. */
   generation: u32;
   /** Attempts at fetching that began, and the last that ended. */
   started: u32;
@@ -86,18 +86,24 @@ export function writeState(set: KeySet): bool {
   return writeSharedData(key, writer.size, changetype<usize>(state), state_bytes, cas) == Result.OK;
 }
 
-/** Reads the set itself into the arena; it is the value read. */
+/** Reads the set of the generation that the state in hand tells of into the arena; it is the value read. */
 export function readSharedSet(set: KeySet): bool {
-  writeKey(set, "sallyport:keys:set:1:");
-  return readSharedData(key, writer.size) == Read.PRESENT && valueSize >= set_head_bytes;
+  writeSetKey(set, state.generation);
+  if (readSharedData(key, writer.size) != Read.PRESENT || valueSize < set_head_bytes) return false;
+  return load<u32>(valueStart) == state.generation;
 }
 
 /** Writes the set: `size` bytes that begin with room for its generation. */
 export function writeSharedSet(set: KeySet, start: usize, size: u32, generation: u32): bool {
   store<u32>(start, generation);
   store<u32>(start, 0, 4);
-  writeKey(set, "sallyport:keys:set:1:");
+  writeSetKey(set, generation);
   return writeSharedData(key, writer.size, start, size, 0) == Result.OK;
+}
+
+/** Two sets have room, in turns, so that a worker that comes late does not write over what the one that replaced it wrote. */
+function writeSetKey(set: KeySet, generation: u32): void {
+  writeKey(set, (generation & 1) == 0 ? "sallyport:keys:set:1:0:" : "sallyport:keys:set:1:1:");
 }
 
 function writeKey(set: KeySet, prefix: string): void {

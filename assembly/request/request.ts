@@ -61,8 +61,8 @@ export class Request {
   /** What was wrong with the token the rule in hand asked for; and with that of the rule that decided. */
   tokenFlaw: Flaw;
   flaw: Flaw;
-  /** A fetched key set that lacks the key a token names, + 1. */
-  unknownKeySet: u32;
+  /** Bit n: key set n is fetched, and lacks the key that a token names. */
+  unknownKeySets: u64;
 
   /** condition/sources.ts: whether the peer's address was read. */
   sourceRead: bool;

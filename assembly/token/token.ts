@@ -5,7 +5,7 @@
 
 import { inspecting, reportSignature, Signature } from "../audit/inspect";
 import * as json from "../bytes/tape";
-import { keySetAt } from "../keys/keyset";
+import { isFetched, keySetAt } from "../keys/keyset";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
@@ -167,7 +167,9 @@ function verify(policy: Policy, issuer: usize, token: Token): Reason {
   if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set.cache, token)) token.verifiedBy |= bit;
   if ((token.verifiedBy & bit) != 0) return Reason.ALLOWED;
   if (!token.isDecoded) {
-    // Its claims came out of another set's cache.
+    // Its claims came out of another set's cache, which may push them out when tokens of this request are kept: they are
+    // taken from the token itself, so that they stay until it is kept too.
+    token.records = 0;
     const reason = parseJws(token);
     if (reason != Reason.ALLOWED) return reason;
   }
@@ -175,8 +177,8 @@ function verify(policy: Policy, issuer: usize, token: Token): Reason {
   if (reason == Reason.ALLOWED) {
     token.verifiedBy |= bit;
     token.newlyBy |= bit;
-  } else if (reason == Reason.TOKEN_KEY_UNKNOWN && lastFlaw == Flaw.KEY_ABSENT && request.unknownKeySet == 0) {
-    request.unknownKeySet = setIndex + 1;
+  } else if (reason == Reason.TOKEN_KEY_UNKNOWN && lastFlaw == Flaw.KEY_ABSENT && isFetched(set)) {
+    request.unknownKeySets |= bit;
   }
   return openAgain(token, reason);
 }

@@ -130,3 +130,76 @@ rules:
   workers.pass(3);
   assert.equal(outcomeOf(workers.ask(0, token)), "waits");
 });
+
+test("one unknown key ID before the clock steps back does not have the server asked again and again", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const token = await two.token();
+  const workers = new Workers(imageOf(fetchingPolicy({ refresh: "1h" })), 1);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(1800);
+  workers.ask(0, token);
+  workers.pass(-1790);
+  let fetches = 0;
+  for (let number = 0; number < 100; number++) {
+    workers.pass(1);
+    workers.tick(0);
+    if (workers.fetches === 0) continue;
+    fetches++;
+    workers.answer({ body: jwks(one) });
+  }
+  assert.ok(fetches <= 2, `${fetches} fetches in 100 seconds`);
+});
+
+test("a rule in shadow mode does not hold up a request that is denied anyway", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const token = await two.token();
+  const text = fetchingPolicy().replace("token: idp }", "token: idp, mode: shadow }");
+  const workers = new Workers(imageOf(`${text}  - { name: no, callers: [any], deny: [GET /orders] }\n`), 1);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(3);
+  assert.equal(outcomeOf(workers.ask(0, token)), "rule_denied");
+});
+
+/** A SPIRE whose keys for JWTs are in its bundle and in its OIDC discovery document, which has another one too. */
+const oidc = "https://oidc.example.org";
+const bundle_and_oidc = `version: 1
+name: shop
+trust:
+  domains: [example.org]
+  identity: either
+  jwtSvid: { audiences: [orders], bundles: { example.org: { file: b.json } }, from: [{ header: x-z }] }
+issuers:
+  one: { issuer: "${oidc}", audiences: [billing], algorithms: [ES256], keys: { file: a.json }, from: [{ header: x-z }] }
+  two: { issuer: "${oidc}", audiences: [reports], algorithms: [ES256], keys: { file: a.json }, from: [{ header: x-a }] }
+rules:
+  - { name: tokens, callers: [anonymous], allow: [GET /tokens], token: [one, two] }
+  - { name: admin, callers: [spiffe://example.org/admin], allow: [GET /orders] }
+`;
+
+test("a JWT-SVID never gets the subject of a token that pushed it out of an issuer's cache", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const bundle = JSON.stringify({ keys: [{ ...one.jwk, use: "jwt-svid" }] });
+  const workers = new Workers(imageOf(bundle_and_oidc, { "a.json": jwks(one, two), "b.json": bundle }), 1);
+  const send = (path: string, caller: string | null, ...headers: [string, string][]) => {
+    const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token: null };
+    return workers.hosts[0]!.request(workers.roots[0]!, hostRequest(request));
+  };
+  const fill = "x".repeat(5000);
+  const claims = { iss: oidc, aud: "orders", fill };
+  const svid = await one.token({ ...claims, sub: "spiffe://example.org/other" });
+  const forged = await two.token({ ...claims, sub: "spiffe://example.org/admin" });
+  assert.equal(svid.length, forged.length);
+  const payload = Buffer.from(svid.split(".")[1]!, "base64url").length;
+  const pad = (size: number) => (size + 7) & ~7;
+  const entry = 24 + pad(svid.length) + pad(payload) + pad(13 * 20);
+  const ring = known_tokens_bytes / 2 - 256 * 16 - 64;
+  send("/tokens", caller, ["x-z", svid]);
+  for (let number = 1; number < Math.floor(ring / entry); number++) {
+    const filler = await one.token({ ...claims, sub: `spiffe://example.org/f${String(number).padStart(4, "0")}` });
+    send("/tokens", caller, ["x-z", filler]);
+  }
+  send("/tokens", null, ["x-z", svid], ["x-a", forged]);
+  const outcome = send("/orders", null, ["x-z", svid]);
+  assert.equal(outcome.trapped, false, outcome.error?.message);
+  assert.equal(outcomeOf(outcome), "no_rule");
+});

@@ -69,6 +69,7 @@ describe("an unknown kid", () => {
     const workers = fetched();
     workers.pass(60);
     workers.tickAll();
+    workers.pass(0.1);
     const waiting = workers.ask(0, tokenTwo);
     workers.answer({ body: jwks(one) });
     workers.tickAll();
@@ -148,6 +149,8 @@ describe("an unknown kid", () => {
     const outcome = workers.ask(0, tokenTwo);
     assert.equal(outcome.action, "continue");
     assert.equal(outcomeOf(outcome), "token_key_unknown");
+    workers.fetch({ body: jwks(two) });
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "allowed", "but the key is asked for");
   });
 
   test("a token that names no key, where several fit, waits for nothing", async () => {

@@ -18,14 +18,14 @@ before(async () => {
   other = await key.token({ sub: "other" });
 });
 
-/** A request under a policy whose tokens stand there and are taken away; `/open` asks for none. */
-function ask(from: string, headers: Headers, path: string): Outcome {
+/** A request under a policy whose tokens stand there and are taken away, or not; `/open` asks for none. */
+function ask(from: string, headers: Headers, path: string, forwardToken = false): Outcome {
   const text = `version: 1
 name: shop
 trust: { domains: [example.org] }
 issuers:
   idp:
-    { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, forwardToken: false, from: ${from} }
+    { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, forwardToken: ${forwardToken}, from: ${from} }
 rules:
   - { name: orders, callers: [any], allow: [GET /orders], token: idp }
   - { name: open, callers: [any], allow: [GET /open] }
@@ -71,7 +71,7 @@ describe("two tokens in one place are no token", () => {
     () => ` session=${other}; session=${token}`,
   ]) {
     test(`cookies ${cookie.toString()}`, () => {
-      assert.equal(outcomeOf(ask("[{ cookie: session }]", [["cookie", cookie()]], "/orders")), "token_malformed");
+      assert.equal(outcomeOf(ask("[{ cookie: session }]", [["cookie", cookie()]], "/orders", true)), "token_malformed");
     });
   }
 });
