@@ -6,14 +6,18 @@
  * A plugin configuration may be far larger than a request, so on_configure lends a region of its own for the time of
  * one call.
  */
+import { tape_record_bytes } from "../bytes/tape";
 import { arena_bytes, header_pairs_bytes, json_nodes, path_bytes, token_bytes } from "../limits";
 
 const block: usize = memory.data(arena_bytes, 16);
 
 // One request may take: its header pairs, its decoded path and query, its token three times over (decoded parts, the signing
-// input inside the argument of verify_signature, and slack for keys and signatures), the tape of its claims, and what shared
-// data hands back. Several tokens share the room: all of them stood in the header pairs.
-if (!(arena_bytes >= header_pairs_bytes + 2 * path_bytes + 4 * token_bytes + json_nodes * 20 + 16384))
+// input inside the argument of verify_signature, and slack for keys and signatures), the tape of its claims, its cookies once
+// more where one is taken away, and what shared data hands back. Several tokens share the room: all of them stood in the
+// header pairs, but the tapes of more than one that is full of values may not fit, and then the request is denied.
+if (
+  !(arena_bytes >= 2 * header_pairs_bytes + 2 * path_bytes + 4 * token_bytes + json_nodes * tape_record_bytes + 16384)
+)
   ERROR("arena_bytes holds a whole request");
 
 let cursor: usize = block;

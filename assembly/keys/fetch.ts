@@ -1,6 +1,6 @@
 /** Fetching a key set from its server: the callout, and what its answer says. Nothing here runs on a request's path. */
 import { Literal, literal } from "../bytes/literal";
-import { isLiteral } from "../bytes/span";
+import { isLiteral, startsWithLiteral } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
 import { Read, readResponseHeaders, startCall, valueSize, valueStart } from "../host/host";
 import { etag_bytes, key_fetch_milliseconds, key_url_bytes } from "../limits";
@@ -19,6 +19,8 @@ const etag_name = literal("etag");
 const cache_control_name = literal("cache-control");
 const get_method = literal("GET");
 const https_scheme = literal("https");
+const http_scheme = literal("http");
+const https_start = literal("https:");
 const accepted = literal("application/jwk-set+json, application/json");
 const max_age = literal("max-age=");
 
@@ -33,18 +35,21 @@ export function requestKeySet(set: KeySet): i64 {
   const conditional = state.etagSize != 0 && set.generation != 0 && set.generation == state.generation;
   const authority = set.record + layout.key_set_authority;
   const path = set.record + layout.key_set_path;
+  const url = set.record + layout.key_set_url;
+  const isSecure = startsWithLiteral(set.image + load<u32>(url), load<u32>(url, 4), https_start);
+  const scheme = isSecure ? https_scheme : http_scheme;
   openWriter(writer, pairs, request_bytes);
   writeWord(writer, conditional ? 6 : 5);
   writeSizes(method_name, get_method.size);
   writeSizes(path_name, load<u32>(path, 4));
   writeSizes(authority_name, load<u32>(authority, 4));
-  writeSizes(scheme_name, https_scheme.size);
+  writeSizes(scheme_name, scheme.size);
   writeSizes(accept_name, accepted.size);
   if (conditional) writeSizes(if_none_match_name, state.etagSize);
   writePair(method_name, get_method.start, get_method.size);
   writePair(path_name, set.image + load<u32>(path), load<u32>(path, 4));
   writePair(authority_name, set.image + load<u32>(authority), load<u32>(authority, 4));
-  writePair(scheme_name, https_scheme.start, https_scheme.size);
+  writePair(scheme_name, scheme.start, scheme.size);
   writePair(accept_name, accepted.start, accepted.size);
   if (conditional) writePair(if_none_match_name, etagStart(), state.etagSize);
   const cluster = set.record + layout.key_set_cluster;
@@ -95,7 +100,7 @@ export function readResponse(): void {
 
 function takeHeader(name: usize, nameBytes: u32, value: usize, size: u32): void {
   if (isLiteral(name, nameBytes, status_name)) {
-    responseStatus = <u32>readNumber(value, size, 3);
+    responseStatus = <u32>max(readNumber(value, size, 3), 0);
   } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes) {
     responseEtag = value;
     responseEtagSize = size;

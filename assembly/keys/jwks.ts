@@ -19,6 +19,7 @@ import { algorithms, coordinateBytes, exponent, isRsa, kidSize, kidStart, public
 import { writeCurveKey, writeRsaKey } from "./spki";
 
 const keys_name = literal("keys");
+const kty_name = literal("kty");
 const writer = changetype<Writer>(memory.data(32, 8));
 const head_bytes: u32 = 8;
 
@@ -41,11 +42,14 @@ function readKeys(size: u32, use: u32): usize {
   if (list == json.absent || json.kindOf(list) != Kind.ARRAY) return 0;
   const end = json.after(list);
   let count: u32 = 0;
+  let typed: u32 = 0;
   for (let key = list + 1; key < end; key = json.after(key)) {
     if (json.kindOf(key) != Kind.OBJECT) return 0;
     count++;
+    if (json.member(key, kty_name.start, kty_name.size) != json.absent) typed++;
   }
-  if (count > set_keys) return 0;
+  // What has no type is no key (RFC 7517 §4.1); where nothing else is there, this is something other than a key set.
+  if (count > set_keys || (count != 0 && typed == 0)) return 0;
   // A key's ID and public part are in the text already, the latter twice in what is made of it; decoding needs a little more.
   const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes;
   const region = takeRegion(room);

@@ -57,21 +57,24 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
 }
 
 /**
- * Decodes a parameter's name of so many bytes to `target`, as leniently as any upstream might: what is no percent-encoding
- * stands for itself. The decoded size in bytes.
+ * Whether a parameter has this name once it is decoded, as leniently as upstreams might: what is no percent-encoding stands
+ * for itself.
  */
-export function decodeName(start: usize, size: u32, target: usize): u32 {
+export function isParameterNamed(start: usize, size: u32, name: usize, nameSize: u32): bool {
   const end = start + size;
   let cursor = start;
-  let decoded = target;
-  while (cursor < end) {
-    const byte = <u32>load<u8>(cursor++);
+  for (let index: u32 = 0; index < nameSize; index++) {
+    if (cursor >= end) return false;
+    let byte = <i32>load<u8>(cursor++);
     const high = byte == 0x25 && end - cursor >= 2 ? hexDigit(load<u8>(cursor)) : -1;
     const low = high >= 0 ? hexDigit(load<u8>(cursor, 1)) : -1;
-    if (low >= 0) cursor += 2;
-    store<u8>(decoded++, low >= 0 ? (high << 4) | low : byte == 0x2b ? 0x20 : byte);
+    if (low >= 0) {
+      cursor += 2;
+      byte = (high << 4) | low;
+    }
+    if (byte != <i32>load<u8>(name + index)) return false;
   }
-  return <u32>(decoded - target);
+  return cursor == end;
 }
 
 /** Only what RFC 3986 §3.4 allows in a query, without `;`. */

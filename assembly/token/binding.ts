@@ -16,6 +16,7 @@ import { Flaw } from "./flaw";
 import { note } from "./slot";
 
 const cnf_name = literal("cnf");
+const key_name = literal("jkt");
 const thumbprint_name = literal("x5t#S256");
 const peer_digest = literal("connection\0sha256_peer_certificate_digest");
 
@@ -27,8 +28,11 @@ const thumbprint: usize = memory.data(32);
 /** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
 export function checkBinding(issuer: usize): Reason {
   const bind = load<u32>(issuer, layout.issuer_bind);
+  const cnf = json.member(0, cnf_name.start, cnf_name.size);
+  // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
+  if (json.member(cnf, key_name.start, key_name.size) != json.absent) return note(Flaw.CNF_KEY, Reason.TOKEN_BINDING);
   if (bind == layout.bind_none) return Reason.ALLOWED;
-  return bind == layout.bind_caller ? checkCaller() : checkCertificate();
+  return bind == layout.bind_caller ? checkCaller() : checkCertificate(cnf);
 }
 
 function checkCaller(): Reason {
@@ -40,8 +44,7 @@ function checkCaller(): Reason {
   return isCaller ? Reason.ALLOWED : note(Flaw.SUB_OTHER, Reason.TOKEN_BINDING);
 }
 
-function checkCertificate(): Reason {
-  const cnf = json.member(0, cnf_name.start, cnf_name.size);
+function checkCertificate(cnf: i32): Reason {
   const claim = json.member(cnf, thumbprint_name.start, thumbprint_name.size);
   if (claim == json.absent || json.kindOf(claim) != Kind.STRING || json.sizeOf(claim) != encoded_bytes) {
     return note(Flaw.CNF_MISSING, Reason.TOKEN_BINDING);

@@ -43,6 +43,7 @@ export const enum Flaw {
   LIFETIME_UNKNOWN,
   CNF_MISSING,
   CNF_OTHER,
+  CNF_KEY,
   CERTIFICATE_MISSING,
   SUB_OTHER,
   TYP,
@@ -130,6 +131,8 @@ export function flawName(flaw: Flaw): string {
       return "cnf_missing";
     case Flaw.CNF_OTHER:
       return "cnf_other";
+    case Flaw.CNF_KEY:
+      return "cnf_key";
     case Flaw.CERTIFICATE_MISSING:
       return "certificate_missing";
     case Flaw.SUB_OTHER:

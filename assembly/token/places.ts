@@ -93,6 +93,6 @@ function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
 }
 
 /** Whether `name=value` has this name; the first `=` ends it. */
-export function isCookie(start: usize, size: u32, name: usize, nameSize: u32): bool {
+function isCookie(start: usize, size: u32, name: usize, nameSize: u32): bool {
   return size > nameSize && load<u8>(start + nameSize) == 0x3d && sameBytes(start, name, nameSize);
 }

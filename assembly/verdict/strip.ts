@@ -10,9 +10,8 @@ import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
 import * as layout from "../policy/layout";
 import { Policy, placeAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { isSameName } from "../request/headers";
-import { decodeName } from "../request/query";
+import { isParameterNamed } from "../request/query";
 import { request } from "../request/request";
-import { isCookie } from "../token/places";
 
 const cookie_name = literal("cookie");
 const path_name = literal(":path");
@@ -76,116 +75,129 @@ function isBlank(byte: u32): bool {
   return byte == 0x20 || byte == 0x09;
 }
 
-/** What is left is written here. */
+/** Where what is left goes. */
 let output: usize = 0;
 let outputStart: usize = 0;
 let found: bool = false;
 
-/** All cookies become one header, without those of that name. */
+/** All cookies become one header, without those of that name. What is left of them is worked on in place from then on. */
 function stripCookie(name: usize, size: u32): bool {
-  // At most every separator grows by a space.
-  if (!beginOutput(2 * request.pairsSize)) return false;
-  if (request.areCookiesKept) keepCookies(request.cookiesStart, request.cookiesSize, name, size);
-  else keepCookiesOfHeaders(name, size);
-  const kept = <u32>(output - outputStart);
+  if (!request.areCookiesKept && !gatherCookies()) return false;
+  outputStart = request.cookiesStart;
+  output = outputStart;
+  found = false;
+  keepCookies(request.cookiesStart, request.cookiesSize, name, size);
   if (!found) return true;
-  request.areCookiesKept = true;
-  request.cookiesStart = outputStart;
+  const kept = <u32>(output - outputStart);
   request.cookiesSize = kept;
   if (kept == 0) return removeRequestHeader(cookie_name.start, cookie_name.size);
   return replaceRequestHeader(cookie_name.start, cookie_name.size, outputStart, kept);
 }
 
-function keepCookiesOfHeaders(name: usize, size: u32): void {
+/** Copies the values of all headers of cookies one behind the other, as one header has them (RFC 9113 §8.2.3). */
+function gatherCookies(): bool {
   const count = load<u32>(request.pairsStart);
-  let sizes = request.pairsStart + 4;
-  let cursor = sizes + ((<usize>count) << 3);
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    const valueBytes = load<u32>(sizes, 4);
-    sizes += 8;
-    if (isLiteral(cursor, nameSize, cookie_name)) keepCookies(cursor + nameSize + 1, valueBytes, name, size);
-    cursor += nameSize + valueBytes + 2;
+  const names = request.pairsStart + 4 + ((<usize>count) << 3);
+  let bytes: u32 = 0;
+  // The first time for the size, the second time for the bytes.
+  for (let isCopied = 0; isCopied < 2; isCopied++) {
+    let sizes = request.pairsStart + 4;
+    let cursor = names;
+    for (let index: u32 = 0; index < count; index++) {
+      const nameSize = load<u32>(sizes);
+      const valueBytes = load<u32>(sizes, 4);
+      sizes += 8;
+      if (isLiteral(cursor, nameSize, cookie_name)) {
+        if (isCopied == 0) bytes += valueBytes + 2;
+        else appendCookies(cursor + nameSize + 1, valueBytes);
+      }
+      cursor += nameSize + valueBytes + 2;
+    }
+    if (isCopied != 0) break;
+    request.cookiesStart = takeBytes(bytes);
+    request.cookiesSize = 0;
+    if (request.cookiesStart == 0) return arenaFull();
   }
+  request.areCookiesKept = true;
+  return true;
 }
 
-/** A comma separates cookies to some readers (RFC 2109 §4.3.4), and white space around names is nothing to most. */
+function appendCookies(start: usize, size: u32): void {
+  let target = request.cookiesStart + request.cookiesSize;
+  if (request.cookiesSize != 0) {
+    store<u16>(target, 0x203b);
+    target += 2;
+  }
+  memory.copy(target, start, size);
+  request.cookiesSize = <u32>(target + size - request.cookiesStart);
+}
+
+/**
+ * Keeps what is not of that name, each piece with what separates it from the one before. A comma separates cookies to some
+ * readers (RFC 2109 §4.3.4), and white space around names is nothing to most.
+ */
 function keepCookies(start: usize, bytes: u32, name: usize, size: u32): void {
   const end = start + bytes;
-  let separator: u8 = 0x3b;
   let cursor = start;
+  let isFirst = true;
   while (cursor < end) {
-    let next = cursor;
+    const first = skipBlanks(isFirst ? cursor : cursor + 1, end);
+    isFirst = false;
+    let next = first;
     while (next < end && load<u8>(next) != 0x3b && load<u8>(next) != 0x2c) next++;
-    let first = cursor;
-    while (first < next && isBlank(load<u8>(first))) first++;
     let nameEnd = first + indexOfByte(first, <u32>(next - first), 0x3d);
     while (nameEnd > first && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
-    if (<u32>(nameEnd - first) == size && sameBytes(first, name, size)) {
-      found = true;
-    } else if (separator == 0x2c) {
-      // It may as well be a part of a value, which stays as it is.
-      keepPiece(separator, cursor, next);
-    } else {
-      keepPiece(separator, first, next);
-    }
-    if (next < end) separator = load<u8>(next);
-    cursor = next + 1;
+    if (<u32>(nameEnd - first) == size && sameBytes(first, name, size)) found = true;
+    // The first piece that is kept has nothing in front that it would be separated from.
+    else keep(output == outputStart ? first : cursor, next);
+    cursor = next;
   }
 }
 
-function keepPiece(separator: u8, start: usize, end: usize): void {
-  if (output != outputStart) {
-    store<u8>(output++, separator);
-    if (separator == 0x3b) store<u8>(output++, 0x20);
-  }
+function skipBlanks(start: usize, end: usize): usize {
+  while (start < end && isBlank(load<u8>(start))) start++;
+  return start;
+}
+
+/** Output never overtakes input, so both may be the same bytes. */
+function keep(start: usize, end: usize): void {
   const size = end - start;
   memory.copy(output, start, size);
   output += size;
 }
 
-/** The path without every parameter of that name, as decoding has it; some readers take `;` for `&`, or read on after `#`. */
+/**
+ * The path without every parameter of that name, as decoding has it; some readers take `;` for `&`, or read on after `#`. It is
+ * changed where it stands: nobody reads it any more.
+ */
 function stripParameter(name: usize, size: u32): bool {
   const mark = indexOfByte(request.pathStart, request.pathSize, 0x3f);
   if (mark == request.pathSize) return true;
   const end = request.pathStart + request.pathSize;
-  const decoded = takeBytes(request.pathSize);
-  if (decoded == 0 || !beginOutput(request.pathSize)) return arenaFull();
-  memory.copy(outputStart, request.pathStart, mark);
-  output = outputStart + mark;
-  let separator: u8 = 0x3f;
-  let cursor = request.pathStart + mark + 1;
+  outputStart = request.pathStart + mark;
+  output = outputStart;
+  found = false;
+  let cursor = outputStart;
   while (cursor < end) {
-    let next = cursor;
+    let next = cursor + 1;
     while (next < end && !isSeparator(load<u8>(next))) next++;
-    const bytes = <u32>(next - cursor);
-    const nameBytes = decodeName(cursor, indexOfByte(cursor, bytes, 0x3d), decoded);
-    if (nameBytes == size && sameBytes(decoded, name, size)) {
+    const bytes = <u32>(next - cursor - 1);
+    if (isParameterNamed(cursor + 1, indexOfByte(cursor + 1, bytes, 0x3d), name, size)) {
       found = true;
     } else {
-      store<u8>(output++, separator);
-      memory.copy(output, cursor, bytes);
-      output += bytes;
-      separator = 0x26;
+      const isFirst = output == outputStart;
+      keep(cursor, next);
+      if (isFirst) store<u8>(outputStart, 0x3f);
     }
-    if (next < end && separator != 0x3f) separator = load<u8>(next);
-    cursor = next + 1;
+    cursor = next;
   }
   if (!found) return true;
-  request.pathStart = outputStart;
-  request.pathSize = <u32>(output - outputStart);
+  request.pathSize = <u32>(output - request.pathStart);
   return replaceRequestHeader(path_name.start, path_name.size, request.pathStart, request.pathSize);
 }
 
 function isSeparator(byte: u32): bool {
   return byte == 0x26 || byte == 0x3b || byte == 0x23;
-}
-
-function beginOutput(size_bytes: u32): bool {
-  outputStart = takeBytes(size_bytes);
-  output = outputStart;
-  found = false;
-  return outputStart != 0 || arenaFull();
 }
 
 function arenaFull(): bool {

@@ -52,6 +52,8 @@ const words: Readonly<Record<string, string>> = {
   lifetime_unknown:
     "there is no `iat`, so nobody can tell for how long the token was issued, which the issuer's `maxLifetime` bounds",
   cnf_missing: "there is no `cnf.x5t#S256` (RFC 8705 §3.1), so the token is bound to no certificate",
+  cnf_key:
+    "`cnf.jkt` binds the token to a key of the caller's (DPoP, RFC 9449), for which the filter asks no proof: it is not taken as a bearer token",
   cnf_other: "`cnf.x5t#S256` is the digest of another certificate than the caller's: the token is somebody else's",
   certificate_missing: "the caller showed no certificate, and the token is bound to one",
   sub_other: "`sub` is not the caller's SPIFFE ID: the token is somebody else's",

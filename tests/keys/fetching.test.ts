@@ -1,6 +1,7 @@
 /** Key sets that are fetched: one worker asks, all have the answer; what goes wrong changes nothing, and is asked again. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { makeKey, makeStrangers, type ProviderKey } from "../envoy/jwks-server.ts";
 import { engine } from "../wasm/door.ts";
@@ -186,6 +187,7 @@ describe("what goes wrong", () => {
     "a list": { body: "[]" },
     "keys that are no list": { body: '{"keys":{}}' },
     "keys that are no objects": { body: '{"keys":["a"]}' },
+    "no key among the keys": { body: '{"keys":[{},{"error":"no"}]}' },
     "keys twice": { body: '{"keys":[],"keys":[]}' },
     "more than 1 MiB": { body: `{"keys":[]${" ".repeat(1048576)}}` },
     "10 MB": { body: Buffer.alloc(10_000_000, 0x20) },
@@ -265,6 +267,27 @@ describe("what goes wrong", () => {
     workers.tickAll();
     assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "allowed");
     assert.notEqual(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+  });
+
+  test("a set that cannot be read from shared data is tried again, and its old keys do not serve for long", () => {
+    const workers = new Workers(image, 2);
+    workers.fetch({ body: jwks(one) });
+    workers.pass(60);
+    workers.tick(0);
+    workers.answer({ body: jwks(two) });
+    const host = workers.hosts[1]!;
+    // The second read of a tick is that of the set.
+    host.faults = [{ call: "get_shared_data", nth: 2, result: WasmResult.InternalFailure }];
+    workers.tick(1);
+    assert.equal(outcomeOf(workers.ask(1, tokenOne)), "allowed", "for a moment");
+    for (let tick = 0; tick < 4; tick++) workers.tick(1);
+    assert.notEqual(outcomeOf(workers.ask(1, tokenOne)), "allowed");
+    assert.equal(workers.metric("failures"), 1);
+    assert.equal(host.logs.filter(({ message }) => message.includes("could not be taken over")).length, 1);
+    assert.equal(host.metrics().get("sallyport_failures.policy.shop.cause.get_shared_data"), 5n);
+    host.faults = [];
+    workers.tick(1);
+    assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "allowed");
   });
 
   test("a clock that jumps, either way, puts nothing off", () => {

@@ -1,6 +1,7 @@
 /** Attacks on where tokens stand and on taking them away: each asserts what is right. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, type ProviderKey, providerIssuer } from "../envoy/jwks-server.ts";
@@ -92,6 +93,15 @@ describe("headers within what is allowed do not exhaust the arena when cookies a
         ["x-big", "x".repeat(bytes)],
       ];
       assert.equal(outcomeOf(ask(from, headers, "/orders")), "allowed");
+    });
+  }
+});
+
+describe("cookies that begin with a separator are taken apart in finite time", () => {
+  for (const cookie of [";a=1", ",a=1", ";", ",,", "; ;"]) {
+    test(JSON.stringify(cookie), () => {
+      const run = (): string => outcomeOf(ask("[{ cookie: session }]", [["cookie", cookie]], "/open"));
+      assert.equal(runInNewContext("run()", { run }, { timeout: 3000 }), "allowed");
     });
   }
 });
