@@ -89,7 +89,7 @@ function decideWaiting(policy: Policy): void {
       continue;
     }
     const reason = decide(policy);
-    if (reason != Reason.ALLOWED && request.unknownKeySets != 0 && !isFinal) continue;
+    if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal) continue;
     stopWaiting(context);
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
   }

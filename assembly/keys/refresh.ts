@@ -82,8 +82,10 @@ export function nextWantedAt(): u64 {
 }
 
 function isDue(set: KeySet, now: u64): bool {
+  // A clock that stepped back must not have it asked for again and again until it has caught up.
+  if (set.wantedAt > now) set.wantedAt = now;
   if (set.wantedAt > state.attemptAt && now >= nextWantedAt()) return true;
-  // A clock that stepped back must not put off the next fetch for as long as it was wrong.
+  // Nor must it put off the next fetch for as long.
   const furthest = <u64>max(load<u32>(set.record, layout.key_set_refresh_seconds), limits.most_backoff_seconds);
   return now >= state.nextAt || state.nextAt - now > furthest * second;
 }

@@ -39,7 +39,7 @@ export function askForKeys(policy: Policy): void {
 export function waitForKeys(policy: Policy, context: u32): bool {
   let generations: u32 = 0;
   let awaited: u64 = 0;
-  for (let sets = request.unknownKeySets; sets != 0; sets &= sets - 1) {
+  for (let sets = request.awaitedKeySets; sets != 0; sets &= sets - 1) {
     const set = keySetAt(policy, <u32>ctz(sets));
     if (!readState(set)) continue;
     const isNewer = state.generation != set.generation;

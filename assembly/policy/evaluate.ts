@@ -28,6 +28,7 @@ export function evaluate(policy: Policy): Reason {
   issuerKept = 0;
   let decision = judgeDenyRules(policy);
   if (decision == Reason.NO_RULE || inspecting) decision = judgeAllowRules(policy, decision);
+  request.awaitedKeySets = request.unknownKeySets;
   if (request.rule == 0) keepToken();
   judgeShadowRules(policy);
   restoreToken();

@@ -63,6 +63,8 @@ export class Request {
   flaw: Flaw;
   /** Bit n: key set n is fetched, and lacks the key that a token names. */
   unknownKeySets: u64;
+  /** Those of them that the decision hangs on; rules in shadow mode have no part in it. */
+  awaitedKeySets: u64;
 
   /** condition/sources.ts: whether the peer's address was read. */
   sourceRead: bool;

@@ -95,6 +95,37 @@ test("a set that was overtaken while it was shared is not in force for ever", as
   assert.deepEqual(allowed(tokenOne), [false, false, false]);
 });
 
+test("a set that comes after a newer one was shared is not in force for ever", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const [tokenOne, tokenTwo] = [await one.token(), await two.token()];
+  const workers = new Workers(imageOf(fetchingPolicy()), 3);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(61);
+  workers.tick(0);
+  const shared = workers.hosts[0]!.sharedData;
+  const set = shared.set.bind(shared);
+  let isOvertaken = false;
+  shared.set = (key, value, cas) => {
+    if (key.startsWith("sallyport:keys:set:") && !isOvertaken) {
+      isOvertaken = true;
+      // The lease runs out between reading the state and writing the set: a stall, or a clock that steps forward.
+      workers.pass(9);
+      workers.tick(1);
+      workers.hosts[1]!.answer(workers.hosts[1]!.calls[0]!.token, { body: jwks(two) });
+    }
+    return set(key, value, cas);
+  };
+  workers.hosts[0]!.answer(workers.hosts[0]!.calls[0]!.token, { body: `${jwks(one)} ` });
+  shared.set = set;
+  assert.equal(isOvertaken, true);
+  workers.tickAll();
+  workers.pass(70);
+  workers.fetch({ body: jwks(two) });
+  const allowed = (token: string) => [0, 1, 2].map((worker) => outcomeOf(workers.ask(worker, token)) === "allowed");
+  assert.deepEqual(allowed(tokenTwo), [true, true, true]);
+  assert.deepEqual(allowed(tokenOne), [false, false, false]);
+});
+
 test("a request that could not be let go on is not recorded as admitted", async () => {
   const [one, two] = [await makeKey("one"), await makeKey("two")];
   const token = await two.token();

@@ -111,6 +111,8 @@ const query = mostly(
     "?&&q=1&",
     "?=1&q=2",
     "?access_token=x&t=y",
+    "?q=1&r=%00",
+    "?r=%zz&q=1",
     "?t=a+b&q=1",
     "?%74=x.y.z&access%5ftoken=1&q=1&&",
     "?t&T=1&%zz",

@@ -101,6 +101,7 @@ const cnf = mostly(
     json({ "x5t#S256": thumbprints[0]!.slice(1) }),
     json({ "x5t#S256": [thumbprints[0]] }),
     json({ jkt: thumbprints[0] }),
+    json({ jkt: thumbprints[0], "x5t#S256": thumbprints[0] }),
     json(thumbprints[0]),
     "{}",
     "null",

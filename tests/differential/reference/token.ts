@@ -86,11 +86,12 @@ function checkIssuer(bearer: Bearer, issuer: Issuer): Good | Reason {
   return { claims: token.claims, traits };
 }
 
-/** RFC 8705 §3.1, or the caller by its ID. */
+/** RFC 8705 §3.1, or the caller by its ID; never to a key for which no proof is asked (RFC 9449). */
 function isBound(claims: Claims, { bind }: Issuer, { caller, digest }: Bearer): boolean {
+  const cnf = claims.get("cnf");
+  if (cnf instanceof Map && cnf.has("jkt")) return false;
   if (bind === "none") return true;
   if (bind === "caller") return caller !== null && claims.get("sub") === caller;
-  const cnf = claims.get("cnf");
   const thumbprint = cnf instanceof Map ? cnf.get("x5t#S256") : undefined;
   if (typeof thumbprint !== "string" || digest === null || !/^[0-9a-f]{64}$/iu.test(digest)) return false;
   return thumbprint === Buffer.from(digest, "hex").toString("base64url");
