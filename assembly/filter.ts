@@ -50,9 +50,12 @@ export function onRequestHeaders(context: u32): Action {
   if (request.unknownKeySets != 0 && !inspecting) {
     askForKeys(policy);
     // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
-    if (reason != Reason.ALLOWED && !policy.shadow && waitForKeys(policy, context)) return Action.WAIT;
+    const isDenied = reason != Reason.ALLOWED && reason != Reason.INTERNAL;
+    if (isDenied && !policy.shadow && waitForKeys(policy, context)) return Action.WAIT;
   }
-  return act(policy, reason);
+  const action = act(policy, reason);
+  rememberTokens(policy);
+  return action;
 }
 
 /** Looks after the key sets of a root context's policy, and decides what waited for them. */
@@ -92,6 +95,7 @@ function decideWaiting(policy: Policy): void {
     if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal) continue;
     stopWaiting(context);
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
+    rememberTokens(policy);
   }
   setContext(policy.rootContext);
 }
@@ -150,8 +154,7 @@ function act(policy: Policy, decided: Reason): Action {
     if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
     if (!respond(policy, reason)) respondPlainly();
   }
-  // Last, since a call may have failed at any step; and tokens are kept when nobody asks for claims any more.
+  // Last, since a call may have failed at any step.
   countFailure(policy);
-  rememberTokens(policy);
   return passes ? Action.CONTINUE : Action.STOP;
 }

@@ -76,15 +76,18 @@ export function adoptKeySets(policy: Policy): void {
 }
 
 /** When the next attempt may begin that a token's unknown key asks for, by the state in hand. */
-export function nextWantedAt(): u64 {
-  const floor = state.attemptAt + <u64>limits.key_floor_seconds * second;
-  return state.failures != 0 ? max(floor, state.nextAt) : floor;
+export function nextWantedAt(now: u64): u64 {
+  // An attempt of the future is one before the clock stepped back.
+  const floor = min(state.attemptAt, now) + <u64>limits.key_floor_seconds * second;
+  const furthest = now + <u64>limits.most_backoff_seconds * second;
+  return state.failures != 0 ? max(floor, min(state.nextAt, furthest)) : floor;
 }
 
 function isDue(set: KeySet, now: u64): bool {
   // A clock that stepped back must not have it asked for again and again until it has caught up.
   if (set.wantedAt > now) set.wantedAt = now;
-  if (set.wantedAt > state.attemptAt && now >= nextWantedAt()) return true;
+  if ((set.wantedAt > state.attemptAt || (set.wantedAt != 0 && state.attemptAt > now)) && now >= nextWantedAt(now))
+    return true;
   // Nor must it put off the next fetch for as long.
   const furthest = <u64>max(load<u32>(set.record, layout.key_set_refresh_seconds), limits.most_backoff_seconds);
   return now >= state.nextAt || state.nextAt - now > furthest * second;

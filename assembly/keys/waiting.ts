@@ -11,7 +11,8 @@
  */
 import { hash32 } from "../bytes/hash";
 import { key_fetch_milliseconds, key_floor_seconds, key_wait_seconds, waiting_streams } from "../limits";
-import { Policy } from "../policy/policy";
+import { section_key_sets } from "../policy/layout";
+import { Policy, sectionCount } from "../policy/policy";
 import { request } from "../request/request";
 import { KeySet, keySetAt } from "./keyset";
 import { nextWantedAt } from "./refresh";
@@ -43,7 +44,7 @@ export function waitForKeys(policy: Policy, context: u32): bool {
     const set = keySetAt(policy, <u32>ctz(sets));
     if (!readState(set)) continue;
     const isNewer = state.generation != set.generation;
-    if (!isNewer && nextWantedAt() > request.nowNanoseconds + wait_nanoseconds) continue;
+    if (!isNewer && nextWantedAt(request.nowNanoseconds) > request.nowNanoseconds + wait_nanoseconds) continue;
     awaited |= sets & (0 - sets);
     generations += set.generation;
   }
@@ -102,7 +103,10 @@ export function dueStream(policy: Policy, index: u32, now: u64): u32 {
   let generations: u32 = 0;
   let isAnswered = true;
   for (let sets = load<u64>(slot, 16); sets != 0; sets &= sets - 1) {
-    const set = keySetAt(policy, <u32>ctz(sets));
+    const index = <u32>ctz(sets);
+    // Another configuration of the same root context may have fewer.
+    if (index >= sectionCount(policy, section_key_sets)) break;
+    const set = keySetAt(policy, index);
     generations += set.generation;
     if (!hasAnswered(set, since)) isAnswered = false;
   }

@@ -75,24 +75,36 @@ function findInCookies(name: usize, size: u32): Reason {
   return found == 1 ? Reason.ALLOWED : note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);
 }
 
-/** How often a cookie stands in one header, by its exact name. */
+/**
+ * How often a cookie stands in one header, by its exact name. To some readers white space around a name is nothing, and a comma
+ * separates cookies (RFC 2109 §4.3.4): one that only they would see counts as two, since it could be read in two ways.
+ */
 function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
   const end = start + size;
   let found: u32 = 0;
-  while (start < end) {
-    const next = start + indexOfByte(start, <u32>(end - start), 0x3b);
-    if (isCookie(start, <u32>(next - start), name, nameSize)) {
-      found++;
-      foundStart = start + nameSize + 1;
-      foundSize = <u32>(next - foundStart);
+  let isTidy = true;
+  let cursor = start;
+  while (cursor < end) {
+    while (cursor < end && isBlank(load<u8>(cursor))) {
+      if (load<u8>(cursor) != 0x20) isTidy = false;
+      cursor++;
     }
-    start = next + 1;
-    while (start < end && load<u8>(start) == 0x20) start++;
+    let next = cursor;
+    while (next < end && load<u8>(next) != 0x3b && load<u8>(next) != 0x2c) next++;
+    const sign = cursor + indexOfByte(cursor, <u32>(next - cursor), 0x3d);
+    let nameEnd = sign;
+    while (nameEnd > cursor && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
+    if (sign != next && <u32>(nameEnd - cursor) == nameSize && sameBytes(cursor, name, nameSize)) {
+      found += isTidy && nameEnd == sign ? 1 : 2;
+      foundStart = sign + 1;
+      foundSize = indexOfByte(foundStart, <u32>(end - foundStart), 0x3b);
+    }
+    isTidy = next < end && load<u8>(next) == 0x3b;
+    cursor = next + 1;
   }
   return found;
 }
 
-/** Whether `name=value` has this name; the first `=` ends it. */
-function isCookie(start: usize, size: u32, name: usize, nameSize: u32): bool {
-  return size > nameSize && load<u8>(start + nameSize) == 0x3d && sameBytes(start, name, nameSize);
+function isBlank(byte: u32): bool {
+  return byte == 0x20 || byte == 0x09;
 }

@@ -170,7 +170,10 @@ describe("a stolen token used over another connection is refused", () => {
       assert.equal(await forwarded(elementOf(twin, alice)), `${binding} ${alice}`);
       assert.equal(await forwarded(`By=${edge};URI=${alice}`), `${binding} ${alice}`);
       assert.equal(await forwarded(`By=${edge};Hash=;URI=${alice}`), `${binding} ${alice}`);
-      assert.equal(await forwarded(`By=${edge};Hash=${digestOf(aliceIdentity).slice(2)};URI=${alice}`), `${binding} ${alice}`);
+      assert.equal(
+        await forwarded(`By=${edge};Hash=${digestOf(aliceIdentity).slice(2)};URI=${alice}`),
+        `${binding} ${alice}`,
+      );
       assert.equal(await forwarded(hers), `200 allowed ${alice}`);
       assert.equal(await forwarded(hers.replace(/Hash=\w+/u, (hash) => hash.toUpperCase())), `200 allowed ${alice}`);
       // Only the last one is the gateway's word.
