@@ -145,9 +145,10 @@ function keepCookies(start: usize, bytes: u32, name: usize, size: u32): void {
     isFirst = false;
     let next = first;
     while (next < end && load<u8>(next) != 0x3b && load<u8>(next) != 0x2c) next++;
-    let nameEnd = first + indexOfByte(first, <u32>(next - first), 0x3d);
+    const sign = first + indexOfByte(first, <u32>(next - first), 0x3d);
+    let nameEnd = sign;
     while (nameEnd > first && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
-    if (<u32>(nameEnd - first) == size && sameBytes(first, name, size)) found = true;
+    if (sign != next && <u32>(nameEnd - first) == size && sameBytes(first, name, size)) found = true;
     // The first piece that is kept has nothing in front that it would be separated from.
     else keep(output == outputStart ? first : cursor, next);
     cursor = next;

@@ -38,23 +38,36 @@ export function tokenAt({ kind, name, prefix }: Place, { headers, path }: Arrive
     return value == null ? value : Buffer.from(value).toString("latin1");
   }
   if (kind === "cookie") {
-    const values = cookiesOf(headers)
-      .filter((cookie) => cookie.startsWith(`${name}=`))
-      .map((cookie) => cookie.slice(name.length + 1));
-    return values.length > 1 ? null : values[0];
+    const values = headers.filter(([other]) => other === "cookie").flatMap(([, value]) => cookieValues(value, name));
+    return values.length > 1 || values.includes(null) ? null : (values[0] ?? undefined);
   }
   const values = headers.filter(([other]) => other === name).map(([, value]) => value);
   if (values.length > 1) return null;
   return values[0]?.startsWith(prefix) ? values[0].slice(prefix.length) : undefined;
 }
 
-/** All cookies of a request, in order. */
+/** What cookies of a name hold in one header; null for one that only some readers take for it. */
+function cookieValues(header: string, name: string): (string | null)[] {
+  const found: (string | null)[] = [];
+  let separator = ";";
+  let at = 0;
+  for (const piece of header.split(/[;,]/u)) {
+    const [whole = "", before = "", key = "", after = ""] = /^([ \t]*)([^=]*?)([ \t]*)=/u.exec(piece) ?? [];
+    if (whole !== "" && key === name) {
+      const isTidy = separator === ";" && !before.includes("\t") && after === "";
+      found.push(isTidy ? header.slice(at + whole.length).split(";")[0]! : null);
+    }
+    at += piece.length + 1;
+    separator = header[at - 1] ?? "";
+  }
+  return found;
+}
+
+/** All cookies of a request, in order, however they are separated. */
 function cookiesOf(headers: readonly Header[]): string[] {
   return headers
     .filter(([name]) => name === "cookie")
-    .flatMap(([, value]) =>
-      value.split(";").map((cookie, index) => (index === 0 ? cookie : cookie.replace(/^ +/u, ""))),
-    )
+    .flatMap(([, value]) => value.split(/[;,]/u).map((cookie) => cookie.replace(/^[ \t]+/u, "")))
     .filter((cookie) => cookie !== "");
 }
 
@@ -64,14 +77,20 @@ export function stripHeaders(headers: readonly Header[], places: readonly Place[
   for (const { kind, name, prefix, isStripped } of places) {
     if (!isStripped) continue;
     if (kind === "header") {
-      // Upstreams may not mind the case of a scheme.
+      // Upstreams may not mind the case of a scheme, what white space follows it, or `_` for `-`.
+      const word = prefix.trimEnd().toLowerCase();
       const isToken = ([other, value]: Header): boolean =>
-        other === name && value.toLowerCase().startsWith(prefix.toLowerCase());
-      if (left.some(isToken)) left = left.filter(([other]) => other !== name);
+        other.replaceAll("_", "-") === name.replaceAll("_", "-") &&
+        value.toLowerCase().startsWith(word) &&
+        (word.length === prefix.length || /^[ \t]|^$/u.test(value.slice(word.length)));
+      const names = new Set(left.filter(isToken).map(([other]) => other));
+      left = left.filter(([other]) => !names.has(other));
     } else if (kind === "cookie") {
       left = left.map(([other, value]): Header => {
         if (other !== "cookie") return [other, value];
-        const kept = cookiesOf([[other, value]]).filter((cookie) => !cookie.startsWith(`${name}=`));
+        const kept = cookiesOf([[other, value]]).filter(
+          (cookie) => !cookie.includes("=") || cookie.split("=")[0]!.replace(/[ \t]+$/u, "") !== name,
+        );
         return [other, kept.join("; ")];
       });
     }
@@ -88,7 +107,7 @@ export function stripPath(path: string, places: readonly Place[]): string {
   return path.slice(0, mark) + (kept.length === 0 ? "" : `?${kept.join("&")}`);
 }
 
-const parametersOf = (query: string): string[] => query.split("&").filter((one) => one !== "");
+const parametersOf = (query: string): string[] => query.split(/[&;#]/u).filter((one) => one !== "");
 
 function nameOf(parameter: string): string {
   const byte = (_: string, digits: string): string => String.fromCharCode(Number.parseInt(digits, 16));
