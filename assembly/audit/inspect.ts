@@ -125,6 +125,7 @@ export function reportRule(rule: u32, reason: Reason): void {
   closeLine();
 }
 
+/** What a signature came to. */
 export function reportSignature(signature: Signature): void {
   openLine("signature ");
   switch (signature) {

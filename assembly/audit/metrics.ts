@@ -122,10 +122,12 @@ function incrementBy(policy: Policy, counter: u32, times: u32): bool {
   return times == 0 || incrementCounter(metricAt(policy, counter), times);
 }
 
+/** Counts one event of a key set. A count that is lost changes no decision. */
 export function countKeySet(policy: Policy, set: u32, metric: KeySetMetric): void {
   incrementCounter(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), 1);
 }
 
+/** Sets a gauge of a key set. */
 export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, value: u64): void {
   recordGauge(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
 }

@@ -72,14 +72,17 @@ export function copyTape(start: usize, records: u32, target: usize, distance: us
   }
 }
 
+/** What kind of value a record is. */
 export function kindOf(record: i32): Kind {
   return <Kind>load<u32>(at(record));
 }
 
+/** The first byte of a value's text, of a string after its quote. */
 export function startOf(record: i32): usize {
   return <usize>load<u32>(at(record), 4);
 }
 
+/** The bytes of a value's text, of a string without its quotes and escapes. */
 export function sizeOf(record: i32): u32 {
   return load<u32>(at(record), 8);
 }

@@ -130,6 +130,7 @@ export function defineMetric(isGauge: bool, name: usize, nameSize: u32): i64 {
   return <i64>load<u32>(out);
 }
 
+/** Adds to a counter; false when the host refuses. */
 export function incrementCounter(counter: u32, times: u32): bool {
   if (abi.proxy_increment_metric(counter, times) == Result.OK) return true;
   lastFailure = Failure.INCREMENT_METRIC;

@@ -1,7 +1,7 @@
 /**
  * Callers told of by a token: JWT-SVIDs (SPIFFE JWT-SVID §2 to §4). The subject is the caller's SPIFFE ID, and only the keys
- * of its own trust domain's bundle can say so. Where the connection has a certificate that counts, that comes first: a token
- * that was stolen gives its bearer no other name.
+ * of its own trust domain's bundle can say so. Where the connection has a certificate with a name in it, good or bad, that
+ * decides: a token that was stolen gives its bearer no other name.
  */
 
 import { sameBytes } from "../bytes/span";

@@ -19,7 +19,7 @@
 import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
 import { Result } from "../host/abi";
 import { Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
-import { cluster_name_bytes, etag_bytes, key_url_bytes } from "../limits";
+import { cluster_name_bytes, etag_bytes, key_fetch_milliseconds, key_lease_seconds, key_url_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
 
@@ -42,6 +42,8 @@ export class State {
   /** Bytes of the set's JSON. */
   size: u32;
 }
+
+if (!(key_lease_seconds * 1000 > key_fetch_milliseconds)) ERROR("a lease lasts longer than a fetch");
 
 const etag_offset: u32 = 64;
 const state_bytes: u32 = 64 + etag_bytes;

@@ -8,6 +8,7 @@ const known_algorithms: u32 = (1 << algorithm_count) - 1;
 /** An RSA modulus; no other key is longer. */
 const public_bytes: u32 = 1024;
 
+/** Whether all of it can be evaluated; if not, policy/check.ts has why. */
 export function hasSoundTokens(): bool {
   return hasSoundPlaces() && hasSoundKeys() && hasSoundKeySets() && hasSoundIssuers() && hasSoundSvids();
 }

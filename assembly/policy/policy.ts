@@ -52,6 +52,7 @@ export function issuerAt(policy: Policy, issuer: u32): usize {
   return recordAt(policy, layout.section_issuers, issuer);
 }
 
+/** The address of record `place` of PLACES. */
 export function placeAt(policy: Policy, place: u32): usize {
   return recordAt(policy, layout.section_places, place);
 }

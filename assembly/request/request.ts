@@ -169,10 +169,12 @@ export function addCandidate(rule: u32, binding: u32): bool {
   return true;
 }
 
+/** How the request's token fared with an issuer. */
 export function judgedIssuer(issuer: u32): Judged {
   return changetype<Judged>(judged + ((<usize>issuer) << 2));
 }
 
+/** Keeps how it fared: each issuer is asked once. */
 export function setJudgedIssuer(issuer: u32, reason: Reason, flaw: Flaw, place: u32): void {
   const known = judgedIssuer(issuer);
   known.reason = <u8>reason;

@@ -19,6 +19,7 @@
  */
 import { sameBytes } from "../bytes/span";
 import { copyTape, tape_record_bytes } from "../bytes/tape";
+import { least_known_tokens_bytes, token_bytes } from "../limits";
 import { Reason } from "../reason";
 import { Token } from "./slot";
 
@@ -38,6 +39,8 @@ export class Cache {
 }
 
 const entry_head_bytes: u32 = 24;
+if (!(least_known_tokens_bytes / 4 >= entry_head_bytes + token_bytes + (token_bytes / 4) * 3 + 16))
+  ERROR("the smallest cache keeps the largest token, with few claims");
 const bucket_ways: u32 = 4;
 /** Ring bytes for each bucket, so that the table has about twice as many places as the ring has entries of common size. */
 const bucket_share_bytes: u32 = 4096;
@@ -134,7 +137,7 @@ export function rememberToken(cache: Cache, token: Token): void {
   store<u32>(placeFor(cache, token.hash), <u32>entry);
 }
 
-/** A free place in the hash's bucket, or else that of the entry that has been there longest by the look of its hash. */
+/** A free place in the hash's bucket, or else one of the four, as good as by chance. */
 function placeFor(cache: Cache, hash: u32): usize {
   const bucket = bucketOf(cache, hash);
   for (let place = bucket; place < bucket + 4 * bucket_ways; place += 4) {

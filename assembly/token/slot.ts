@@ -3,7 +3,7 @@
  * most once, and only if an issuer whose place that is was asked for.
  */
 import { openTape } from "../bytes/tape";
-import { policy_places } from "../limits";
+import { policy_key_sets, policy_places } from "../limits";
 import { Reason } from "../reason";
 import { Flaw } from "./flaw";
 
@@ -42,6 +42,7 @@ export class Token {
   triedFlaw: Flaw;
 }
 
+if (!(policy_key_sets <= 64)) ERROR("a word has a bit for each key set");
 const slot_bytes: u32 = 128;
 if (!(offsetof<Token>() <= 128)) ERROR("a slot holds a token");
 const slots: usize = memory.data(policy_places * 128, 8);

@@ -233,24 +233,20 @@ describe("forwardToken: false", () => {
     }
   });
 
-  test("two authorization headers: the token is gone in either order", async () => {
-    for (const [first, second] of [
-      ["Basic YWxpY2U6c2VjcmV0", `Bearer ${token}`],
-      [`Bearer ${token}`, "Basic YWxpY2U6c2VjcmV0"],
-      [`Bearer ${token}`, `bearer ${token}`],
-    ]) {
-      const headers: [string, string][] = [
-        ["authorization", first!],
-        ["authorization", second!],
-      ];
+  // Envoy makes one header of them, joined by a comma.
+  const basic = "Basic YWxpY2U6c2VjcmV0";
+  for (const [what, values] of Object.entries({
+    "the token's first": (jwt: string) => [`Bearer ${jwt}`, basic],
+    "the token's last": (jwt: string) => [basic, `Bearer ${jwt}`],
+    "both with a token": (jwt: string) => [`bearer ${jwt}`, `Bearer ${jwt}`],
+  })) {
+    test(`two authorization headers, ${what}`, async () => {
+      const headers = values(token).map((value): [string, string] => ["authorization", value]);
       const seen = await readBy(sendLines, { path: "/open", headers });
-      assert.equal(
-        JSON.stringify(seen).includes(token),
-        false,
-        JSON.stringify(seen.headers).replaceAll(token, "TOKEN"),
-      );
-    }
-  });
+      const text = JSON.stringify(seen.headers);
+      assert.equal(text.includes(token), false, text.replaceAll(token, "TOKEN"));
+    });
+  }
 
   test("another header, once or twice, also with `_` for `-`", async () => {
     for (const headers of [
