@@ -46,10 +46,6 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
       parameterStart = output;
       if (!decode(min(equals + 1, next), next) || plus) return Parameter.AMBIGUOUS;
       parameterSize = <u32>(output - parameterStart);
-    } else {
-      // What one reader stops at may hide the rest from it, so all of the query has to be sound.
-      if (!decode(min(equals + 1, next), next)) return Parameter.AMBIGUOUS;
-      output = key;
     }
     cursor = next + 1;
   }
@@ -77,11 +73,12 @@ export function isParameterNamed(start: usize, size: u32, name: usize, nameSize:
   return cursor == end;
 }
 
-/** Only what RFC 3986 §3.4 allows in a query, without `;`. */
+/** Only what RFC 3986 §3.4 allows in a query, without `;`, and without `%00`, at which some readers stop. */
 function isPlain(start: usize, end: usize): bool {
   for (let cursor = start; cursor < end; cursor++) {
     const byte = <u32>load<u8>(cursor);
     if (byte <= 0x20 || byte >= 0x7f || byte == 0x3b || byte == 0x23) return false;
+    if (byte == 0x25 && end - cursor >= 3 && load<u16>(cursor, 1) == 0x3030) return false;
   }
   return true;
 }

@@ -450,6 +450,9 @@ describe("forwardToken: false", () => {
     ];
     const count = upstream.received.length;
     const fetches = keys.requests.length;
+    // Published, and yet unknown here until somebody asks for it; and then the answer takes a second.
+    keys.publish(late);
+    keys.mode = "slow";
     const answers = Object.values(protocols).flatMap((send) =>
       asked.map(async (one) => {
         const startedMs = Date.now();
@@ -457,13 +460,11 @@ describe("forwardToken: false", () => {
         return { status, tookMs: Date.now() - startedMs };
       }),
     );
-    // They are all there before the key is.
     await sleep(300);
     assert.equal(upstream.received.length, count);
-    keys.publish(late);
     for (const { status, tookMs } of await Promise.all(answers)) {
       assert.equal(status, 200);
-      assert.ok(tookMs > 250, `it did not wait, ${tookMs} ms`);
+      assert.ok(tookMs > 500, `it did not wait, ${tookMs} ms`);
     }
     assert.ok(keys.requests.length > fetches);
     const seen = upstream.received.slice(count);

@@ -86,7 +86,7 @@ export function queryParameter(query: string | undefined, name: string): string 
   for (const part of query.split("&")) {
     const sign = part.indexOf("=");
     const key = decode(sign < 0 ? part : part.slice(0, sign));
-    if (key === undefined || (sign >= 0 && decode(part.slice(sign + 1)) === undefined)) return null;
+    if (key === undefined) return null;
     if (key === name) found.push(sign < 0 ? "" : part.slice(sign + 1));
   }
   if (found.length === 0) return undefined;

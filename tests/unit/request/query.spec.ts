@@ -42,6 +42,8 @@ describe("parameters of the query", () => {
     expect(x("/?x=%00")).toBe("ambiguous");
     expect(x("/?x=%ff")).toBe("ambiguous");
     expect(x("/?%ff=1&x=2")).toBe("ambiguous");
+    expect(x("/?x=2&a=%00")).toBe("ambiguous");
+    expect(x("/?a=b%00&x=2")).toBe("ambiguous");
     expect(x("/?a=1;x=2")).toBe("ambiguous");
     expect(x("/?a=1#x=2")).toBe("ambiguous");
     expect(x("/?a=é&x=2")).toBe("ambiguous");
