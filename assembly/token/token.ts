@@ -242,7 +242,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   if (!namesIssuer(policy, record)) return note(Flaw.NONE, Reason.TOKEN_ISSUER);
   if (reason != Reason.ALLOWED) return note(flaw, reason);
   reason = checkClaims(policy, issuer);
-  return reason == Reason.ALLOWED && load<u32>(record, layout.issuer_bind) == layout.bind_caller
-    ? checkBinding(record)
-    : reason;
+  // What a token is bound to other than a key of the caller's cannot be judged without the caller.
+  const isUnbound = load<u32>(record, layout.issuer_bind) == layout.bind_none;
+  return reason == Reason.ALLOWED && isUnbound ? checkBinding(record) : reason;
 }

@@ -57,7 +57,19 @@ function stripHeader(policy: Policy, place: usize, name: usize, size: u32): bool
   return true;
 }
 
+/** Whether the prefix begins the value, or what follows a comma in it: Envoy joins several headers of a name so. */
 function hasPrefix(start: usize, size: u32, prefix: usize, prefixSize: u32): bool {
+  const end = start + size;
+  let cursor = start;
+  while (true) {
+    if (beginsWith(cursor, <u32>(end - cursor), prefix, prefixSize)) return true;
+    cursor += indexOfByte(cursor, <u32>(end - cursor), 0x2c);
+    if (cursor >= end) return false;
+    cursor = skipBlanks(cursor + 1, end);
+  }
+}
+
+function beginsWith(start: usize, size: u32, prefix: usize, prefixSize: u32): bool {
   let word = prefixSize;
   while (word != 0 && load<u8>(prefix + word - 1) == 0x20) word--;
   if (size < word) return false;

@@ -141,6 +141,24 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         assert.match(String((await door.accessLog()).at(-1)?.source), /^127\.0\.0\.1:/);
       });
 
+      test("takes no orders from callers: x-envoy-* headers and request IDs of theirs", async () => {
+        const headers = {
+          "x-envoy-retry-on": "5xx",
+          "x-envoy-max-retries": "9",
+          "x-envoy-upstream-rq-timeout-ms": "20",
+          "x-envoy-original-path": "/admin",
+          "x-envoy-force-trace": "1",
+          "x-envoy-internal": "true",
+          "x-request-id": "chosen-by-the-caller",
+        };
+        assert.equal((await door.request({ caller: web, path: "/orders/1", headers })).status, 200);
+        const arrived = door.upstreamRequests.at(-1)!.headers;
+        assert.notEqual(arrived["x-request-id"], headers["x-request-id"]);
+        for (const name of Object.keys(headers)) {
+          if (name !== "x-request-id") assert.equal(arrived[name], undefined, name);
+        }
+      });
+
       test("refuses escaped slashes and merges doubled ones", async () => {
         assert.equal((await door.request({ caller: web, path: "/orders%2F1" })).status, 400);
         assert.equal((await door.request({ caller: web, path: "/orders//1" })).status, 200);

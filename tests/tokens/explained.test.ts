@@ -84,6 +84,7 @@ const explained: Record<string, [reason: string, words: RegExp, token: string, a
   sub: ["token_malformed", /`sub` is no string/u, es256({ claims: { sub: 1 } })],
   aud: ["token_malformed", /neither a string nor a list/u, es256({ claims: { aud: [1] } })],
   aud_missing: ["token_audience", /no `aud`/u, es256({ claims: { aud: undefined } })],
+  cnf_key: ["token_binding", /DPoP/u, es256({ claims: { cnf: { jkt: "x" } } })],
   lifetime_unknown: ["token_lifetime", /no `iat`/u, es256({ claims: { iat: undefined } }), byPolicy],
 };
 

@@ -81,8 +81,16 @@ export function stripHeaders(headers: readonly Header[], places: readonly Place[
       const word = prefix.trimEnd().toLowerCase();
       const isToken = ([other, value]: Header): boolean =>
         other.replaceAll("_", "-") === name.replaceAll("_", "-") &&
-        value.toLowerCase().startsWith(word) &&
-        (word.length === prefix.length || /^[ \t]|^$/u.test(value.slice(word.length)));
+        value
+          .split(",")
+          .map((part, index) => (index === 0 ? part : part.replace(/^[ \t]+/u, "")))
+          .some(
+            (part, index, parts) =>
+              part.toLowerCase().startsWith(word) &&
+              (word.length === prefix.length ||
+                /^[ \t]/u.test(part.slice(word.length)) ||
+                (index === parts.length - 1 && part.length === word.length)),
+          );
       const names = new Set(left.filter(isToken).map(([other]) => other));
       left = left.filter(([other]) => !names.has(other));
     } else if (kind === "cookie") {
