@@ -14,6 +14,7 @@ import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
 import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
 import { Reason } from "../reason";
+import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "./pairs";
 import { request } from "./request";
 
 const method_name = literal(":method");
@@ -44,20 +45,13 @@ export let headerSize: u32 = 0;
 
 /** How often a header stands in the request, by its name in lower case; the last one's value is left in `headerStart`. */
 export function findHeader(name: usize, size: u32): u32 {
-  const count = load<u32>(request.pairsStart);
-  let sizes = request.pairsStart + 4;
-  let cursor = sizes + ((<usize>count) << 3);
   let found: u32 = 0;
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    const valueBytes = load<u32>(sizes, 4);
-    sizes += 8;
-    if (nameSize == size && sameBytes(cursor, name, size)) {
-      found++;
-      headerStart = cursor + nameSize + 1;
-      headerSize = valueBytes;
-    }
-    cursor += nameSize + valueBytes + 2;
+  beginPairs();
+  while (nextPair()) {
+    if (pairNameSize != size || !sameBytes(pairName, name, size)) continue;
+    found++;
+    headerStart = pairValue;
+    headerSize = pairValueSize;
   }
   return found;
 }

@@ -3,14 +3,14 @@
  * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
  */
 import { literal } from "../bytes/literal";
-import { indexOfByte, sameBytes } from "../bytes/span";
+import { indexOfByte, isLiteral, sameBytes } from "../bytes/span";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { findHeader, headerSize, headerStart } from "../request/headers";
+import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../request/pairs";
 import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
-import { request } from "../request/request";
 import { Flaw } from "./flaw";
 import { note } from "./slot";
 
@@ -58,18 +58,10 @@ function findInQuery(name: usize, size: u32): Reason {
 
 /** HTTP/2 may split cookies over several headers (RFC 9113 §8.2.3), so all of them are read. */
 function findInCookies(name: usize, size: u32): Reason {
-  const count = load<u32>(request.pairsStart);
-  let sizes = request.pairsStart + 4;
-  let cursor = sizes + ((<usize>count) << 3);
   let found: u32 = 0;
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    const valueSize = load<u32>(sizes, 4);
-    sizes += 8;
-    if (nameSize == cookie_name.size && sameBytes(cursor, cookie_name.start, nameSize)) {
-      found += findCookie(cursor + nameSize + 1, valueSize, name, size);
-    }
-    cursor += nameSize + valueSize + 2;
+  beginPairs();
+  while (nextPair()) {
+    if (isLiteral(pairName, pairNameSize, cookie_name)) found += findCookie(pairValue, pairValueSize, name, size);
   }
   if (found == 0) return Reason.TOKEN_MISSING;
   return found == 1 ? Reason.ALLOWED : note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);

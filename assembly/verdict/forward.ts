@@ -10,6 +10,7 @@ import * as layout from "../policy/layout";
 import { Policy, recordAt, ruleAt, sectionCount, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { isSameName } from "../request/headers";
+import { beginPairs, nextPair, pairName, pairNameSize } from "../request/pairs";
 import { request } from "../request/request";
 
 /** What a header is set to; size 0 for nothing. */
@@ -35,14 +36,10 @@ export function forwardHeaders(policy: Policy, admitted: bool): bool {
 
 /** Removes every header of that name (RFC 9110 §5.1: names have no case; Envoy hands them over in lower case). */
 function removeAlike(name: usize, size: u32): bool {
-  const count = load<u32>(request.pairsStart);
-  let sizes = request.pairsStart + 4;
-  let cursor = sizes + ((<usize>count) << 3);
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    if (nameSize == size && isSameName(cursor, name, size) && !removeRequestHeader(cursor, size)) return false;
-    cursor += nameSize + load<u32>(sizes, 4) + 2;
-    sizes += 8;
+  beginPairs();
+  while (nextPair()) {
+    if (pairNameSize != size || !isSameName(pairName, name, size)) continue;
+    if (!removeRequestHeader(pairName, size)) return false;
   }
   return true;
 }

@@ -10,6 +10,7 @@ import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
 import * as layout from "../policy/layout";
 import { Policy, placeAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { isSameName } from "../request/headers";
+import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../request/pairs";
 import { isParameterNamed } from "../request/query";
 import { request } from "../request/request";
 
@@ -41,18 +42,11 @@ function strip(policy: Policy, place: usize): bool {
  */
 function stripHeader(policy: Policy, place: usize, name: usize, size: u32): bool {
   const prefix = place + layout.place_prefix;
-  const count = load<u32>(request.pairsStart);
-  let sizes = request.pairsStart + 4;
-  let cursor = sizes + ((<usize>count) << 3);
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    const valueBytes = load<u32>(sizes, 4);
-    sizes += 8;
-    if (nameSize == size && isSameName(cursor, name, size)) {
-      const isOurs = hasPrefix(cursor + nameSize + 1, valueBytes, textStart(policy, prefix), textSize(prefix));
-      if (isOurs && !removeRequestHeader(cursor, size)) return false;
-    }
-    cursor += nameSize + valueBytes + 2;
+  beginPairs();
+  while (nextPair()) {
+    if (pairNameSize != size || !isSameName(pairName, name, size)) continue;
+    const isOurs = hasPrefix(pairValue, pairValueSize, textStart(policy, prefix), textSize(prefix));
+    if (isOurs && !removeRequestHeader(pairName, size)) return false;
   }
   return true;
 }
@@ -108,27 +102,17 @@ function stripCookie(name: usize, size: u32): bool {
 
 /** Copies the values of all headers of cookies one behind the other, as one header has them (RFC 9113 §8.2.3). */
 function gatherCookies(): bool {
-  const count = load<u32>(request.pairsStart);
-  const names = request.pairsStart + 4 + ((<usize>count) << 3);
   let bytes: u32 = 0;
-  // The first time for the size, the second time for the bytes.
-  for (let isCopied = 0; isCopied < 2; isCopied++) {
-    let sizes = request.pairsStart + 4;
-    let cursor = names;
-    for (let index: u32 = 0; index < count; index++) {
-      const nameSize = load<u32>(sizes);
-      const valueBytes = load<u32>(sizes, 4);
-      sizes += 8;
-      if (isLiteral(cursor, nameSize, cookie_name)) {
-        if (isCopied == 0) bytes += valueBytes + 2;
-        else appendCookies(cursor + nameSize + 1, valueBytes);
-      }
-      cursor += nameSize + valueBytes + 2;
-    }
-    if (isCopied != 0) break;
-    request.cookiesStart = takeBytes(bytes);
-    request.cookiesSize = 0;
-    if (request.cookiesStart == 0) return arenaFull();
+  beginPairs();
+  while (nextPair()) {
+    if (isLiteral(pairName, pairNameSize, cookie_name)) bytes += pairValueSize + 2;
+  }
+  request.cookiesStart = takeBytes(bytes);
+  request.cookiesSize = 0;
+  if (request.cookiesStart == 0) return arenaFull();
+  beginPairs();
+  while (nextPair()) {
+    if (isLiteral(pairName, pairNameSize, cookie_name)) appendCookies(pairValue, pairValueSize);
   }
   request.areCookiesKept = true;
   return true;

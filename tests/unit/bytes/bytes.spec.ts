@@ -143,7 +143,7 @@ describe("writing", () => {
   });
 
   test("texts of every size, as they are", () => {
-    const text = "{\"policy\":\"shop\"~";
+    const text = '{"policy":"shop"~';
     for (let size = 0; size <= text.length; size++) {
       openWriter(writer, block, size);
       writeText(writer, text.substring(0, size));
