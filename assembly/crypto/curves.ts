@@ -3,7 +3,7 @@
  * D.1.2.3 to D.1.2.5). Each is a run of five numbers: the prime p of the field, the order n, b, and the base point's x and y,
  * all of as many limbs of 32 bits, the lowest first.
  */
-import { algorithm_es256, algorithm_es384 } from "../token/algorithms";
+import { algorithm_es256, algorithm_es384 } from "./algorithms";
 
 /** P-256: numbers of 8 limbs. */
 const p256: usize = memory.data<u32>([

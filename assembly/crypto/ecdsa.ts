@@ -1,5 +1,5 @@
 /** ECDSA on P-256, P-384 and P-521 (FIPS 186-5 §6.4.2, SEC 1 §4.1.4). */
-import { ecdsaNumberBytes, hashBytes } from "../token/algorithms";
+import { ecdsaNumberBytes, hashBytes } from "./algorithms";
 import { curveNumberBytes, curveOf } from "./curves";
 import { addDigit, doublePoint, fillTable, fromAffine, point_bytes, setInfinity, table_bytes } from "./jacobian";
 import {

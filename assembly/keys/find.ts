@@ -4,38 +4,43 @@
  */
 import { sameBytes } from "../bytes/span";
 import * as layout from "../policy/layout";
-import { Reason } from "../reason";
-import { Flaw } from "../token/flaw";
-import { note, Token } from "../token/slot";
 import { KeySet } from "./keyset";
+
+export const enum Find {
+  FOUND = 0,
+  /** No key has the ID; without an ID, none fits the algorithm. */
+  ABSENT,
+  /** Keys have the ID, but none fits the algorithm. */
+  UNFIT,
+  /** Several have the ID and fit; without an ID, several fit. */
+  SEVERAL,
+}
 
 /** The record of the key found last. */
 export let keyRecord: usize = 0;
 
 /**
- * Finds the key for a token. One that names no key is verified only where exactly one key of the set fits: trying several
- * would multiply what a flood of tokens costs. The same holds for a `kid` that several keys have, which RFC 7517 §4.5 allows
- * for keys of different types. TOKEN_KEY_UNKNOWN, TOKEN_ALGORITHM, or ALLOWED.
+ * Finds the key for a token's `kid` (size 0 where it has none) and algorithm. A token that names no key is verified only where
+ * exactly one key of the set fits: trying several would multiply what a flood of tokens costs. The same holds for a `kid` that
+ * several keys have, which RFC 7517 §4.5 allows for keys of different types.
  */
-export function findKey(set: KeySet, token: Token): Reason {
-  const algorithm: u32 = (<u32>1) << token.algorithm;
+export function findKey(set: KeySet, kid: usize, kidSize: u32, algorithm: u32): Find {
   const end = set.keys + <usize>set.keyCount * layout.key_record_bytes;
   let named: u32 = 0;
   let fitting: u32 = 0;
   for (let key = set.keys; key < end; key += layout.key_record_bytes) {
-    if (token.kidSize != 0 && !isNamed(set, key, token)) continue;
+    if (kidSize != 0 && !isNamed(set, key, kid, kidSize)) continue;
     named++;
-    if ((load<u32>(key, layout.key_algorithms) & algorithm) == 0) continue;
+    if (((load<u32>(key, layout.key_algorithms) >> algorithm) & 1) == 0) continue;
     fitting++;
     keyRecord = key;
   }
-  if (fitting == 1) return Reason.ALLOWED;
-  if (fitting > 1) return note(token.kidSize == 0 ? Flaw.KID_MISSING : Flaw.KID_SHARED, Reason.TOKEN_KEY_UNKNOWN);
-  if (token.kidSize != 0 && named != 0) return note(Flaw.KEY_TYPE, Reason.TOKEN_ALGORITHM);
-  return note(Flaw.KEY_ABSENT, Reason.TOKEN_KEY_UNKNOWN);
+  if (fitting == 1) return Find.FOUND;
+  if (fitting > 1) return Find.SEVERAL;
+  return kidSize != 0 && named != 0 ? Find.UNFIT : Find.ABSENT;
 }
 
-function isNamed(set: KeySet, key: usize, token: Token): bool {
-  if (load<u32>(key + layout.key_kid, 4) != token.kidSize) return false;
-  return sameBytes(set.base + <usize>load<u32>(key, layout.key_kid), token.kidStart, token.kidSize);
+function isNamed(set: KeySet, key: usize, kid: usize, kidSize: u32): bool {
+  if (load<u32>(key + layout.key_kid, 4) != kidSize) return false;
+  return sameBytes(set.base + <usize>load<u32>(key, layout.key_kid), kid, kidSize);
 }

@@ -5,11 +5,8 @@
  */
 import { decodeBase64url } from "../bytes/base64";
 import { Literal, literal } from "../bytes/literal";
-import { isLiteral } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
-import { kid_bytes } from "../limits";
-import { use_jwt_svid } from "../policy/layout";
 import {
   algorithm_count,
   algorithm_eddsa,
@@ -24,8 +21,10 @@ import {
   algorithm_rs512,
   ecdsaNumberBytes,
   svid_algorithms,
-} from "../token/algorithms";
-import { algorithmLiteral } from "../token/jws";
+} from "../crypto/algorithms";
+import { algorithmNamed } from "../crypto/names";
+import { kid_bytes } from "../limits";
+import { use_jwt_svid } from "../policy/layout";
 
 const kty_name = literal("kty");
 const kid_name = literal("kid");
@@ -158,14 +157,9 @@ function isForSignatures(key: i32, use: u32): bool {
 function narrowToAlg(key: i32): void {
   const alg = member(key, alg_name);
   if (alg == json.absent) return;
-  const fitting = algorithms;
-  algorithms = 0;
-  if (json.kindOf(alg) != Kind.STRING) return;
-  for (let algorithm: u32 = 0; algorithm < algorithm_count; algorithm++) {
-    if (!isLiteral(json.startOf(alg), json.sizeOf(alg), algorithmLiteral(algorithm))) continue;
-    algorithms = fitting & ((<u32>1) << algorithm);
-    return;
-  }
+  const isText = json.kindOf(alg) == Kind.STRING;
+  const named = isText ? algorithmNamed(json.startOf(alg), json.sizeOf(alg)) : algorithm_count;
+  algorithms = named == algorithm_count ? 0 : algorithms & ((<u32>1) << named);
 }
 
 function member(key: i32, name: Literal): i32 {

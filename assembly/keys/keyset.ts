@@ -10,7 +10,6 @@ import { giveRegion, takeRegion } from "../host/region";
 import { known_tokens_bytes, least_known_tokens_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount } from "../policy/policy";
-import { Cache, forgetTokens, openCache } from "../token/cache";
 
 @unmanaged
 export class KeySet {
@@ -35,7 +34,11 @@ export class KeySet {
   wantedAt: u64;
   /** How often in a row the set that another worker fetched could not be taken over. */
   missed: u32;
-  cache: Cache;
+  /** Changes with the keys: what others verified is not known any more. */
+  epoch: u32;
+  /** Room for the tokens that its keys verified (token/cache.ts), 16-aligned. */
+  tokens: usize;
+  tokensBytes: u32;
 }
 
 /** A policy's key set. */
@@ -68,7 +71,9 @@ export function openKeySets(policy: Policy): bool {
     set.base = policy.image;
     set.keys = recordAt(policy, layout.section_keys, load<u32>(run));
     set.keyCount = load<u32>(run, 4);
-    set.cache = openCache(region + structs + index * share, share);
+    set.epoch = 1;
+    set.tokens = region + structs + index * share;
+    set.tokensBytes = share;
   }
   return true;
 }
@@ -86,7 +91,7 @@ export function dropKeys(set: KeySet): void {
   giveRegion(set.region);
   set.region = 0;
   set.keyCount = 0;
-  forgetTokens(set.cache);
+  set.epoch++;
 }
 
 /**
@@ -99,5 +104,5 @@ export function replaceKeys(set: KeySet, region: usize): void {
   set.base = region;
   set.keyCount = load<u32>(region);
   set.keys = region + 8;
-  forgetTokens(set.cache);
+  set.epoch++;
 }

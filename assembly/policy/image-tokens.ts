@@ -1,6 +1,7 @@
 /** Validates what an image says of tokens: issuers, the sets of their keys, and the places tokens stand in (policy/layout.ts). */
+
+import { algorithm_count, svid_algorithms } from "../crypto/algorithms";
 import * as limits from "../limits";
-import { algorithm_count, svid_algorithms } from "../token/algorithms";
 import { at, countOf, image, isHeaderText, isName, isRun, isText, isWordRun, lookAt, refuse } from "./check";
 import * as layout from "./layout";
 

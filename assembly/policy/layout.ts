@@ -184,7 +184,7 @@ export const action_allow: u32 = 0;
 export const action_deny: u32 = 1;
 
 /**
- * ISSUERS: name, `iss`, algorithms (mask of token/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in
+ * ISSUERS: name, `iss`, algorithms (mask of crypto/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in
  * TEXTS), key set, places its tokens may stand in (run in WORDS, each an index in PLACES), and what they are bound to. Those
  * of JWT-SVIDs come last, and no rule names them.
  */

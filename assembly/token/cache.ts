@@ -19,12 +19,15 @@
  */
 import { sameBytes } from "../bytes/span";
 import { copyTape, tape_record_bytes } from "../bytes/tape";
+import { KeySet } from "../keys/keyset";
 import { least_known_tokens_bytes, token_bytes } from "../limits";
 import { Reason } from "../reason";
 import { Token } from "./slot";
 
 @unmanaged
-export class Cache {
+class Cache {
+  /** The key set's epoch in which its tokens were verified; 0 for a cache that was never used. */
+  epoch: u32;
   /** The table: buckets of four addresses each, and how many buckets less one. */
   table: usize;
   mask: u32;
@@ -55,22 +58,21 @@ export function takeEvictions(): u32 {
   return count;
 }
 
-/** Makes a cache of `size` zeroed bytes at `start`, 16-aligned. */
-export function openCache(start: usize, size: u32): Cache {
-  const head = (<usize>offsetof<Cache>() + 15) & ~15;
-  let buckets: u32 = 1;
-  while (buckets * 2 * bucket_share_bytes <= size) buckets *= 2;
-  const cache = changetype<Cache>(start);
-  cache.table = start + head;
-  cache.mask = buckets - 1;
-  cache.start = cache.table + <usize>buckets * bucket_ways * 4;
-  cache.end = start + size;
-  forgetTokens(cache);
+/** A key set's cache, emptied when its keys have changed since. */
+function cacheOf(set: KeySet): Cache {
+  const cache = changetype<Cache>(set.tokens);
+  if (cache.epoch != set.epoch) emptyCache(cache, set);
   return cache;
 }
 
-/** Empties a cache. */
-export function forgetTokens(cache: Cache): void {
+function emptyCache(cache: Cache, set: KeySet): void {
+  let buckets: u32 = 1;
+  while (buckets * 2 * bucket_share_bytes <= set.tokensBytes) buckets *= 2;
+  cache.epoch = set.epoch;
+  cache.table = set.tokens + ((<usize>offsetof<Cache>() + 15) & ~15);
+  cache.mask = buckets - 1;
+  cache.start = cache.table + <usize>buckets * bucket_ways * 4;
+  cache.end = set.tokens + set.tokensBytes;
   memory.fill(cache.table, 0, cache.start - cache.table);
   cache.oldest = cache.start;
   cache.next = cache.start;
@@ -86,8 +88,8 @@ export function tokenHash(start: usize, size: u32): u32 {
 }
 
 /** Fills the slot of a token, whose bytes and hash are there, with its claims. False where it is not known. */
-export function recallToken(cache: Cache, token: Token): bool {
-  const entry = findEntry(cache, token);
+export function recallToken(set: KeySet, token: Token): bool {
+  const entry = findEntry(cacheOf(set), token);
   if (entry == 0) return false;
   const text = entry + entry_head_bytes;
   token.payloadStart = text + padded(token.size);
@@ -102,8 +104,8 @@ export function recallToken(cache: Cache, token: Token): bool {
 }
 
 /** Whether a token is known. */
-export function knowsToken(cache: Cache, token: Token): bool {
-  return findEntry(cache, token) != 0;
+export function knowsToken(set: KeySet, token: Token): bool {
+  return findEntry(cacheOf(set), token) != 0;
 }
 
 function findEntry(cache: Cache, token: Token): usize {
@@ -118,10 +120,11 @@ function findEntry(cache: Cache, token: Token): usize {
 }
 
 /** Keeps a token that the cache's key set verified. One that takes more than a quarter of the ring is not kept. */
-export function rememberToken(cache: Cache, token: Token): void {
+export function rememberToken(set: KeySet, token: Token): void {
+  const cache = cacheOf(set);
   const bytes =
     entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.records * tape_record_bytes);
-  if (bytes > <u32>(cache.end - cache.start) / 4 || knowsToken(cache, token)) return;
+  if (bytes > <u32>(cache.end - cache.start) / 4 || findEntry(cache, token) != 0) return;
   const entry = takeRing(cache, bytes);
   store<u32>(entry, bytes);
   store<u32>(entry, token.hash, 4);

@@ -8,7 +8,7 @@
  */
 import { literal } from "../bytes/literal";
 import { hexDigit } from "../bytes/span";
-import { algorithm_es256, algorithm_es384, ecdsaNumberBytes } from "./algorithms";
+import { algorithm_es256, algorithm_es384, ecdsaNumberBytes } from "../crypto/algorithms";
 
 /** The orders n of P-256, P-384 and P-521 (FIPS 186-4 D.1.2.3 to D.1.2.5), big-endian. */
 const order_p256 = order("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");

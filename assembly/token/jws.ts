@@ -5,15 +5,16 @@
 import { decodeBase64url } from "../bytes/base64";
 import { Fault, fault, scanJson } from "../bytes/json";
 import { Literal, literal } from "../bytes/literal";
-import { indexOfByte, isLiteral } from "../bytes/span";
+import { indexOfByte } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
+import { algorithm_count } from "../crypto/algorithms";
+import { algorithmNamed } from "../crypto/names";
 import { Failure } from "../failure";
 import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { json_nodes, kid_bytes, signature_bytes } from "../limits";
 import { Reason } from "../reason";
-import { algorithm_count, algorithmName } from "./algorithms";
 import { Flaw } from "./flaw";
 import { note, Token } from "./slot";
 
@@ -25,11 +26,6 @@ const b64_name = literal("b64");
 const jwt_type = literal("JWT");
 const jose_type = literal("JOSE");
 const none_name = literal("none");
-
-const algorithm_names: usize = memory.data(algorithm_count * 4, 4);
-for (let algorithm: u32 = 0; algorithm < algorithm_count; algorithm++) {
-  store<u32>(algorithm_names + ((<usize>algorithm) << 2), <u32>changetype<usize>(literal(algorithmName(algorithm))));
-}
 
 /**
  * Takes the token in a slot apart, its claims too if they are not there yet. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or
@@ -140,19 +136,6 @@ function readHeader(token: Token, start: usize, size: u32): Reason {
 
 function member(name: Literal): i32 {
   return json.member(0, name.start, name.size);
-}
-
-/** The `alg` value of an algorithm's number. */
-export function algorithmLiteral(algorithm: u32): Literal {
-  return changetype<Literal>(<usize>load<u32>(algorithm_names + ((<usize>algorithm) << 2)));
-}
-
-/** The number of the algorithm with this exact name, or `algorithm_count`. */
-function algorithmNamed(start: usize, size: u32): u32 {
-  for (let algorithm: u32 = 0; algorithm < algorithm_count; algorithm++) {
-    if (isLiteral(start, size, algorithmLiteral(algorithm))) return algorithm;
-  }
-  return algorithm_count;
 }
 
 /** Those that are refused for good reasons, in any case: no signature at all, and a secret that is shared (HS256 and the like). */

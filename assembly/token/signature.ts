@@ -10,16 +10,22 @@
  */
 import { Literal, literal } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
+import {
+  algorithm_count,
+  algorithm_eddsa,
+  algorithmHash,
+  ecdsaNumberBytes,
+  host_algorithms,
+} from "../crypto/algorithms";
 import { verifyInModule } from "../crypto/verify";
 import { Failure } from "../failure";
 import { arenaMark, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
-import { findKey, keyRecord } from "../keys/find";
+import { Find, findKey, keyRecord } from "../keys/find";
 import { KeySet } from "../keys/keyset";
 import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
-import { algorithm_count, algorithm_eddsa, algorithmHash, ecdsaNumberBytes, host_algorithms } from "./algorithms";
 import { der_bytes, encodeSignature, isSignatureInRange as isInRange } from "./der";
 import { Flaw } from "./flaw";
 import { lastFlaw, note, Token } from "./slot";
@@ -45,7 +51,7 @@ export function hostCanVerify(): bool {
  */
 export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Reason {
   if (token.triedSet == setIndex + 1) return note(token.triedFlaw, token.triedReason);
-  let reason = findKey(set, token);
+  let reason = chooseKey(set, token);
   if (reason == Reason.ALLOWED) reason = checkForm(token);
   if (reason == Reason.ALLOWED) {
     const mark = arenaMark();
@@ -57,6 +63,20 @@ export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, toke
   token.triedReason = reason;
   token.triedFlaw = lastFlaw;
   return reason;
+}
+
+/** The key that fits the token, in `keyRecord`. */
+function chooseKey(set: KeySet, token: Token): Reason {
+  switch (findKey(set, token.kidStart, token.kidSize, token.algorithm)) {
+    case Find.FOUND:
+      return Reason.ALLOWED;
+    case Find.UNFIT:
+      return note(Flaw.KEY_TYPE, Reason.TOKEN_ALGORITHM);
+    case Find.SEVERAL:
+      return note(token.kidSize == 0 ? Flaw.KID_MISSING : Flaw.KID_SHARED, Reason.TOKEN_KEY_UNKNOWN);
+    default:
+      return note(Flaw.KEY_ABSENT, Reason.TOKEN_KEY_UNKNOWN);
+  }
 }
 
 /** What no key could make good, whoever verifies: a size none has, and numbers out of range. */

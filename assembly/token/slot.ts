@@ -17,7 +17,7 @@ export class Token {
   start: usize;
   size: u32;
   hash: u32;
-  /** Number of the algorithm (token/algorithms.ts), and whether `typ` is one a JWT-SVID may have. */
+  /** Number of the algorithm (crypto/algorithms.ts), and whether `typ` is one a JWT-SVID may have. */
   algorithm: u32;
   isSvidType: bool;
   /** The claims: their decoded text and its tape (bytes/tape.ts). */

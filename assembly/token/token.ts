@@ -141,7 +141,7 @@ function lookForToken(policy: Policy, place: u32): Token {
 function recall(policy: Policy, token: Token): bool {
   const sets = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < sets; index++) {
-    if (!recallToken(keySetAt(policy, index).cache, token)) continue;
+    if (!recallToken(keySetAt(policy, index), token)) continue;
     token.verifiedBy = (<u64>1) << index;
     request.cacheHits++;
     return true;
@@ -164,7 +164,7 @@ function verify(policy: Policy, issuer: usize, token: Token): Reason {
   const setIndex = load<u32>(issuer, layout.issuer_key_set);
   const bit = (<u64>1) << setIndex;
   const set = keySetAt(policy, setIndex);
-  if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set.cache, token)) token.verifiedBy |= bit;
+  if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set, token)) token.verifiedBy |= bit;
   if ((token.verifiedBy & bit) != 0) return Reason.ALLOWED;
   if (!token.isDecoded) {
     // Its claims came out of another set's cache, which may push them out when tokens of this request are kept: they are
@@ -198,7 +198,7 @@ export function rememberTokens(policy: Policy): void {
   for (let place: u32 = 0; place < places; place++) {
     const token = tokenSlot(place);
     for (let sets = token.newlyBy; sets != 0; sets &= sets - 1) {
-      rememberToken(keySetAt(policy, <u32>ctz(sets)).cache, token);
+      rememberToken(keySetAt(policy, <u32>ctz(sets)), token);
     }
   }
 }

@@ -3,8 +3,8 @@
  * that carries a secret is refused, since what is built from it is handed around.
  */
 import { createPublicKey } from "node:crypto";
+import { algorithm_eddsa, svid_algorithms } from "../../assembly/crypto/algorithms.ts";
 import { key_bytes, kid_bytes } from "../../assembly/limits.ts";
-import { algorithm_eddsa, svid_algorithms } from "../../assembly/token/algorithms.ts";
 import { algorithm_names, curves, rsa_algorithms } from "./algorithms.ts";
 import type { Reporter } from "./diagnostic.ts";
 import { policyKey } from "./key.ts";

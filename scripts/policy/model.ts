@@ -89,7 +89,7 @@ export interface Place {
 export interface PolicyKey {
   /** "" when the key has none. */
   kid: string;
-  /** Bit n: the key fits algorithm n of assembly/token/algorithms.ts. */
+  /** Bit n: the key fits algorithm n of assembly/crypto/algorithms.ts. */
   algorithms: number;
   /** SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER. */
   spki: Uint8Array;

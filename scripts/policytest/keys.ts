@@ -3,14 +3,14 @@
  * an issuer's, so that a test can have any token it likes without anybody's private key.
  */
 import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { algorithm_eddsa, algorithmHash } from "../../assembly/token/algorithms.ts";
+import { algorithm_eddsa, algorithmHash } from "../../assembly/crypto/algorithms.ts";
 import { algorithm_names, algorithmNumber, curveOf } from "../policy/algorithms.ts";
 import { policyKey } from "../policy/key.ts";
 import type { PolicyKey } from "../policy/model.ts";
 
 /** A stand-in key of one algorithm. */
 export interface StandIn extends PolicyKey {
-  /** Its number in assembly/token/algorithms.ts. */
+  /** Its number in assembly/crypto/algorithms.ts. */
   algorithm: number;
   /** `alg`. */
   name: string;

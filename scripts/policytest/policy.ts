@@ -1,5 +1,5 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
-import { algorithm_es256 } from "../../assembly/token/algorithms.ts";
+import { algorithm_es256 } from "../../assembly/crypto/algorithms.ts";
 import { algorithmNumber } from "../policy/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
 import { bearer_place } from "../policy/check-places.ts";

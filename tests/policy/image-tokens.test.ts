@@ -1,8 +1,8 @@
 /** What images say of tokens: key sets, keys, places and issuers, read back as assembly/policy/layout.ts has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { svid_algorithms } from "../../assembly/crypto/algorithms.ts";
 import * as layout from "../../assembly/policy/layout.ts";
-import { svid_algorithms } from "../../assembly/token/algorithms.ts";
 import { readImage } from "../../scripts/evaluate/image.ts";
 import { algorithmMask } from "../../scripts/policy/algorithms.ts";
 import { writeImage } from "../../scripts/policy/image.ts";

@@ -10,7 +10,12 @@ import {
   verify,
 } from "node:crypto";
 import { describe, test } from "node:test";
-import { algorithm_eddsa, algorithm_es256, algorithm_es384, algorithm_es512 } from "../../assembly/token/algorithms.ts";
+import {
+  algorithm_eddsa,
+  algorithm_es256,
+  algorithm_es384,
+  algorithm_es512,
+} from "../../assembly/crypto/algorithms.ts";
 import { add, base, challenge, encode, littleEndian, neutral, order, p, smallOrderPoints, times } from "./edwards.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";

@@ -10,7 +10,7 @@ import {
   algorithm_ps256,
   algorithm_ps512,
   algorithm_rs256,
-} from "../../assembly/token/algorithms.ts";
+} from "../../assembly/crypto/algorithms.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey, toBigInt, toBytes } from "./keys.ts";
 import { encodePkcs1, encodePss, type PssFaults, RsaSigner } from "./rsa.ts";

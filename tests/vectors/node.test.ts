@@ -17,7 +17,7 @@ import {
   algorithm_rs256,
   algorithm_rs384,
   algorithm_rs512,
-} from "../../assembly/token/algorithms.ts";
+} from "../../assembly/crypto/algorithms.ts";
 import { Random, runSeed } from "../fuzz/random.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey } from "./keys.ts";

@@ -16,7 +16,7 @@ import {
   algorithm_rs256,
   algorithm_rs384,
   algorithm_rs512,
-} from "../../assembly/token/algorithms.ts";
+} from "../../assembly/crypto/algorithms.ts";
 import { findViolations } from "../../scripts/build/gate.ts";
 import { CryptoModule } from "./harness.ts";
 import { keyOf } from "./keys.ts";

@@ -1,4 +1,9 @@
-import { algorithm_es256, algorithm_es384, algorithm_es512, algorithm_rs256 } from "../../../assembly/token/algorithms";
+import {
+  algorithm_es256,
+  algorithm_es384,
+  algorithm_es512,
+  algorithm_rs256,
+} from "../../../assembly/crypto/algorithms";
 import { der_bytes, encodeSignature } from "../../../assembly/token/der";
 import { hexBytes, hexOf } from "../support";
 
