@@ -14,6 +14,7 @@ import { readSource } from "../policy/read.ts";
 import { positionOf } from "../policy/source.ts";
 import { didYouMean } from "../policy/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
+import type { Expectation } from "./expectation.ts";
 import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
 import { callerFault, isPolicy, pathFault, warnOfSlips } from "./slips.ts";
 import { type Position, readSvid, readToken, type TestSvid, type TestToken } from "./token.ts";
@@ -27,17 +28,6 @@ export interface TestRequest {
   host: string;
   /** Names in lower case. */
   headers: readonly (readonly [string, string])[];
-}
-
-/** What a test asks for; all that is given must hold. */
-export interface Expectation {
-  decision?: "allow" | "deny";
-  /** A reason code. */
-  reason?: string;
-  /** The rule that decided. */
-  rule?: string;
-  /** The HTTP status of the verdict, before a gRPC answer turns it into 200 and a gRPC status. */
-  status?: number;
 }
 
 export interface PolicyTest {

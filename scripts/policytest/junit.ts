@@ -1,5 +1,5 @@
 /** Test results as JUnit XML, the form that build servers read (github.com/testmoapp/junitxml). */
-import type { Expectation } from "./file.ts";
+import type { Expectation } from "./expectation.ts";
 import type { TestResult } from "./run.ts";
 
 const escapes: Readonly<Record<string, string>> = {

@@ -5,7 +5,8 @@ import { readImage } from "../evaluate/image.ts";
 import type { Diagnostic } from "../policy/diagnostic.ts";
 import { type ConcreteFile, type ConcreteTest, concreteTests } from "./cases.ts";
 import { CoverageCounter, type RuleCoverage } from "./coverage.ts";
-import { type Expectation, readTestFile } from "./file.ts";
+import type { Expectation } from "./expectation.ts";
+import { readTestFile } from "./file.ts";
 import { loadTestPolicy, type TestPolicy } from "./policy.ts";
 
 /** How one test went. */

@@ -2,7 +2,7 @@
 import { isMap, type Node } from "yaml";
 import { parseCaller } from "../policy/spiffe.ts";
 import type { Reader, Slot } from "../policy/yaml.ts";
-import type { Expectation } from "./file.ts";
+import type { Expectation } from "./expectation.ts";
 
 /** What is wrong with a caller, or undefined. */
 export function callerFault(caller: string | null): string | undefined {

@@ -3,9 +3,8 @@
  * one is always true: those whose negations cannot be true together.
  */
 import * as code from "../../../assembly/policy/instructions.ts";
-import { compareConstants } from "./constant.ts";
 import { emit } from "./emit.ts";
-import type { ConstantValue, Term } from "./term.ts";
+import { type ConstantValue, compareConstants, type Term } from "./term.ts";
 
 /** A kind of values that compare with one another only. */
 type Kind = "null" | "bool" | "number" | "string" | "timestamp" | "duration" | "other";

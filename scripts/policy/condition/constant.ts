@@ -6,7 +6,7 @@
 import * as code from "../../../assembly/policy/instructions.ts";
 import { hasConflict, keyOf } from "./conflict.ts";
 import { partsOf } from "./cost.ts";
-import type { ConstantValue, Term } from "./term.ts";
+import { type ConstantValue, compareConstants, type Term } from "./term.ts";
 import type { Type } from "./types.ts";
 
 /** A set of outcomes. */
@@ -160,11 +160,4 @@ function operate(op: number, left: ConstantValue, right: ConstantValue): boolean
   if (op === code.op_less_equal) return order <= 0;
   if (op === code.op_greater) return order > 0;
   return op === code.op_greater_equal ? order >= 0 : undefined;
-}
-
-/** The order of two constants of one kind; strings by code points, which is the order of their UTF-8. */
-export function compareConstants(left: ConstantValue, right: ConstantValue): number {
-  if (typeof left === "string" && typeof right === "string")
-    return Buffer.compare(Buffer.from(left), Buffer.from(right));
-  return left! < right! ? -1 : left! > right! ? 1 : 0;
 }

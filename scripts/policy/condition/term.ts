@@ -27,3 +27,10 @@ export type Term = Range & { type: Type } & (
     | { kind: "choose"; condition: Term; yes: Term; no: Term }
     | { kind: "loop"; name: "exists" | "all"; range: Term; body: Term }
   );
+
+/** The order of two constants of one kind; strings by code points, which is the order of their UTF-8. */
+export function compareConstants(left: ConstantValue, right: ConstantValue): number {
+  if (typeof left === "string" && typeof right === "string")
+    return Buffer.compare(Buffer.from(left), Buffer.from(right));
+  return left! < right! ? -1 : left! > right! ? 1 : 0;
+}
