@@ -112,6 +112,8 @@ export const key_lease_seconds: u32 = 8;
 export const key_takeover_attempts: u32 = 5;
 /** Between two fetches that unknown keys ask for; the shortest and the longest wait after a failure. */
 export const key_floor_seconds: u32 = 2;
+/** The same while the server fails. */
+export const key_failing_floor_seconds: u32 = 8;
 export const least_backoff_seconds: u32 = 1;
 export const most_backoff_seconds: u32 = 64;
 /** A key set is kept at least as long, whatever its server says of its age. */

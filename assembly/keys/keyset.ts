@@ -26,6 +26,8 @@ export class KeySet {
   generation: u32;
   /** When they were fetched, in nanoseconds since 1970. */
   fetchedAt: u64;
+  /** When this worker first looked after the set. */
+  since: u64;
   /** The callout under way: whether there is one, its number, and the attempt it belongs to. */
   calling: bool;
   call: u32;

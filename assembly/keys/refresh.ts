@@ -56,10 +56,9 @@ export function refreshKeySets(policy: Policy): void {
     if (!isFetched(set) || !readState(set)) continue;
     if (state.generation != set.generation) adoptShared(policy, set, index);
     set.fetchedAt = state.fetchedAt;
-    if (set.fetchedAt != 0) {
-      const age = now > set.fetchedAt ? (now - set.fetchedAt) / second : 0;
-      recordKeySet(policy, index, KeySetMetric.AGE_SECONDS, age);
-    }
+    if (set.since == 0) set.since = now;
+    const since = set.fetchedAt != 0 ? set.fetchedAt : set.since;
+    recordKeySet(policy, index, KeySetMetric.AGE_SECONDS, now > since ? (now - since) / second : 0);
     recordKeySet(policy, index, KeySetMetric.KEYS, set.keyCount);
     if (isDue(set, now) && !isLeased(now)) beginFetch(policy, set, index, now);
   }
@@ -78,9 +77,11 @@ export function adoptKeySets(policy: Policy): void {
 /** When the next attempt may begin that a token's unknown key asks for, by the state in hand. */
 export function nextWantedAt(now: u64): u64 {
   // An attempt of the future is one before the clock stepped back.
-  const floor = min(state.attemptAt, now) + <u64>limits.key_floor_seconds * second;
-  const furthest = now + <u64>limits.most_backoff_seconds * second;
-  return state.failures != 0 ? max(floor, min(state.nextAt, furthest)) : floor;
+  const before = min(state.attemptAt, now);
+  const floor = before + <u64>limits.key_floor_seconds * second;
+  if (state.failures == 0) return floor;
+  // A server that fails is asked less often, but one that is there again should not wait for the end of a long backoff.
+  return max(floor, min(state.nextAt, before + <u64>limits.key_failing_floor_seconds * second));
 }
 
 function isDue(set: KeySet, now: u64): bool {
@@ -130,11 +131,25 @@ function takeAnswerFor(policy: Policy, set: KeySet, index: u32, bodyBytes: u32):
     return;
   }
   if (responseStatus != 200) {
-    finishFailed(policy, set, index, responseStatus == 0 ? "its connection broke" : "its server did not answer 200");
+    finishFailed(policy, set, index, statusWords(responseStatus));
   } else if (bodyBytes > limits.jwks_bytes) {
     finishFailed(policy, set, index, "it is larger than 1 MiB");
   } else {
     takeBody(policy, set, index, bodyBytes);
+  }
+}
+
+/** Envoy answers itself, with 503 or 504, where it has no answer to hand over. */
+function statusWords(status: u32): string {
+  switch (status) {
+    case 0:
+      return "the answer broke off";
+    case 503:
+      return "it could not be reached, or its certificate is not trusted, or its server says so";
+    case 504:
+      return "no answer came in time";
+    default:
+      return "its server did not answer 200";
   }
 }
 
@@ -228,7 +243,7 @@ function finishFailed(policy: Policy, set: KeySet, index: u32, trouble: string):
   writeText(writer, " not fetched: ");
   writeText(writer, trouble);
   if (responseStatus != 0 && responseStatus != 200) {
-    writeText(writer, ", but ");
+    writeText(writer, ", status ");
     writeDecimal(writer, responseStatus);
   }
   log(LogLevel.WARN, line, writer.size);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { flawNames, flawWords } from "../../scripts/evaluate/flaws.ts";
 
 const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
 const folders = ["assembly", "scripts", "tests", "envoy", "docs", ".ci"];
@@ -24,6 +25,13 @@ for (const document of documents) {
     for (const name of named) assert.ok(name in scripts, `${document} names npm run ${name}`);
   });
 }
+
+test("docs/diagnostics.md has everything that can be wrong with a token, in the words of the command line", () => {
+  const text = readFileSync("docs/diagnostics.md", "utf8");
+  for (const name of flawNames) {
+    assert.ok(text.includes(`| \`${name}\` | ${flawWords(name)} |`), `docs/diagnostics.md lacks ${name}`);
+  }
+});
 
 test("the README says why each dependency is there", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));

@@ -224,6 +224,15 @@ describe("what goes wrong", () => {
     });
   }
 
+  test("a set that never came has an age, too", () => {
+    const workers = new Workers(image);
+    workers.fetch("refused");
+    workers.pass(300);
+    workers.tickAll();
+    assert.equal(workers.metric("age_seconds"), 300);
+    assert.equal(workers.metric("refreshes"), 0);
+  });
+
   test("a cluster that is not there is one, too", () => {
     const workers = new Workers(imageOf(fetchingPolicy().replace("cluster: idp", "cluster: gone")));
     workers.tickAll();

@@ -120,6 +120,21 @@ describe("an unknown kid", () => {
     assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
   });
 
+  test("has a server asked again that was away for long, without waiting for the end of a long backoff", () => {
+    const workers = fetched();
+    workers.pass(60);
+    for (let failure = 0; failure < 8; failure++) {
+      workers.fetch("refused");
+      workers.pass(65);
+    }
+    workers.fetch("refused");
+    workers.pass(7);
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "waits");
+    workers.pass(1);
+    workers.fetch({ body: jwks(two) });
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "allowed");
+  });
+
   test("one caller holds a quarter of the places, and those who go away leave theirs", () => {
     const workers = fetched(1);
     const waiting: Outcome[] = [];
