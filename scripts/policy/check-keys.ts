@@ -31,6 +31,8 @@ export class KeySources {
   private readonly reporter: Reporter;
   private readonly files = new Map<string, PolicyKey[] | undefined>();
   private readonly taken = new Map<string, Taken>();
+  /** The authority that each cluster leads to, as the first URL has it. */
+  private readonly clusters = new Map<string, string>();
 
   /** @param reporter the main file's */
   constructor(reporter: Reporter) {
@@ -90,6 +92,7 @@ export class KeySources {
     }
     if (typeof parsed === "string") return undefined;
     const { authority, path } = parsed;
+    this.warnOfTwoHosts(cluster, authority);
     return {
       url: url.value,
       authority,
@@ -97,6 +100,15 @@ export class KeySources {
       cluster: cluster.value,
       refreshSeconds: refreshSeconds ?? default_refresh_seconds,
     };
+  }
+
+  /** A cluster leads to one server, with the one name that its certificate must have. */
+  private warnOfTwoHosts(cluster: Located<string>, authority: string): void {
+    const first = this.clusters.get(cluster.value) ?? authority;
+    this.clusters.set(cluster.value, first);
+    if (first === authority) return;
+    const message = `the cluster \`${cluster.value}\` leads to \`${first}\` already, so keys of \`${authority}\` would be asked for there; name a cluster of its own`;
+    this.reporter.warn("cluster_shared", cluster.at, message);
   }
 
   /** One URL is fetched once, so whoever names it must want the same of it. */

@@ -61,6 +61,15 @@ run("errors", errors);
 
 const warnings: Case[] = [
   ["a URL that anybody can answer", url(`${mark}http://idp.example.org/`), "insecure_url", /use `https`/],
+  [
+    "one cluster for two hosts",
+    two(
+      `{ url: ${good}, cluster: idp, file: keys/corp.jwks.json }`,
+      `{ url: https://other.example.org/jwks.json, cluster: ${mark}idp, file: keys/corp.jwks.json }`,
+    ),
+    "cluster_shared",
+    /leads to `idp.example.org` already.*`other.example.org`/,
+  ],
   ["no keys until the first answer", keys(`{ url: ${mark}${good}, cluster: idp }`), "keys_not_embedded", /`file`/],
   [
     "embedded keys of other algorithms, while others may come",
