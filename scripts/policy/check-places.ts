@@ -102,7 +102,7 @@ export class Places {
       // Names of schemes have no case (RFC 9110 §11.1).
       const [one, two] = [place.prefix.toLowerCase(), other.prefix.toLowerCase()];
       if (!one.startsWith(two) && !two.startsWith(one)) continue;
-      const message = `what stands in the header \`${place.name}\` after \`${place.prefix}\` is the token of ${what}, and after \`${other.prefix}\` that of ${other.owner}: which it is would be open; use one prefix for both`;
+      const message = `what stands in the header \`${place.name}\` ${afterPrefix(place)} is the token of ${what}, and ${afterPrefix(other)} that of ${other.owner}: which it is would be open; use one prefix for both`;
       reporter.error("place_conflict", at, message);
       break;
     }
@@ -168,4 +168,8 @@ export function placeKey({ kind, name, prefix }: Place): string {
 export function placeText({ kind, name, prefix }: Place): string {
   if (kind === "query") return `the query parameter \`${name}\``;
   return `the ${kind} \`${name}\`${prefix === "" ? "" : ` after \`${prefix}\``}`;
+}
+
+function afterPrefix({ prefix }: Place): string {
+  return prefix === "" ? "without a prefix" : `after \`${prefix}\``;
 }

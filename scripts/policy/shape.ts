@@ -131,7 +131,7 @@ export function word<const T extends string>(
   return {
     schema: { type: "string", enum: words },
     read(reader, slot, what) {
-      const found = reader.text(slot, what);
+      const found = reader.text(slot, what, list);
       if (found === undefined) return undefined;
       const value = words.find((one) => one === found.value);
       if (value !== undefined) return { value, at: slot.at };

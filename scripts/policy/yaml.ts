@@ -176,7 +176,7 @@ export class Reader {
     return fields;
   }
 
-  text(slot: Slot, what: string): Located<string> | undefined {
+  text(slot: Slot, what: string, choices?: string): Located<string> | undefined {
     if (!this.isPlain(slot, what)) return undefined;
     const { node } = slot;
     const value = isScalar(node) ? scalarValue(node) : null;
@@ -185,7 +185,7 @@ export class Reader {
     const unit = /\(such as `\d+(\D+)`\)$/u.exec(what)?.[1];
     if (typeof value === "number" && Number.isInteger(value) && unit !== undefined)
       return this.mismatch(slot, what, `a number and a unit: write \`${value}${unit}\``);
-    return this.mismatch(slot, what, value === null ? "text" : "text: put it in quotes");
+    return this.mismatch(slot, what, choices ?? (value === null ? "text" : "text: put it in quotes"));
   }
 
   /** A whole number from `least` to `most`, in decimal digits: `0x10` and `1e3` are more likely slips. */
