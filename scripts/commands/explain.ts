@@ -5,12 +5,13 @@ import { type Explanation, explain, type RuleExplanation } from "../evaluate/exp
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngine } from "../policy/build.ts";
-import { type Prepared, prepare } from "../policytest/cases.ts";
+import { parseCaller } from "../policy/spiffe.ts";
+import { byCertificate, type Prepared, prepare } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
 import { callerFault, pathFault } from "../policytest/slips.ts";
-import { parseToken, type TestSvid, type TestToken } from "../policytest/token.ts";
+import { parseSvid, parseToken, type TestSvid, type TestToken } from "../policytest/token.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, type Style } from "./terminal.ts";
@@ -34,7 +35,10 @@ export function registerExplain(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("the decision on one request, and for each rule how far it got and why it stopped")
     .option("--caller <id>", "the caller's SPIFFE ID; left out: no certificate")
-    .option("--svid <token>", "the JWT-SVID it carries; @file and - as with --token, a SPIFFE ID has one made")
+    .option(
+      "--svid <token>",
+      "the JWT-SVID it carries; @file and - as with --token, a SPIFFE ID or {sub: …, claims: {…}} has one made",
+    )
     .option(
       "--token <token>",
       "the token it carries; @file reads it from a file, - from standard input, {issuer: …, claims: {…}} has one made",
@@ -46,9 +50,10 @@ export function registerExplain(program: Command): void {
     .option("--header <header>", '"name: value"; may be given several times', collectHeader, [])
     .addOption(formatOption())
     .action((policyPath: string, options: ExplainOptions) => {
-      const explanation = run(policyPath, options);
+      const policy = loadTestPolicy(policyPath);
+      const explanation = run(policy, options);
       if (options.format === "json") printJson(explanation);
-      else process.stdout.write(toText(explanation));
+      else process.stdout.write(toText(explanation, policy));
     });
 }
 
@@ -71,9 +76,7 @@ function collectHeader(text: string, headers: [string, string][]): [string, stri
   return [...headers, [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()]];
 }
 
-/** Throws PolicyError for an unusable policy. */
-function run(policyPath: string, options: ExplainOptions): Explanation {
-  const policy = loadTestPolicy(policyPath);
+function run(policy: TestPolicy, options: ExplainOptions): Explanation {
   const { request, image } = prepareRequest(policy, options);
   const evaluator = new Engine(loadEngine()).start(image, options.at);
   warnOf("--caller", callerFault(options.caller ?? null));
@@ -91,6 +94,9 @@ function warnOf(option: string, fault: string | undefined): void {
 function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
   const { method, path, headers } = options.request;
   const { source, host, at: now = Date.now() } = options;
+  if (options.svid !== undefined && policy.identity === "mtls") {
+    throw new UsageError(`--svid: ${byCertificate("--caller")}`);
+  }
   const request = { source, method, path, host, headers: [...headers, ...options.header] };
   try {
     return prepare(policy, request, {
@@ -101,13 +107,27 @@ function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
     });
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
-    throw new UsageError(`--token: ${error.message}`);
+    const given = [options.token !== undefined && "--token", options.svid !== undefined && "--svid"];
+    throw new UsageError(`${given.filter(Boolean).join(", ")}: ${error.message}`);
   }
 }
 
 function chooseSvid(text: string | undefined): TestSvid | undefined {
   if (text === undefined) return undefined;
-  return text.startsWith("spiffe://") ? { sub: text, claims: {}, header: {} } : readTokenArgument(text);
+  if (text.startsWith("{")) return parseSvid("--svid", text);
+  if (/^spiffe:/iu.test(text)) {
+    const parsed = parseCaller(text);
+    const fault = typeof parsed !== "string" && parsed.kind !== "exact" ? "it is a pattern; name one caller" : parsed;
+    if (typeof fault === "string") throw new UsageError(`--svid: \`${printable(text)}\` is no SPIFFE ID: ${fault}`);
+    return { sub: text, claims: {}, header: {} };
+  }
+  const token = readTokenArgument(text);
+  if (token.split(".").length !== 3) {
+    throw new UsageError(
+      "--svid: this is neither a SPIFFE ID nor a token, which has three parts with dots between them, nor {sub: …, claims: {…}}",
+    );
+  }
+  return token;
 }
 
 function chooseToken(text: string | undefined): TestToken {
@@ -127,15 +147,15 @@ const outcomeOrder: readonly RuleExplanation["outcome"][] = [
   "not_applicable",
 ];
 
-function toText({ verdict, forwarded, rules }: Explanation): string {
+function toText({ verdict, detail, forwarded, rules }: Explanation, { identity }: TestPolicy): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
   const mode = verdict.mode === "shadow" ? `${paint("yellow", "SHADOW")}, let through whatever the verdict: ` : "";
-  const lines = [
-    `${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${reasonWords(verdict.reason)}${callerWords(forwarded)}`,
-    "",
-  ];
+  // Of a token that a rule asks for the rule is named.
+  const isOfSvid = identity !== "mtls" && verdict.rule === null && verdict.reason.startsWith("token_");
+  const why = `${isOfSvid ? "its JWT-SVID: " : ""}${reasonWords(verdict.reason)}${detail === null ? "" : `: ${detail}`}`;
+  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`, ""];
   const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);
   const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
   let unrelated = 0;

@@ -1,4 +1,5 @@
 /** `sallyport run`: a local Envoy with mTLS and the policy in it, to try the policy by hand. */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
@@ -7,14 +8,17 @@ import { rootCertificates } from "node:tls";
 import { type Command, InvalidArgumentError } from "commander";
 import { type AccessLogLine, followAccessLog } from "../envoy/accesslog.ts";
 import type { UpstreamAddress } from "../envoy/bootstrap.ts";
-import { admitsAnonymous, type CallerExample, callerExamples } from "../envoy/callers.ts";
+import { admitsAnonymous, callerExamples } from "../envoy/callers.ts";
 import { curlCommand } from "../envoy/curl.ts";
 import { type Door, type StoredIdentity, startDoor } from "../envoy/door.ts";
-import { type ExampleToken, makeExampleTokens, privateKeyPath } from "../envoy/exampletokens.ts";
+import { findSigners, privateKeyPath } from "../envoy/exampletokens.ts";
+import { filterLog } from "../envoy/filterlog.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type KeyFetch, keyFetches } from "../envoy/keyfetches.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
+import { type Credential, type Suggestions, suggest } from "../envoy/suggestions.ts";
+import type { AuditRecord } from "../evaluate/record.ts";
 import { compilePolicyFile, loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
 import { reasonOf } from "../policy/read.ts";
@@ -68,9 +72,24 @@ function parseUpstream(text: string): URL {
 
 function readAuthorities(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    const text = readFileSync(path, "utf8");
+    const certificates =
+      text.match(/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----.*?-----END \1CERTIFICATE-----/gsu) ?? [];
+    if (certificates.length === 0) throw new Error("the file holds no PEM certificate (-----BEGIN CERTIFICATE-----).");
+    for (const [index, pem] of certificates.entries()) {
+      if (!isCertificate(pem)) throw new Error(`certificate ${index + 1} of the file cannot be read.`);
+    }
+    return text;
   } catch (error) {
     throw new InvalidArgumentError(reasonOf(error));
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -85,9 +104,9 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
   let door: Door | undefined;
   try {
     const envoyPath = await findEnvoy({ onDownload: (message) => process.stderr.write(`${message}\n`) });
-    // No caller without a certificate can connect, unless some rule lets in those who have none.
-    const requireClientCertificate = !admitsAnonymous(policy);
-    door = await startDoor({
+    // No caller without a certificate can connect, unless some rule lets in those who have none, or a JWT-SVID says who it is.
+    const requireClientCertificate = policy.identity === "mtls" && !admitsAnonymous(policy);
+    const opened = await startDoor({
       wasm,
       envoyPath,
       requireClientCertificate,
@@ -96,18 +115,29 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
       keyClusters: await keyClusters(fetches.fetches, options.keysCa),
     });
+    door = opened;
     const identities = new Map<string, StoredIdentity>();
-    for (const { id } of examples) if (id !== null) identities.set(id, await door.identity(id));
-    const { tokens, problems } = await makeExampleTokens(policy, policyPath);
+    const identity = async (id: string): Promise<StoredIdentity> => {
+      const made = await opened.identity(id);
+      identities.set(id, made);
+      return made;
+    };
+    for (const { id } of examples) if (id !== null) await identity(id);
+    const { signers, problems } = await findSigners(policy, policyPath);
+    const suggestions = await suggest(policy, examples, signers, identity);
     for (const problem of [...fetches.problems, ...problems]) process.stderr.write(`${printable(problem)}\n`);
     const { upstream } = options;
-    const opening = { door, policyPath, examples, identities, tokens, upstream, fetches: fetches.fetches };
-    if (options.format === "json") printReady(opening);
-    else printText(opening);
-    const stopFollowing =
-      options.format === "json" ? () => {} : followAccessLog(door.accessLogPath, (line) => printLine(line));
-    await interrupt.until(door.envoy.ended);
-    stopFollowing();
+    const opening = { door, policyPath, identities, ...suggestions, upstream, fetches: fetches.fetches };
+    if (options.format === "json") {
+      printReady(opening);
+      await interrupt.until(door.envoy.ended);
+    } else {
+      printText(opening);
+      door.envoy.followLog(filterLog((words) => process.stdout.write(`  filter: ${printable(words)}\n`)));
+      const stopFollowing = followAccessLog(door.accessLogPath, (line) => printLine(line));
+      await interrupt.until(door.envoy.ended);
+      stopFollowing();
+    }
     return 0;
   } catch (error) {
     if (!(error instanceof EnvoyNotFoundError) && !(error instanceof EnvoyStartError)) throw error;
@@ -152,18 +182,16 @@ async function publicAuthorities(): Promise<string> {
 }
 
 /** What people and scripts are told when the door is open. */
-interface Opening {
+interface Opening extends Suggestions {
   door: Door;
   policyPath: string;
-  examples: CallerExample[];
   identities: Map<string, StoredIdentity>;
-  tokens: ExampleToken[];
   upstream?: URL;
   fetches: readonly KeyFetch[];
 }
 
 /** Everything a script needs, on one line. */
-function printReady({ door, identities, tokens, fetches }: Opening): void {
+function printReady({ door, identities, credentials, fetches }: Opening): void {
   printJsonLine({
     port: door.port,
     adminPort: door.envoy.adminPort,
@@ -174,12 +202,17 @@ function printReady({ door, identities, tokens, fetches }: Opening): void {
       certificate: certificatePath,
       key: keyPath,
     })),
-    tokens,
+    tokens: credentials.flatMap(({ kind, issuer, caller, scopes, made }) =>
+      kind === "token" && made !== undefined ? [{ issuer, caller, scopes, ...made }] : [],
+    ),
+    svids: credentials.flatMap(({ kind, caller, made }) =>
+      kind === "svid" && made !== undefined ? [{ id: caller, ...made }] : [],
+    ),
     keys: fetches,
   });
 }
 
-function printText({ door, policyPath, examples, identities, tokens, upstream, fetches }: Opening): void {
+function printText({ door, policyPath, suggestions, credentials, upstream, fetches }: Opening): void {
   const lines = [
     `Envoy enforces ${policyPath} on https://127.0.0.1:${door.port} (mTLS)`,
     `  upstream      ${upstream?.origin ?? `an order API of our own, on 127.0.0.1:${door.upstream!.port}`}`,
@@ -190,21 +223,21 @@ function printText({ door, policyPath, examples, identities, tokens, upstream, f
     `  access log    ${door.accessLogPath}`,
     `  admin         http://127.0.0.1:${door.envoy.adminPort}`,
     "",
-    ...tokenLines(examples, tokens),
+    ...credentials.filter(({ made }) => made !== undefined).flatMap(exportLines),
+    ...credentials.filter(({ made }) => made === undefined).flatMap(wantedLines),
   ];
-  for (const { id, rule, method, path, host, issuers, when } of examples) {
-    const identity = id === null ? undefined : identities.get(id);
-    const issuer = issuers.find((name) => tokens.some((token) => token.issuer === name)) ?? issuers[0];
+  for (const { id, rule, method, path, host, when, identity, tokens } of suggestions) {
     const command = curlCommand({
       port: door.port,
       authorityPath: door.authorityPath,
       method,
       path,
+      tokens,
       ...(identity === undefined ? {} : { identity }),
       ...(host === undefined ? {} : { host }),
-      ...(issuer === undefined ? {} : { bearer: `$${tokenVariable(issuer)}` }),
     });
-    lines.push(`# ${id ?? "anyone, without a certificate"}, by rule ${rule}`);
+    const anyone = `anyone, ${identity === undefined ? "without a certificate" : "with a certificate that its token is bound to"}`;
+    lines.push(`# ${id ?? anyone}, by rule ${rule}`);
     if (when !== undefined) lines.push(`# admitted only when ${printable(when.replace(/\s+/gu, " ").trim())}`);
     lines.push(command, "");
   }
@@ -212,27 +245,29 @@ function printText({ door, policyPath, examples, identities, tokens, upstream, f
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-/** Lines that put a token of each issuer into the shell, or say whose token the reader must bring. */
-function tokenLines(examples: CallerExample[], tokens: ExampleToken[]): string[] {
-  const lines: string[] = [];
-  for (const { issuer, token, scopes, expires } of tokens) {
-    const key = privateKeyPath(issuer);
-    const claims = scopes.length === 0 ? "" : `, with the scopes its rules ask for (${scopes.join(" ")})`;
-    lines.push(
-      `# A token of ${issuer}${claims}, signed with ${key}; good until ${expires.toISOString()}`,
-      `export ${tokenVariable(issuer)}=${token}`,
-      "",
-    );
-  }
-  const wanted = new Set(examples.flatMap(({ issuers }) => issuers));
-  for (const { issuer } of tokens) wanted.delete(issuer);
-  for (const issuer of wanted) lines.push(`# Put a token of ${issuer} into $${tokenVariable(issuer)}.`, "");
-  return lines;
+/** Lines that put what was made into the shell. */
+function exportLines(credential: Credential): string[] {
+  const { issuer, variable, scopes, made } = credential;
+  const { token, expires } = made!;
+  const claims = scopes.length === 0 ? "" : `, with the scopes its rules ask for (${scopes.join(" ")})`;
+  const signed = `signed with ${privateKeyPath(issuer)}; good until ${expires.toISOString()}`;
+  return [`# A ${described(credential)}${claims}, ${signed}`, `export ${variable}=${token}`, ""];
 }
 
-/** The shell variable for an issuer's token. */
-function tokenVariable(issuer: string): string {
-  return `TOKEN_${issuer.replaceAll("-", "_")}`;
+/** Lines that say what the reader must bring. */
+function wantedLines(credential: Credential): string[] {
+  const { kind, issuer, variable } = credential;
+  const how =
+    kind === "token" ? "" : ` (run makes it where ${privateKeyPath(issuer)} is the private key of a key in the bundle)`;
+  return [`# Put a ${described(credential)} into $${variable}${how}.`, ""];
+}
+
+/** Such as `token of corp for spiffe://example.org/web`. */
+function described({ kind, issuer, caller, thumbprint }: Credential): string {
+  if (kind === "svid") return `JWT-SVID of ${caller}`;
+  if (caller === undefined) return `token of ${issuer}`;
+  const bound = thumbprint === undefined ? "`sub`" : `certificate, \`cnf.x5t#S256\` ${thumbprint}`;
+  return `token of ${issuer} bound to ${caller} (${bound})`;
 }
 
 /** One request, in the words of the filter's record; a request the filter did not judge, in Envoy's. */
@@ -243,14 +278,26 @@ function printLine({ tls_failure, status, method, path, peer, details, record }:
       : [
           status,
           `${method} ${path}`,
-          peer ?? "no certificate",
+          callerText(peer ?? undefined, record),
           ...(record === undefined
             ? [`not judged: ${details ?? "no account"}`]
             : [
                 record.decision,
-                record.decision === "allow" ? undefined : record.reason,
+                record.decision === "allow" ? undefined : reasonText(record),
                 `rule ${record.rule ?? "none"}`,
               ]),
         ];
   process.stdout.write(`  ${printable(parts.filter((part) => part !== undefined).join("  "))}\n`);
+}
+
+/** Who connected and, where it is somebody else, for whom the filter took the caller. */
+function callerText(peer: string | undefined, record?: AuditRecord): string {
+  const shown = peer ?? "no certificate";
+  const { caller, forwarder } = record ?? {};
+  if (caller === undefined || caller === peer) return shown;
+  return `${shown}, ${forwarder === undefined ? "JWT-SVID of" : "forwarded"} ${caller}`;
+}
+
+function reasonText({ reason, detail }: AuditRecord): string {
+  return detail === undefined ? reason : `${reason} (${detail})`;
 }

@@ -1,9 +1,10 @@
 /** `sallyport token`: decodes and checks a token as the filter would. */
 import type { Command } from "commander";
 import { Engine } from "../evaluate/engine.ts";
+import { isMilliseconds, isSvid, issuersHint, svid_hint, termsHint } from "../evaluate/hints.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
-import { decodeToken, judgeToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
+import { decodeToken, inspectToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
 import { algorithm_names } from "../policy/algorithms.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { Findings, PolicyError, Reporter } from "../policy/diagnostic.ts";
@@ -28,6 +29,14 @@ interface Report extends TokenReport {
   bind?: "certificate" | "caller";
 }
 
+/** A report, and what only people are told. */
+interface Judged {
+  report: Report;
+  /** What is to be said of the signature in place of the report's word; undefined: nothing else. */
+  unchecked: string | undefined;
+  hints: string[];
+}
+
 /** Adds the verb to the program. */
 export function registerToken(program: Command): void {
   program
@@ -40,26 +49,47 @@ export function registerToken(program: Command): void {
     .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
     .addOption(formatOption())
     .action((argument: string, options: TokenOptions) => {
-      const report = run(readTokenArgument(argument), options);
-      if (options.format === "json") printJson(report);
-      else process.stdout.write(toText(report));
-      process.exitCode = report.reason === null ? 0 : 1;
+      const judged = run(readTokenArgument(argument), options);
+      if (options.format === "json") printJson(judged.report);
+      else process.stdout.write(toText(judged));
+      process.exitCode = judged.report.reason === null ? 0 : 1;
     });
 }
 
 /** Throws PolicyError for an unusable policy or key file. */
-function run(token: string, options: TokenOptions): Report {
+function run(token: string, options: TokenOptions): Judged {
   if (options.keys === undefined && options.policy === undefined) {
     throw new UsageError("without keys nothing can be said of a signature: give --keys, --policy or both");
   }
   if (options.issuer !== undefined && options.policy === undefined) {
     throw new UsageError("--issuer names an issuer of a policy: give --policy too");
   }
-  const { policy, issuer, bind } = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
+  if (/^bearer\s/iu.test(token)) {
+    throw new UsageError("`Bearer` is what stands before a token in its header, no part of it: leave that off");
+  }
+  const choice = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
+  const { policy, issuer, bind } = choice;
   const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
   const evaluator = new Engine(loadEngine()).start(image, options.at);
   const index = readImage(image).issuers.findIndex(({ name }) => name === issuer);
-  return { ...judgeToken(evaluator, index, token), ...(bind !== "none" && { bind }) };
+  const { report, isKeyless } = inspectToken(evaluator, index, token);
+  const isForeign = choice.isGuess === true && report.reason === "token_issuer";
+  const hints = options.policy === undefined ? [] : hintsOf(report, choice, isForeign);
+  if (isKeyless && !isForeign && options.keys === undefined && choice.isFetched === true) {
+    hints.push(`the keys of \`${issuer}\` are fetched, which the command line does not: give \`--keys\``);
+  }
+  // Of several issuers none was meant, and so the keys of the first say nothing.
+  const isNobodys = isForeign && (policy.issuers.length > 1 || isSvid(policy, report.claims));
+  const unchecked = isNobodys ? "no issuer" : isKeyless ? "no key" : undefined;
+  return { report: { ...report, ...(bind !== "none" && { bind }) }, unchecked, hints };
+}
+
+/** What the policy asks for that the token does not have. @param isForeign no issuer of the policy has issued it */
+function hintsOf(report: TokenReport, { policy, issuer }: Choice, isForeign: boolean): string[] {
+  if (isForeign && isSvid(policy, report.claims)) return [svid_hint];
+  if (isForeign && policy.issuers.length > 1) return [issuersHint(policy, report.claims)];
+  const terms = termsHint(report, policy.issuers.find(({ name }) => name === issuer)!);
+  return terms === undefined ? [] : [terms];
 }
 
 interface Choice {
@@ -68,6 +98,10 @@ interface Choice {
   issuer: string;
   /** What it binds its tokens to; in `policy` it no longer does. */
   bind: Issuer["bind"];
+  /** The token's `iss` is that of no issuer, so that it is the first that judges. */
+  isGuess?: boolean;
+  /** Its keys are fetched while Envoy runs. */
+  isFetched?: boolean;
 }
 
 function adHoc(token: string, keysPath: string): Choice {
@@ -87,6 +121,8 @@ function readKeyFile(path: string): PolicyKey[] {
 function chosen(token: string, options: TokenOptions): Choice {
   const { policy } = loadPolicyFile(options.policy!);
   const names = policy.issuers.map(({ name }) => name);
+  const { claims } = decodeToken(token);
+  if (names.length === 0 && isSvid(policy, claims)) throw new UsageError(svid_hint);
   if (names.length === 0) {
     throw new PolicyError([
       { file: options.policy!, line: 1, column: 1, code: "issuers", message: "the policy has no issuers" },
@@ -96,13 +132,14 @@ function chosen(token: string, options: TokenOptions): Choice {
     const hint = didYouMean(options.issuer, names);
     throw new UsageError(`the policy has no issuer \`${options.issuer}\`${hint}`);
   }
-  const iss = decodeToken(token).claims?.iss;
-  const issuer = options.issuer ?? policy.issuers.find((one) => one.issuer === iss)?.name ?? names[0]!;
+  const known = options.issuer ?? policy.issuers.find((one) => one.issuer === claims?.iss)?.name;
+  const issuer = known ?? names[0]!;
   const { bind, keySet: own } = policy.issuers.find(({ name }) => name === issuer)!;
   const keySet: KeySet =
     options.keys === undefined ? own : { use: "sig", keys: readKeyFile(options.keys), source: undefined };
   const issuers = policy.issuers.map((one) => (one.name === issuer ? { ...one, keySet, bind: "none" as const } : one));
-  return { policy: { ...policy, issuers }, issuer, bind };
+  const isFetched = own.source !== undefined;
+  return { policy: { ...policy, issuers }, issuer, bind, isGuess: known === undefined, isFetched };
 }
 
 const bound: Readonly<Record<"certificate" | "caller", string>> = {
@@ -110,7 +147,8 @@ const bound: Readonly<Record<"certificate" | "caller", string>> = {
   caller: "bound to the caller, whose SPIFFE ID `sub` has to be, which only a request shows: not checked here",
 };
 
-function toText({ signature, claims, reason, detail, header, bind }: Report): string {
+function toText({ report, unchecked, hints }: Judged): string {
+  const { signature, claims, reason, detail, header, bind } = report;
   const paint = painter(process.stdout);
   const verdict =
     reason === null
@@ -120,13 +158,16 @@ function toText({ signature, claims, reason, detail, header, bind }: Report): st
     verdict,
     ...(detail === null ? [] : [detail]),
     ...(bind === undefined ? [] : [bound[bind]]),
-    `signature: ${signature}`,
+    ...hints,
+    `signature: ${unchecked === undefined ? signature : `not checked (${unchecked})`}`,
     `header: ${show(header)}`,
     `claims: ${show(claims)}`,
   ];
   for (const name of ["iat", "nbf", "exp"]) {
-    const date = dateOf(claims?.[name]);
-    if (date !== undefined) lines.push(`  ${name} is ${date}`);
+    const value = claims?.[name];
+    const date = dateOf(value);
+    const hint = isMilliseconds(value) ? ": milliseconds? NumericDate is in seconds" : "";
+    if (date !== undefined || hint !== "") lines.push(`  ${name} is ${date ?? value}${hint}`);
   }
   return `${lines.join("\n")}\n`;
 }

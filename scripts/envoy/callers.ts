@@ -1,6 +1,6 @@
 /** Who may call what by a policy, as examples for people to try. */
 import type { Endpoint } from "../policy/endpoint.ts";
-import type { Policy, RuleCaller } from "../policy/model.ts";
+import type { Policy, Rule, RuleCaller } from "../policy/model.ts";
 import type { CallerPattern } from "../policy/spiffe.ts";
 
 /** One request a rule is about. */
@@ -25,7 +25,10 @@ export function admitsAnonymous(policy: Policy): boolean {
   );
 }
 
-/** One example for each caller and allow rule, save rules in shadow mode, which admit nobody. */
+/**
+ * One example for each caller and allow rule, save rules in shadow mode, which admit nobody, and requests that could not be
+ * sent: those whose caller can show no JWT-SVID where only that counts, or can have none of the tokens that the rule takes.
+ */
 export function callerExamples(policy: Policy): CallerExample[] {
   return policy.rules
     .filter(({ action, mode }) => action === "allow" && mode === "enforce")
@@ -38,8 +41,27 @@ export function callerExamples(policy: Policy): CallerExample[] {
         issuers: rule.issuers,
         ...(rule.condition === undefined ? {} : { when: rule.condition.text }),
       };
-      return rule.callers.flatMap((caller) => exampleIds(policy, caller)).map((id) => ({ id, ...request }));
+      return rule.callers
+        .flatMap((caller) => exampleIds(policy, caller))
+        .map((id) => ({ id, ...request, issuers: issuersFor(policy, rule, id) }))
+        .filter(({ id, issuers }) => isProvable(policy, id) && (issuers.length > 0 || rule.issuers.length === 0));
     });
+}
+
+/** The rule's issuers whose tokens the caller can have: one bound to a caller is no token of somebody unknown. */
+function issuersFor(policy: Policy, rule: Rule, id: string | null): string[] {
+  if (id !== null) return rule.issuers;
+  return rule.issuers.filter((name) => policy.issuers.find((one) => one.name === name)?.bind !== "caller");
+}
+
+/** Whether such a caller can show who it is: by a JWT-SVID only where its trust domain has a bundle. */
+function isProvable({ identity, svids }: Policy, id: string | null): boolean {
+  return identity !== "jwt-svid" || id === null || svids.some(({ name }) => name === trustDomainOf(id));
+}
+
+/** The trust domain of a SPIFFE ID. */
+export function trustDomainOf(id: string): string {
+  return /^spiffe:\/\/([^/]*)/u.exec(id)?.[1] ?? "";
 }
 
 function exampleIds(policy: Policy, caller: RuleCaller): (string | null)[] {
@@ -47,12 +69,18 @@ function exampleIds(policy: Policy, caller: RuleCaller): (string | null)[] {
     case "anonymous":
       return [null];
     case "any":
-      return [`spiffe://${policy.trustDomains[0]}/example`];
+      return [exampleCaller(policy)];
     case "set":
       return policy.callerSets.find(({ name }) => name === caller.name)!.callers.map(exampleId);
     case "pattern":
       return [exampleId(caller.pattern)];
   }
+}
+
+/** Somebody of a trusted domain who can show it. */
+export function exampleCaller({ identity, svids, trustDomains }: Policy): string {
+  const domain = identity === "jwt-svid" ? svids[0]?.name : undefined;
+  return `spiffe://${domain ?? trustDomains[0]}/example`;
 }
 
 function exampleId({ kind, text }: CallerPattern): string {

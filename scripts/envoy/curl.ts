@@ -1,5 +1,14 @@
 /** `curl` commands ready to paste, for people who try a local door by hand. */
+import type { Place } from "../policy/model.ts";
+import { putToken } from "../policytest/place.ts";
 import type { StoredIdentity } from "./door.ts";
+
+/** A token that the shell puts in. */
+export interface ShellToken {
+  place: Place;
+  /** The name of the shell's variable. */
+  variable: string;
+}
 
 /** What the command shall ask for. */
 export interface CurlRequest {
@@ -11,9 +20,12 @@ export interface CurlRequest {
   path: string;
   /** The host to ask for, where it is not the address. */
   host?: string;
-  /** Text put after `authorization: Bearer `, for example `$TOKEN`; the shell expands it. */
-  bearer?: string;
+  /** What the request carries besides. */
+  tokens?: readonly ShellToken[];
 }
+
+/** Stands around a variable's name until the word is quoted: no text of a request has it. */
+const mark = "\0";
 
 /** The command on one line, quoted for a POSIX shell. */
 export function curlCommand(request: CurlRequest): string {
@@ -23,12 +35,26 @@ export function curlCommand(request: CurlRequest): string {
   }
   if (request.method !== "GET") words.push("-X", quote(request.method));
   if (request.host !== undefined) words.push("-H", quote(`host: ${request.host}`));
-  // Double quotes, so that the shell puts the token in.
-  if (request.bearer !== undefined) words.push("-H", `"authorization: Bearer ${request.bearer}"`);
-  words.push(quote(`https://127.0.0.1:${request.port}${request.path}`));
+  const bare: { path: string; headers: readonly (readonly [string, string])[] } = { path: request.path, headers: [] };
+  const { path, headers } = (request.tokens ?? []).reduce(
+    (carrier, { place, variable }) => putToken(carrier, place, `${mark}${variable}${mark}`),
+    bare,
+  );
+  for (const [name, value] of headers) words.push("-H", quote(`${name}: ${value}`));
+  words.push(quote(`https://127.0.0.1:${request.port}${path}`));
   return words.join(" ");
 }
 
+/** A word that stays as it is, but for the variables in it. */
 function quote(word: string): string {
+  const parts = word.split(mark);
+  if (parts.length === 1) return quoteText(word);
+  const variables = parts.map((part, index) => (index % 2 === 0 ? part : `$${part}`));
+  // Double quotes read best; what means something between them keeps single ones, `!` for the sake of shells in use.
+  if (parts.every((part, index) => index % 2 === 1 || /^[^"$`\\!]*$/u.test(part))) return `"${variables.join("")}"`;
+  return parts.map((part, index) => (index % 2 === 1 ? `"$${part}"` : part === "" ? "" : quoteText(part))).join("");
+}
+
+function quoteText(word: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,58 +1,61 @@
 /**
  * Tokens to try a policy with. They are signed by the private keys that `sallyport init` writes beside a policy, for as long
- * as the policy believes the public halves of them.
+ * as the policy believes the public halves of them. JWT-SVIDs are made in the same way, where the key of a bundle is there.
  */
 import { createPublicKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { importJWK, type JWK, SignJWT } from "jose";
+import { importJWK, type JWK, type JWTPayload, SignJWT } from "jose";
 import { algorithm_names } from "../policy/algorithms.ts";
 import type { Issuer, Policy } from "../policy/model.ts";
 import { reasonOf } from "../policy/read.ts";
 
-/** A token of one issuer, good for every rule that takes the issuer's tokens. */
-export interface ExampleToken {
-  /** The issuer's name in the policy. */
-  issuer: string;
+/** A token that was made. */
+export interface MadeToken {
   token: string;
-  scopes: string[];
   expires: Date;
 }
 
-/** The tokens there are, and why there is none of an issuer whose private key is there. */
-export interface ExampleTokens {
-  tokens: ExampleToken[];
+/** Makes tokens of one issuer, or JWT-SVIDs of one trust domain. The claims are those that are not the same for all. */
+export type Signer = (claims: JWTPayload) => Promise<MadeToken>;
+
+/** Who can sign, and why somebody whose private key is there cannot. */
+export interface Signers {
+  signers: ReadonlyMap<Issuer, Signer>;
   problems: string[];
 }
 
 /** How long a token lives where the issuer does not limit it: as long as anybody tries a policy in one go. */
 const longestSeconds = 12 * 3600;
 
-/** Where the private key of an issuer's examples lies, relative to the policy's folder. */
+/** Where the private key of an issuer's or a trust domain's examples lies, relative to the policy's folder. */
 export function privateKeyPath(issuer: string): string {
   return join(".sallyport", `${issuer}.private.jwk.json`);
 }
 
-/** Makes a token for each issuer whose private key lies beside the policy, with all scopes that the rules ask of it. */
-export async function makeExampleTokens(policy: Policy, policyPath: string): Promise<ExampleTokens> {
-  const made: ExampleTokens = { tokens: [], problems: [] };
-  for (const issuer of policy.issuers) {
+/** The signers of a policy's issuers and trust domains whose private keys lie beside the policy. */
+export async function findSigners(policy: Policy, policyPath: string): Promise<Signers> {
+  const signers = new Map<Issuer, Signer>();
+  const problems: string[] = [];
+  for (const issuer of [...policy.issuers, ...policy.svids]) {
     const path = join(dirname(policyPath), privateKeyPath(issuer.name));
     try {
       const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
         if (error.code === "ENOENT") return undefined;
         throw error;
       });
-      if (text !== undefined) made.tokens.push(await makeToken(policy, issuer, JSON.parse(text) as JWK));
+      if (text !== undefined) {
+        signers.set(issuer, await makeSigner(issuer, policy.svids.includes(issuer), JSON.parse(text) as JWK));
+      }
     } catch (error) {
-      made.problems.push(`no token of ${issuer.name} was made with ${path}: ${reasonOf(error)}`);
+      problems.push(`no token of ${issuer.name} was made with ${path}: ${reasonOf(error)}`);
     }
   }
-  return made;
+  return { signers, problems };
 }
 
 /** Throws an Error where the key is none, or none of the issuer's. */
-async function makeToken(policy: Policy, issuer: Issuer, key: JWK): Promise<ExampleToken> {
+async function makeSigner(issuer: Issuer, isSvid: boolean, key: JWK): Promise<Signer> {
   const spki = createPublicKey({ key: key as Record<string, unknown>, format: "jwk" }).export({
     format: "der",
     type: "spki",
@@ -64,20 +67,19 @@ async function makeToken(policy: Policy, issuer: Issuer, key: JWK): Promise<Exam
   );
   if (algorithm === undefined) throw new Error("the issuer's `algorithms` do not include one for this key");
 
-  const scopes = [
-    ...new Set(policy.rules.filter(({ issuers }) => issuers.includes(issuer.name)).flatMap((rule) => rule.scopes)),
-  ];
-  const issuedSeconds = Math.floor(Date.now() / 1000);
-  const lifetimeSeconds = Math.min(issuer.maxLifetimeSeconds || longestSeconds, longestSeconds);
-  const token = await new SignJWT({
-    iss: issuer.issuer,
-    aud: issuer.audiences[0]!,
-    sub: "example",
-    ...(scopes.length > 0 && { scope: scopes.join(" ") }),
-    iat: issuedSeconds,
-    exp: issuedSeconds + lifetimeSeconds,
-  })
-    .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(known.kid !== "" && { kid: known.kid }) })
-    .sign(await importJWK(key, algorithm));
-  return { issuer: issuer.name, token, scopes, expires: new Date((issuedSeconds + lifetimeSeconds) * 1000) };
+  const signingKey = await importJWK(key, algorithm);
+  return async (claims) => {
+    const issuedSeconds = Math.floor(Date.now() / 1000);
+    const lifetimeSeconds = Math.min(issuer.maxLifetimeSeconds || longestSeconds, longestSeconds);
+    const token = await new SignJWT({
+      ...(isSvid ? {} : { iss: issuer.issuer }),
+      aud: issuer.audiences[0]!,
+      ...claims,
+      iat: issuedSeconds,
+      exp: issuedSeconds + lifetimeSeconds,
+    })
+      .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(known.kid !== "" && { kid: known.kid }) })
+      .sign(signingKey);
+    return { token, expires: new Date((issuedSeconds + lifetimeSeconds) * 1000) };
+  };
 }

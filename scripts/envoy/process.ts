@@ -40,6 +40,8 @@ export interface RunningEnvoy {
   admin(path: string): Promise<string>;
   /** What Envoy has written to its log (standard error) so far, the last 4 MiB of it. */
   log(): string;
+  /** Calls back for every line of its log, first for those it has written already. */
+  followLog(onLine: (line: string) => void): void;
   /** What Envoy has written to standard output so far, the last 4 MiB of it. */
   output(): string;
   /** Resolves when the process has ended, for whatever reason. */
@@ -79,8 +81,8 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
-  const log = collect(child.stderr!);
-  const output = collect(child.stdout!);
+  const { text: log, follow: followLog } = collect(child.stderr!);
+  const { text: output } = collect(child.stdout!);
   let spawnError: Error | undefined;
   child.on("error", (error) => {
     spawnError = error;
@@ -128,6 +130,7 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
           stats: () => readStats(ready.adminPort),
           admin: async (path) => (await adminGet(ready.adminPort, path)).body,
           log,
+          followLog,
           output,
           ended,
           stop,
@@ -149,15 +152,32 @@ function holdOpen(child: ChildProcess, hold: boolean): void {
   }
 }
 
-/** Keeps the end of what a stream says. */
-function collect(stream: NodeJS.ReadableStream): () => string {
+/** What a stream says. */
+interface Collected {
+  /** The end of it. */
+  text: () => string;
+  /** Calls back for every whole line, first for those that are kept. */
+  follow: (onLine: (line: string) => void) => void;
+}
+
+function collect(stream: NodeJS.ReadableStream): Collected {
   let text = "";
   stream.setEncoding("utf8");
   stream.on("data", (chunk: string) => {
     text += chunk;
     if (text.length > 2 * keptLogBytes) text = text.slice(-keptLogBytes);
   });
-  return () => text;
+  const follow: Collected["follow"] = (onLine) => {
+    let rest = "";
+    const take = (chunk: string): void => {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) onLine(line);
+    };
+    take(text);
+    stream.on("data", take);
+  };
+  return { text: () => text, follow };
 }
 
 /** Resolves when the child has ended and its output is read to the end, or when it could not be started at all. */

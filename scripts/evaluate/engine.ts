@@ -123,10 +123,13 @@ export class Evaluator {
     return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
   }
 
-  /** The verdict on one request, and the lines the engine says about how it came to it. */
-  inspect(request: DoorRequest): { verdict: Verdict; lines: string[] } {
-    const lines = this.#inspecting(() => this.ask(request));
-    return { verdict: lines.result, lines: lines.lines };
+  /**
+   * The verdict on one request, the lines the engine says about how it came to it, and its record, which only a broken
+   * engine does not leave.
+   */
+  inspect(request: DoorRequest): { verdict: Verdict; lines: string[]; record: AuditRecord | undefined } {
+    const { result, lines } = this.#inspecting(() => this.host.request(this.rootContext, hostRequest(request)));
+    return { verdict: verdictOf(result), lines, record: recordOf(result) };
   }
 
   /**
@@ -185,9 +188,9 @@ export function hostRequest(request: DoorRequest): Parameters<PluginHost["reques
 
 /** Reads the verdict from the audit record the engine left; without one the request was refused by a broken engine. */
 export function verdictOf(outcome: Outcome): Verdict {
-  const text = outcome.filterState.get("sallyport");
-  if (text === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
-  const { mode, decision, reason, rule, shadow } = JSON.parse(text) as AuditRecord;
+  const record = recordOf(outcome);
+  if (record === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
+  const { mode, decision, reason, rule, shadow } = record;
   // In shadow mode the request goes on; the verdict is the one it would have met.
   const status = outcome.localResponse?.requestedStatus ?? reasonStatus(reasonNumber(reason) as Reason);
   return {
@@ -198,4 +201,9 @@ export function verdictOf(outcome: Outcome): Verdict {
     ...(mode === "shadow" && { mode }),
     ...(shadow && { shadow }),
   };
+}
+
+function recordOf(outcome: Outcome): AuditRecord | undefined {
+  const text = outcome.filterState.get("sallyport");
+  return text === undefined ? undefined : (JSON.parse(text) as AuditRecord);
 }

@@ -1,6 +1,7 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
 import type { Rule } from "../policy/model.ts";
-import { type DoorRequest, type Evaluator, hostRequest, type Verdict } from "./engine.ts";
+import type { DoorRequest, Evaluator, Verdict } from "./engine.ts";
+import { flawWords } from "./flaws.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { reasonNumber } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";
@@ -45,6 +46,8 @@ export interface RuleExplanation {
 
 export interface Explanation {
   verdict: Verdict;
+  /** What exactly is wrong with the token, in one line; null where the verdict's reason says all there is. */
+  detail: string | null;
   /** Whom the request counts as from, where a gateway speaks for its caller. */
   forwarded?: { caller: string | null; forwarder: string };
   /** Every rule of the policy, in the order of their names. */
@@ -119,7 +122,7 @@ export function explain(
   policy: readonly Rule[],
   request: DoorRequest,
 ): Explanation {
-  const { verdict, lines } = evaluator.inspect(request);
+  const { verdict, lines, record } = evaluator.inspect(request);
   const inspection = readLines(lines);
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
@@ -144,18 +147,15 @@ export function explain(
       ...shadow,
     };
   });
-  const forwarded = forwardedCaller(evaluator, request);
-  return { verdict, ...(forwarded && { forwarded }), rules };
+  const forwarded = forwardedCaller(record);
+  const detail = record?.detail === undefined ? null : flawWords(record.detail);
+  return { verdict, detail, ...(forwarded && { forwarded }), rules };
 }
 
-/** Whom the engine's own record names where a forwarder told of the caller. It is asked once more, since a verdict leaves it out. */
-function forwardedCaller(evaluator: Evaluator, request: DoorRequest): Explanation["forwarded"] {
-  if (!request.headers.some(([name]) => name === "x-forwarded-client-cert")) return undefined;
-  const outcome = evaluator.host.request(evaluator.rootContext, hostRequest(request));
-  const text = outcome.filterState.get("sallyport");
-  if (text === undefined) return undefined;
-  const { caller, forwarder } = JSON.parse(text) as AuditRecord & { forwarder?: string };
-  return forwarder === undefined ? undefined : { caller: caller ?? null, forwarder };
+/** Whom the engine's own record names where a forwarder told of the caller. */
+function forwardedCaller(record: AuditRecord | undefined): Explanation["forwarded"] {
+  if (record?.forwarder === undefined) return undefined;
+  return { caller: record.caller ?? null, forwarder: record.forwarder };
 }
 
 /** Why no issuer of the rule vouches for the token; undefined where one does, or where no token was given as such. */

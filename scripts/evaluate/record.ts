@@ -21,9 +21,13 @@ export interface AuditRecord {
   cause?: string;
   /** As it was shown; one that is no valid SPIFFE ID is cut. */
   caller?: string;
+  /** Who spoke for the caller, where a gateway did. */
+  forwarder?: string;
   /** The issuer of a token that was verified, and its `sub`. */
   issuer?: string;
   sub?: string;
+  /** What is wrong with a token, by the names of assembly/token/flaw.ts, where the reason does not say all there is. */
+  detail?: string;
   /** The limit without room, for `limit_exceeded`. */
   limit?: string;
   shadow?: ShadowVerdict[];

@@ -39,20 +39,27 @@ function decodePart(part: string | undefined): Record<string, unknown> | null {
   }
 }
 
-/**
- * Judges a token against one issuer of a policy the evaluator runs.
- * @param issuer the issuer's index in the image
- */
+/** Judges a token against one issuer of a policy the evaluator runs. @param issuer the issuer's index in the image */
 export function judgeToken(evaluator: Evaluator, issuer: number, token: string): TokenReport {
+  return inspectToken(evaluator, issuer, token).report;
+}
+
+/** As `judgeToken`; besides, whether the issuer has no key that could tell whether the signature fits. */
+export function inspectToken(
+  evaluator: Evaluator,
+  issuer: number,
+  token: string,
+): { report: TokenReport; isKeyless: boolean } {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
   const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
   const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2];
-  return {
+  const report: TokenReport = {
     signature: signatureState(state),
     ...decodeToken(token),
     reason: reason === 0 ? null : reasonName(reason),
     detail: flaw === undefined ? null : flawWords(flaw),
   };
+  return { report, isKeyless: state === "key_unknown" };
 }
 
 /** No key to verify with means that nobody vouches for the signature: the reason tells it from a forged one. */

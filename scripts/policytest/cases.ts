@@ -3,6 +3,7 @@
  * them may be the engine in the Node host (run.ts) or an Envoy: both get the same list.
  */
 import type { DoorRequest } from "../evaluate/engine.ts";
+import { decodeToken } from "../evaluate/token.ts";
 import { PolicyError } from "../policy/diagnostic.ts";
 import type { Place } from "../policy/model.ts";
 import { didYouMean } from "../policy/suggest.ts";
@@ -92,8 +93,7 @@ function sentRequest(
 ): Pick<ConcreteTest, "request" | "image"> {
   const { token, svid, caller, source } = test;
   if (svid != null && policy.identity === "mtls") {
-    const message = "the policy knows callers by their certificates: give `caller`, or write `identity: either` there";
-    fail("svid", message, test.svidPlace);
+    fail("svid", `${byCertificate("caller")} there`, test.svidPlace);
     return { request: { caller, source, ...test.request, token: null }, image: policy.image };
   }
   const shiftSeconds = Math.floor(now / 1000) - Math.floor(written / 1000);
@@ -117,6 +117,11 @@ function sentRequest(
     fail("token", error.message, typeof token === "object" ? token?.place : undefined);
     return { request: { caller, source, ...test.request, token: null }, image: policy.image };
   }
+}
+
+/** Why a policy without JWT-SVIDs takes none. @param instead what to give in its place */
+export function byCertificate(instead: string): string {
+  return `the policy knows callers by their certificates: give \`${instead}\`, or write \`identity: either\``;
 }
 
 /** Claims whose times move along with the clock. */
@@ -157,7 +162,7 @@ export function prepare(
     token === null || typeof token === "string"
       ? token
       : mintFor(token, policy, now / 1000, bearerOf(identity, digestOf));
-  const place = issuer?.place ?? policy.rawPlace;
+  const place = issuer?.place ?? rawPlaceOf(policy, made);
   const { certificate } = identity;
   const usesDigests = [...policy.issuers.values()].some(({ bind }) => bind === "certificate");
   let sent: DoorRequest = {
@@ -176,6 +181,13 @@ export function prepare(
     tokenHeader: made === null ? undefined : headerOf(place),
     svidHeader: identity.svid === null ? undefined : headerOf(svidPlace),
   };
+}
+
+/** Where a raw token goes: to its issuer as far as it names one of the policy's, which nobody has verified yet. */
+function rawPlaceOf({ issuers, rawPlace }: TestPolicy, token: string | null): Place {
+  const iss = token === null ? undefined : decodeToken(token).claims?.iss;
+  const issuer = iss === undefined ? undefined : [...issuers.values()].find((one) => one.iss === iss);
+  return issuer?.place ?? rawPlace;
 }
 
 function headerOf(place: Place | undefined): string | undefined {

@@ -37,7 +37,7 @@ export interface TestPolicy {
   identity: Identity;
   /** Who vouches for JWT-SVIDs, by trust domain. */
   svids: ReadonlyMap<string, TestIssuer>;
-  /** Where a token goes that is nobody's in particular. */
+  /** Where a token goes that no issuer of the policy would have issued. */
   rawPlace: Place;
   /** The policy with its own keys, for tests with raw tokens or none. Nobody answers in a test, so no keys are fetched. */
   image: Uint8Array;

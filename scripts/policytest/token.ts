@@ -60,9 +60,13 @@ export function readSvid(reader: Reader, field: Field): TestSvid | undefined {
     const text = readText(reader, field);
     return text?.startsWith("spiffe:") ? { sub: text, claims: {}, header: {} } : text;
   }
-  const fields = reader.fields(field, "`svid`", svidKeys);
+  return readClaimsSvid(reader, field);
+}
+
+function readClaimsSvid(reader: Reader, slot: Slot): ClaimsSvid | undefined {
+  const fields = reader.fields(slot, "`svid`", svidKeys);
   if (fields === undefined) return undefined;
-  const sub = required(reader, fields, "sub", field, "`svid`", (one) => readText(reader, one));
+  const sub = required(reader, fields, "sub", slot, "`svid`", (one) => readText(reader, one));
   const claims = optional(fields.get("claims"), (one) => readObject(reader, one)) ?? {};
   const header = optional(fields.get("header"), (one) => readObject(reader, one)) ?? {};
   return sub === undefined ? undefined : { sub, claims, header };
@@ -70,11 +74,20 @@ export function readSvid(reader: Reader, field: Field): TestSvid | undefined {
 
 /** Reads a token to be made from text such as `{issuer: corp, claims: {sub: alice}}`. Throws PolicyError. */
 export function parseToken(name: string, text: string): ClaimsToken {
+  return parseWith(readClaimsToken, name, text);
+}
+
+/** Reads a JWT-SVID to be made from text such as `{sub: spiffe://example.org/web, claims: {aud: [api]}}`. Throws PolicyError. */
+export function parseSvid(name: string, text: string): ClaimsSvid {
+  return parseWith(readClaimsSvid, name, text);
+}
+
+function parseWith<T>(read: (reader: Reader, slot: Slot) => T | undefined, name: string, text: string): T {
   const reporter = reporterFor(name, text);
   const node = parseYaml(reporter, text);
-  const token = node === undefined ? undefined : readClaimsToken(new Reader(reporter), { at: 0, node });
+  const value = node === undefined ? undefined : read(new Reader(reporter), { at: 0, node });
   reporter.findings.throwIfErrors();
-  return token!;
+  return value!;
 }
 
 function readObject(reader: Reader, field: Field): Record<string, unknown> | undefined {

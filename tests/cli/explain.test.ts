@@ -196,6 +196,62 @@ describe("sallyport explain", () => {
     assert.match(both, /^DENY 403 no_rule/, "the certificate comes first");
   });
 
+  test("a JWT-SVID made from its claims, and what is wrong with it", () => {
+    const policy = "tests/policy/policies/either.yaml";
+    const run = (svid: string, ...args: string[]) =>
+      sallyport(["explain", policy, "--request", "GET /web", "--svid", svid, ...args]).stdout;
+    assert.match(run("{sub: spiffe://example.org/web, claims: {a: b}}"), /^ALLOW 200 allowed \(rule web\)/);
+    const other = "{sub: spiffe://example.org/web, claims: {aud: [other]}}";
+    assert.match(run(other), /^DENY 401 token_audience: its JWT-SVID: `aud` names none of the accepted audiences$/m);
+    assert.equal(JSON.parse(run(other, "--format", "json")).detail, null);
+    const endless = "{sub: spiffe://example.org/web, claims: {exp: null}}";
+    assert.match(run(endless), /^DENY 401 token_malformed: its JWT-SVID: .*: there is no `exp`: .*for ever$/m);
+    const { verdict, detail } = JSON.parse(run(endless, "--format", "json"));
+    assert.deepEqual(verdict, { decision: "deny", status: 401, reason: "token_malformed", rule: null });
+    assert.equal(detail, "there is no `exp`: the token would be good for ever");
+  });
+
+  test("what exactly is wrong with the token of a rule", () => {
+    const args = ["explain", folder.path("policy.yaml"), ...checkout, "--request", "POST /orders", "--token", "a.b"];
+    const { stdout } = sallyport(args);
+    assert.match(stdout, /^DENY 401 token_malformed \(rule orders\): the token is not .*: it is not of three parts/);
+    assert.equal(JSON.parse(sallyport([...args, "--format", "json"]).stdout).verdict.detail, undefined);
+  });
+
+  test("a raw token goes where the issuer that it names takes its tokens", () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const run = (path: string, iss: string) => {
+      const token = `${part({ alg: "none" })}.${part({ iss })}.`;
+      const policy = "tests/policy/policies/places.yaml";
+      const args = ["explain", policy, ...checkout, "--request", `GET ${path}`, "--token", token];
+      return sallyport(args).stdout.split(" ")[2];
+    };
+    assert.equal(run("/app", "https://app.example.org"), "token_algorithm");
+    assert.equal(run("/browser", "https://browser.example.org"), "token_algorithm");
+    assert.equal(run("/link", "https://link.example.org"), "token_algorithm");
+    assert.equal(run("/link", "https://app.example.org"), "token_missing");
+    assert.equal(run("/app", "https://nobody.example.org"), "token_algorithm", "the first place of the first issuer");
+  });
+
+  test("no JWT-SVID for a policy that goes by certificates, nor what is none: 2", () => {
+    const either = "tests/policy/policies/either.yaml";
+    const mtls = folder.path("policy.yaml");
+    for (const [policy, svid, says] of [
+      [mtls, "spiffe://example.org/web", /by their certificates: give `--caller`, or write `identity: either`/],
+      [mtls, "a.b.c", /by their certificates: give `--caller`/],
+      [either, "web", /neither a SPIFFE ID nor a token/],
+      [either, "a.b", /neither a SPIFFE ID nor a token/],
+      [either, "spiffe://example.org/", /no SPIFFE ID: .*slash/],
+      [either, "spiffe://example.org/**", /no SPIFFE ID: it is a pattern/],
+      [either, "{claims: {}}", /`svid` needs `sub`/],
+      [either, "{sub: spiffe://example.org/web, header: {alg: HS256}}", /--svid: .*cannot sign/],
+    ] as const) {
+      const { code, stderr } = sallyport(["explain", policy, "--svid", svid, "--request", "GET /web"]);
+      assert.equal(code, 2, svid);
+      assert.match(stderr, says);
+    }
+  });
+
   test("slips in the caller and in the path are warned of", () => {
     const run = (...args: string[]) => sallyport(["explain", folder.path("policy.yaml"), ...args]);
     assert.match(

@@ -18,6 +18,15 @@ tests:
     request: POST /orders
     expect: { deny: token_missing, status: 401 }
 `;
+const secondIssuer = `  partner:
+    issuer: https://partner.example.net
+    audiences: [order-api]
+    algorithms: [ES256]
+    keys: { file: keys.json }
+    from: [{ cookie: session }]
+rules:`;
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+const unsigned = `${part({ alg: "none" })}.${part({ iss: "https://partner.example.net" })}.`;
 const folder = folderOf({
   "policy.yaml": policyText,
   "keys.json": keys,
@@ -49,6 +58,11 @@ const folder = folderOf({
     .replace("POST /orders", "POST orders")
     .replace("{ allow: orders }", "{ status: 400 }")
     .replace("{ deny: token_missing, status: 401 }", "{ deny: identity_malformed }"),
+  "places.yaml": policyText.replace("rules:", secondIssuer).replace("token: corp", "token: partner"),
+  "raw.yaml": tests
+    .replace("policy.yaml", "places.yaml")
+    .replace(/token: .*/u, `token: ${unsigned}`)
+    .replace("{ allow: orders }", "{ deny: token_algorithm }"),
   "large.yaml": tests
     .replace("name: no token", `name: no token\n    token: ${"a".repeat(200_000)}`)
     .replace("{ deny: token_missing, status: 401 }", "{ deny: internal, status: 503 }"),
@@ -175,6 +189,11 @@ describe("sallyport test", () => {
       readFileSync(fresh.path("shop/policy.yaml"), "utf8"),
     )![1]!;
     assert.equal(JSON.parse(readFileSync(fresh.path(`shop/${schema}`), "utf8")).type, "object");
+  });
+
+  test("a raw token goes where the issuer that it names takes its tokens", () => {
+    const { code, stdout, stderr } = sallyport(["test", folder.path("raw.yaml")]);
+    assert.equal(code, 0, stdout + stderr);
   });
 
   test("a token larger than the engine's memory is refused as in Envoy", () => {

@@ -136,6 +136,13 @@ describe("sallyport token", () => {
     assert.match(late.stdout, /^token_expired: `exp` has passed$/m);
   });
 
+  test("`Bearer` is no part of a token", async () => {
+    const token = await make(ec.privateKey, "ES256", "e1");
+    const { code, stderr } = sallyport(["token", `Bearer ${token}`, "--keys", folder.path("keys.json")]);
+    assert.equal(code, 2);
+    assert.match(stderr, /leave that off/);
+  });
+
   test("wrong usage: 2", () => {
     for (const args of [
       ["token"],

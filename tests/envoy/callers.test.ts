@@ -88,13 +88,20 @@ test("a command comes through a shell as it was meant", async () => {
     method: "POST",
     path: "/a;$(touch x)?q='1'&r=*",
     host: "orders.example.org",
-    bearer: "$TOKEN",
+    tokens: [
+      { place: { kind: "header", name: "authorization", prefix: "Bearer " }, variable: "TOKEN" },
+      { place: { kind: "header", name: "x-token", prefix: "it's `$x` " }, variable: "TOKEN" },
+      { place: { kind: "cookie", name: "a!", prefix: "" }, variable: "TOKEN" },
+      { place: { kind: "cookie", name: "b", prefix: "" }, variable: "TOKEN" },
+      { place: { kind: "query", name: "t", prefix: "" }, variable: "TOKEN" },
+    ],
   });
   const printed = `set -- ${command}; for word in "$@"; do printf '%s\\n' "$word"; done`;
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", printed], { env: { TOKEN: "t.o.k" } });
   assert.deepEqual(stdout.trimEnd().split("\n"), [
     ...["curl", "-i", "--path-as-is", "--cacert", "/tmp/a b/it's.pem", "-X", "POST"],
     ...["-H", "host: orders.example.org", "-H", "authorization: Bearer t.o.k"],
-    "https://127.0.0.1:8443/a;$(touch x)?q='1'&r=*",
+    ...["-H", "x-token: it's `$x` t.o.k", "-H", "cookie: a!=t.o.k; b=t.o.k"],
+    "https://127.0.0.1:8443/a;$(touch x)?q='1'&r=*&t=t.o.k",
   ]);
 });

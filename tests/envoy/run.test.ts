@@ -1,8 +1,9 @@
 /** The verb `run`, as a process of its own: ready line, requests, upstreams of the user's own, and the end. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -15,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
+import { filterLog } from "../../scripts/envoy/filterlog.ts";
 import { makeCorpIssuer } from "./harness.ts";
 import { makeKey, providerAudience, providerIssuer, startJwksServer } from "./jwks-server.ts";
 
@@ -300,6 +302,146 @@ rules:`,
   }
 });
 
+/** A key pair as `init` leaves one: the private half in `.sallyport`, the public one for the policy. */
+async function makeKeyFiles(folder: string, name: string, use: "sig" | "jwt-svid"): Promise<void> {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwk = { ...publicKey.export({ format: "jwk" }), kid: `${name}-1`, use };
+  await mkdir(join(folder, ".sallyport"), { recursive: true });
+  await writeFile(join(folder, `${name}.json`), JSON.stringify({ keys: [jwk] }));
+  await writeFile(
+    join(folder, ".sallyport", `${name}.private.jwk.json`),
+    JSON.stringify(privateKey.export({ format: "jwk" })),
+  );
+}
+
+/** A policy in a folder of its own, with keys for the names; the export lines and commands it is shown with work. */
+async function assertCommandsWork(name: string, yaml: string, keys: Record<string, "sig" | "jwt-svid">) {
+  const folder = await mkdtemp(join(directory, `${name}-`));
+  for (const [owner, use] of Object.entries(keys)) await makeKeyFiles(folder, owner, use);
+  const policy = join(folder, "policy.yaml");
+  await writeFile(policy, yaml);
+  const shown: string[] = [];
+  const requests: string[] = [];
+  await whileShowing({ policy }, async (lines, nextLine) => {
+    shown.push(...lines);
+    const exports = lines.filter((line) => line.startsWith("export "));
+    for (const curl of lines.filter((line) => line.startsWith("curl "))) {
+      const answer = await paste([...exports, curl]);
+      requests.push(await nextLine());
+      assert.match(answer, /^HTTP\/\S+ 200/, `${curl}\n${requests.at(-1)}`);
+    }
+  });
+  return { folder, policy, shown, requests, curls: shown.filter((line) => line.startsWith("curl ")) };
+}
+
+const issuer = (name: string, more: string): string =>
+  `  ${name}: { issuer: "https://${name}.example", audiences: [api], algorithms: [ES256], keys: { file: ${name}.json }, ${more} }\n`;
+
+test("commands put tokens where their issuers look for them, bound as they bind them", async () => {
+  const { shown, curls } = await assertCommandsWork(
+    "places",
+    `version: 1
+name: places
+trust: { domains: [example.org] }
+issuers:
+${issuer("scheme", 'from: [{ header: x-session, prefix: "S$! " }, { cookie: other }]')}${issuer("cookie", "from: [{ cookie: session }]")}${issuer("query", "from: [{ query: t }]")}${issuer("held", "bind: certificate")}${issuer("own", "from: [{ header: x-own }], bind: caller")}rules:
+  - { name: a, callers: [spiffe://example.org/web], allow: ["GET /scheme"], token: scheme }
+  - { name: b, callers: [spiffe://example.org/web], allow: ["GET /cookie"], token: cookie }
+  - { name: c, callers: [spiffe://example.org/web], allow: ["GET /query"], token: query }
+  - { name: d, callers: [spiffe://example.org/web, spiffe://example.org/app, anonymous], allow: ["GET /held"], token: held }
+  - { name: e, callers: [spiffe://example.org/web, spiffe://example.org/app, anonymous], allow: ["GET /own"], token: own }
+`,
+    { scheme: "sig", cookie: "sig", query: "sig", held: "sig", own: "sig" },
+  );
+  assert.equal(curls.length, 8, shown.join("\n"));
+  assert.ok(curls[0]!.includes(`'x-session: S$! '"$TOKEN_scheme"`), curls[0]);
+  assert.ok(curls[1]!.includes('-H "cookie: session=$TOKEN_cookie"'), curls[1]);
+  assert.match(curls[2]!, /"https:\S+\/query\?t=\$TOKEN_query"$/u);
+  assert.ok(curls[3]!.includes('-H "authorization: Bearer $TOKEN_held_web"'), curls[3]);
+  assert.ok(shown.includes("# anyone, with a certificate that its token is bound to, by rule d"), shown.join("\n"));
+  assert.ok(curls[6]!.includes('-H "x-own: $TOKEN_own_web"') && curls[7]!.includes("$TOKEN_own_app"), curls[7]);
+});
+
+const svidPolicy = (identity: string): string => `version: 1
+name: svids
+trust:
+  domains: [example.org]
+  identity: ${identity}
+  jwtSvid: { audiences: [api], bundles: { example.org: { file: example.org.json } } }
+issuers:
+${issuer("corp", "from: [{ header: authorization }, { header: x-token }]")}${issuer("held", "from: [{ cookie: held }], bind: certificate")}rules:
+  - { name: a, callers: [spiffe://example.org/web], allow: ["GET /a"] }
+  - { name: b, callers: [any], allow: ["GET /b"], token: corp }
+  - { name: c, callers: [spiffe://example.org/web], allow: ["GET /c"], token: held }
+`;
+
+test("where JWT-SVIDs say who a caller is, commands carry one, and a token where it leaves room", async () => {
+  const keys = { "example.org": "jwt-svid", corp: "sig", held: "sig" } as const;
+  const { folder, policy, requests, curls } = await assertCommandsWork("svids", svidPolicy("jwt-svid"), keys);
+  assert.equal(curls.length, 3);
+  assert.ok(curls[0]!.includes('-H "authorization: Bearer $SVID_web"') && !curls[0]!.includes("--cert"), curls[0]);
+  assert.ok(curls[1]!.includes('"authorization: Bearer $SVID_example" -H "x-token: $TOKEN_corp"'), curls[1]);
+  assert.ok(curls[2]!.includes("--cert ") && curls[2]!.includes('"cookie: held=$TOKEN_held_web"'), curls[2]);
+  assert.equal(requests[0], "  200  GET /a  no certificate, JWT-SVID of spiffe://example.org/web  allow  rule a");
+
+  await rm(join(folder, ".sallyport"), { recursive: true });
+  await whileShowing({ policy }, async (lines, nextLine) => {
+    const wanted =
+      "# Put a JWT-SVID of spiffe://example.org/web into $SVID_web (run makes it where .sallyport/example.org.private.jwk.json is the private key of a key in the bundle).";
+    assert.ok(lines.includes(wanted), lines.join("\n"));
+    const bound =
+      /^# Put a token of held bound to \S+\/web \(certificate, `cnf\.x5t#S256` \S{43}\) into \$TOKEN_held_web\.$/u;
+    assert.ok(
+      lines.some((line) => bound.test(line)),
+      lines.join("\n"),
+    );
+    // What is wrong with a token stands behind the reason.
+    const curl = lines.find((line) => line.startsWith("curl "))!;
+    await paste(["SVID_web=a.b.c", curl]);
+    assert.match(
+      await nextLine(),
+      /^ {2}401 {2}GET \/a {2}no certificate {2}deny {2}token_malformed \(\S+\) {2}rule /u,
+    );
+  });
+});
+
+test("where either does, commands show certificates", async () => {
+  const keys = { "example.org": "jwt-svid", corp: "sig", held: "sig" } as const;
+  const { curls } = await assertCommandsWork("either", svidPolicy("either"), keys);
+  assert.equal(curls.length, 3);
+  for (const curl of curls) assert.ok(curl.includes("--cert ") && !curl.includes("SVID"), curl);
+});
+
+test("what the filter has to say stands among the requests, the same words once in ten seconds", async () => {
+  const server = createServer();
+  const port = await listen(server);
+  server.close();
+  await once(server, "close");
+  const policy = join(directory, "unfetched.yaml");
+  const keys = `{ url: "http://127.0.0.1:${port}/keys", cluster: idp, refresh: 1s }`;
+  const corp = `issuers: { corp: { issuer: https://a.example, audiences: [api], algorithms: [ES256], keys: ${keys} } }`;
+  await writeFile(policy, `${policyYaml.replace("rules:", `${corp}\nrules:`)}    token: corp\n`);
+  await whileShowing({ policy }, async (_lines, nextLine) => {
+    assert.match(await nextLine(), /^ {2}filter: key set \S+ not fetched: /u);
+  });
+
+  let nowMs = 0;
+  const said: string[] = [];
+  const follow = filterLog(
+    (words) => said.push(words),
+    () => nowMs,
+  );
+  const line = (level: string, words: string): string =>
+    `[2026-11-22 22:00:00.000][1][${level}][wasm] [source/extensions/common/wasm/context.cc:1] wasm log sallyport sallyport: sallyport: ${words}`;
+  for (const at of [0, 9_999, 10_000]) {
+    nowMs = at;
+    for (const words of ["one", "two: three"]) follow(line("warning", words));
+    follow(line("info", "not this"));
+    follow(line("error", "no words of ours").replace(": sallyport:", ": other:"));
+  }
+  assert.deepEqual(said, ["one", "two: three", "one", "two: three"]);
+});
+
 test("without a usable Envoy it ends with 1 and says what to do", async () => {
   const { code, stdout, stderr } = await endOf({ environment: { ENVOY: "/nonexistent" } });
   assert.equal(code, 1);
@@ -329,5 +471,21 @@ test("wrong options end with 2", async () => {
   ]) {
     const { code, stderr } = await endOf({ args });
     assert.equal(code, 2, stderr);
+  }
+});
+
+test("a file of authorities without a certificate is no such file", async () => {
+  const empty = join(directory, "no-certificate.pem");
+  await writeFile(empty, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+  const broken = join(directory, "broken-certificate.pem");
+  const { certificatePem } = await makeAuthority({ trustDomain: "example.org" });
+  await writeFile(broken, `${certificatePem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
+  for (const [path, trouble] of [
+    [empty, "the file holds no PEM certificate"],
+    [broken, "certificate 2 of the file cannot be read"],
+  ] as const) {
+    const { code, stderr } = await endOf({ args: ["--keys-ca", path], environment: { ENVOY: "/nonexistent" } });
+    assert.equal(code, 2, stderr);
+    for (const words of ["--keys-ca", path, trouble]) assert.ok(stderr.includes(words), stderr);
   }
 });

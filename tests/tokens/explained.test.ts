@@ -18,6 +18,22 @@ issuers:
 ${lines}rules:
   - { name: orders, callers: [any], allow: [GET /orders], token: es256 }
 `;
+const second = `  other:
+    issuer: https://second.example.org
+    audiences: [a, b]
+    algorithms: [ES256]
+    keys: { url: https://second.example.org/keys, cluster: second }
+`;
+const svidTrust = `trust:
+  domains: [example.org]
+  identity: either
+  jwtSvid: { audiences: [order-api], bundles: { example.org: { file: bundle.json } } }`;
+const svidPolicy = `version: 1
+name: svid
+${svidTrust}
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders] }
+`;
 
 /** Keys of all kinds, and two that a token has to tell apart by their IDs. */
 const keys = [...Object.values(pairs), { ...attackers.p256, kid: "other" }].map((pair) => jwkOf(pair));
@@ -26,6 +42,10 @@ const folder = folderOf({
   "policy.yaml": policy("    maxLifetime: 1h\n"),
   "caller.yaml": policy("    bind: caller\n"),
   "certificate.yaml": policy("    bind: certificate\n"),
+  "several.yaml": policy(second),
+  "svid.yaml": svidPolicy,
+  "both.yaml": policy("").replace("trust: { domains: [example.org] }", svidTrust),
+  "bundle.json": JSON.stringify({ keys: [{ ...jwkOf(pairs.p256), use: "jwt-svid" }] }),
 });
 after(folder.remove);
 
@@ -122,9 +142,6 @@ describe("a line for each flaw", () => {
 describe("what the reason says alone", () => {
   const cases: Record<string, [token: string, args: readonly string[]]> = {
     token_expired: [es256({ claims: { exp: nowSeconds - 600 } }), byKeys],
-    token_issuer: [mint("ES256", { issuer: "other" }), byPolicy],
-    token_audience: [es256({ claims: { aud: "other" } }), byPolicy],
-    token_lifetime: [es256({ claims: { exp: nowSeconds + 7200 } }), byPolicy],
     token_too_large: ["a".repeat(8193), byKeys],
   };
   for (const [reason, [token, args]] of Object.entries(cases)) {
@@ -134,6 +151,100 @@ describe("what the reason says alone", () => {
       assert.match(line, /^signature: /u);
     });
   }
+});
+
+describe("what the issuer's terms are, for people", () => {
+  const byOf = (name: string) => ["--policy", folder.path(name)];
+  const lifetime = es256({ claims: { iat: nowSeconds, exp: nowSeconds + 7200 } });
+  const ofSecond = { iss: "https://second.example.org" };
+  const svid = es256({ claims: { iss: undefined, sub: "spiffe://example.org/web" } });
+  const cases: Record<string, [reason: string, line: RegExp, signature: string, token: string, args: string[]]> = {
+    "another `iss`": [
+      "token_issuer",
+      /^the `iss` of `es256` is https:\/\/es256\.example\.org, the token's is "https:\/\/other\.example\.org"$/u,
+      "valid",
+      mint("ES256", { issuer: "other" }),
+      byPolicy,
+    ],
+    "an `iss` of no issuer": [
+      "token_issuer",
+      /^no issuer of the policy has this `iss`: the token's is "x\\u202e", and there are `es256` \(.*\), `other` \(.*\)$/u,
+      "not checked (no issuer)",
+      es256({ claims: { iss: "x\u202e" } }),
+      byOf("several.yaml"),
+    ],
+    "another `iss` than that of the issuer that was named": [
+      "token_issuer",
+      /^the `iss` of `other` is https:\/\/second\.example\.org, the token has no `iss`$/u,
+      "not checked (no key)",
+      es256({ claims: { iss: undefined } }),
+      [...byOf("several.yaml"), "--issuer", "other"],
+    ],
+    audiences: [
+      "token_audience",
+      /^`other` accepts the audiences a, b; the token's is \["c","d"\]$/u,
+      "valid",
+      es256({ claims: { ...ofSecond, aud: ["c", "d"] } }),
+      [...byOf("several.yaml"), ...byKeys],
+    ],
+    lifetimes: [
+      "token_lifetime",
+      /^the longest that `es256` may issue for is 3600 s; this one was issued for 7200 s/u,
+      "valid",
+      lifetime,
+      byPolicy,
+    ],
+    "a JWT-SVID": [
+      "token_issuer",
+      /JWT-SVID.*`sallyport explain --svid`/u,
+      "not checked (no issuer)",
+      svid,
+      byOf("both.yaml"),
+    ],
+  };
+  for (const [name, [reason, line, signature, token, args]] of Object.entries(cases)) {
+    test(name, () => {
+      const { stdout, stderr } = sallyport(["token", "-", ...args], { input: token });
+      const lines = stdout.split("\n");
+      assert.equal(lines[0], `${reason}: ${reasonWords(reason)}`, stderr);
+      assert.match(lines[1]!, line);
+      assert.ok(lines.includes(`signature: ${signature}`), stdout);
+      const { detail, reason: coded } = judge(token, args);
+      assert.deepEqual([coded, detail], [reason, null], "programs get the reason as it is");
+    });
+  }
+
+  test("a JWT-SVID, where there are no issuers at all", () => {
+    const { code, stderr } = sallyport(["token", "-", ...byOf("svid.yaml")], { input: svid });
+    assert.equal(code, 2);
+    assert.match(stderr, /JWT-SVID.*`sallyport explain --svid`/u);
+  });
+
+  test("a key that is absent, and one that would be fetched", () => {
+    const absent = es256({ header: { kid: "nobody" } });
+    const { stdout } = sallyport(["token", "-", ...byKeys], { input: absent });
+    assert.match(stdout, /^signature: not checked \(no key\)$/mu);
+    assert.doesNotMatch(stdout, /fetched/u);
+    assert.equal(judge(absent, byKeys).signature, "invalid");
+    const fetched = es256({ claims: ofSecond });
+    const without = sallyport(["token", "-", ...byOf("several.yaml")], { input: fetched });
+    assert.match(
+      without.stdout,
+      /^the keys of `other` are fetched, .*: give `--keys`\nsignature: not checked \(no key\)$/mu,
+    );
+    const given = sallyport(["token", "-", ...byOf("several.yaml"), ...byKeys], { input: fetched });
+    assert.match(given.stdout, /^signature: valid$/mu);
+    assert.doesNotMatch(given.stdout, /fetched/u);
+  });
+
+  test("times in milliseconds", () => {
+    const { stdout } = sallyport(["token", "-", ...byKeys], {
+      input: es256({ claims: { nbf: nowSeconds, iat: nowSeconds * 1000, exp: 1e15 } }),
+    });
+    assert.match(stdout, /^ {2}iat is \+\S+: milliseconds\? NumericDate is in seconds$/mu);
+    assert.match(stdout, /^ {2}exp is 1000000000000000: milliseconds\? NumericDate is in seconds$/mu);
+    assert.match(stdout, /^ {2}nbf is \S+Z$/mu);
+  });
 });
 
 interface Report {

@@ -1,0 +1,28 @@
+/** What our filter says in Envoy's log, without what everybody else says there. */
+
+/** Envoy's levels from warning up, as its log has them. */
+const line_form = /\[(?:warning|error|critical)\]\[wasm\].* wasm log [^:]*: sallyport: (.*)$/u;
+const quietMs = 10_000;
+
+/** The filter's own words in a line of Envoy's log, of level warn or above; undefined for any other line. */
+export function filterWords(line: string): string | undefined {
+  return line_form.exec(line)?.[1];
+}
+
+/**
+ * Calls back for what the filter says, for the same words once in ten seconds: every worker says them.
+ * @param now milliseconds that only ever grow
+ * @returns takes one line of Envoy's log after the other
+ */
+export function filterLog(onWords: (words: string) => void, now = () => performance.now()): (line: string) => void {
+  const saidAt = new Map<string, number>();
+  return (line) => {
+    const words = filterWords(line);
+    if (words === undefined) return;
+    const nowMs = now();
+    for (const [known, atMs] of saidAt) if (nowMs - atMs >= quietMs) saidAt.delete(known);
+    if (saidAt.has(words)) return;
+    saidAt.set(words, nowMs);
+    onWords(words);
+  };
+}
