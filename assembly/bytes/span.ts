@@ -43,6 +43,11 @@ export function hexDigit(byte: u32): i32 {
   return letter < 6 ? letter + 10 : -1;
 }
 
+/** Whether a byte is white space inside a header's value (RFC 9110 §5.6.3). */
+export function isBlank(byte: u32): bool {
+  return byte == 0x20 || byte == 0x09;
+}
+
 /** Whether a byte may stand in a host or trust domain name in lower case: a letter, a digit, `-`, `.`, `_`. */
 export function isNameByte(byte: u32): bool {
   return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;

@@ -92,6 +92,12 @@ export function readClock(): u64 {
   return now;
 }
 
+/**
+ * The compare-and-swap number that creates a value: no value can have it, the host ignores it where there is no value
+ * (proxy-wasm-cpp-host, src/shared_data.cc), and refuses it where another worker was first.
+ */
+export const create_cas: u32 = 0xffffffff;
+
 /** Writes a shared value if its number is still `cas`. OK, CAS_MISMATCH, or a failure. */
 export function writeSharedData(key: usize, keySize: u32, value: usize, valueBytes: u32, cas: u32): Result {
   const result = <Result>abi.proxy_set_shared_data(key, keySize, value, valueBytes, cas);

@@ -13,7 +13,7 @@ import { Reason } from "../reason";
 import { request } from "../request/request";
 import { checkClaims, subjectClaim } from "../token/claims";
 import { Flaw } from "../token/flaw";
-import { lastFlaw, note, openClaims, tokenSlot } from "../token/slot";
+import { lastFlaw, note, tokenSlot } from "../token/slot";
 import { chooseToken, chosenPlace, verifyToken } from "../token/token";
 import { takeCaller } from "./identity";
 import { trust_domain_offset, trustDomainBytes } from "./spiffe";
@@ -55,9 +55,7 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Reason {
     const text = issuer + layout.issuer_iss;
     if (textSize(text) != domainBytes || !sameBytes(textStart(policy, text), domain, domainBytes)) continue;
     const reason = verifyToken(policy, issuer, token);
-    if (reason != Reason.ALLOWED) return reason;
-    openClaims(token);
-    return checkClaims(policy, index);
+    return reason == Reason.ALLOWED ? checkClaims(policy, index) : reason;
   }
   return Reason.IDENTITY_UNTRUSTED;
 }

@@ -24,9 +24,7 @@ export class KeySet {
   region: usize;
   /** The attempt that fetched them, by which all workers call the set; 0 for those of the image. */
   generation: u32;
-  /** When they were fetched, in nanoseconds since 1970. */
-  fetchedAt: u64;
-  /** When this worker first looked after the set. */
+  /** When this worker first looked after the set, in nanoseconds since 1970. */
   since: u64;
   /** The callout under way: whether there is one, its number, and the attempt it belongs to. */
   calling: bool;

@@ -7,8 +7,8 @@
  *                                  │
  *                                  └── answer bad, none, or the lease ran out ───────► idle, due after a backoff
  *
- * A set is due when its time has come, or when a token named a key it lacks, the latter at most every few seconds and not
- * while its server fails. What is not a key set changes nothing: the last good one stays.
+ * A set is due when its time has come, or when a token named a key it lacks, the latter at most every few seconds, and
+ * less often while its server fails. What is not a key set changes nothing: the last good one stays.
  */
 import { countKeySet, KeySetMetric, recordKeySet } from "../audit/metrics";
 import { hash32 } from "../bytes/hash";
@@ -55,9 +55,8 @@ export function refreshKeySets(policy: Policy): void {
     resetArena();
     if (!isFetched(set) || !readState(set)) continue;
     if (state.generation != set.generation) adoptShared(policy, set, index);
-    set.fetchedAt = state.fetchedAt;
     if (set.since == 0) set.since = now;
-    const since = set.fetchedAt != 0 ? set.fetchedAt : set.since;
+    const since = state.fetchedAt != 0 ? state.fetchedAt : set.since;
     recordKeySet(policy, index, KeySetMetric.AGE_SECONDS, now > since ? (now - since) / second : 0);
     recordKeySet(policy, index, KeySetMetric.KEYS, set.keyCount);
     if (isDue(set, now) && !isLeased(now)) beginFetch(policy, set, index, now);
@@ -108,7 +107,13 @@ function beginFetch(policy: Policy, set: KeySet, index: u32, now: u64): void {
   set.calling = call >= 0;
   set.call = <u32>call;
   if (call < 0)
-    finishFailed(policy, set, index, "the host began no callout: is the cluster there, and proxy_http_call allowed?");
+    finishFailed(
+      policy,
+      set,
+      index,
+      "the host began no callout: is the cluster there, and proxy_http_call allowed?",
+      0,
+    );
 }
 
 /** Takes the answer to a callout of a policy's root context, whose body has so many bytes. */
@@ -131,9 +136,9 @@ function takeAnswerFor(policy: Policy, set: KeySet, index: u32, bodyBytes: u32):
     return;
   }
   if (responseStatus != 200) {
-    finishFailed(policy, set, index, statusWords(responseStatus));
+    finishFailed(policy, set, index, statusWords(responseStatus), responseStatus);
   } else if (bodyBytes > limits.jwks_bytes) {
-    finishFailed(policy, set, index, "it is larger than 1 MiB");
+    finishFailed(policy, set, index, "it is larger than 1 MiB", 0);
   } else {
     takeBody(policy, set, index, bodyBytes);
   }
@@ -176,7 +181,7 @@ function takeBody(policy: Policy, set: KeySet, index: u32, bytes: u32): void {
     }
   }
   giveRegion(copy);
-  if (region == 0) finishFailed(policy, set, index, trouble);
+  if (region == 0) finishFailed(policy, set, index, trouble, 0);
   else share(policy, set, index, region, original, bytes);
   giveRegion(original);
 }
@@ -189,7 +194,7 @@ function share(policy: Policy, set: KeySet, index: u32, region: usize, original:
     const generation = set.attempt;
     if (!writeSharedSet(set, original, set_head_bytes + bytes, generation)) {
       giveRegion(region);
-      finishFailed(policy, set, index, "the host did not share it");
+      finishFailed(policy, set, index, "the host did not share it", 0);
       return;
     }
     state.generation = generation;
@@ -218,7 +223,6 @@ function finishFetched(policy: Policy, set: KeySet, index: u32): void {
   state.leaseUntil = 0;
   state.fetchedAt = now;
   state.nextAt = now + jittered(<u64>min(fresh, <i64>refresh) * second, now, policy);
-  set.fetchedAt = now;
   // Nobody else writes while the lease lasts; where it did not, the other worker's attempt is as good.
   writeState(set);
   countKeySet(policy, index, KeySetMetric.REFRESHES);
@@ -226,7 +230,8 @@ function finishFetched(policy: Policy, set: KeySet, index: u32): void {
   recordKeySet(policy, index, KeySetMetric.KEYS, set.keyCount);
 }
 
-function finishFailed(policy: Policy, set: KeySet, index: u32, trouble: string): void {
+/** `status` is what was answered in place of the set, 0 where that is not to blame. */
+function finishFailed(policy: Policy, set: KeySet, index: u32, trouble: string, status: u32): void {
   const now = readClock();
   set.calling = false;
   // What this attempt put into the state, an ETag perhaps, is not what is shared.
@@ -242,9 +247,9 @@ function finishFailed(policy: Policy, set: KeySet, index: u32, trouble: string):
   openLine(set);
   writeText(writer, " not fetched: ");
   writeText(writer, trouble);
-  if (responseStatus != 0 && responseStatus != 200) {
+  if (status != 0) {
     writeText(writer, ", status ");
-    writeDecimal(writer, responseStatus);
+    writeDecimal(writer, status);
   }
   log(LogLevel.WARN, line, writer.size);
 }

@@ -18,7 +18,7 @@
  */
 import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
 import { Result } from "../host/abi";
-import { Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
+import { create_cas, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { cluster_name_bytes, etag_bytes, key_fetch_milliseconds, key_lease_seconds, key_url_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
@@ -55,8 +55,6 @@ export const set_head_bytes: u32 = 8;
 export const state = changetype<State>(memory.data(64 + 128, 8));
 if (!(etag_bytes == 128)) ERROR("the state has room for the ETag");
 let cas: u32 = 0;
-/** Creates a value where there is none: the host ignores the number then, and refuses it where another worker was first (limit/store.ts). */
-const create: u32 = 0xffffffff;
 
 const shared_key_bytes: u32 = 32 + key_url_bytes + cluster_name_bytes;
 const key: usize = memory.data(32 + 1024 + 256);
@@ -73,7 +71,7 @@ export function readState(set: KeySet): bool {
   writeKey(set, "sallyport:keys:state:1:");
   memory.fill(changetype<usize>(state), 0, state_bytes);
   const read = readSharedData(key, writer.size);
-  cas = create;
+  cas = create_cas;
   if (read == Read.ABSENT) return true;
   if (read == Read.FAILED || valueSize != state_bytes) return false;
   memory.copy(changetype<usize>(state), valueStart, state_bytes);

@@ -103,10 +103,10 @@ export function dueStream(policy: Policy, index: u32, now: u64): u32 {
   let generations: u32 = 0;
   let isAnswered = true;
   for (let sets = load<u64>(slot, 16); sets != 0; sets &= sets - 1) {
-    const index = <u32>ctz(sets);
+    const number = <u32>ctz(sets);
     // Another configuration of the same root context may have fewer.
-    if (index >= sectionCount(policy, section_key_sets)) break;
-    const set = keySetAt(policy, index);
+    if (number >= sectionCount(policy, section_key_sets)) break;
+    const set = keySetAt(policy, number);
     generations += set.generation;
     if (!hasAnswered(set, since)) isAnswered = false;
   }

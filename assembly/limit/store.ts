@@ -18,7 +18,7 @@
 import { openWriter, Writer, writeText, writeWord } from "../bytes/writer";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
-import { fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
+import { create_cas, fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
 import { clampedFullAt, secondsUntilTokens, takeTokens } from "./bucket";
 
@@ -40,7 +40,6 @@ export let waitSeconds: u64 = 0;
 
 const way_bytes: u32 = 16;
 const set_bytes: u32 = bucket_ways * way_bytes;
-const create: u32 = 0xffffffff;
 
 const set: usize = memory.data(bucket_ways * 16, 8);
 const shared_key_bytes: u32 = 32;
@@ -104,7 +103,7 @@ function readSet(): bool {
   if (read == Read.FAILED) return false;
   if (read == Read.ABSENT) {
     memory.fill(set, 0, set_bytes);
-    cas = create;
+    cas = create_cas;
     return true;
   }
   if (valueSize != set_bytes) {

@@ -27,15 +27,12 @@ const jwt_type = literal("JWT");
 const jose_type = literal("JOSE");
 const none_name = literal("none");
 
-/**
- * Takes the token in a slot apart, its claims too if they are not there yet. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or
- * ALLOWED.
- */
+/** Takes the token in a slot apart, its claims too. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or ALLOWED. */
 export function parseJws(token: Token): Reason {
   const reason = decodeParts(token);
   if (reason != Reason.ALLOWED) return reason;
   token.isDecoded = true;
-  return token.records != 0 ? Reason.ALLOWED : scanClaims(token);
+  return scanClaims(token);
 }
 
 /** Takes the token in a slot apart, and leaves its claims alone. */
@@ -68,10 +65,8 @@ export function decodeParts(token: Token): Reason {
   if (signatureBytes < 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
   if (<u32>signatureBytes > signature_bytes) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_MALFORMED);
   token.signatureSize = signatureBytes;
-  if (token.records == 0) {
-    token.payloadStart = payloadAt;
-    token.payloadSize = payloadBytes;
-  }
+  token.payloadStart = payloadAt;
+  token.payloadSize = payloadBytes;
   return readHeader(token, decoded, headerBytes);
 }
 

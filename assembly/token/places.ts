@@ -3,7 +3,7 @@
  * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
  */
 import { literal } from "../bytes/literal";
-import { indexOfByte, isLiteral, sameBytes } from "../bytes/span";
+import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
@@ -25,7 +25,7 @@ export function findToken(policy: Policy, place: usize): Reason {
   const name = textStart(policy, place + layout.place_name);
   const size = textSize(place + layout.place_name);
   const kind = load<u32>(place, layout.place_kind);
-  let reason = Reason.TOKEN_MISSING;
+  let reason: Reason;
   if (kind == layout.place_header) reason = findInHeader(policy, place, name, size);
   else if (kind == layout.place_cookie) reason = findInCookies(name, size);
   else reason = findInQuery(name, size);
@@ -95,8 +95,4 @@ function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
     cursor = next + 1;
   }
   return found;
-}
-
-function isBlank(byte: u32): bool {
-  return byte == 0x20 || byte == 0x09;
 }

@@ -169,7 +169,6 @@ function verify(policy: Policy, issuer: usize, token: Token): Reason {
   if (!token.isDecoded) {
     // Its claims came out of another set's cache, which may push them out when tokens of this request are kept: they are
     // taken from the token itself, so that they stay until it is kept too.
-    token.records = 0;
     const reason = parseJws(token);
     if (reason != Reason.ALLOWED) return reason;
   }

@@ -3,7 +3,7 @@
  * where no rule asked for the token.
  */
 import { literal } from "../bytes/literal";
-import { indexOfByte, isLiteral, sameBytes } from "../bytes/span";
+import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
 import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
@@ -75,10 +75,6 @@ function beginsWith(start: usize, size: u32, prefix: usize, prefixSize: u32): bo
 
 function lower(byte: u32): u32 {
   return byte - 0x41 < 26 ? byte | 0x20 : byte;
-}
-
-function isBlank(byte: u32): bool {
-  return byte == 0x20 || byte == 0x09;
 }
 
 /** Where what is left goes. */

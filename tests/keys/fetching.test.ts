@@ -224,6 +224,19 @@ describe("what goes wrong", () => {
     });
   }
 
+  test("the log does not blame an earlier answer for a fetch that never began", () => {
+    const workers = new Workers(image, 1);
+    workers.fetch({ status: 500 });
+    const host = workers.hosts[0]!;
+    host.faults = [{ call: "http_call", result: WasmResult.InternalFailure }];
+    workers.pass(2);
+    workers.tick(0);
+    const lines = host.logs.map(({ message }) => message).filter((message) => message.includes("not fetched"));
+    assert.equal(lines.length, 2);
+    assert.match(lines[0]!, /status 500$/);
+    assert.match(lines[1]!, /allowed\?$/);
+  });
+
   test("a set that never came has an age, too", () => {
     const workers = new Workers(image);
     workers.fetch("refused");
