@@ -21,6 +21,7 @@ import { lendArena, resetArena } from "./host/arena";
 import { log, Read, readConfiguration, startTicking, valueSize, valueStart } from "./host/host";
 import { giveRegion, takeRegion } from "./host/region";
 import { addPolicy, removePolicy } from "./host/root";
+import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, openKeySets } from "./keys/keyset";
 import { adoptKeySets, fetchesKeys } from "./keys/refresh";
 import { stopWaiting } from "./keys/waiting";
@@ -35,6 +36,10 @@ import { hostCanVerify } from "./token/signature";
 const trailer: usize = ((<usize>memory.size()) << 16) - layout.trailer_bytes;
 // What the engine keeps in static memory must leave those bytes alone; if it did not, no module of it would load.
 if (__heap_base > trailer) unreachable();
+
+/** A policy's own bytes, behind which its tables are aligned. */
+const policy_bytes: usize = 128;
+if (!(offsetof<Policy>() <= 128)) ERROR("a policy fits its place");
 
 /** The image found. */
 let policyStart: usize = 0;
@@ -101,7 +106,7 @@ function findEmbedded(): bool {
 
 function putInForce(rootContext: u32, region: usize): bool {
   if (!isImage(policyStart, policySize)) return refuseImage();
-  const bytes = takeRegion(offsetof<Policy>() + <usize>countersBytes(draft));
+  const bytes = takeRegion(policy_bytes + <usize>known_callers_bytes + <usize>countersBytes(draft));
   if (bytes == 0) {
     giveRegion(region);
     return denyEverything();
@@ -109,7 +114,8 @@ function putInForce(rootContext: u32, region: usize): bool {
   const policy = changetype<Policy>(bytes);
   policy.image = policyStart;
   policy.configurationRegion = region;
-  policy.counters = bytes + offsetof<Policy>();
+  policy.knownCallers = bytes + policy_bytes;
+  policy.counters = policy.knownCallers + known_callers_bytes;
   policy.rootContext = rootContext;
   policy.shadow = (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode) : mode) == layout.mode_shadow;
   resetArena();

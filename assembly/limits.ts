@@ -99,6 +99,8 @@ export const log_bytes: u32 = 512;
 export const image_bytes: u32 = 268435456;
 /** The room kept for `literal` texts, filled while the module initializes. */
 export const literals_bytes: u32 = 6144;
+/** Callers whose groups are kept, of each policy. */
+export const known_callers: u32 = 64;
 /** Tokens that were verified, all key sets of a policy together, and at least for each of them. */
 export const known_tokens_bytes: u32 = 2097152;
 export const least_known_tokens_bytes: u32 = 131072;

@@ -132,6 +132,7 @@ export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, val
   recordGauge(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
 }
 
+// @inline
 function metricAt(policy: Policy, metric: u32): u32 {
   return load<u32>(policy.counters + ((<usize>metric) << 2));
 }

@@ -23,6 +23,7 @@ export function hash32(seed: u32, start: usize, size: u32): u32 {
   return hash ^ (hash >> 16);
 }
 
+// @inline
 function scramble(word: u32): u32 {
   return rotl<u32>(word * 0xcc9e2d51, 15) * 0x1b873593;
 }

@@ -3,51 +3,47 @@
  * bytes of. Simpler hashes have pairs of inputs that collide whatever the seed, with which one client could make another
  * pay for its requests.
  */
-let v0: u64 = 0;
-let v1: u64 = 0;
-let v2: u64 = 0;
-let v3: u64 = 0;
 
 /** The hash of `size` bytes at `start` under the key of two words. */
 export function sipHash(k0: u64, k1: u64, start: usize, size: u32): u64 {
-  v0 = k0 ^ 0x736f6d6570736575;
-  v1 = k1 ^ 0x646f72616e646f6d;
-  v2 = k0 ^ 0x6c7967656e657261;
-  v3 = k1 ^ 0x7465646279746573;
+  let v0 = k0 ^ 0x736f6d6570736575;
+  let v1 = k1 ^ 0x646f72616e646f6d;
+  let v2 = k0 ^ 0x6c7967656e657261;
+  let v3 = k1 ^ 0x7465646279746573;
   const wordsEnd = start + (size & ~7);
   let cursor = start;
-  while (cursor < wordsEnd) {
-    compress(load<u64>(cursor));
-    cursor += 8;
+  let isLast = false;
+  // Two rounds a word, the last of which has the size and what is left over; then four, as for a word of nothing.
+  let rounds = 2;
+  while (true) {
+    let word: u64 = 0;
+    if (cursor < wordsEnd) {
+      word = load<u64>(cursor);
+      cursor += 8;
+    } else if (!isLast) {
+      isLast = true;
+      word = (<u64>size) << 56;
+      const rest = size & 7;
+      for (let index: u32 = 0; index < rest; index++) word |= (<u64>load<u8>(cursor + index)) << (index << 3);
+    } else {
+      v2 ^= 0xff;
+      rounds = 4;
+    }
+    v3 ^= word;
+    for (let round = 0; round < rounds; round++) {
+      v0 += v1;
+      v1 = rotl<u64>(v1, 13) ^ v0;
+      v0 = rotl<u64>(v0, 32);
+      v2 += v3;
+      v3 = rotl<u64>(v3, 16) ^ v2;
+      v0 += v3;
+      v3 = rotl<u64>(v3, 21) ^ v0;
+      v2 += v1;
+      v1 = rotl<u64>(v1, 17) ^ v2;
+      v2 = rotl<u64>(v2, 32);
+    }
+    v0 ^= word;
+    if (rounds == 4) break;
   }
-  let last = (<u64>size) << 56;
-  const rest = size & 7;
-  for (let index: u32 = 0; index < rest; index++) last |= (<u64>load<u8>(cursor + index)) << (index << 3);
-  compress(last);
-  v2 ^= 0xff;
-  round();
-  round();
-  round();
-  round();
   return v0 ^ v1 ^ v2 ^ v3;
-}
-
-function compress(word: u64): void {
-  v3 ^= word;
-  round();
-  round();
-  v0 ^= word;
-}
-
-function round(): void {
-  v0 += v1;
-  v1 = rotl<u64>(v1, 13) ^ v0;
-  v0 = rotl<u64>(v0, 32);
-  v2 += v3;
-  v3 = rotl<u64>(v3, 16) ^ v2;
-  v0 += v3;
-  v3 = rotl<u64>(v3, 21) ^ v0;
-  v2 += v1;
-  v1 = rotl<u64>(v1, 17) ^ v2;
-  v2 = rotl<u64>(v2, 32);
 }

@@ -1,22 +1,65 @@
 /** Comparing runs of bytes, each given by its start and its size. */
 import { Literal } from "./literal";
 
-/** Whether two runs of `size` bytes are the same. Never for secrets: it stops at the first difference. */
+/**
+ * Whether two runs of `size` bytes are the same. Never for secrets: it stops at the first difference. The last block, or word,
+ * is taken so that it ends with the run, and may overlap the one before it: no byte is looked at by itself.
+ */
 export function sameBytes(left: usize, right: usize, size: u32): bool {
-  const wordsEnd = left + (size & ~7);
-  while (left < wordsEnd) {
-    if (load<u64>(left) != load<u64>(right)) return false;
-    left += 8;
-    right += 8;
+  if (size >= 16) {
+    const last = left + size - 16;
+    while (left < last) {
+      if (v128.any_true(v128.xor(v128.load(left), v128.load(right)))) return false;
+      left += 16;
+      right += 16;
+    }
+    // Past the end by as much as `left` now is past `last`.
+    return !v128.any_true(v128.xor(v128.load(last), v128.load(right - (left - last))));
   }
-  const end = left + (size & 7);
-  while (left < end) {
-    if (load<u8>(left) != load<u8>(right)) return false;
-    left++;
-    right++;
+  if (size >= 8) {
+    const tail = size - 8;
+    return ((load<u64>(left) ^ load<u64>(right)) | (load<u64>(left + tail) ^ load<u64>(right + tail))) == 0;
+  }
+  if (size >= 4) {
+    const tail = size - 4;
+    return ((load<u32>(left) ^ load<u32>(right)) | (load<u32>(left + tail) ^ load<u32>(right + tail))) == 0;
+  }
+  for (let index: u32 = 0; index < size; index++) {
+    if (load<u8>(left + index) != load<u8>(right + index)) return false;
   }
   return true;
 }
+
+/** Copies a run to where it does not overlap. Short runs are copied here: `memory.copy` is a call into the host's C library. */
+export function copyBytes(target: usize, source: usize, size: u32): void {
+  if (size > copied_here_bytes) {
+    memory.copy(target, source, size);
+    return;
+  }
+  if (size >= 16) {
+    const last = size - 16;
+    for (let done: u32 = 0; done < last; done += 16) v128.store(target + done, v128.load(source + done));
+    v128.store(target + last, v128.load(source + last));
+    return;
+  }
+  if (size >= 8) {
+    const tail = size - 8;
+    const end = load<u64>(source + tail);
+    store<u64>(target, load<u64>(source));
+    store<u64>(target + tail, end);
+    return;
+  }
+  for (let index: u32 = 0; index < size; index++) store<u8>(target + index, load<u8>(source + index));
+}
+
+/** Fills `size` bytes, a multiple of 16, with zero: blocks of a few hundred bytes, for which `memory.fill` is dear like `memory.copy`. */
+export function clearBytes(start: usize, size: u32): void {
+  const end = start + size;
+  for (; start < end; start += 16) v128.store(start, i64x2.splat(0));
+}
+
+/** Longer runs are the C library's. */
+const copied_here_bytes: u32 = 256;
 
 /** Whether a run is exactly `text`. */
 export function isLiteral(start: usize, size: u32, text: Literal): bool {
@@ -30,10 +73,15 @@ export function startsWithLiteral(start: usize, size: u32, text: Literal): bool 
 
 /** The index of the first `byte`, or `size` when there is none. */
 export function indexOfByte(start: usize, size: u32, byte: u8): u32 {
-  for (let index: u32 = 0; index < size; index++) {
-    if (load<u8>(start + index) == byte) return index;
+  let index: u32 = 0;
+  const wanted = i8x16.splat(byte);
+  while (index + 16 <= size) {
+    const found = i8x16.bitmask(i8x16.eq(v128.load(start + index), wanted));
+    if (found != 0) return index + ctz(found);
+    index += 16;
   }
-  return size;
+  while (index < size && load<u8>(start + index) != byte) index++;
+  return index;
 }
 
 /** The value of a hexadecimal digit, or -1. */

@@ -147,6 +147,7 @@ function isNamed(record: i32, hash: u32, name: usize, size: u32): bool {
   return load<u32>(at(record), 16) == hash && sizeOf(record) == size && sameBytes(startOf(record), name, size);
 }
 
+// @inline
 function at(record: i32): usize {
   return tape + <usize>record * tape_record_bytes;
 }

@@ -3,6 +3,7 @@
  * header is never sent by halves.
  */
 import { Literal } from "./literal";
+import { copyBytes } from "./span";
 import { characterBytes } from "./utf8";
 
 @unmanaged
@@ -39,7 +40,7 @@ export function writeBytes(writer: Writer, start: usize, size: u32): void {
     writer.full = true;
     return;
   }
-  memory.copy(writer.cursor, start, size);
+  copyBytes(writer.cursor, start, size);
   writer.cursor += size;
 }
 
@@ -126,8 +127,19 @@ export function writeJsonString(writer: Writer, start: usize, size: u32, limit_b
   writeByte(writer, 0x22);
 }
 
-/** Where the run of ASCII characters ends that stand for themselves in a JSON string. */
+/** Where the run of ASCII characters ends that stand for themselves in a JSON string: sixteen at a time, then the rest. */
 function endOfPlain(start: usize, end: usize): usize {
+  while (start + 16 <= end) {
+    const bytes = v128.load(start);
+    // As signed numbers, bytes above ASCII are below 0x20 too.
+    const low = i8x16.lt_s(bytes, i8x16.splat(0x20));
+    const quote = i8x16.eq(bytes, i8x16.splat(0x22));
+    const backslash = i8x16.eq(bytes, i8x16.splat(0x5c));
+    const erase = i8x16.eq(bytes, i8x16.splat(0x7f));
+    const special = i8x16.bitmask(v128.or(v128.or(low, quote), v128.or(backslash, erase)));
+    if (special != 0) return start + <usize>ctz(special);
+    start += 16;
+  }
   while (start < end) {
     const byte = <u32>load<u8>(start);
     if (byte - 0x20 >= 0x5f || byte == 0x22 || byte == 0x5c) break;

@@ -18,6 +18,7 @@ import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { takeCaller } from "./identity";
+import { isForwardedKnown, rememberForwarded } from "./known";
 
 const peer_digest = literal("connection\0sha256_peer_certificate_digest");
 const uri_key = literal("uri");
@@ -46,13 +47,18 @@ let end: usize = 0;
  */
 export function readForwarded(policy: Policy): Reason {
   if (request.forwardedCount == 0 || request.callerReason == Reason.IDENTITY_MISSING) return Reason.ALLOWED;
+  const place = request.callerPlace;
+  if (place != 0 && request.forwardedCount == 1 && isForwardedKnown(place)) return Reason.ALLOWED;
   const isGateway = isForwarder(policy);
   if (request.forwardedCount > 1 || !readElements(request.forwardedStart, request.forwardedSize)) {
     // Whoever sends it: behind what cannot be read, what our own connection manager says of the peer would be lost.
     refuse();
     return Reason.ALLOWED;
   }
-  if (!isGateway && last.uriCount < 2) return Reason.ALLOWED;
+  if (!isGateway && last.uriCount < 2) {
+    if (place != 0) rememberForwarded(place);
+    return Reason.ALLOWED;
+  }
   const own = isOwnElement();
   if (own < 0) return Reason.INTERNAL;
   if (own == 1 && last.uriCount > 1) {
@@ -74,11 +80,13 @@ function takeElement(policy: Policy, element: Element): void {
     takeCaller(policy, element.uriStart, element.uriSize);
     return;
   }
+  request.callerPlace = 0;
   request.callerSize = 0;
   request.callerReason = element.uriCount == 0 ? Reason.IDENTITY_MISSING : Reason.IDENTITY_MALFORMED;
 }
 
 function refuse(): void {
+  request.callerPlace = 0;
   if (request.callerReason == Reason.ALLOWED) request.callerReason = Reason.IDENTITY_MALFORMED;
 }
 

@@ -6,6 +6,7 @@ import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
+import { placeOfCaller, recallCaller, rememberCaller } from "./known";
 import { trust_domain_offset, trustDomainBytes } from "./spiffe";
 
 /** The first URI among the subject alternative names; Envoy's TLS context has validated the chain. */
@@ -34,6 +35,14 @@ export function readIdentity(policy: Policy): Reason {
 export function takeCaller(policy: Policy, start: usize, size: u32): void {
   request.callerStart = start;
   request.callerSize = size;
+  const place = placeOfCaller(policy, start, size);
+  request.callerPlace = place;
+  if (place != 0 && recallCaller(place)) return;
+  judgeCaller(policy, start, size);
+  if (place != 0) rememberCaller(place);
+}
+
+function judgeCaller(policy: Policy, start: usize, size: u32): void {
   request.callerReason = Reason.ALLOWED;
   const domain = trustDomainBytes(start, size);
   request.callerDomainSize = domain;

@@ -7,12 +7,25 @@ import { inspecting, reportEntry, reportGroup, reportHost } from "../audit/inspe
 import { sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail } from "../host/host";
+import { recallGroups, rememberGroups } from "../identity/known";
 import { trust_domain_offset } from "../identity/spiffe";
 import { index_visits, method_bytes, path_segments, pattern_segments } from "../limits";
 import { Reason } from "../reason";
 import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
 import * as layout from "./layout";
-import { head, Policy, recordAt, ruleAt, sectionCount, sectionStart, textAt, textSize, textStart } from "./policy";
+import {
+  edgeAt,
+  head,
+  nodeAt,
+  Policy,
+  recordAt,
+  ruleAt,
+  sectionCount,
+  sectionStart,
+  textAt,
+  textSize,
+  textStart,
+} from "./policy";
 import { findCaller, findEdge, findHost, findRoot } from "./table";
 
 /** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
@@ -27,7 +40,17 @@ export function findCandidates(policy: Policy): Reason {
   return complete ? Reason.ALLOWED : Reason.INTERNAL;
 }
 
+/** The groups of a caller follow from its ID, so those of a caller seen before are known. */
 function findGroups(policy: Policy): bool {
+  const place = request.callerPlace;
+  if (place == 0 || inspecting) return collectGroups(policy);
+  if (recallGroups(place)) return true;
+  if (!collectGroups(policy)) return false;
+  rememberGroups(place);
+  return true;
+}
+
+function collectGroups(policy: Policy): bool {
   addMembership(layout.group_anonymous);
   if (request.callerReason != Reason.ALLOWED) return true;
   addMembership(layout.group_any);
@@ -135,7 +158,7 @@ function walk(policy: Policy, root: u32): bool {
       fail(Failure.INDEX_VISITS);
       return false;
     }
-    const record = recordAt(policy, layout.section_nodes, node);
+    const record = nodeAt(policy, node);
     if (!addEntries(policy, record + layout.node_tails)) return false;
     if (depth == request.segmentCount) {
       if (!addEntries(policy, record + layout.node_ends)) return false;
@@ -145,7 +168,7 @@ function walk(policy: Policy, root: u32): bool {
     if (wildcard != 0) push(waiting++, wildcard - 1, depth + 1);
     const edge = findEdge(policy, node, segmentStart(depth), segmentSize(depth));
     if (edge >= 0) {
-      push(waiting++, load<u32>(recordAt(policy, layout.section_edges, edge), layout.edge_child), depth + 1);
+      push(waiting++, load<u32>(edgeAt(policy, edge), layout.edge_child), depth + 1);
     }
   }
   return true;

@@ -11,6 +11,8 @@ export class Policy {
   shadow: bool;
   /** The region of a configuration that came from the host; 0 when the image is the embedded one. */
   configurationRegion: usize;
+  /** What is known of callers (identity/known.ts). */
+  knownCallers: usize;
   /** Counter numbers, laid out by audit/metrics.ts. */
   counters: usize;
   next: usize;
@@ -29,59 +31,87 @@ for (let section: u32 = 0; section < layout.section_count; section++) {
 }
 
 /** The address of a section's first record. */
+// @inline
 export function sectionStart(policy: Policy, section: u32): usize {
   const entry = policy.image + layout.sections_offset + ((<usize>section) << 3);
   return policy.image + <usize>load<u32>(entry);
 }
 
 /** How many records a section has. */
+// @inline
 export function sectionCount(policy: Policy, section: u32): u32 {
   return load<u32>(policy.image + layout.sections_offset + ((<usize>section) << 3), 4);
 }
 
 /** The address of record `index` of a section. */
+// @inline
 export function recordAt(policy: Policy, section: u32, index: u32): usize {
   return sectionStart(policy, section) + <usize>index * <usize>load<u32>(record_bytes + ((<usize>section) << 2));
 }
 
-export function ruleAt(policy: Policy, rule: u32): usize {
-  return recordAt(policy, layout.section_rules, rule);
+/** The same with the size of the section's records at hand, for what every request looks at. */
+// @inline
+function at(policy: Policy, section: u32, index: u32, record_bytes: u32): usize {
+  return sectionStart(policy, section) + <usize>index * <usize>record_bytes;
 }
 
+// @inline
+export function ruleAt(policy: Policy, rule: u32): usize {
+  return at(policy, layout.section_rules, rule, layout.rule_bytes);
+}
+
+// @inline
+export function nodeAt(policy: Policy, node: u32): usize {
+  return at(policy, layout.section_nodes, node, layout.node_bytes);
+}
+
+// @inline
+export function edgeAt(policy: Policy, edge: u32): usize {
+  return at(policy, layout.section_edges, edge, layout.edge_bytes);
+}
+
+// @inline
 export function issuerAt(policy: Policy, issuer: u32): usize {
-  return recordAt(policy, layout.section_issuers, issuer);
+  return at(policy, layout.section_issuers, issuer, layout.issuer_bytes);
 }
 
 /** The address of record `place` of PLACES. */
+// @inline
 export function placeAt(policy: Policy, place: u32): usize {
-  return recordAt(policy, layout.section_places, place);
+  return at(policy, layout.section_places, place, layout.place_bytes);
 }
 
+// @inline
 export function limitAt(policy: Policy, limit: u32): usize {
-  return recordAt(policy, layout.section_limits, limit);
+  return at(policy, layout.section_limits, limit, layout.limit_bytes);
 }
 
 /** The address of text `index` of TEXTS. */
+// @inline
 export function textAt(policy: Policy, index: u32): usize {
-  return recordAt(policy, layout.section_texts, index);
+  return at(policy, layout.section_texts, index, layout.text_bytes);
 }
 
 /** Word `index` of WORDS. */
+// @inline
 export function wordAt(policy: Policy, index: u32): u32 {
-  return load<u32>(recordAt(policy, layout.section_words, index));
+  return load<u32>(at(policy, layout.section_words, index, layout.word_bytes));
 }
 
 /** The first byte of the text at `text`. */
+// @inline
 export function textStart(policy: Policy, text: usize): usize {
   return policy.image + <usize>load<u32>(text);
 }
 
 /** The size in bytes of the text at `text`. */
+// @inline
 export function textSize(text: usize): u32 {
   return load<u32>(text, 4);
 }
 
 /** The policy's own record. */
+// @inline
 export function head(policy: Policy): usize {
   return sectionStart(policy, layout.section_policy);
 }

@@ -6,7 +6,7 @@ import { hash32 } from "../bytes/hash";
 import { sameBytes } from "../bytes/span";
 import { slot_probes } from "../limits";
 import * as layout from "./layout";
-import { Policy, recordAt, sectionCount, sectionStart, textSize, textStart } from "./policy";
+import { edgeAt, nodeAt, Policy, recordAt, sectionCount, sectionStart, textSize, textStart } from "./policy";
 
 /** No such record. */
 export const not_found: i32 = -1;
@@ -25,14 +25,14 @@ export function findHost(policy: Policy, kind: u32, start: usize, size: u32): i3
 
 /** The place in EDGES of a segment below a parent node, or `not_found`. */
 export function findEdge(policy: Policy, parent: u32, start: usize, size: u32): i32 {
-  const node = recordAt(policy, layout.section_nodes, parent);
+  const node = nodeAt(policy, parent);
   const count = load<u32>(node, layout.node_edges + 4);
   if (count > layout.edge_scan) {
     return findText(policy, layout.section_edge_slots, layout.section_edges, parent, start, size);
   }
   const first = load<u32>(node, layout.node_edges);
   for (let place = first; place < first + count; place++) {
-    const text = recordAt(policy, layout.section_edges, place) + layout.edge_text;
+    const text = edgeAt(policy, place) + layout.edge_text;
     if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return <i32>place;
   }
   return not_found;

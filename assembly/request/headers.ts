@@ -156,6 +156,7 @@ export function readHost(): bool {
   let closing = false;
   for (let index: u32 = 0; index < size; index++) {
     const byte = <u32>load<u8>(start + index);
+    if (byte - 0x61 < 26 && colon == size) continue;
     if (byte - 0x41 < 26) {
       store<u8>(start + index, byte | 0x20);
     } else if (byte == 0x3a) {

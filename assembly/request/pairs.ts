@@ -26,6 +26,7 @@ export function beginPairs(): void {
 }
 
 /** Goes to the next pair; false after the last. */
+// @inline
 export function nextPair(): bool {
   if (left == 0) return false;
   left--;

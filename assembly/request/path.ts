@@ -14,42 +14,81 @@ import { addSegment, request } from "./request";
 
 /** Splits the request's path. PATH_AMBIGUOUS, REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readPath(): Reason {
-  let cursor = request.pathStart;
-  const end = cursor + indexOfByte(cursor, request.pathSize, 0x3f);
-  const size = <u32>(end - cursor);
-  if (size > path_bytes || size == 0 || load<u8>(cursor) != 0x2f) return Reason.REQUEST_MALFORMED;
+  const start = request.pathStart;
+  const size = indexOfByte(start, request.pathSize, 0x3f);
+  if (size > path_bytes || size == 0 || load<u8>(start) != 0x2f) return Reason.REQUEST_MALFORMED;
   if (size == 1) return Reason.ALLOWED;
-  let output = takeBytes(size);
-  if (output == 0) {
+  request.decodedPathStart = start;
+  request.decodedPathSize = size;
+  if (indexOfByte(start, size, 0x25) != size) {
+    const reason = decodePath(start, size);
+    if (reason != Reason.ALLOWED) return reason;
+  } else if (hasAmbiguousByte(start, size)) {
+    return Reason.PATH_AMBIGUOUS;
+  }
+  return splitPath(request.decodedPathStart, request.decodedPathStart + request.decodedPathSize);
+}
+
+/** The segments of a path that has nothing encoded any more. No `/` was, so it splits as it would have before. */
+function splitPath(start: usize, end: usize): Reason {
+  while (start < end) {
+    const segment = start + 1;
+    const bytes = indexOfByte(segment, <u32>(end - segment), 0x2f);
+    if (bytes == 0 || isDots(segment, bytes)) return Reason.PATH_AMBIGUOUS;
+    if (!addSegment(segment, bytes)) return Reason.REQUEST_MALFORMED;
+    start = segment + bytes;
+  }
+  return Reason.ALLOWED;
+}
+
+/** Decodes a path into bytes of its own. */
+function decodePath(start: usize, size: u32): Reason {
+  const target = takeBytes(size);
+  if (target == 0) {
     fail(Failure.ARENA_FULL);
     return Reason.INTERNAL;
   }
-  request.decodedPathStart = output;
+  const end = start + size;
+  let output = target;
+  let cursor = start;
   while (cursor < end) {
-    cursor++;
-    store<u8>(output++, 0x2f);
-    const segment = output;
-    while (cursor < end) {
-      const byte = <u32>load<u8>(cursor);
-      if (byte == 0x2f) break;
-      if (byte != 0x25) {
-        if (isAmbiguousByte(byte)) return Reason.PATH_AMBIGUOUS;
-        store<u8>(output++, byte);
-        cursor++;
-        continue;
-      }
-      const decoded = decodeTriplet(cursor, end);
-      if (decoded < 0) return Reason.PATH_AMBIGUOUS;
-      store<u8>(output++, decoded);
-      cursor += 3;
+    const byte = <u32>load<u8>(cursor);
+    if (byte != 0x25) {
+      if (isAmbiguousByte(byte)) return Reason.PATH_AMBIGUOUS;
+      store<u8>(output++, byte);
+      cursor++;
+      continue;
     }
-    const segmentBytes = <u32>(output - segment);
-    if (segmentBytes == 0 || isDots(segment, segmentBytes)) return Reason.PATH_AMBIGUOUS;
-    if (isEncodedStill(segment, output) || !isUtf8(segment, segmentBytes)) return Reason.PATH_AMBIGUOUS;
-    if (!addSegment(segment, segmentBytes)) return Reason.REQUEST_MALFORMED;
+    const decoded = decodeTriplet(cursor, end);
+    if (decoded < 0) return Reason.PATH_AMBIGUOUS;
+    store<u8>(output++, decoded);
+    cursor += 3;
   }
-  request.decodedPathSize = <u32>(output - request.decodedPathStart);
-  return Reason.ALLOWED;
+  request.decodedPathStart = target;
+  request.decodedPathSize = <u32>(output - target);
+  // A character's bytes, and a `%` with two digits, lie within one segment: neither has a `/` in it.
+  const isSound = !isEncodedStill(target, output) && isUtf8(target, request.decodedPathSize);
+  return isSound ? Reason.ALLOWED : Reason.PATH_AMBIGUOUS;
+}
+
+/** Whether a path has a byte that `isAmbiguousByte` refuses: sixteen at a time, then the rest. */
+function hasAmbiguousByte(start: usize, size: u32): bool {
+  const end = start + size;
+  while (start + 16 <= end) {
+    const bytes = v128.load(start);
+    // As signed numbers, bytes above ASCII are below 0x21 too.
+    const low = i8x16.lt_s(bytes, i8x16.splat(0x21));
+    const erase = i8x16.eq(bytes, i8x16.splat(0x7f));
+    const backslash = i8x16.eq(bytes, i8x16.splat(0x5c));
+    const semicolon = i8x16.eq(bytes, i8x16.splat(0x3b));
+    const fragment = i8x16.eq(bytes, i8x16.splat(0x23));
+    if (v128.any_true(v128.or(v128.or(v128.or(low, erase), v128.or(backslash, semicolon)), fragment))) return true;
+    start += 16;
+  }
+  while (start < end) {
+    if (isAmbiguousByte(load<u8>(start++))) return true;
+  }
+  return false;
 }
 
 /** Backslash, semicolon, fragment, and what RFC 3986 allows in no path: controls, space, bytes above ASCII. */

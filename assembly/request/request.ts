@@ -3,6 +3,7 @@
  * stages fill it from top to bottom, and nothing in it outlives the callback.
  */
 
+import { clearBytes, copyBytes } from "../bytes/span";
 import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
 import { Reason } from "../reason";
 import { Flaw } from "../token/flaw";
@@ -41,6 +42,8 @@ export class Request {
   callerReason: Reason;
   callerFlaw: Flaw;
   callerDomainSize: u32;
+  /** identity/known.ts: where it is kept; 0 for nowhere. */
+  callerPlace: usize;
   /** identity/forwarded.ts: the gateway that told us of the caller; size 0 where none did. */
   forwarderStart: usize;
   forwarderSize: u32;
@@ -85,7 +88,8 @@ export class Request {
 }
 
 /** The slot. */
-export const request: Request = changetype<Request>(memory.data(256, 8));
+export const request: Request = changetype<Request>(memory.data(256, 16));
+const request_bytes: u32 = 256;
 if (!(offsetof<Request>() <= 256)) ERROR("the slot holds a request");
 
 const segmentStarts: usize = memory.data(path_segments * 4, 4);
@@ -96,7 +100,7 @@ const candidates: usize = memory.data(candidate_rules * 8, 4);
 /** A rule and a reason each. */
 const shadows: usize = memory.data(shadow_rules * 8, 4);
 /** One for each issuer; `not_judged` until a token has been held against it. */
-const judged: usize = memory.data(policy_issuers * 4, 4);
+const judged: usize = memory.data(policy_issuers * 4, 16);
 export const not_judged: u8 = 0xff;
 
 /** How a token fared with an issuer. */
@@ -109,8 +113,9 @@ export class Judged {
 
 /** Empties the slot for a new request. */
 export function clearRequest(): void {
-  memory.fill(changetype<usize>(request), 0, offsetof<Request>());
-  memory.fill(judged, not_judged, policy_issuers * 4);
+  clearBytes(changetype<usize>(request), request_bytes);
+  const nothing = i8x16.splat(not_judged);
+  for (let place = judged; place < judged + policy_issuers * 4; place += 16) v128.store(place, nothing);
 }
 
 export function segmentStart(index: u32): usize {
@@ -140,6 +145,12 @@ export function addGroup(number: u32): bool {
   store<u32>(groups + ((<usize>request.groupCount) << 2), number);
   request.groupCount++;
   return true;
+}
+
+/** Puts groups, `count` words at `start`, in place of those that were there. */
+export function setGroups(start: usize, count: u32): void {
+  copyBytes(groups, start, count << 2);
+  request.groupCount = count;
 }
 
 export function candidate(index: u32): u32 {

@@ -11,11 +11,14 @@
  *   | buckets of four entries |  ring:  … oldest | … | newest |  free  | …       |
  *   +-------------------------+-------------------------------------------- ... -+
  *
- *   entry   0           4      8            12             16        20           24
- *           +-----------+------+------------+--------------+---------+------------+-------+---------+------+
- *           | its bytes | hash | token size | payload size | records | algorithm, | token | payload | tape |
- *           |           |      |            |              |         | typ << 8   |       |         |      |
- *           +-----------+------+------------+--------------+---------+------------+-------+---------+------+
+ *   entry   0           4      8            12             16        20
+ *           +-----------+------+------------+--------------+---------+----------------------+
+ *           | its bytes | hash | token size | payload size | records | algorithm, typ << 8  |
+ *           +-----------+------+------------+--------------+---------+----------------------+
+ *           24                               40                       64
+ *           +-------------------------------+-------------------------+-------+---------+------+
+ *           | records of iss, sub, aud | 0  | dates: exp, nbf, iat    | token | payload | tape |
+ *           +-------------------------------+-------------------------+-------+---------+------+
  */
 import { sameBytes } from "../bytes/span";
 import { copyTape, tape_record_bytes } from "../bytes/tape";
@@ -41,7 +44,7 @@ class Cache {
   stop: usize;
 }
 
-const entry_head_bytes: u32 = 24;
+const entry_head_bytes: u32 = 64;
 if (!(least_known_tokens_bytes / 4 >= entry_head_bytes + token_bytes + (token_bytes / 4) * 3 + 16))
   ERROR("the smallest cache keeps the largest token, with few claims");
 const bucket_ways: u32 = 4;
@@ -99,6 +102,12 @@ export function recallToken(set: KeySet, token: Token): bool {
   const flags = load<u32>(entry, 20);
   token.algorithm = flags & 0xff;
   token.isSvidType = flags >> 8 != 0;
+  token.issuerRecord = load<i32>(entry, 24);
+  token.subjectRecord = load<i32>(entry, 28);
+  token.audienceRecord = load<i32>(entry, 32);
+  token.expiresSeconds = load<i64>(entry, 40);
+  token.notBeforeSeconds = load<i64>(entry, 48);
+  token.issuedAtSeconds = load<i64>(entry, 56);
   token.reason = Reason.ALLOWED;
   return true;
 }
@@ -132,6 +141,12 @@ export function rememberToken(set: KeySet, token: Token): void {
   store<u32>(entry, token.payloadSize, 12);
   store<u32>(entry, token.records, 16);
   store<u32>(entry, token.algorithm | (token.isSvidType ? 0x100 : 0), 20);
+  store<i32>(entry, token.issuerRecord, 24);
+  store<i32>(entry, token.subjectRecord, 28);
+  store<i32>(entry, token.audienceRecord, 32);
+  store<i64>(entry, token.expiresSeconds, 40);
+  store<i64>(entry, token.notBeforeSeconds, 48);
+  store<i64>(entry, token.issuedAtSeconds, 56);
   const text = entry + entry_head_bytes;
   memory.copy(text, token.start, token.size);
   const payload = text + padded(token.size);

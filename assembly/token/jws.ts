@@ -15,8 +15,9 @@ import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { json_nodes, kid_bytes, signature_bytes } from "../limits";
 import { Reason } from "../reason";
+import { findClaims } from "./claims";
 import { Flaw } from "./flaw";
-import { note, Token } from "./slot";
+import { note, openClaims, Token } from "./slot";
 
 const alg_name = literal("alg");
 const kid_name = literal("kid");
@@ -99,6 +100,8 @@ export function scanClaims(token: Token): Reason {
   if (json.kindOf(0) != Kind.OBJECT) return note(Flaw.CLAIMS_JSON, Reason.TOKEN_MALFORMED);
   token.records = json.tapeRecords();
   token.tape = takeBytes(token.records * json.tape_record_bytes);
+  openClaims(token);
+  findClaims(token);
   return Reason.ALLOWED;
 }
 

@@ -2,6 +2,7 @@
  * The tokens of the request in hand, one slot for each place of the policy a token may stand in. A token is taken apart at
  * most once, and only if an issuer whose place that is was asked for.
  */
+import { clearBytes } from "../bytes/span";
 import { openTape } from "../bytes/tape";
 import { policy_key_sets, policy_places } from "../limits";
 import { Reason } from "../reason";
@@ -25,6 +26,13 @@ export class Token {
   payloadSize: u32;
   tape: usize;
   records: u32;
+  /** The records of `iss`, `sub` and `aud` on the tape, and the dates, as token/claims.ts found them. */
+  issuerRecord: i32;
+  subjectRecord: i32;
+  audienceRecord: i32;
+  expiresSeconds: i64;
+  notBeforeSeconds: i64;
+  issuedAtSeconds: i64;
   /** Whether what verifying needs is below; it is not where the claims came out of a cache. */
   isDecoded: bool;
   /** `header.payload` as received: what was signed (RFC 7515 §5.2). */
@@ -43,9 +51,9 @@ export class Token {
 }
 
 if (!(policy_key_sets <= 64)) ERROR("a word has a bit for each key set");
-const slot_bytes: u32 = 128;
-if (!(offsetof<Token>() <= 128)) ERROR("a slot holds a token");
-const slots: usize = memory.data(policy_places * 128, 8);
+const slot_bytes: u32 = 192;
+if (!(offsetof<Token>() <= 192)) ERROR("a slot holds a token");
+const slots: usize = memory.data(policy_places * 192, 16);
 
 /** The slot of a place. */
 export function tokenSlot(place: u32): Token {
@@ -54,11 +62,15 @@ export function tokenSlot(place: u32): Token {
 
 /** Empties the slots of so many places. */
 export function clearTokens(places: u32): void {
-  memory.fill(slots, 0, <usize>places * slot_bytes);
+  clearBytes(slots, places * slot_bytes);
 }
+
+/** The token whose claims are open. */
+export let openToken: Token = tokenSlot(0);
 
 /** Opens a token's claims, which are then what `json.member(0, …)` reads. */
 export function openClaims(token: Token): void {
+  openToken = token;
   openTape(token.tape);
 }
 

@@ -7,6 +7,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import asc from "assemblyscript/asc";
 import { findViolations } from "./gate.ts";
+import { readEngineSource } from "./sources.ts";
 
 /** The engine without a policy. */
 export const engineBytesBudget = 96 * 1024;
@@ -39,14 +40,23 @@ export function isEngineFresh(): boolean {
   const built = "build/engine.wasm";
   if (!existsSync(built)) return false;
   const sources = readdirSync("assembly", { recursive: true, encoding: "utf8" }).map((name) => join("assembly", name));
-  const inputs = [...sources, "asconfig.json", "package-lock.json", "scripts/build/engine.ts", "scripts/build/gate.ts"];
+  const inputs = [
+    ...sources,
+    "asconfig.json",
+    "package-lock.json",
+    "scripts/build/engine.ts",
+    "scripts/build/gate.ts",
+    "scripts/build/sources.ts",
+  ];
   const builtAt = statSync(built).mtimeMs;
   return inputs.every((input) => statSync(input).mtimeMs < builtAt);
 }
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */
 export async function buildEngine(): Promise<void> {
-  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "release"]);
+  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "release"], {
+    readFile: readEngineSource,
+  });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   const problems = findViolations(await readFile("build/engine.wat", "utf8"));
   const { size } = await stat("build/engine.wasm");

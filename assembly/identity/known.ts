@@ -1,0 +1,88 @@
+/**
+ * Callers that were seen before: what follows from an ID's bytes and the policy alone need not be found again. Each policy has
+ * a table of places, one of which an ID's last bytes choose; whoever comes takes the place, and all bytes are compared.
+ *
+ *   place   0         4        8               12           16             20           72    256         512
+ *           +---------+--------+---------------+------------+--------------+-----------+-----+-----------+
+ *           | ID size | reason | domain size   | groups     | forwarded    | 13 groups | ID  | forwarded |
+ *           |         |        |               | + 1, or 0  | size         |           |     |           |
+ *           +---------+--------+---------------+------------+--------------+-----------+-----+-----------+
+ *
+ * `forwarded` is an x-forwarded-client-cert that told nothing but what the connection did: it need not be read again either.
+ */
+import { copyBytes, sameBytes } from "../bytes/span";
+import { known_callers } from "../limits";
+import { Policy } from "../policy/policy";
+import { Reason } from "../reason";
+import { group, request, setGroups } from "../request/request";
+
+const place_bytes: u32 = 512;
+const place_groups: u32 = 13;
+const groups_at: u32 = 20;
+const id_at: u32 = 72;
+const forwarded_at: u32 = 256;
+const id_bytes: u32 = forwarded_at - id_at;
+const forwarded_bytes: u32 = place_bytes - forwarded_at;
+
+if (!((known_callers & (known_callers - 1)) == 0))
+  ERROR("known_callers is a power of two, since hashes are masked with it");
+
+/** The bytes of a policy's table. */
+export const known_callers_bytes: u32 = known_callers * place_bytes;
+
+/** The place of an ID, whoever has it now; 0 for IDs that are not kept. */
+export function placeOfCaller(policy: Policy, start: usize, size: u32): usize {
+  if (size < 8 || size > id_bytes) return 0;
+  const mixed = (load<u64>(start + size - 8) ^ <u64>size) * 0x9e3779b97f4a7c15;
+  return policy.knownCallers + <usize>(<u32>(mixed >> 40) & (known_callers - 1)) * place_bytes;
+}
+
+/** Takes what is known of the caller in the request's slot from a place; false where another has it. */
+export function recallCaller(place: usize): bool {
+  const size = request.callerSize;
+  if (load<u32>(place) != size || !sameBytes(place + id_at, request.callerStart, size)) return false;
+  request.callerReason = <Reason>load<u32>(place, 4);
+  request.callerDomainSize = load<u32>(place, 8);
+  return true;
+}
+
+/** Gives a place to the caller in the request's slot. */
+export function rememberCaller(place: usize): void {
+  store<u32>(place, request.callerSize);
+  store<u32>(place, request.callerReason, 4);
+  store<u32>(place, request.callerDomainSize, 8);
+  store<u64>(place, 0, 12);
+  copyBytes(place + id_at, request.callerStart, request.callerSize);
+}
+
+/** Takes the caller's groups from its place; false where they are not kept there, or were those of an ID that fared otherwise. */
+export function recallGroups(place: usize): bool {
+  const count = load<u32>(place, 12);
+  if (count == 0 || load<u32>(place, 4) != <u32>request.callerReason) return false;
+  setGroups(place + groups_at, count - 1);
+  return true;
+}
+
+/** Keeps the groups in the request's slot, if they are not too many. */
+export function rememberGroups(place: usize): void {
+  const count = request.groupCount;
+  if (count > place_groups || load<u32>(place, 4) != <u32>request.callerReason) return;
+  for (let index: u32 = 0; index < count; index++) {
+    store<u32>(place + groups_at + ((<usize>index) << 2), group(index));
+  }
+  store<u32>(place, count + 1, 12);
+}
+
+/** Whether the request's x-forwarded-client-cert is known to add nothing. */
+export function isForwardedKnown(place: usize): bool {
+  const size = load<u32>(place, 16);
+  return size != 0 && size == request.forwardedSize && sameBytes(place + forwarded_at, request.forwardedStart, size);
+}
+
+/** Keeps it as one that adds nothing. */
+export function rememberForwarded(place: usize): void {
+  const size = request.forwardedSize;
+  if (size > forwarded_bytes) return;
+  store<u32>(place, size, 16);
+  copyBytes(place + forwarded_at, request.forwardedStart, size);
+}
