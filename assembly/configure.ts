@@ -18,13 +18,12 @@ import {
 } from "./configuration";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
-import { log, Read, readConfiguration, startTicking, valueSize, valueStart } from "./host/host";
+import { log, Read, readConfiguration, setContext, startTicking, valueSize, valueStart } from "./host/host";
 import { giveRegion, takeRegion } from "./host/region";
-import { addPolicy, removePolicy } from "./host/root";
+import { addPolicy, goneRoot, removePolicy } from "./host/root";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, openKeySets } from "./keys/keyset";
 import { adoptKeySets, fetchesKeys } from "./keys/refresh";
-import { stopWaiting } from "./keys/waiting";
 import { key_tick_milliseconds, log_bytes } from "./limits";
 import { draft, no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
@@ -50,6 +49,7 @@ const line: usize = memory.data(log_bytes);
 
 /** Puts the configuration of a root context, `size` bytes of it, in force. False: refused. */
 export function configure(rootContext: u32, size: u32): bool {
+  forgetGone(rootContext);
   let region: usize = 0;
   if (size != 0) {
     region = takeRegion(<usize>size + 16);
@@ -61,9 +61,14 @@ export function configure(rootContext: u32, size: u32): bool {
   return accepted;
 }
 
-/** Gives back what belonged to a context that is gone: a root context has a policy, a stream may have been waiting. */
-export function forget(context: u32): void {
-  stopWaiting(context);
+/** Gives back what belonged to root contexts that are gone, before more is taken. */
+function forgetGone(rootContext: u32): void {
+  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) forget(gone);
+  setContext(rootContext);
+}
+
+/** Gives back what belonged to a root context. */
+function forget(context: u32): void {
   const policy = removePolicy(context);
   if (policy == null) return;
   closeKeySets(policy);

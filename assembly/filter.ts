@@ -17,7 +17,7 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { askForKeys, dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
+import { allowLooking, askForKeys, dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -63,6 +63,7 @@ export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
   fail(Failure.NONE);
+  allowLooking();
   refreshKeySets(policy);
   countFailure(policy);
   decideWaiting(policy);

@@ -3,7 +3,7 @@
  * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
  */
 import { inspecting, reportFlaw, setInspecting } from "./audit/inspect";
-import { configure, forget } from "./configure";
+import { configure } from "./configure";
 import { onCallResponse, onRequestHeaders, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
@@ -49,10 +49,6 @@ export function proxy_on_http_call_response(
   _trailers: u32,
 ): void {
   onCallResponse(rootContext, call, body_bytes);
-}
-
-export function proxy_on_delete(context: u32): void {
-  forget(context);
 }
 
 /** For tools: turns the inspection log on or off (audit/inspect.ts). */

@@ -19,12 +19,13 @@
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { defineMetric, incrementCounter, lastFailure, recordGauge } from "../host/host";
+import { incrementCounter, lastFailure, recordGauge } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { takeEvictions } from "../token/cache";
+import { numberOfMetric } from "./numbers";
 
 const decisions: u32 = 3;
 const decision_allow: u32 = 0;
@@ -202,7 +203,7 @@ function openName(policy: Policy, metric: string, label: string): void {
 }
 
 function defineNamed(policy: Policy, counter: u32, isGauge: bool): bool {
-  const number = defineMetric(isGauge, name, writer.size);
+  const number = numberOfMetric(isGauge, name, writer.size);
   if (number < 0) return false;
   store<u32>(policy.counters + ((<usize>counter) << 2), <u32>number);
   return true;

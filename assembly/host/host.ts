@@ -158,6 +158,15 @@ export function setContext(context: u32): bool {
   return abi.proxy_set_effective_context(context) == Result.OK;
 }
 
+/**
+ * Whether a stream or a root context is no more, found out by making it the one in hand: put the right one back with `setContext`.
+ * Asking when it matters costs nothing otherwise; `proxy_on_delete` would cost every stream a crossing. A host that refuses to
+ * answer has not said so.
+ */
+export function isContextGone(context: u32): bool {
+  return abi.proxy_set_effective_context(context) == Result.BAD_ARGUMENT;
+}
+
 /** Lets the request of a stream that waits go on. */
 export function continueRequest(): bool {
   if (abi.proxy_continue_stream(abi.stream_request) == Result.OK) return true;

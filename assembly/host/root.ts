@@ -7,6 +7,7 @@
  * to clean up. A stream whose slot was taken by a later one has no policy, and is denied.
  */
 import { Policy } from "../policy/policy";
+import { isContextGone } from "./host";
 
 const stream_slots: u32 = 4096;
 /** Two words a slot: the stream's context and its root context. */
@@ -43,6 +44,15 @@ export function policyOfRoot(rootContext: u32): Policy | null {
 export function addPolicy(policy: Policy): void {
   policy.next = first;
   first = changetype<usize>(policy);
+}
+
+/** The root context of a policy in force that is no more; 0 when there is none. Another context is in hand afterwards. */
+export function goneRoot(): u32 {
+  for (let policy = first; policy != 0; policy = changetype<Policy>(policy).next) {
+    const context = changetype<Policy>(policy).rootContext;
+    if (isContextGone(context)) return context;
+  }
+  return 0;
 }
 
 /** Takes a policy out of force; null when the root context has none. */

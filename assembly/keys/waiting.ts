@@ -10,6 +10,7 @@
  *   +---------+--------------+--------+-------------+---------------+-------------+
  */
 import { hash32 } from "../bytes/hash";
+import { isContextGone, setContext } from "../host/host";
 import { key_fetch_milliseconds, key_floor_seconds, key_wait_seconds, waiting_streams } from "../limits";
 import { section_key_sets } from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
@@ -49,7 +50,9 @@ export function waitForKeys(policy: Policy, context: u32): bool {
     generations += set.generation;
   }
   if (awaited == 0) return false;
-  const slot = freeSlot(hash32(0, request.callerStart, request.callerSize));
+  const caller = hash32(0, request.callerStart, request.callerSize);
+  let slot = freeSlot(caller);
+  if (slot == 0 && dropGone(context)) slot = freeSlot(caller);
   if (slot == 0) return false;
   store<u32>(slot, context);
   store<u32>(slot, policy.rootContext, 4);
@@ -78,7 +81,28 @@ function freeSlot(caller: u32): usize {
   return free;
 }
 
-/** A stream is gone, or has been decided. */
+/** Whether streams that are gone were looked for since the last tick: a flood of requests must not have us look for each. */
+let hasLooked: bool = false;
+
+/** Frees the slots of streams that are gone, at most once a tick; then `context` is in hand again. False where it did not look. */
+function dropGone(context: u32): bool {
+  if (hasLooked) return false;
+  hasLooked = true;
+  for (let index: u32 = 0; index < used; index++) {
+    const slot = slots + <usize>index * slot_bytes;
+    const waiting = load<u32>(slot);
+    if (waiting != 0 && isContextGone(waiting)) store<u32>(slot, 0);
+  }
+  setContext(context);
+  return true;
+}
+
+/** A tick has come. */
+export function allowLooking(): void {
+  hasLooked = false;
+}
+
+/** A stream has been decided, or is gone. */
 export function stopWaiting(context: u32): void {
   for (let index: u32 = 0; index < used; index++) {
     const slot = slots + <usize>index * slot_bytes;

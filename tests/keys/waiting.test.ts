@@ -142,6 +142,8 @@ describe("an unknown kid", () => {
     assert.equal(waiting.filter(({ paused }) => paused).length, 64);
     assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
     workers.hosts[0]!.deleteContext(waiting[10]!.context);
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown", "once a tick it is looked who is gone");
+    workers.hosts[0]!.tick(workers.roots[0]!);
     const late = workers.ask(0, tokenTwo);
     assert.equal(outcomeOf(late), "waits");
     workers.fetch({ body: jwks(two) });

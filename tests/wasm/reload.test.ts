@@ -17,6 +17,21 @@ test("two configurations live side by side, each with its own policy", () => {
   assert.equal(door.host.request(second.rootContext, hostRequest(oneAllowed)).action, "continue");
 });
 
+test("a policy that comes again defines no metric again", () => {
+  const door = new Door("shop");
+  const configurations = ["shop", "callers"].map((name) => pluginConfiguration(policyNamed(name).image));
+  const defined = (index: number): number => {
+    const { ok, calls } = door.host.startPlugin(configurations[index]);
+    assert.equal(ok, true);
+    return calls.filter(({ name }) => name === "define_metric").length;
+  };
+  assert.equal(defined(0), 0);
+  assert.notEqual(defined(1), 0);
+  assert.deepEqual([defined(0), defined(1), defined(0)], [0, 0, 0]);
+  door.order();
+  assert.equal(door.host.metrics().get("sallyport_requests.policy.shop.decision.allow"), 1n);
+});
+
 test("a refused configuration leaves the old one in force", () => {
   const door = new Door("callers");
   for (const bad of ["{", '{"policy":"AAAA"}', '{"policy":1}']) {
