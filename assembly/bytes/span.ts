@@ -49,6 +49,13 @@ export function copyBytes(target: usize, source: usize, size: u32): void {
     store<u64>(target + tail, end);
     return;
   }
+  if (size >= 4) {
+    const tail = size - 4;
+    const end = load<u32>(source + tail);
+    store<u32>(target, load<u32>(source));
+    store<u32>(target + tail, end);
+    return;
+  }
   for (let index: u32 = 0; index < size; index++) store<u8>(target + index, load<u8>(source + index));
 }
 
@@ -80,8 +87,11 @@ export function indexOfByte(start: usize, size: u32, byte: u8): u32 {
     if (found != 0) return index + ctz(found);
     index += 16;
   }
-  while (index < size && load<u8>(start + index) != byte) index++;
-  return index;
+  const rest = size - index;
+  if (rest == 0) return size;
+  // The block that ends with the run; what stands before the rest of it is shifted out. No run begins that early in memory.
+  const found = i8x16.bitmask(i8x16.eq(v128.load(start + size - 16), wanted)) >> (16 - rest);
+  return found == 0 ? size : index + ctz(found);
 }
 
 /** The value of a hexadecimal digit, or -1. */

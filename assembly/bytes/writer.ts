@@ -48,7 +48,10 @@ export function writeLiteral(writer: Writer, text: Literal): void {
   writeBytes(writer, text.start, text.size);
 }
 
-/** Writes an ASCII string literal of the program, whose characters are UTF-16: four of them become four bytes at a time. */
+/**
+ * Writes an ASCII string literal of the program, whose characters are UTF-16: eight of them become eight bytes at a time, the last
+ * eight once more where they overlap.
+ */
 export function writeText(writer: Writer, text: string): void {
   const size = text.length;
   let target = writer.cursor;
@@ -57,20 +60,26 @@ export function writeText(writer: Writer, text: string): void {
     return;
   }
   const end = target + size;
-  const wordsEnd = target + (size & ~3);
   let source = changetype<usize>(text);
-  while (target < wordsEnd) {
-    const pairs = load<u64>(source) & 0x00ff00ff00ff00ff;
-    const halves = (pairs | (pairs >> 8)) & 0x0000ffff0000ffff;
-    store<u32>(target, <u32>(halves | (halves >> 16)));
-    target += 4;
-    source += 8;
-  }
-  while (target < end) {
-    store<u8>(target++, load<u16>(source));
-    source += 2;
+  if (size >= 8) {
+    const last = end - 8;
+    const lastSource = source + ((<usize>size - 8) << 1);
+    while (target < last) {
+      v128.store64_lane(target, narrow(source), 0);
+      target += 8;
+      source += 16;
+    }
+    v128.store64_lane(last, narrow(lastSource), 0);
+  } else {
+    for (; target < end; source += 2) store<u8>(target++, load<u16>(source));
   }
   writer.cursor = end;
+}
+
+// @inline
+function narrow(source: usize): v128 {
+  const characters = v128.load(source);
+  return i8x16.narrow_i16x8_u(characters, characters);
 }
 
 export function writeWord(writer: Writer, word: u32): void {
@@ -99,6 +108,19 @@ export function writeDecimal(writer: Writer, value: u64): void {
  * escaped, bytes that are not UTF-8 become U+FFFD: a record is always one line and always JSON.
  */
 export function writeJsonString(writer: Writer, start: usize, size: u32, limit_bytes: u32): void {
+  if (
+    size <= limit_bytes &&
+    size + 2 <= <u32>(writer.end - writer.cursor) &&
+    endOfPlain(start, start + size) == start + size
+  ) {
+    // As nearly all are: nothing to escape, and room for it.
+    const target = writer.cursor;
+    store<u8>(target, 0x22);
+    copyBytes(target + 1, start, size);
+    store<u8>(target + 1 + size, 0x22);
+    writer.cursor = target + size + 2;
+    return;
+  }
   const end = start + size;
   const cut = start + min(size, limit_bytes);
   writeByte(writer, 0x22);
@@ -127,25 +149,29 @@ export function writeJsonString(writer: Writer, start: usize, size: u32, limit_b
   writeByte(writer, 0x22);
 }
 
-/** Where the run of ASCII characters ends that stand for themselves in a JSON string: sixteen at a time, then the rest. */
+/** Where the run of ASCII characters ends that stand for themselves in a JSON string: sixteen at a time. */
 function endOfPlain(start: usize, end: usize): usize {
   while (start + 16 <= end) {
-    const bytes = v128.load(start);
-    // As signed numbers, bytes above ASCII are below 0x20 too.
-    const low = i8x16.lt_s(bytes, i8x16.splat(0x20));
-    const quote = i8x16.eq(bytes, i8x16.splat(0x22));
-    const backslash = i8x16.eq(bytes, i8x16.splat(0x5c));
-    const erase = i8x16.eq(bytes, i8x16.splat(0x7f));
-    const special = i8x16.bitmask(v128.or(v128.or(low, quote), v128.or(backslash, erase)));
+    const special = specialBytes(start);
     if (special != 0) return start + <usize>ctz(special);
     start += 16;
   }
-  while (start < end) {
-    const byte = <u32>load<u8>(start);
-    if (byte - 0x20 >= 0x5f || byte == 0x22 || byte == 0x5c) break;
-    start++;
-  }
-  return start;
+  const rest = <u32>(end - start);
+  if (rest == 0) return end;
+  // As in `indexOfByte`: the block that ends with the run, without what stands before its rest.
+  const special = specialBytes(end - 16) >> (16 - rest);
+  return special == 0 ? end : start + <usize>ctz(special);
+}
+
+/** A bit for each of sixteen bytes that a JSON string must escape, or that is no ASCII. */
+function specialBytes(start: usize): u32 {
+  const bytes = v128.load(start);
+  // As signed numbers, bytes above ASCII are below 0x20 too.
+  const low = i8x16.lt_s(bytes, i8x16.splat(0x20));
+  const quote = i8x16.eq(bytes, i8x16.splat(0x22));
+  const backslash = i8x16.eq(bytes, i8x16.splat(0x5c));
+  const erase = i8x16.eq(bytes, i8x16.splat(0x7f));
+  return <u32>i8x16.bitmask(v128.or(v128.or(low, quote), v128.or(backslash, erase)));
 }
 
 /** Writes a word as eight hexadecimal digits. */

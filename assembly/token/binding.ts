@@ -13,9 +13,8 @@ import { Reason } from "../reason";
 import { request } from "../request/request";
 import { subjectClaim } from "./claims";
 import { Flaw } from "./flaw";
-import { note } from "./slot";
+import { note, openToken } from "./slot";
 
-const cnf_name = literal("cnf");
 const key_name = literal("jkt");
 const thumbprint_name = literal("x5t#S256");
 const peer_digest = literal("connection\0sha256_peer_certificate_digest");
@@ -28,7 +27,7 @@ const thumbprint: usize = memory.data(32);
 /** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
 export function checkBinding(issuer: usize): Reason {
   const bind = load<u32>(issuer, layout.issuer_bind);
-  const cnf = json.member(0, cnf_name.start, cnf_name.size);
+  const cnf = openToken.confirmationRecord;
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
   if (json.member(cnf, key_name.start, key_name.size) != json.absent) return note(Flaw.CNF_KEY, Reason.TOKEN_BINDING);
   if (bind == layout.bind_none) return Reason.ALLOWED;

@@ -17,7 +17,7 @@
  *           +-----------+------+------------+--------------+---------+----------------------+
  *           24                               40                       64
  *           +-------------------------------+-------------------------+-------+---------+------+
- *           | records of iss, sub, aud | 0  | dates: exp, nbf, iat    | token | payload | tape |
+ *           | records of iss, sub, aud, cnf | dates: exp, nbf, iat    | token | payload | tape |
  *           +-------------------------------+-------------------------+-------+---------+------+
  */
 import { sameBytes } from "../bytes/span";
@@ -105,6 +105,7 @@ export function recallToken(set: KeySet, token: Token): bool {
   token.issuerRecord = load<i32>(entry, 24);
   token.subjectRecord = load<i32>(entry, 28);
   token.audienceRecord = load<i32>(entry, 32);
+  token.confirmationRecord = load<i32>(entry, 36);
   token.expiresSeconds = load<i64>(entry, 40);
   token.notBeforeSeconds = load<i64>(entry, 48);
   token.issuedAtSeconds = load<i64>(entry, 56);
@@ -144,6 +145,7 @@ export function rememberToken(set: KeySet, token: Token): void {
   store<i32>(entry, token.issuerRecord, 24);
   store<i32>(entry, token.subjectRecord, 28);
   store<i32>(entry, token.audienceRecord, 32);
+  store<i32>(entry, token.confirmationRecord, 36);
   store<i64>(entry, token.expiresSeconds, 40);
   store<i64>(entry, token.notBeforeSeconds, 48);
   store<i64>(entry, token.issuedAtSeconds, 56);

@@ -30,6 +30,7 @@ export function findClaims(token: Token): void {
   token.issuerRecord = json.absent;
   token.subjectRecord = json.absent;
   token.audienceRecord = json.absent;
+  token.confirmationRecord = json.absent;
   token.expiresSeconds = date_absent;
   token.notBeforeSeconds = date_absent;
   token.issuedAtSeconds = date_absent;
@@ -52,6 +53,9 @@ function takeClaim(token: Token, text: usize, value: i32): void {
       return;
     case name(0x61, 0x75, 0x64):
       token.audienceRecord = value;
+      return;
+    case name(0x63, 0x6e, 0x66):
+      token.confirmationRecord = value;
       return;
     case name(0x65, 0x78, 0x70):
       token.expiresSeconds = readDate(value);

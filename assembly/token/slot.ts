@@ -26,10 +26,11 @@ export class Token {
   payloadSize: u32;
   tape: usize;
   records: u32;
-  /** The records of `iss`, `sub` and `aud` on the tape, and the dates, as token/claims.ts found them. */
+  /** The records of `iss`, `sub`, `aud` and `cnf` on the tape, and the dates, as token/claims.ts found them. */
   issuerRecord: i32;
   subjectRecord: i32;
   audienceRecord: i32;
+  confirmationRecord: i32;
   expiresSeconds: i64;
   notBeforeSeconds: i64;
   issuedAtSeconds: i64;
