@@ -24,8 +24,8 @@ const forwarded_at: u32 = 256;
 const id_bytes: u32 = forwarded_at - id_at;
 const forwarded_bytes: u32 = place_bytes - forwarded_at;
 
-if (!((known_callers & (known_callers - 1)) == 0))
-  ERROR("known_callers is a power of two, since hashes are masked with it");
+// The highest bits of the product, since every byte of the input has a part in them.
+if (!(known_callers == 64)) ERROR("known_callers is as many places as the six highest bits of a hash choose among");
 
 /** The bytes of a policy's table. */
 export const known_callers_bytes: u32 = known_callers * place_bytes;
@@ -34,7 +34,7 @@ export const known_callers_bytes: u32 = known_callers * place_bytes;
 export function placeOfCaller(policy: Policy, start: usize, size: u32): usize {
   if (size < 8 || size > id_bytes) return 0;
   const mixed = (load<u64>(start + size - 8) ^ <u64>size) * 0x9e3779b97f4a7c15;
-  return policy.knownCallers + <usize>(<u32>(mixed >> 40) & (known_callers - 1)) * place_bytes;
+  return policy.knownCallers + <usize>(<u32>(mixed >> 58)) * place_bytes;
 }
 
 /** Takes what is known of the caller in the request's slot from a place; false where another has it. */

@@ -15,7 +15,8 @@
  * ignores the number where there is no value (proxy-wasm-cpp-host, src/shared_data.cc), and refuses it where another
  * worker was first.
  */
-import { openWriter, Writer, writeText, writeWord } from "../bytes/writer";
+import { literal } from "../bytes/literal";
+import { clearBytes, copyBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { create_cas, fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
@@ -41,10 +42,13 @@ export let waitSeconds: u64 = 0;
 const way_bytes: u32 = 16;
 const set_bytes: u32 = bucket_ways * way_bytes;
 
-const set: usize = memory.data(bucket_ways * 16, 8);
-const shared_key_bytes: u32 = 32;
-const key: usize = memory.data(32, 4);
-const writer = changetype<Writer>(memory.data(32, 8));
+const set: usize = memory.data(bucket_ways * 16, 16);
+/** The key of a set: a prefix that stays where it is, the limit's seed, the set's number. */
+const prefix = literal("sallyport:bucket:1:");
+const key_prefix_bytes: u32 = 19;
+const key_bytes: u32 = key_prefix_bytes + 8;
+const key: usize = memory.data(32, 8);
+copyBytes(key, prefix.start, key_prefix_bytes);
 let cas: u32 = 0;
 
 /**
@@ -60,10 +64,8 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  openWriter(writer, key, shared_key_bytes);
-  writeText(writer, "sallyport:bucket:1:");
-  writeWord(writer, seed);
-  writeWord(writer, <u32>fingerprint & (bucket_sets - 1));
+  store<u32>(key, seed, key_prefix_bytes);
+  store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
   for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
@@ -79,7 +81,7 @@ export function takeFrom(
     // A bucket in use keeps its owner's fingerprint, also where another key shares it.
     if (fullAt <= now) store<u64>(way, fingerprint);
     store<u64>(way, after, 8);
-    const result = writeSharedData(key, writer.size, set, set_bytes, cas);
+    const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
     if (result == Result.OK) return Take.TAKEN;
     if (result != Result.CAS_MISMATCH) return Take.FAILED;
   }
@@ -94,15 +96,15 @@ export function takeFrom(
 function keepClamped(way: usize, clamped: u64): bool {
   if (load<u64>(way, 8) == clamped) return true;
   store<u64>(way, clamped, 8);
-  const result = writeSharedData(key, writer.size, set, set_bytes, cas);
+  const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
   return result == Result.OK || result == Result.CAS_MISMATCH;
 }
 
 function readSet(): bool {
-  const read = readSharedData(key, writer.size);
+  const read = readSharedData(key, key_bytes);
   if (read == Read.FAILED) return false;
   if (read == Read.ABSENT) {
-    memory.fill(set, 0, set_bytes);
+    clearBytes(set, set_bytes);
     cas = create_cas;
     return true;
   }
@@ -110,7 +112,7 @@ function readSet(): bool {
     fail(Failure.GET_SHARED_DATA);
     return false;
   }
-  memory.copy(set, valueStart, set_bytes);
+  copyBytes(set, valueStart, set_bytes);
   cas = valueCas;
   return true;
 }

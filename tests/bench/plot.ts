@@ -23,7 +23,7 @@ import {
   wrap,
 } from "./plot-svg.ts";
 
-/** One bar: what was measured, in the chart's unit, and the least and the most that was seen. */
+/** One bar: what was measured, in the chart's unit, and the range it lies in, by default the least and the most seen. */
 export interface Bar {
   label: string;
   /** Bars of one group stand together, under its name and in its colour. */
@@ -42,6 +42,8 @@ export interface BarChart {
   bars: readonly Bar[];
   /** A logarithmic axis, for values that lie far apart; takes no value of 0. */
   log?: boolean;
+  /** What `low` and `high` are. Default "least and most seen". */
+  range?: string;
 }
 
 /** An axis of a line chart; the label names the unit. */
@@ -68,6 +70,8 @@ export interface LineChart {
 
 /** The widest a bar's label gets before it is broken, in pixels. */
 const most_label_width = 300;
+/** Half of what a number below an axis takes, such as 1,000,000, in pixels. */
+const most_half_tick_width = 34;
 /** A line with more points than these needs no marks at them. */
 const most_marked_points = 40;
 /** Lines differ in more than colour. */
@@ -93,11 +97,11 @@ function checkBar(bar: Bar, chart: string, log: boolean): void {
 }
 
 /**
- * Horizontal bars, each with its value in figures, a whisker from the least to the most seen, and a mark at its budget.
+ * Horizontal bars, each with its value in figures, a whisker from `low` to `high`, and a mark at its budget.
  * Throws where there is no bar, or a bar's numbers are not such that 0 ≤ low ≤ value ≤ high.
  */
 export function barChart(chart: BarChart): string {
-  const { title, unit, bars, log = false } = chart;
+  const { title, unit, bars, log = false, range = "least and most seen" } = chart;
   if (bars.length === 0) throw new Error(`chart "${title}": there are no bars to draw`);
   for (const bar of bars) checkBar(bar, title, log);
 
@@ -113,7 +117,10 @@ export function barChart(chart: BarChart): string {
 
   const labels = new Map(bars.map((bar) => [bar, wrap(bar.label, most_label_width)]));
   const left = margin + 12 + Math.max(...[...labels.values()].flat().map((text) => widthOf(text)));
-  const right = width - margin - 12 - Math.max(...bars.map((bar) => widthOf(figure(bar))));
+  const unitText = log ? `${unit}, logarithmic` : unit;
+  // Beyond the axis there has to be room for a bar's figures, and for the unit behind the last mark.
+  const beyond = Math.max(most_half_tick_width + 8 + widthOf(unitText, 12), ...bars.map((bar) => widthOf(figure(bar))));
+  const right = width - margin - 12 - beyond;
   // Bars begin at 0. A logarithmic axis has none: there they begin where something is left of the smallest.
   const scale = log
     ? logScale([Math.min(...all) * 0.7, ...all], left, right)
@@ -146,7 +153,7 @@ export function barChart(chart: BarChart): string {
     }
     const last = scale.ticks.at(-1)!;
     const unitAt = scale.at(last) + widthOf(tickText(last), 12) / 2 + 8;
-    axis += note(unitAt, y + 18, log ? `${unit}, logarithmic` : unit);
+    axis += note(unitAt, y + 18, unitText);
     const { content: keys, bottom } = drawKeys(y + 42);
     return { content: axis + rows + keys, bottom };
   });
@@ -171,8 +178,8 @@ export function barChart(chart: BarChart): string {
     let content = "";
     let x = left;
     if (bars.some(({ low, high }) => low < high)) {
-      content += drawWhisker(x, x + 26, y) + note(x + 34, y + 4.5, "least and most seen");
-      x += 190;
+      content += drawWhisker(x, x + 26, y) + note(x + 34, y + 4.5, range);
+      x += 34 + widthOf(range, 12) + 20;
     }
     if (bars.some(({ budget }) => budget !== undefined)) {
       content += line(x, y - 8, x, y + 8, alarm, 2.5) + note(x + 8, y + 4.5, "budget");

@@ -1,0 +1,129 @@
+/** What is compared: the chains, one listener each, and the cases that are measured of them. */
+import type { CustomChain } from "./custom.ts";
+import { emptyFilter } from "./empty.ts";
+import type { Listener } from "./listeners.ts";
+import type { Case, Kind, Protocol } from "./measure.ts";
+import { type Json, type NativeOptions, nativeFilters } from "./native.ts";
+import { type Opa, opaCluster, opaFilters } from "./opa.ts";
+import { type OursOptions, oursFilters } from "./ours.ts";
+import type { Load, Loads } from "./requests.ts";
+import type { World } from "./world.ts";
+
+/** A listener, and whether it decides: then it must answer the probes like the others. */
+export interface Chain extends Listener {
+  title: string;
+  /** How many resources its policy admits to; 0 for chains that need not decide as the others do. */
+  rules: number;
+  /** Whether it limits rates by itself. */
+  limits: boolean;
+  /** Processes besides Envoy that do a part of the work. */
+  helpers: number[];
+  /** Whether it is the user's own. */
+  isYours: boolean;
+}
+
+/** The resources of the plain policy. */
+export const few_rules = 10;
+/** With the rule for what is limited, as many as a policy may have. */
+const most_rules = 99_999;
+
+const natives: Record<string, { title: string; options: NativeOptions }> = {
+  "native-cache": { title: "native, cache", options: { cache: true, policies: few_rules } },
+  native: { title: "native, no cache", options: { cache: false, policies: few_rules } },
+  "native-scopes": { title: "native, cache, scope", options: { cache: true, policies: few_rules, scopes: true } },
+  "native-1000": { title: "native, cache, 1,000 policies", options: { cache: true, policies: 1_000 } },
+  "native-10000": { title: "native, cache, 10,000 policies", options: { cache: true, policies: 10_000 } },
+};
+
+const ours: Record<string, { title: string; options: OursOptions }> = {
+  ours: { title: "sallyport", options: { rules: few_rules } },
+  "ours-module": { title: "sallyport, module alone", options: { rules: few_rules, secondLock: false } },
+  "ours-unlimited": { title: "sallyport, no limit", options: { rules: few_rules, limit: false } },
+  "ours-scopes": { title: "sallyport, scope", options: { rules: few_rules, scopes: true } },
+  "ours-condition": { title: "sallyport, condition", options: { rules: few_rules, condition: true } },
+  "ours-1000": { title: "sallyport, 1,000 rules", options: { rules: 1_000 } },
+  "ours-10000": { title: "sallyport, 10,000 rules", options: { rules: 10_000 } },
+  "ours-100000": { title: "sallyport, 100,000 rules", options: { rules: most_rules } },
+};
+
+/** The names of all chains there are, in the order of the tables. */
+export const chainNames: readonly string[] = ["router", "empty", ...Object.keys(natives), ...Object.keys(ours), "opa"];
+
+/** What is not made here. */
+export interface Others {
+  /** Where the chain `opa` is wanted. */
+  opa: Opa | undefined;
+  custom: readonly CustomChain[];
+}
+
+/** The chains that are wanted, by their names, and the user's own. */
+export async function makeChains(world: World, wanted: (name: string) => boolean, others: Others): Promise<Chain[]> {
+  const chains: Chain[] = [];
+  const add = (name: string, title: string, filters: Json[], more: Partial<Chain> = {}): void => {
+    chains.push({ name, title, filters, rules: 0, limits: true, helpers: [], isYours: false, ...more });
+  };
+  if (wanted("router")) add("router", "router alone", []);
+  if (wanted("empty")) add("empty", "empty Wasm filter", [await emptyFilter(world.directory)]);
+  for (const [name, { title, options }] of Object.entries(natives)) {
+    if (wanted(name)) add(name, title, nativeFilters(world, options), { rules: options.policies });
+  }
+  for (const [name, { title, options }] of Object.entries(ours)) {
+    if (!wanted(name)) continue;
+    const filters = await oursFilters(world, name, options);
+    add(name, title, filters, { rules: options.rules, limits: options.limit !== false });
+  }
+  if (others.opa !== undefined) {
+    const { opa } = others;
+    add("opa", "OPA, ext_authz", opaFilters(), {
+      rules: few_rules,
+      helpers: [opa.pid],
+      clusters: [opaCluster(opa)],
+    });
+  }
+  for (const { name, filters, clusters } of others.custom) {
+    add(`yours-${name}`, `yours: ${name}`, filters, { clusters, isYours: true });
+  }
+  return chains;
+}
+
+/** Of these chains' cases, those that a quick run measures over HTTP/2, too. */
+const main_cases: readonly string[] = [
+  ...["router/known", "native-cache/known", "native/new-RS256", "ours/known", "ours/new-RS256"],
+];
+
+/**
+ * The cases of these chains by one protocol, the bare router first.
+ * @param mainOnly whether only the most telling ones are wanted, and the user's own
+ */
+export async function makeCases(
+  chains: readonly Chain[],
+  loads: Loads,
+  protocol: Protocol,
+  mainOnly: boolean,
+): Promise<Case[]> {
+  const cases: Case[] = [];
+  const add = async (chain: Chain, kind: Kind, what: string, requests: () => Promise<Load>): Promise<void> => {
+    if (mainOnly && !chain.isYours && !main_cases.includes(`${chain.name}/${kind}`)) return;
+    const { name: listener, helpers, isYours: anyStatus } = chain;
+    cases.push({
+      ...{ listener, kind, title: `${chain.title}: ${what}`, protocol },
+      ...{ requests: await requests(), helpers, anyStatus },
+    });
+  };
+  for (const chain of chains) {
+    // Without a cache no token is known.
+    const what = chain.name === "native" ? "token again" : "known token";
+    await add(chain, "known", what, () => loads.known(chain.rules || few_rules));
+    if (chain.name !== "native" && chain.name !== "ours") continue;
+    for (const algorithm of ["RS256", "ES256"] as const) {
+      await add(chain, `new-${algorithm}`, `new token, ${algorithm}`, () => loads.fresh(few_rules, algorithm));
+    }
+  }
+  for (const chain of chains) {
+    if (chain.name !== "native-cache" && chain.name !== "ours") continue;
+    await add(chain, "401", "401, no token", () => loads.tokenless(few_rules));
+    await add(chain, "403", "403, no rule", () => loads.unmatched());
+    await add(chain, "429", "429, over the limit", () => loads.limited());
+  }
+  return cases;
+}

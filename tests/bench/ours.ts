@@ -1,0 +1,80 @@
+/** Our own chain: the module with a policy in it, as the command line makes it, and the second lock behind it. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { readExample } from "../../scripts/envoy/bootstrap.ts";
+import { buildModule } from "../../scripts/policy/build.ts";
+import type { Json } from "./native.ts";
+import { audience, caller, issuer, type World } from "./world.ts";
+
+/** How the policy differs from the plain one: a caller, a method and a path, a token, a limit for each caller. */
+export interface OursOptions {
+  /** How many rules it has, one a resource. */
+  rules: number;
+  /** Whether a rule also asks for a scope. */
+  scopes?: boolean;
+  /** Whether a rule also has a condition, over a claim and a path variable. */
+  condition?: boolean;
+  /** Default true. */
+  limit?: boolean;
+  /** Whether the native filter that wants the module's mark stands behind it. Default true, as in the example. */
+  secondLock?: boolean;
+}
+
+/** The text of the policy. */
+export function policyText(options: OursOptions): string {
+  const rule = (number: number, path: string, limit: string): string[] => [
+    `  - name: rule-${String(number).padStart(6, "0")}`,
+    `    callers: [${caller}]`,
+    `    allow: ["GET ${path}"]`,
+    "    token: corp",
+    ...(options.scopes ? ["    scopes: [orders:read]"] : []),
+    ...(options.condition ? [`    when: 'claims.tenant == "acme" && path.id.startsWith("order-")'`] : []),
+    ...(options.limit === false ? [] : [`    limit: ${limit}`]),
+  ];
+  return [
+    "version: 1",
+    "name: bench",
+    "trust: { domains: [example.org] }",
+    "issuers:",
+    `  corp: { issuer: "${issuer}", audiences: [${audience}], algorithms: [RS256, ES256], keys: { file: corp.jwks.json } }`,
+    ...(options.limit === false
+      ? []
+      : [
+          "limits:",
+          "  ample: { rate: 1000000/s, burst: 1000000, per: [caller] }",
+          "  scarce: { rate: 1/h, burst: 1, per: [caller] }",
+        ]),
+    "rules:",
+    ...Array.from({ length: options.rules }, (_, number) => rule(number, `/resource-${number}/{id}`, "ample")).flat(),
+    ...rule(options.rules, "/limited/{id}", "scarce"),
+    "",
+  ].join("\n");
+}
+
+/** The filters, in front of the router: those of the example bootstrap that operators start from. */
+export async function oursFilters(world: World, name: string, options: OursOptions): Promise<Json[]> {
+  const folder = join(world.directory, name);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "corp.jwks.json"), JSON.stringify(world.jwks));
+  const policyPath = join(folder, "policy.yaml");
+  await writeFile(policyPath, policyText(options));
+  const modulePath = join(folder, "sallyport.wasm");
+  await writeFile(modulePath, await buildModule(policyPath));
+
+  const filters = exampleFilters(parse(await readExample("inbound")));
+  const vm = filters[0].typed_config.config.vm_config;
+  vm.code = { local: { filename: modulePath } };
+  // Its own name keeps its buckets apart from those of the other chains.
+  vm.vm_id = name;
+  return options.secondLock === false ? filters.slice(0, 1) : filters;
+}
+
+/** The connection manager of the example bootstrap, which all chains share. */
+export function exampleManager(bootstrap: Json): Json {
+  return bootstrap.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+}
+
+function exampleFilters(bootstrap: Json): Json[] {
+  return exampleManager(bootstrap).http_filters.slice(0, -1);
+}

@@ -1,0 +1,147 @@
+/** The benchmark's arithmetic: from rounds to figures, ratios and verdicts, and from the kernel's files to CPU time. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { judge, secondLock, verdictOf } from "../bench/budgets.ts";
+import { cpuNanoseconds } from "../bench/cpu.ts";
+import type { Kind, Measured } from "../bench/measure.ts";
+import { allowedProcessors } from "../bench/pinning.ts";
+import { caseResults } from "../bench/results.ts";
+import { differences, median, quantile, summarize } from "../bench/statistics.ts";
+import { budgetLines, caseLines } from "../bench/tables.ts";
+
+/** What was measured of a chain, one figure a round. */
+function measured(listener: string, micros: number[], kind: Kind = "known"): Measured {
+  const requests = { name: kind, status: 200, path: "" };
+  const title = `${listener}: ${kind}`;
+  return {
+    case: { listener, kind, title, protocol: "http1", requests, helpers: [], anyStatus: false },
+    requests: 1000,
+    statuses: { 200: 1000 * micros.length },
+    micros,
+  };
+}
+
+describe("statistics", () => {
+  test("medians and quartiles lie between values by proportion, in whatever order they come", () => {
+    assert.equal(median([3, 1, 2]), 2);
+    assert.equal(median([4, 1, 3, 2]), 2.5);
+    assert.equal(median([7]), 7);
+    assert.deepEqual(summarize([50, 10, 40, 20, 30]), {
+      median: 30,
+      minimum: 10,
+      lowerQuartile: 20,
+      upperQuartile: 40,
+    });
+    assert.equal(quantile([1, 2, 3, 4], 0.25), 1.75);
+    assert.throws(() => median([]), RangeError);
+  });
+
+  test("differences are of the same round", () => {
+    assert.deepEqual(differences([5, 9], [1, 2]), [4, 7]);
+    assert.throws(() => differences([5, 9], [1]), RangeError);
+  });
+});
+
+describe("results", () => {
+  const results = caseResults([
+    measured("router", [20, 40, 21]),
+    measured("native-cache", [28, 48, 30]),
+    measured("ours", [24, 45, 25]),
+    measured("ours-module", [23, 44, 24.5]),
+    measured("ours", [28, 49, 30], "403"),
+    measured("opa", [520, 541, 522]),
+  ]);
+
+  test("a round that was disturbed for all cases leaves what they add as it is", () => {
+    const ours = results.find(({ chain, kind }) => chain === "ours" && kind === "known")!;
+    assert.equal(ours.microseconds.median, 25);
+    assert.deepEqual(ours.addedMicroseconds, { median: 4, minimum: 4, lowerQuartile: 4, upperQuartile: 4.5 });
+    assert.equal(ours.addedByMinimaMicroseconds, 4);
+  });
+
+  test("budgets are held against the ratio of what is added; what was not measured is left out", () => {
+    const judged = judge(results);
+    const of = (what: string) => judged.find((one) => one.what === what)!;
+    assert.deepEqual(of("known token, to native with cache"), {
+      protocol: "http1",
+      what: "known token, to native with cache",
+      ratio: 0.5,
+      ratioByMinima: 0.5,
+      atMost: 1,
+      verdict: "kept",
+      sparePercent: 50,
+    });
+    assert.equal(of("known token, module alone, to native with cache").verdict, undefined);
+    const denial = of("403, no rule, to ours admitted");
+    assert.deepEqual([denial.ratio, denial.verdict], [2.25, "missed"]);
+    const opa = of("OPA, to ours");
+    assert.deepEqual([opa.ratio, opa.atLeast, opa.verdict], [125.25, 50, "kept"]);
+    assert.equal(judged.length, 4);
+    const lines = budgetLines(judged, secondLock(results));
+    assert.match(lines.join("\n"), /403, no rule.* 2\.25 .*MISSED by 125 %/);
+    assert.equal(lines.at(-1), "budgets: 2 kept, 1 missed, 0 unclear");
+  });
+
+  test("the second lock is what the module alone leaves", () => {
+    const [lock] = secondLock(results);
+    assert.deepEqual([lock!.microseconds.median, lock!.byMinimaMicroseconds], [1, 1]);
+  });
+
+  test("a peer whose cost is lost in the noise decides nothing", () => {
+    const [known] = judge(
+      caseResults([measured("router", [20]), measured("native-cache", [19]), measured("ours", [24])]),
+    );
+    assert.deepEqual([known!.ratio, known!.verdict], [null, "unclear"]);
+  });
+
+  test("on a budget is kept, both ways", () => {
+    assert.deepEqual(verdictOf(1.2, 1.2, undefined), { atMost: 1.2, verdict: "kept", sparePercent: 0 });
+    assert.deepEqual(verdictOf(50, undefined, 50), { atLeast: 50, verdict: "kept", sparePercent: 0 });
+    assert.equal(verdictOf(49.9, undefined, 50).verdict, "missed");
+  });
+
+  test("the table has a line a case, and says what a chain of the user's own answered", () => {
+    const mine = measured("yours-mine", [22, 23], "known");
+    mine.case.anyStatus = true;
+    mine.statuses = { 200: 1200, 403: 800 };
+    const lines = caseLines("http1", caseResults([measured("router", [20, 21]), mine]));
+    assert.equal(lines.filter((line) => line.startsWith("yours-mine: known ")).length, 2);
+    assert.equal(lines.at(-1), "yours-mine: known answered 1,200 × 200, 800 × 403");
+    assert.deepEqual(caseLines("http2", results), []);
+  });
+});
+
+describe("the kernel's files", () => {
+  test("CPU time is the first figure of every thread's schedstat, over all processes", () => {
+    const proc = mkdtempSync(join(tmpdir(), "sallyport-proc-"));
+    try {
+      const thread = (pid: number, tid: number, text?: string): void => {
+        const folder = join(proc, String(pid), "task", String(tid));
+        mkdirSync(folder, { recursive: true });
+        if (text !== undefined) writeFileSync(join(folder, "schedstat"), text);
+      };
+      thread(7, 7, "1000 20 3\n");
+      thread(7, 8, "500 1 1\n");
+      // It ended after the threads were listed.
+      thread(7, 9);
+      thread(11, 11, "30 0 0\n");
+      thread(13, 13);
+      assert.equal(cpuNanoseconds([7], proc), 1500);
+      assert.equal(cpuNanoseconds([7, 11], proc), 1530);
+      assert.throws(() => cpuNanoseconds([12], proc), /task cannot be read/);
+      assert.throws(() => cpuNanoseconds([7, 13], proc), /CONFIG_SCHED_INFO/);
+    } finally {
+      rmSync(proc, { recursive: true });
+    }
+  });
+
+  test("processors a process may run on", () => {
+    assert.deepEqual(allowedProcessors("Name:\tx\nCpus_allowed:\t10f\nCpus_allowed_list:\t0-3,8\n"), [0, 1, 2, 3, 8]);
+    assert.deepEqual(allowedProcessors("Cpus_allowed_list:\t5\n"), [5]);
+    assert.deepEqual(allowedProcessors("Cpus_allowed_list:\t0-1\n"), [0, 1]);
+    assert.deepEqual(allowedProcessors(""), []);
+  });
+});

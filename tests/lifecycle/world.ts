@@ -1,0 +1,193 @@
+/**
+ * What the lifecycle measurements have in common: certificates, an issuer, policies, and Envoy configurations made from the
+ * example's bootstrap. Requests that are admitted are answered by Envoy itself, so that nothing but Envoy and the module is
+ * measured.
+ */
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Bootstrap, bootstrapFrom, type CertificatePaths, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { type Authority, makeAuthority } from "../../scripts/envoy/certificates.ts";
+import type { Target } from "../../scripts/envoy/client.ts";
+import { findEnvoy } from "../../scripts/envoy/find.ts";
+import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
+import { compilePolicyFile } from "../../scripts/policy/build.ts";
+import { managerOf } from "../envoy/harness.ts";
+import { answerDirectly, no_upstream } from "../soak/door.ts";
+
+export const caller = "spiffe://example.org/web";
+/** The listener of the example. */
+export const listener = "inbound";
+
+const wasm_filter = "envoy.filters.http.wasm";
+const lock_filter = "envoy.filters.http.rbac";
+const lifetime_ms = 6 * 3_600_000;
+
+export interface World {
+  directory: string;
+  envoyPath: string;
+  /** A good token of the issuer that the policies name `corp`. */
+  token: string;
+  /** So many more of them, each another. */
+  tokens(count: number): Promise<string[]>;
+  /** How a caller connects to this port. */
+  target(port: number, spiffeId?: string): Promise<Target>;
+  /** The image of a policy, with the issuer's keys beside it. Throws PolicyError. */
+  image(policyYaml: string): Promise<Uint8Array>;
+  /** Writes a file into the world's folder; its path. */
+  file(name: string, bytes: Uint8Array | string): Promise<string>;
+  /** An Envoy configuration. */
+  bootstrap(options: ConfigurationOptions): Promise<Bootstrap>;
+  remove(): Promise<void>;
+}
+
+/** What an Envoy shall have in it. */
+export interface ConfigurationOptions {
+  /** The path of the module; `undefined` for an Envoy without filters, to compare with. */
+  wasmPath: string | undefined;
+  /** The port to listen on; by default one the system chooses. */
+  port?: number;
+  /** Has the filter's configuration come from this file, over ECDS, in place of the bootstrap. */
+  extension?: ExtensionFile;
+}
+
+export async function makeWorld(): Promise<World> {
+  const envoyPath = await findEnvoy();
+  const directory = await mkdtemp(join(tmpdir(), "sallyport-lifecycle-"));
+  const authority = await makeAuthority({ trustDomain: "example.org" });
+  const corp = await makeIssuer({ issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" });
+  const certificates = await writeCertificates(directory, authority);
+  const example = await readExample("inbound");
+  const file: World["file"] = async (name, bytes) => {
+    const path = join(directory, name);
+    await writeFile(path, bytes);
+    return path;
+  };
+  const identities = new Map<string, ReturnType<Authority["issue"]>>();
+  const identity = (spiffeId: string): ReturnType<Authority["issue"]> => {
+    const made =
+      identities.get(spiffeId) ?? authority.issue({ spiffeId, notAfter: new Date(Date.now() + lifetime_ms) });
+    identities.set(spiffeId, made);
+    return made;
+  };
+  const newToken = (number: number): Promise<string> =>
+    corp.token({
+      claims: { sub: `user-${number}`, scope: "orders:read orders:write" },
+      expiresInSeconds: lifetime_ms / 1000,
+      algorithm: "ES256",
+    });
+  let policies = 0;
+  return {
+    directory,
+    envoyPath,
+    token: await newToken(0),
+    tokens: (count) => Promise.all(Array.from({ length: count }, (_, number) => newToken(number + 1))),
+    target: async (port, spiffeId = caller) => ({
+      port,
+      authorityPem: authority.certificatePem,
+      identity: await identity(spiffeId),
+    }),
+    image: async (policyYaml) => compileIn(join(directory, `policy-${policies++}`), policyYaml, corp),
+    file,
+    bootstrap: async ({ wasmPath, port, extension }) =>
+      bootstrapFrom(example, {
+        wasm: wasmPath ?? "/nonexistent",
+        certificates,
+        upstream: no_upstream,
+        accessLogPath: "/dev/null",
+        ...(port === undefined ? {} : { listenerPort: port }),
+        adjust: (bootstrap) => {
+          answerDirectly(bootstrap);
+          const manager = managerOf(bootstrap);
+          if (wasmPath === undefined) {
+            const filters = manager.http_filters as { name: string }[];
+            manager.http_filters = filters.filter(({ name }) => name !== wasm_filter && name !== lock_filter);
+          } else if (extension !== undefined) {
+            extension.take(manager.http_filters.find(({ name }: { name: string }) => name === wasm_filter));
+          }
+        },
+      }),
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+async function compileIn(folder: string, policyYaml: string, corp: LocalIssuer): Promise<Uint8Array> {
+  await mkdir(folder);
+  await writeFile(join(folder, "corp.jwks.json"), JSON.stringify(corp.jwks));
+  await writeFile(join(folder, "policy.yaml"), policyYaml);
+  return compilePolicyFile(join(folder, "policy.yaml")).image;
+}
+
+async function writeCertificates(directory: string, authority: Authority): Promise<CertificatePaths> {
+  const server = await authority.issue({ dnsNames: ["localhost"], notAfter: new Date(Date.now() + lifetime_ms) });
+  const paths = {
+    certificate: join(directory, "svid.pem"),
+    privateKey: join(directory, "svid-key.pem"),
+    authority: join(directory, "bundle.pem"),
+  };
+  await writeFile(paths.certificate, server.certificatePem);
+  await writeFile(paths.privateKey, server.privateKeyPem, { mode: 0o600 });
+  await writeFile(paths.authority, authority.certificatePem);
+  return paths;
+}
+
+/** A port that nobody listened on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The configuration of the filter as a file that Envoy watches: what a control plane would send over ECDS. */
+export class ExtensionFile {
+  readonly #path: string;
+  // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
+  #filter: any;
+  #version = 0;
+
+  /** @param path of the file, which is made by the first `publish` */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Takes the configuration out of a filter of the bootstrap, and has it come from the file. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  take(filter: any): void {
+    this.#filter = { name: filter.name, typed_config: filter.typed_config };
+    delete filter.typed_config;
+    filter.config_discovery = {
+      config_source: { path_config_source: { path: this.#path }, resource_api_version: "V3" },
+      type_urls: [this.#filter.typed_config["@type"]],
+    };
+  }
+
+  /**
+   * Publishes the filter with this module and configuration. Envoy looks at the file only when one is moved into its place.
+   * @param configuration the text of the plugin configuration
+   */
+  async publish({ wasmPath, configuration }: { wasmPath: string; configuration: string }): Promise<void> {
+    const { name, typed_config } = structuredClone(this.#filter);
+    typed_config.config.vm_config.code.local = { filename: wasmPath };
+    typed_config.config.configuration = {
+      "@type": "type.googleapis.com/google.protobuf.StringValue",
+      value: configuration,
+    };
+    const resource = {
+      "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+      name,
+      typed_config,
+    };
+    await writeFile(
+      `${this.#path}.new`,
+      JSON.stringify({ version_info: String(++this.#version), resources: [resource] }),
+    );
+    await rename(`${this.#path}.new`, this.#path);
+  }
+}
