@@ -1,12 +1,12 @@
 /** What is compared: the chains, one listener each, and the cases that are measured of them. */
 import type { CustomChain } from "./custom.ts";
-import { emptyFilter } from "./empty.ts";
 import type { Listener } from "./listeners.ts";
 import type { Case, Kind, Protocol } from "./measure.ts";
 import { type Json, type NativeOptions, nativeFilters } from "./native.ts";
 import { type Opa, opaCluster, opaFilters } from "./opa.ts";
 import { type OursOptions, oursFilters } from "./ours.ts";
 import type { Load, Loads } from "./requests.ts";
+import { makeStep, stepNames } from "./steps.ts";
 import type { World } from "./world.ts";
 
 /** A listener, and whether it decides: then it must answer the probes like the others. */
@@ -47,7 +47,13 @@ const ours: Record<string, { title: string; options: OursOptions }> = {
 };
 
 /** The names of all chains there are, in the order of the tables. */
-export const chainNames: readonly string[] = ["router", "empty", ...Object.keys(natives), ...Object.keys(ours), "opa"];
+export const chainNames: readonly string[] = [
+  "router",
+  ...stepNames,
+  ...Object.keys(natives),
+  ...Object.keys(ours),
+  "opa",
+];
 
 /** What is not made here. */
 export interface Others {
@@ -63,7 +69,11 @@ export async function makeChains(world: World, wanted: (name: string) => boolean
     chains.push({ name, title, filters, rules: 0, limits: true, helpers: [], isYours: false, ...more });
   };
   if (wanted("router")) add("router", "router alone", []);
-  if (wanted("empty")) add("empty", "empty Wasm filter", [await emptyFilter(world.directory)]);
+  for (const name of stepNames) {
+    if (!wanted(name)) continue;
+    const { title, filter } = await makeStep(world.directory, name);
+    add(name, title, [filter]);
+  }
   for (const [name, { title, options }] of Object.entries(natives)) {
     if (wanted(name)) add(name, title, nativeFilters(world, options), { rules: options.policies });
   }

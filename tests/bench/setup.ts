@@ -12,6 +12,7 @@ import { type Case, caseId } from "./measure.ts";
 import { startOpa } from "./opa.ts";
 import type { Options } from "./options.ts";
 import { Loads } from "./requests.ts";
+import { stepNames } from "./steps.ts";
 import { type BenchTools, benchTools, Load as Generator } from "./tools.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -53,7 +54,9 @@ export async function setUp(options: Options): Promise<Bench> {
     const world = await makeWorld(directory);
     const custom = await Promise.all(options.chainFiles.map((path) => readCustomChain(path, world)));
 
-    const wanted = (name: string): boolean => name === "router" || (options.only?.includes(name) ?? true);
+    // A quick run takes the first step alone: what is left is for those who look into where the time goes.
+    const isWanted = (name: string): boolean => !options.quick || !stepNames.slice(1).includes(name);
+    const wanted = (name: string): boolean => name === "router" || (options.only?.includes(name) ?? isWanted(name));
     const opa = wanted("opa") ? await startOpa(tools.opa, world, few_rules) : undefined;
     if (opa !== undefined) ends.push(opa.stop);
     const chains = await makeChains(world, wanted, { opa, custom });
