@@ -24,7 +24,11 @@ export function takeRegion(size_bytes: usize): usize {
   while (region != 0) {
     if (load<u32>(region, 8) == 0) {
       joinFreeNeighbours(region);
-      if (<usize>load<u32>(region, 4) >= wanted) return claim(region, wanted);
+      if (<usize>load<u32>(region, 4) >= wanted) {
+        const bytes = claim(region, wanted);
+        memory.fill(bytes, 0, wanted - header_bytes);
+        return bytes;
+      }
     }
     last = region;
     region = <usize>load<u32>(region);
@@ -39,6 +43,7 @@ export function takeRegion(size_bytes: usize): usize {
   } else {
     store<u32>(last, <u32>grown);
   }
+  // New pages are zero as they are. To write that would have the host find memory for all of them at once.
   return claim(grown, wanted);
 }
 
@@ -58,7 +63,6 @@ function claim(region: usize, wanted: usize): usize {
     store<u32>(region, <u32>wanted, 4);
   }
   store<u32>(region, 1, 8);
-  memory.fill(region + header_bytes, 0, wanted - header_bytes);
   return region + header_bytes;
 }
 

@@ -5,7 +5,12 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { flawNames, flawWords } from "../../scripts/evaluate/flaws.ts";
 
-const documents = ["README.md", ...readdirSync("docs").map((name) => `docs/${name}`)];
+const documents = [
+  "README.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
 const folders = ["assembly", "scripts", "tests", "envoy", "docs", ".ci"];
 
 for (const document of documents) {

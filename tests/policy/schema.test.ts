@@ -82,7 +82,12 @@ test("every key has a description, and takes its own examples and default", () =
 });
 
 const initial = /const policy_text = `(.*?)\n`;/su.exec(read("scripts/commands/init.ts"))![1]!.replaceAll("\\`", "`");
-const examples = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].flatMap((document) =>
+const examples = [
+  "README.md",
+  ...readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+].flatMap((document) =>
   [...read(document).matchAll(/```yaml\n(.*?)```/gs)]
     .map(([, text]) => text!)
     .filter((text) => /^version: 1$/mu.test(text))
