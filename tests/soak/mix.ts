@@ -210,12 +210,18 @@ async function invalid(
       };
     case 3:
       return {
-        request: get(path, await corp.token({ header: { kid: "nobody" }, algorithm: "ES256" })),
+        request: get(
+          path,
+          await corp.token({ header: { kid: "nobody" }, expiresInSeconds: lifetime_seconds, algorithm: "ES256" }),
+        ),
         expect: "token_key_unknown",
       };
     case 4:
       return {
-        request: get(path, await corp.token({ claims: { aud: "elsewhere" }, algorithm: "ES256" })),
+        request: get(
+          path,
+          await corp.token({ claims: { aud: "elsewhere" }, expiresInSeconds: lifetime_seconds, algorithm: "ES256" }),
+        ),
         expect: "token_audience",
       };
     default:

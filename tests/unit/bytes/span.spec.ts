@@ -1,11 +1,11 @@
 /**
- * What works on bytes by words and blocks, at every size up to four blocks and a half, at every place a byte may stand, and
+ * What works on bytes by words and blocks, at every size up to two blocks and a half, at every place a byte may stand, and
  * at the last bytes of memory, where reading one byte too many is a trap.
  */
 import { clearBytes, copyBytes, indexOfByte, sameBytes } from "../../../assembly/bytes/span";
 import { openWriter, Writer, writeJsonString } from "../../../assembly/bytes/writer";
 
-const most: u32 = 70;
+const most: u32 = 40;
 /** Runs from 0 to 15 bytes off the alignment, with room on both sides. */
 const left: usize = memory.data(128, 16);
 const right: usize = memory.data(128, 16);

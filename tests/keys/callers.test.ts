@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Random } from "../fuzz/random.ts";
+import { nowSeconds, recordOf } from "../wasm/door.ts";
 import {
   type Asked,
   agree,
@@ -34,7 +35,6 @@ import {
   svidOf,
   wedge,
 } from "./callers.ts";
-import { nowSeconds, recordOf } from "./door.ts";
 
 describe("callers that share a place", () => {
   test("are what these tests have", () => {
