@@ -56,8 +56,12 @@ export function judgeGrowth(points: readonly Point[], share = allowed_share): Gr
 }
 
 /** The points after the warm-up, of a run that counts up to `total`. */
-export function afterWarmup<T extends { done: number }>(samples: readonly T[], total: number): T[] {
-  return samples.filter(({ done }) => done >= warmup_share * total);
+export function afterWarmup<T extends { done: number }>(
+  samples: readonly T[],
+  total: number,
+  share = warmup_share,
+): T[] {
+  return samples.filter(({ done }) => done >= share * total);
 }
 
 /** The middle value; of an even number of values the mean of the two in the middle. Throws where there is none. */

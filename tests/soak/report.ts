@@ -30,9 +30,10 @@ const mebibyte = 1024 * 1024;
 /**
  * Judges memory after the warm-up: the process must not grow by its trend, and Wasm memory not by one page.
  * @param total what `done` counts up to
+ * @param share how much of it is warm-up
  */
-export function judgeMemory(samples: readonly Sample[], total: number): MemoryVerdict {
-  const rest = afterWarmup(samples, total);
+export function judgeMemory(samples: readonly Sample[], total: number, share = warmup_share): MemoryVerdict {
+  const rest = afterWarmup(samples, total, share);
   const rss = judgeGrowth(rest.map(({ done, rssBytes }) => [done, rssBytes]));
   const { allowed } = rss;
   const part = (bytes: (sample: Sample) => number): Growth => {
@@ -65,14 +66,15 @@ export function verdictLines(
   { rss, anonymous, allocated, modules }: MemoryVerdict,
   total: number,
   what: string,
+  share = warmup_share,
 ): string[] {
-  const counted = Math.round(total * (1 - warmup_share)).toLocaleString("en");
+  const counted = Math.round(total * (1 - share)).toLocaleString("en");
   const grown = (name: string, growth: Growth): string =>
     `  ${name.padEnd(10)}${mebibytes(growth.grown)} by its trend (${growth.grownEach.toFixed(3)} bytes each), ` +
     `${mebibytes(growth.shifted)} from the first quarter to the last, ${mebibytes(growth.allowed)} allowed: ${wordFor(growth)}`;
   const inPages = (bytes: number): string => `${bytes / wasm_page_bytes} pages`;
   return [
-    `after the first ${warmup_share * 100} %, over ${counted} ${what}:`,
+    `after the first ${share * 100} %, over ${counted} ${what}:`,
     grown("RSS", rss),
     grown("anonymous", anonymous),
     grown("heap", allocated),
