@@ -10,8 +10,8 @@ const escapes: Readonly<Record<string, string>> = {
   "'": "&apos;",
 };
 
-/** Text for an XML attribute; characters XML 1.0 cannot carry become U+FFFD. */
-function escapeXml(text: string): string {
+/** Text for XML, attributes too; characters XML 1.0 cannot carry become U+FFFD. */
+export function escapeXml(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 §2.2 leaves out
   const allowed = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu, "\ufffd");
   return allowed.replace(/[&<>"']/g, (character) => escapes[character]!);

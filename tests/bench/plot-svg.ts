@@ -3,6 +3,7 @@
  *
  * Text is laid out by an estimate of its width that is rather too wide, since only the reader's machine knows its fonts.
  */
+import { escapeXml } from "../../scripts/policytest/junit.ts";
 
 /** In pixels. */
 export const width = 880;
@@ -14,21 +15,6 @@ export const grid = "#e1e5ea";
 export const alarm = "#c4161c";
 /** Told apart by people who see few colours (after Okabe and Ito), and dark enough on the background. */
 export const colours = ["#0072b2", "#00866a", "#c26800", "#8c5a9e", "#55606b", "#7a5c00"];
-
-const escapes: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
-/** Text for XML; characters XML 1.0 cannot carry become U+FFFD. */
-function escapeXml(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what XML 1.0 §2.2 leaves out
-  const allowed = text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu, "\ufffd");
-  return allowed.replace(/[&<>"']/g, (character) => escapes[character]!);
-}
 
 /** A number as SVG writes it: a tenth of a pixel is plenty. */
 export const pixels = (value: number): string => String(Number(value.toFixed(1)));
