@@ -63,6 +63,8 @@ const claim_strings = some(
   "claims.device.os.name",
   "claims.org.id",
   'claims["x-y"]',
+  'claims["sub"]',
+  'claims["device"].posture',
   "claims.scope",
   "claims.absent",
   "claims.groups[0]",
