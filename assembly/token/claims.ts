@@ -19,7 +19,7 @@ const last_date_seconds: i64 = 9007199254740991;
 const no_date: i64 = -1;
 const date_absent: i64 = -2;
 
-/** A name of three characters as a word, as `nameAt` reads one. */
+/** A name of three characters as a word, the first in the lowest byte. */
 // @inline
 function name(first: u32, second: u32, third: u32): u32 {
   return first | (second << 8) | (third << 16);
@@ -45,25 +45,25 @@ export function findClaims(token: Token): void {
 
 function takeClaim(token: Token, text: usize, value: i32): void {
   switch (name(load<u8>(text), load<u8>(text, 1), load<u8>(text, 2))) {
-    case name(0x69, 0x73, 0x73):
+    case name(0x69, 0x73, 0x73): // iss
       token.issuerRecord = value;
       return;
-    case name(0x73, 0x75, 0x62):
+    case name(0x73, 0x75, 0x62): // sub
       token.subjectRecord = value;
       return;
-    case name(0x61, 0x75, 0x64):
+    case name(0x61, 0x75, 0x64): // aud
       token.audienceRecord = value;
       return;
-    case name(0x63, 0x6e, 0x66):
+    case name(0x63, 0x6e, 0x66): // cnf
       token.confirmationRecord = value;
       return;
-    case name(0x65, 0x78, 0x70):
+    case name(0x65, 0x78, 0x70): // exp
       token.expiresSeconds = readDate(value);
       return;
-    case name(0x6e, 0x62, 0x66):
+    case name(0x6e, 0x62, 0x66): // nbf
       token.notBeforeSeconds = readDate(value);
       return;
-    case name(0x69, 0x61, 0x74):
+    case name(0x69, 0x61, 0x74): // iat
       token.issuedAtSeconds = readDate(value);
       return;
   }

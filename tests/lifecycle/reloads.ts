@@ -10,7 +10,7 @@ import { type RunningEnvoy, startEnvoy } from "../../scripts/envoy/process.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/embed.ts";
-import { memoryGauge, readEnvoyMemory } from "../soak/envoymemory.ts";
+import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import type { Sample } from "../soak/report.ts";
 import { type Answer, Connection } from "./connection.ts";
 import { caller, ExtensionFile, listener, type World } from "./world.ts";
@@ -111,8 +111,7 @@ export async function measureReloads(
     for (let reload = 0; reload <= count; reload++) {
       if (reload > 0) await reloadOnce(world, extension, versions[reload % versions.length]!, connections, series);
       if (reload % every !== 0) continue;
-      const gaugeBytes = memoryGauge(await envoy.stats(), policy_name);
-      const sample = { done: reload, gaugeBytes, ...(await readEnvoyMemory(envoy)) };
+      const sample = { done: reload, ...(await readEnvoyMemory(envoy)) };
       series.samples.push(sample);
       onSample(sample);
     }

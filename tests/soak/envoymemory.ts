@@ -8,8 +8,7 @@
  *   7fbd8d5f0000-7fbf8d560000 ---p …      the rest of the 8 GiB
  *
  * so the figure is exact, is there for every VM (each worker has one, the main thread one for checking configurations and one
- * that the others are cloned of), and costs the Envoy under test nothing. The gauge `sallyport_memory_bytes` is read beside it
- * where the module has it; it is one figure for all VMs, of whichever wrote it last.
+ * that the others are cloned of), and costs the Envoy under test nothing.
  */
 import { readFileSync } from "node:fs";
 import type { RunningEnvoy } from "../../scripts/envoy/process.ts";
@@ -47,11 +46,6 @@ export async function readEnvoyMemory({ pid, admin }: RunningEnvoy): Promise<Env
     allocatedBytes: Number(allocated),
     moduleBytes: wasmMemories(readProcess(pid, "maps")),
   };
-}
-
-/** The gauge of the module's memory, in bytes; undefined where the module has none. */
-export function memoryGauge(stats: ReadonlyMap<string, number>, policy: string): number | undefined {
-  return stats.get(`wasmcustom.sallyport_memory_bytes.policy.${policy}`);
 }
 
 function readProcess(pid: number, file: string): string {

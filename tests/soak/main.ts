@@ -10,7 +10,7 @@ import { benchTools, Load } from "../bench/tools.ts";
 import { runSeed } from "../fuzz/random.ts";
 import { Account } from "./account.ts";
 import { callers, policy_name, startSoakDoor } from "./door.ts";
-import { memoryGauge, readEnvoyMemory } from "./envoymemory.ts";
+import { readEnvoyMemory } from "./envoymemory.ts";
 import { makeMix } from "./mix.ts";
 import { judgeMemory, memoryText, plotMemory, type Sample, verdictLines } from "./report.ts";
 
@@ -89,8 +89,7 @@ async function openClient(protocol: (typeof protocols)[number], requestsFile: st
 }
 
 async function measure(done: number): Promise<Sample> {
-  const gaugeBytes = memoryGauge(await soak.door.envoy.stats(), policy_name);
-  return { done, gaugeBytes, ...(await readEnvoyMemory(soak.door.envoy)) };
+  return { done, ...(await readEnvoyMemory(soak.door.envoy)) };
 }
 
 async function conclude(

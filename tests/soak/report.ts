@@ -7,8 +7,6 @@ import { afterWarmup, type Growth, judgeGrowth, warmup_share } from "./flat.ts";
 export interface Sample extends EnvoyMemory {
   /** Requests, or reloads, so far. */
   done: number;
-  /** The gauge of the module's memory; undefined where the module has none. */
-  gaugeBytes: number | undefined;
 }
 
 /** The verdict on memory. */
@@ -44,18 +42,16 @@ export function judgeMemory(samples: readonly Sample[], total: number, share = w
   const allocated = part(({ allocatedBytes }) => allocatedBytes);
   const firstBytes = rest[0]!.moduleBytes[0] ?? 0;
   const mostBytes = Math.max(...rest.map(({ moduleBytes }) => moduleBytes[0] ?? 0));
-  const gauges = rest.map(({ gaugeBytes }) => gaugeBytes ?? 0);
-  const modules = { firstBytes, mostBytes, isFlat: mostBytes <= firstBytes && Math.max(...gauges) <= gauges[0]! };
+  const modules = { firstBytes, mostBytes, isFlat: mostBytes <= firstBytes };
   const isFlat = rss.isFlat && anonymous.isFlat && allocated.isFlat && modules.isFlat;
   return { isFlat, rss, anonymous, allocated, modules };
 }
 
 /** The figures of one sample. */
-export function memoryText({ rssBytes, anonymousBytes, allocatedBytes, moduleBytes, gaugeBytes }: Sample): string {
-  const gauge = gaugeBytes === undefined ? "" : `, by the gauge ${gaugeBytes / wasm_page_bytes}`;
+export function memoryText({ rssBytes, anonymousBytes, allocatedBytes, moduleBytes }: Sample): string {
   const each = moduleBytes.map((bytes) => bytes / wasm_page_bytes).join("+");
   const process = `RSS ${mebibytes(rssBytes)}  anonymous ${mebibytes(anonymousBytes)}  heap ${mebibytes(allocatedBytes)}`;
-  return `${process}  Wasm ${each} pages${gauge}`;
+  return `${process}  Wasm ${each} pages`;
 }
 
 /**
