@@ -7,12 +7,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { buildEngine, isEngineFresh } from "./engine.ts";
 import { buildProgram } from "./program.ts";
+import { bundleTests, compiledTest } from "./testbundle.ts";
 
 interface Tally {
   passed: number;
@@ -30,9 +31,15 @@ const suites: Record<string, string[]> = {
   envoy: ["envoy"],
 };
 
+/** No file of tests takes half as long. One that hangs is ended, and has failed. */
+const file_milliseconds = 15 * 60_000;
+
+/** For a runner that does not watch over its files itself. */
+const deadline = { timeout: file_milliseconds, killSignal: "SIGKILL" } as const;
+
 /** Runs a program and hands over what it wrote, once it has ended. */
 async function output(args: string[]): Promise<{ text: string; status: number | null }> {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], ...deadline });
   const ended = once(child, "exit");
   let text = "";
   for await (const chunk of child.stdout.setEncoding("utf8")) text += chunk;
@@ -47,7 +54,8 @@ async function show(args: string[]): Promise<number | null> {
 }
 
 async function run(args: string[]): Promise<number | null> {
-  const [status] = await once(spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] }), "exit");
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
+  const [status] = await once(child, "exit");
   return status as number | null;
 }
 
@@ -65,7 +73,7 @@ async function runAsPect(): Promise<Tally> {
 
 /** @param together in one process, and the report only once it has ended */
 async function runNodeTests(folder: string, together = false): Promise<Tally> {
-  const files = testFilesIn(join("tests", folder));
+  const files = testFilesIn(folder).map(compiledTest);
   if (files.length === 0) return { passed: 0, failed: 0 };
   const scratch = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   try {
@@ -73,8 +81,13 @@ async function runNodeTests(folder: string, together = false): Promise<Tally> {
     const reporters = ["spec", "stdout", "tap", tap].map((value, index) =>
       index % 2 === 0 ? `--test-reporter=${value}` : `--test-reporter-destination=${value}`,
     );
-    const how = together ? ["scripts/build/together.ts"] : ["--test", "--test-concurrency=2"];
-    const args = ["--import", "tsx", ...reporters, ...how, ...files];
+    const apart = ["--test", "--test-concurrency=2", `--test-timeout=${file_milliseconds}`];
+    const args = [
+      "--enable-source-maps",
+      ...reporters,
+      ...(together ? ["scripts/build/together.mjs"] : apart),
+      ...files,
+    ];
     const status = together ? await show(args) : await run(args);
     const summary = readFileSync(tap, "utf8");
     const count = (name: string) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(summary)?.[1] ?? 0);
@@ -89,11 +102,11 @@ async function runNodeTests(folder: string, together = false): Promise<Tally> {
   }
 }
 
+/** Files of a folder below tests/ that run in Node. */
 function testFilesIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+  return readdirSync(join("tests", folder), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => join(folder, name))
+    .map((name) => join("tests", folder, name))
     .sort();
 }
 
@@ -106,6 +119,7 @@ if (unknown.length > 0) {
 const chosen = Object.entries(suites).filter(([suite]) => asked.length === 0 || asked.includes(suite));
 if (!isEngineFresh()) await buildEngine();
 if (chosen.some(([suite]) => suite !== "unit")) await buildProgram();
+await bundleTests(chosen.flatMap(([, folders]) => folders.flatMap(testFilesIn)));
 const total: Tally = { passed: 0, failed: 0 };
 const count = (folder: string, { passed, failed }: Tally): void => {
   console.log(`tests/${folder}: ${passed} passed, ${failed} failed\n`);

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { parse } from "yaml";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
+import { endsInTime, program } from "../program.ts";
 
 const root = join(import.meta.dirname, "../..");
 const language = readFileSync(join(root, "docs/policy-language.md"), "utf8");
@@ -41,9 +42,10 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs `sallyport` in the checkout on a file of the document. */
 function sallyport(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", "scripts/cli.ts", ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     cwd: root,
     encoding: "utf8",
+    ...endsInTime,
   });
   return { status, stdout, stderr };
 }

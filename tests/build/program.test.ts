@@ -1,39 +1,24 @@
 /** dist/sallyport.mjs as its users run it: the file itself, from a folder of theirs. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
+import { endsInTime, program } from "../program.ts";
 
 const root = join(import.meta.dirname, "../..");
-const program = join(root, "dist/sallyport.mjs");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 let folder: string;
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "sallyport-program-"));
-  // A bundle older than its sources would be a test of something else.
-  if (existsSync(program) && statSync(program).mtimeMs > newestSource()) return;
-  const { status, stderr } = spawnSync(process.execPath, ["--import", "tsx", "scripts/build/main.ts"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, stderr);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** When the youngest of the files that the build reads was written. */
-function newestSource(): number {
-  const files = ["scripts", "assembly"].flatMap((name) =>
-    readdirSync(join(root, name), { recursive: true, encoding: "utf8" }).map((path) => join(root, name, path)),
-  );
-  return Math.max(...[...files, join(root, "package.json")].map((path) => statSync(path).mtimeMs));
-}
-
 /** Executes the file, not `node` with the file: its first line must find the interpreter. */
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: "utf8" });
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: folder, encoding: "utf8", ...endsInTime });
   assert.equal(error, undefined);
   return { status, stdout, stderr };
 }
@@ -83,6 +68,7 @@ test("npx finds it in the checkout", () => {
     cwd: root,
     env,
     encoding: "utf8",
+    ...endsInTime,
   });
   assert.equal(status, 0, stderr);
   assert.equal(stdout, `${version}\n`);

@@ -109,7 +109,7 @@ test("a part without a budget, a budget without a part and an engine over its ow
 
 test("wrong usage ends with 2", () => {
   const args = ["--import", "tsx", "scripts/build/size.ts", "--jsno"];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
   assert.equal(status, 2);
   assert.match(stderr, /^usage: npm run size/);
 });

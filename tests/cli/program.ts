@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { endsInTime, program } from "../program.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const loader = import.meta.resolve("tsx");
 
 /** What the program said and ended with. */
 export interface Run {
@@ -22,11 +22,14 @@ export interface Run {
  */
 export function sallyport(args: readonly string[], { input = "", cwd = root } = {}): Run {
   const { NO_COLOR: _, FORCE_COLOR: __, ...environment } = process.env;
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--import", loader, join(root, "scripts/cli.ts"), ...args],
-    { cwd, input, encoding: "utf8", env: { ...environment, NODE_OPTIONS: "" } },
-  );
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [program, ...args], {
+    cwd,
+    input,
+    encoding: "utf8",
+    env: { ...environment, NODE_OPTIONS: "" },
+    ...endsInTime,
+  });
+  if (error !== undefined) throw error;
   return { code: status, stdout, stderr };
 }
 

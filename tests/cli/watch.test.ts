@@ -5,10 +5,8 @@ import { once } from "node:events";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { program } from "../program.ts";
 import { folderWith, plain_policy } from "./program.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const tests = `policy: policy/policy.yaml
 tests:
@@ -25,8 +23,7 @@ class Watched {
   #from = 0;
 
   constructor(context: TestContext, folder: string, ...options: string[]) {
-    const args = ["--import", import.meta.resolve("tsx"), join(root, "scripts/cli.ts"), "test", "--watch", ...options];
-    this.child = spawn(process.execPath, [...args, "tests.yaml"], {
+    this.child = spawn(process.execPath, [program, "test", "--watch", ...options, "tests.yaml"], {
       cwd: folder,
       env: { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1" },
     });

@@ -32,10 +32,10 @@ const rarest_trait = 200_000;
 const most_runs = 4;
 
 async function runWorker(seed: number): Promise<Message> {
-  const worker = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [
-    String(seed),
-    String(Math.ceil(decisions / processes)),
-  ]);
+  const path = fileURLToPath(new URL("worker.ts", import.meta.url));
+  const worker = fork(path, [String(seed), String(Math.ceil(decisions / processes))], {
+    execArgv: ["--import", "tsx"],
+  });
   let last: Message = { failure: `the process with seed ${seed} ended without a word` };
   worker.on("message", (message: Message) => {
     last = message;

@@ -11,6 +11,7 @@ test("it runs through, all answers as expected", async () => {
   const child = spawn(process.execPath, ["--import", "tsx", "scripts/demo/main.ts"], {
     cwd: join(import.meta.dirname, "../.."),
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: 300_000,
   });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
   assert.equal(code, 0, stdout + stderr);

@@ -68,7 +68,7 @@ test("an Envoy does not outlive the process that started it, even if that is kil
     const envoy = await startEnvoy(${JSON.stringify(options)});
     console.log(envoy.pid);
     setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, [...process.execArgv.filter(isLoader), "--input-type=module", "-e", program], {
+  const parent = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   try {
@@ -82,13 +82,3 @@ test("an Envoy does not outlive the process that started it, even if that is kil
     await rm(directory, { recursive: true, force: true });
   }
 });
-
-/** The arguments by which this test's own process reads TypeScript. */
-function isLoader(argument: string, index: number, all: readonly string[]): boolean {
-  const withValue = ["--import", "--require", "--loader"];
-  return (
-    withValue.includes(argument) ||
-    withValue.includes(all[index - 1] ?? "") ||
-    /^--(import|require|loader)=/.test(argument)
-  );
-}

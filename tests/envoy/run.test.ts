@@ -17,6 +17,7 @@ import { promisify } from "node:util";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
 import { filterLog } from "../../scripts/envoy/filterlog.ts";
+import { program } from "../program.ts";
 import { makeCorpIssuer } from "./harness.ts";
 import { makeKey, providerAudience, providerIssuer, startJwksServer } from "./jwks-server.ts";
 
@@ -61,7 +62,7 @@ interface RunSetting {
 
 /** The command line as users have it. */
 function startRun({ args = [], environment = {}, policy = policyPath }: RunSetting): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", "scripts/cli.ts", "run", policy, ...args], {
+  return spawn(process.execPath, [program, "run", policy, ...args], {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
@@ -222,11 +223,7 @@ test("for people: where it listens, commands to paste, and a line for each reque
 
 test("what init writes can be run at once: tokens are there, and every command works as pasted", async () => {
   const folder = join(directory, "started");
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ["--import", "tsx", "scripts/cli.ts", "init", folder],
-    { cwd: root },
-  );
+  const { stdout } = await promisify(execFile)(process.execPath, [program, "init", folder], { cwd: root });
   assert.match(stdout, /sallyport run .*policy\.yaml/);
   assert.match(await readFile(join(folder, ".sallyport/README"), "utf8"), /sallyport run policy\.yaml/);
   const policy = join(folder, "policy.yaml");

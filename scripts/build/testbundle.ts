@@ -1,0 +1,51 @@
+/**
+ * The tests as plain JavaScript, compiled at once. Node 20 runs TypeScript only through a loader that lives in a thread of
+ * its own: each file of tests would wait a second for it, and the main thread, which sleeps until that thread answers, has
+ * been seen to sleep for ever.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
+
+const folder = "build/tests";
+
+/** What a module says of where it stands stays true: fixtures are found beside the source, not beside the bundle. */
+const sourcePlaces: Plugin = {
+  name: "source-places",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const places: Record<string, string> = { url: pathToFileURL(path).href, filename: path, dirname: dirname(path) };
+      const text = await readFile(path, "utf8");
+      const contents = text.replace(/\bimport\.meta\.(url|filename|dirname)\b/g, (_, place: string) =>
+        JSON.stringify(places[place]),
+      );
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+/** Where the compiled form of a file below tests/ is. */
+export function compiledTest(file: string): string {
+  return resolve(folder, relative("tests", file).replace(/\.ts$/, ".mjs"));
+}
+
+/** Compiles files below tests/, with what of ours they import. Stack traces name the sources (`--enable-source-maps`). */
+export async function bundleTests(files: string[]): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await build({
+    entryPoints: files,
+    outdir: folder,
+    outbase: "tests",
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    packages: "external",
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    sourcemap: true,
+    plugins: [sourcePlaces],
+    logLevel: "warning",
+  });
+}
