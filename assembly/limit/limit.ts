@@ -5,6 +5,8 @@
 
 import { sipHash } from "../bytes/siphash";
 import * as json from "../bytes/tape";
+import { readNumber } from "../condition/number";
+import { doubleOf, kindOf, setInt, ValueKind } from "../condition/value";
 import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -58,6 +60,11 @@ function takeOne(policy: Policy, number: u32, cost_tokens: u32, dry: bool): Take
 /** What kind of value goes into a fingerprint: the string "1" and the number 1 are two clients, and so are "" and none. */
 const kind_absent: u64 = 0x100;
 const kind_caller: u64 = 0x101;
+const kind_int: u64 = 0x102;
+const kind_double: u64 = 0x103;
+
+/** A claim that is a number, as a value. */
+const number: usize = memory.data(16, 8);
 
 /** The hash of what the limit counts by. Each value's own hash ends with its size, so no two lists run together. */
 function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
@@ -73,9 +80,23 @@ function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
     }
     const claim = findClaim(policy, selector);
     if (claim == json.absent) hash = sipHash(hash, kind_absent, 0, 0);
+    else if (json.kindOf(claim) == json.Kind.NUMBER) hash = hashNumber(hash, json.startOf(claim), json.sizeOf(claim));
     else hash = sipHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
   }
   return hash;
+}
+
+/** Numbers count by value, as CEL compares them: 1, 1.0 and 1e0 are one client. One without a value counts by its text. */
+function hashNumber(key: u64, start: usize, size: u32): u64 {
+  readNumber(number, start, size);
+  if (kindOf(number) == ValueKind.ERROR) return sipHash(key, json.Kind.NUMBER, start, size);
+  if (kindOf(number) == ValueKind.DOUBLE) {
+    const value = doubleOf(number);
+    const isInt = Math.trunc(value) == value && value >= -9223372036854775808.0 && value < 9223372036854775808.0;
+    if (!isInt) return sipHash(key, kind_double, number + 8, 8);
+    setInt(number, <i64>value);
+  }
+  return sipHash(key, kind_int, number + 8, 8);
 }
 
 /** The claim at the end of a path of names; only a verified token has any. */

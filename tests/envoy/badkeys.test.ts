@@ -391,7 +391,7 @@ function badEdwardsKeys(): BadKey[] {
 }
 
 /** Real keys of the curves, whose tokens are signed here: that they are good shows that what forges above reckons rightly. */
-function goodCurveKey(curve: Curve): ProviderKey {
+function goodCurveKey(curve: Curve): Pick<ProviderKey, "kid" | "jwk" | "token"> {
   const { alg, crv, size } = curve;
   const kid = `good-own-${alg}`;
   const { x, y, sign } = makePair(curve);
@@ -411,7 +411,7 @@ function tokensOf({ kid, alg, signatures }: BadKey): string[] {
 describe("keys that look right and are not", () => {
   const bad = [...curves.flatMap(badCurveKeys), ...badRsaKeys(), ...badEdwardsKeys()];
   const algorithms: KeyAlgorithm[] = ["RS256", "PS256", "ES256", "EdDSA"];
-  let good: ProviderKey[];
+  let good: Pick<ProviderKey, "kid" | "jwk" | "token">[];
   let server: JwksServer;
   let door: TestDoor;
   const targets = new Map<string, Target>();

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
+import { CompactSign, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 
 /** Algorithms a key can be made for. */
@@ -21,6 +21,8 @@ export interface ProviderKey {
   jwk: JWK;
   /** A token signed with it: good for an hour from now, but for the claims given. */
   token(claims?: Record<string, unknown>): Promise<string>;
+  /** A token of this very text as its claims, for what no JSON serializer writes. */
+  sign(claims: string): Promise<string>;
 }
 
 export const providerIssuer = "https://idp.example.org";
@@ -38,6 +40,8 @@ export async function makeKey(kid: string, algorithm: KeyAlgorithm = "ES256"): P
         .setProtectedHeader({ alg: algorithm, kid, typ: "JWT" })
         .sign(privateKey);
     },
+    sign: (claims) =>
+      new CompactSign(Buffer.from(claims)).setProtectedHeader({ alg: algorithm, kid, typ: "JWT" }).sign(privateKey),
   };
 }
 

@@ -1,8 +1,11 @@
 /** Rate limits in shared data: two workers, one bucket. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
+import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
+import { caller, imageOf, jwks, Workers } from "../keys/workers.ts";
 import { assertInternal, Door, nowSeconds, recordOf } from "./door.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
@@ -103,6 +106,41 @@ test("keys are bounded in number and prefixed", () => {
     sharedData.keys().every((key) => key.startsWith("sallyport")),
     sharedData.keys()[0],
   );
+});
+
+test("claims count by value: numbers however they are written, and no string as a number", async () => {
+  const key = await makeKey("one");
+  const text = `version: 1
+name: by-claim
+trust: { domains: [example.org] }
+issuers:
+  idp: { issuer: "${providerIssuer}", audiences: [${providerAudience}], algorithms: [ES256], keys: { file: a.json } }
+limits:
+  once: { rate: 1/h, burst: 1, per: [claims.x] }
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders], token: idp, limit: once }
+`;
+  const image = imageOf(text, { "a.json": jwks(key) });
+  /** How many of requests one after the other, whose tokens have these texts as claim `x`, are admitted. */
+  const admitted = async (...values: string[]): Promise<number> => {
+    const workers = new Workers(image, 1);
+    let count = 0;
+    for (const value of values) {
+      const times = `"iat":${nowSeconds},"exp":4102444800`;
+      const token = await key.sign(`{"iss":"${providerIssuer}","aud":"${providerAudience}",${times},"x":${value}}`);
+      const request = { caller, source: "10.0.0.1", method: "GET", path: "/orders", host: "h", headers: [], token };
+      if (workers.hosts[0]!.request(workers.roots[0]!, hostRequest(request)).action === "continue") count++;
+    }
+    return count;
+  };
+  assert.equal(await admitted("1", "1.0", "1e0", "10e-1", "1.00"), 1);
+  assert.equal(await admitted("0", "-0", "0.0", "-0e5"), 1);
+  assert.equal(await admitted("1.5", "15e-1", "1.50"), 1);
+  assert.equal(await admitted("9007199254740992", "9007199254740992.0", "9007199254740993"), 2);
+  assert.equal(await admitted("1e22", "10e21", "1e21"), 2);
+  // Numbers that no double holds within one rounding have no value; they count as they are written.
+  assert.equal(await admitted("1e200", "1e200", "1e201"), 2);
+  assert.equal(await admitted("1", '"1"', "true", "2", "null", '""', "[1]", "[1]"), 7);
 });
 
 test("the record names rule and reason", () => {

@@ -39,7 +39,7 @@ export class Buckets {
   }
 }
 
-/** What a bucket is kept for, as a text that tells different values apart: "1" from 1, and "" from none. */
+/** What a bucket is kept for, as a text that tells different values apart: "1" from 1, and "" from none; but not 1 from 1.0. */
 function keyOf(what: string, { caller, claims }: { caller: string | null; claims: Claims | undefined }): string {
   if (what === "caller" || what === "caller.id") return caller === null ? "nobody" : JSON.stringify(caller);
   let value: Json | undefined = claims;
@@ -50,5 +50,6 @@ function keyOf(what: string, { caller, claims }: { caller: string | null; claims
 function textOf(value: Json): string {
   if (value instanceof Map) return `{${[...value].map(([name, one]) => `${JSON.stringify(name)}:${textOf(one)}`)}}`;
   if (Array.isArray(value)) return `[${value.map(textOf)}]`;
-  return typeof value === "bigint" ? `${value}` : typeof value === "number" ? `double ${value}` : JSON.stringify(value);
+  if (typeof value === "number") return Number.isInteger(value) ? String(BigInt(value)) : String(value);
+  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
 }
