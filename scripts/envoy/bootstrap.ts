@@ -3,9 +3,9 @@
  * developer's machine and in the tests is the operator's file with its addresses and file names exchanged.
  */
 import { readFile } from "node:fs/promises";
-import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
 import { findPackaged } from "../files.ts";
+import { isSecondLock } from "./secondlock.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export type ExampleName = "inbound" | "gateway";
@@ -69,7 +69,6 @@ type Json = any;
 export type Bootstrap = Record<string, Json>;
 
 const wasmFilter = "envoy.filters.http.wasm";
-const lockFilter = "envoy.filters.http.rbac";
 const examplePaths = {
   wasm: "/etc/sallyport/sallyport.wasm",
   certificate: "/etc/sallyport/certificates/svid.pem",
@@ -239,13 +238,4 @@ function requireSecondLock(bootstrap: Bootstrap): void {
       throw new Error("the second lock does not stand right after the Wasm filter");
     }
   }
-}
-
-/** Whether a filter admits a request for one thing only: the mark of our filter. */
-function isSecondLock(filter: Json): boolean {
-  const rules = filter?.typed_config?.rules;
-  if (filter?.name !== lockFilter || rules?.action !== "ALLOW") return false;
-  const mark = { filter_state: { key: "wasm.verdict", string_match: { exact: "allow" } } };
-  const principals = Object.values<Json>(rules.policies).flatMap((policy) => policy.principals);
-  return principals.length > 0 && principals.every((principal) => isDeepStrictEqual(principal, mark));
 }

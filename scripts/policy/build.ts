@@ -71,6 +71,6 @@ export function loadEngine(): Uint8Array {
  * The module to load into Envoy: the engine with the policy of a file in it.
  * @throws PolicyError for the policy; Error when there is no engine
  */
-export async function buildModule(policyPath: string): Promise<Uint8Array> {
-  return embedImage(loadEngine(), compilePolicyFile(policyPath).image);
+export async function buildModule(policyPath: string, engine = loadEngine()): Promise<Uint8Array> {
+  return embedImage(engine, compilePolicyFile(policyPath).image);
 }

@@ -1,4 +1,5 @@
 /** What is compared: the chains, one listener each, and the cases that are measured of them. */
+import { basename } from "node:path";
 import type { CustomChain } from "./custom.ts";
 import type { Listener } from "./listeners.ts";
 import type { Case, Kind, Protocol } from "./measure.ts";
@@ -60,6 +61,8 @@ export interface Others {
   /** Where the chain `opa` is wanted. */
   opa: Opa | undefined;
   custom: readonly CustomChain[];
+  /** Paths of other builds of the engine, which are measured without the second lock. */
+  engines: readonly string[];
 }
 
 /** The chains that are wanted, by their names, and the user's own. */
@@ -81,6 +84,11 @@ export async function makeChains(world: World, wanted: (name: string) => boolean
     if (!wanted(name)) continue;
     const filters = await oursFilters(world, name, options);
     add(name, title, filters, { rules: options.rules, limits: options.limit !== false });
+  }
+  for (const [index, engine] of others.engines.entries()) {
+    const name = `engine-${index + 1}`;
+    const filters = await oursFilters(world, name, { rules: few_rules, secondLock: false, engine });
+    add(name, `module alone, ${basename(engine)}`, filters, { rules: few_rules });
   }
   if (others.opa !== undefined) {
     const { opa } = others;

@@ -15,6 +15,8 @@ export interface Options {
   only: string[] | undefined;
   /** Files with chains of the user's own. */
   chainFiles: string[];
+  /** Other builds of the engine, to be measured beside the one there is. */
+  engineFiles: string[];
   /** The folder for the figures. */
   plots: string;
   latency: { requestsPerSecond: number; seconds: number; chains: string[] };
@@ -45,6 +47,7 @@ export function readOptions(argv: readonly string[]): Options {
     .option("--only <chains>", "chains to measure, separated by commas; the bare router always is", knownChains)
     .addOption(new Option("--protocol <name>", "one of the protocols").choices(["http1", "http2"]))
     .option("--chain <file.yaml>", "a chain of your own; may be given several times", collect)
+    .option("--engine <file.wasm>", "another build of the engine, to compare; may be given several times", collect)
     .option("--plots <folder>", "where the figures go", "build")
     .addHelpText("after", `\nChains: ${chainNames.join(", ")}.\n\n${customHelp}`)
     .parse(argv as string[])
@@ -54,6 +57,7 @@ export function readOptions(argv: readonly string[]): Options {
       only?: string[];
       protocol?: Protocol;
       chain?: string[];
+      engine?: string[];
       plots: string;
     }>();
   const extent = given.quick ? quick : full;
@@ -64,6 +68,7 @@ export function readOptions(argv: readonly string[]): Options {
     protocols: given.protocol === undefined ? ["http1", "http2"] : [given.protocol],
     only: given.only,
     chainFiles: given.chain ?? [],
+    engineFiles: given.engine ?? [],
     plots: given.plots,
     latency: extent.latency,
   };

@@ -1,5 +1,5 @@
 /** Our own chain: the module with a policy in it, as the command line makes it, and the second lock behind it. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readExample } from "../../scripts/envoy/bootstrap.ts";
@@ -19,6 +19,8 @@ export interface OursOptions {
   limit?: boolean;
   /** Whether the native filter that wants the module's mark stands behind it. Default true, as in the example. */
   secondLock?: boolean;
+  /** The path of another build of the engine. Default the one that `npm run build` made. */
+  engine?: string;
 }
 
 /** The text of the policy. */
@@ -60,7 +62,8 @@ export async function oursFilters(world: World, name: string, options: OursOptio
   const policyPath = join(folder, "policy.yaml");
   await writeFile(policyPath, policyText(options));
   const modulePath = join(folder, "sallyport.wasm");
-  await writeFile(modulePath, await buildModule(policyPath));
+  const engine = options.engine === undefined ? undefined : new Uint8Array(await readFile(options.engine));
+  await writeFile(modulePath, await buildModule(policyPath, engine));
 
   const filters = exampleFilters(parse(await readExample("inbound")));
   const vm = filters[0].typed_config.config.vm_config;

@@ -59,7 +59,7 @@ export async function setUp(options: Options): Promise<Bench> {
     const wanted = (name: string): boolean => name === "router" || (options.only?.includes(name) ?? isWanted(name));
     const opa = wanted("opa") ? await startOpa(tools.opa, world, few_rules) : undefined;
     if (opa !== undefined) ends.push(opa.stop);
-    const chains = await makeChains(world, wanted, { opa, custom });
+    const chains = await makeChains(world, wanted, { opa, custom, engines: options.engineFiles });
 
     const config = await benchBootstrap(world, chains);
     const envoy = await startEnvoy({ envoyPath, config, concurrency: 1, startTimeoutMs: start_timeout_ms });

@@ -32,7 +32,7 @@ for (const example of ["inbound", "gateway"] as const) {
       assert.equal(manager.forward_client_cert_details, "SANITIZE_SET");
       assert.equal(downstreamTlsOf(bootstrap).require_client_certificate, true);
       const names = manager.http_filters.map((filter: { name: string }) => filter.name);
-      assert.deepEqual(names, ["envoy.filters.http.wasm", "envoy.filters.http.rbac", "envoy.filters.http.router"]);
+      assert.deepEqual(names, ["envoy.filters.http.wasm", "second-lock", "envoy.filters.http.router"]);
       assert.equal(manager.http_filters[0].typed_config.config.failure_policy, "FAIL_RELOAD");
     });
   });
@@ -126,16 +126,39 @@ test("the second lock cannot be taken away, moved or opened", async () => {
     adjusted((filters) => filters.unshift(...filters.splice(1, 1))),
     /second lock/,
   );
-  assert.throws(
-    adjusted((filters) => {
-      filters[1]!.typed_config.rules.policies["judged-and-allowed"].principals = [{ any: true }];
-    }),
-    /second lock/,
-  );
-  assert.throws(
-    adjusted((filters) => {
-      filters[1]!.typed_config.rules.action = "LOG";
-    }),
-    /second lock/,
-  );
+  const opened: ((lock: Bootstrap) => void)[] = [
+    (lock) => {
+      lock.extension_config.typed_config.rules.policies["not-judged"].principals = [{ not_id: { any: true } }];
+    },
+    (lock) => {
+      lock.extension_config.typed_config.rules.action = "LOG";
+    },
+    (lock) => {
+      delete lock.extension_config.typed_config.rules;
+    },
+    (lock) => {
+      lock.extension_config = { name: "envoy.filters.http.cors", typed_config: {} };
+    },
+    (lock) => {
+      delete lock.xds_matcher;
+    },
+    (lock) => {
+      lock.matcher = { on_no_match: { action: {} } };
+    },
+    (lock) => {
+      lock.xds_matcher.on_no_match = lock.xds_matcher.matcher_tree.exact_match_map.map.allow;
+    },
+    (lock) => {
+      lock.xds_matcher.matcher_tree.exact_match_map.map.deny = lock.xds_matcher.matcher_tree.exact_match_map.map.allow;
+    },
+    (lock) => {
+      lock.xds_matcher.matcher_tree.input.typed_config.key = "wasm.sallyport";
+    },
+  ];
+  for (const open of opened)
+    assert.throws(
+      adjusted((filters) => open(filters[1]!.typed_config)),
+      /second lock/,
+    );
+  assert.doesNotThrow(adjusted(() => {}));
 });

@@ -205,7 +205,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       try {
         const { status, details } = await door.judge({ caller: web, path: "/orders/1" });
         assert.equal(status, 403);
-        assert.match(details, /^rbac_access_denied/);
+        assert.match(details, /^rbac_access_denied_matched_policy\[not-judged\]$/);
         assert.equal(door.upstreamRequests.length, 0);
       } finally {
         await door.stop();

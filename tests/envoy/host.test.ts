@@ -99,7 +99,7 @@ async function inEnvoy(wasm: Uint8Array): Promise<string[]> {
     // No mark, so the second lock refuses what goes on: another 403, by another hand.
     const detailsOf = async () => (await door.accessLog(1)).at(-1)?.details;
     assert.equal((await sendRequest(target, {})).status, 403);
-    assert.match(String(await detailsOf()), /^rbac_access_denied/);
+    assert.match(String(await detailsOf()), /^rbac_access_denied_matched_policy\[not-judged\]$/);
     assert.equal((await sendRequest(target, {})).status, 403);
     const { port, authorityPem: ca, identity } = target;
     const { certificatePem: cert, privateKeyPem: key } = identity!;

@@ -22,7 +22,7 @@ export const caller = "spiffe://example.org/web";
 export const listener = "inbound";
 
 const wasm_filter = "envoy.filters.http.wasm";
-const lock_filter = "envoy.filters.http.rbac";
+const lock_filter = "second-lock";
 const lifetime_ms = 6 * 3_600_000;
 
 export interface World {
