@@ -5,6 +5,7 @@
  * `"\u0069ss"` and `"iss"` are one name.
  */
 import { json_depth, json_members } from "../limits";
+import { endOfPlain } from "./plain";
 import { hexDigit } from "./span";
 import { absent, addRecord, finishRecord, Kind, nameMember, startOf } from "./tape";
 import { characterBytes, writeCharacter } from "./utf8";
@@ -155,6 +156,8 @@ function scanString(): i32 {
   cursor++;
   const record = addValue(Kind.STRING, cursor);
   if (record == absent) return absent;
+  // Mostly this is all of it.
+  cursor = endOfPlain(cursor, end);
   let output = cursor;
   while (cursor < end) {
     const byte = <u32>load<u8>(cursor);

@@ -27,6 +27,22 @@ function numbered(members: i32): string {
   return text + "}";
 }
 
+/** The string of so many characters with `middle` after the first `before` of them: as scanned, or "refused". */
+function stringWith(before: i32, middle: string, after: i32): string {
+  return member('{"k":"' + "a".repeat(before) + middle + "b".repeat(after) + '"}', "k");
+}
+
+/** How many strings with `middle` anywhere among up to forty other characters come out with `meant` in its place. */
+function scannedEverywhere(middle: string, meant: string): i32 {
+  let good = 0;
+  for (let before = 0; before < 40; before++) {
+    for (let after = 0; after < 20; after++) {
+      if (stringWith(before, middle, after) == "a".repeat(before) + meant + "b".repeat(after)) good++;
+    }
+  }
+  return good;
+}
+
 describe("what is JSON", () => {
   test("every kind of value", () => {
     expect(scans("null")).toBeTruthy();
@@ -169,5 +185,25 @@ describe("bounds", () => {
     expect(json.kindOf(2)).toBe(Kind.ARRAY);
     expect(json.after(2)).toBe(5);
     expect(json.kindOf(6)).toBe(Kind.TRUE);
+  });
+});
+
+describe("strings, wherever in a block of sixteen bytes something stands", () => {
+  test("plain characters, DEL and what is no ASCII stay", () => {
+    expect(scannedEverywhere("", "")).toBe(800);
+    expect(scannedEverywhere("\x7f", "\x7f")).toBe(800);
+    expect(scannedEverywhere("é€😀", "é€😀")).toBe(800);
+  });
+
+  test("escapes are undone, also several", () => {
+    expect(scannedEverywhere("\\n", "\n")).toBe(800);
+    expect(scannedEverywhere('\\"\\\\', '"\\')).toBe(800);
+    expect(scannedEverywhere("\\u00e9x\\u0041", "éxA")).toBe(800);
+  });
+
+  test("control characters are refused, and a string without an end is", () => {
+    expect(scannedEverywhere("\x1f", "\x1f")).toBe(0);
+    expect(scannedEverywhere("\t", "\t")).toBe(0);
+    for (let size = 0; size < 40; size++) expect(scans('"' + "a".repeat(size))).toBeFalsy();
   });
 });
