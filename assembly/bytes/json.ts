@@ -51,13 +51,20 @@ function refuse(met: Fault): bool {
   return false;
 }
 
+// @inline
 function addValue(kind: Kind, start: usize): i32 {
   const record = addRecord(kind, start);
   if (record == absent) refuse(Fault.COUNT);
   return record;
 }
 
+/** Most texts have no white space at all. */
+// @inline
 function skipSpace(): void {
+  if (cursor < end && load<u8>(cursor) <= 0x20) skipBlanks();
+}
+
+function skipBlanks(): void {
   while (cursor < end) {
     const byte = load<u8>(cursor);
     if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return;
@@ -65,6 +72,7 @@ function skipSpace(): void {
   }
 }
 
+// @inline
 function take(byte: u32): bool {
   if (cursor >= end || <u32>load<u8>(cursor) != byte) return false;
   cursor++;

@@ -124,6 +124,7 @@ export function addRecord(kind: Kind, start: usize): i32 {
 }
 
 /** The record's value ends here: `size` bytes of text, and all records so far. */
+// @inline
 export function finishRecord(record: i32, size: u32): void {
   store<u32>(at(record), size, 8);
   store<u32>(at(record), used, 12);
@@ -143,6 +144,7 @@ export function nameMember(object: i32, name: i32): bool {
   return true;
 }
 
+// @inline
 function isNamed(record: i32, hash: u32, name: usize, size: u32): bool {
   return load<u32>(at(record), 16) == hash && sizeOf(record) == size && sameBytes(startOf(record), name, size);
 }
