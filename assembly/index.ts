@@ -1,5 +1,5 @@
 /**
- * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and two entries for
+ * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and three entries for
  * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
  */
 import { inspecting, reportFlaw, setInspecting } from "./audit/inspect";
@@ -8,6 +8,7 @@ import { onCallResponse, onRequestHeaders, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
 import { policyOfRoot, rememberStream } from "./host/root";
+import { forgetLeases } from "./limit/lease";
 import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
 import { Reason } from "./reason";
@@ -54,6 +55,11 @@ export function proxy_on_http_call_response(
 /** For tools: turns the inspection log on or off (audit/inspect.ts). */
 export function sallyport_inspect(on: bool): void {
   setInspecting(on);
+}
+
+/** For tools: the VM goes on with shared data that is empty, so tokens taken from buckets there are gone (limit/lease.ts). */
+export function sallyport_forget_leases(): void {
+  forgetLeases();
 }
 
 /**

@@ -87,6 +87,11 @@ export const bucket_sets: u32 = 4096;
 export const bucket_ways: u32 = 8;
 /** Attempts at one compare-and-swap before the request is denied. */
 export const bucket_attempts: u32 = 32;
+/** What a worker takes ahead from a bucket: this part of its burst, and so many tokens at the most. */
+export const lease_share: u32 = 1000;
+export const lease_tokens: u32 = 64;
+/** Keys whose tokens a worker can hold. */
+export const lease_places: u32 = 256;
 export const limit_burst: u32 = 1000000;
 /** Requests a second at the most, so that one token is never less than a microsecond. */
 export const limit_rate_per_second: u32 = 1000000;

@@ -22,6 +22,7 @@ import { Result } from "../host/abi";
 import { create_cas, fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
 import { clampedFullAt, secondsUntilTokens, takeTokens } from "./bucket";
+import { holdTokens, placeOfLease, tokensAhead, tokensHeld } from "./lease";
 
 if (!((bucket_sets & (bucket_sets - 1)) == 0))
   ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
@@ -52,8 +53,8 @@ copyBytes(key, prefix.start, key_prefix_bytes);
 let cas: u32 = 0;
 
 /**
- * Takes `cost_tokens` from the bucket of a key's `fingerprint` under a limit's `seed`; with `dry`, only says whether
- * they could be taken.
+ * Takes `cost_tokens` from the bucket of a key's `fingerprint` under a limit's `seed`, from what this worker has of it
+ * (limit/lease.ts) or from shared data; with `dry`, only says whether they could be taken.
  */
 export function takeFrom(
   seed: u32,
@@ -64,15 +65,29 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
+  const ahead = tokensAhead(burst_tokens);
+  const lease: usize = ahead == 0 ? 0 : placeOfLease(seed, fingerprint, burst_tokens, now);
+  const held: u32 = lease == 0 ? 0 : tokensHeld(lease);
+  const fullFrom = now + interval_nanoseconds * <u64>burst_tokens;
+  if (held >= cost_tokens) {
+    if (!dry) holdTokens(lease, held - cost_tokens, fullFrom);
+    return Take.TAKEN;
+  }
+  const needed = cost_tokens - held;
   store<u32>(key, seed, key_prefix_bytes);
   store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
   for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
     const fullAt = load<u64>(way, 8);
-    const after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, cost_tokens);
+    let more: u32 = lease == 0 ? 0 : ahead;
+    let after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed + more);
+    if (after == 0 && more != 0) {
+      more = 0;
+      after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
+    }
     if (after == 0) {
-      waitSeconds = secondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, cost_tokens);
+      waitSeconds = secondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
       return keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))
         ? Take.EMPTY
         : Take.FAILED;
@@ -82,7 +97,10 @@ export function takeFrom(
     if (fullAt <= now) store<u64>(way, fingerprint);
     store<u64>(way, after, 8);
     const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
-    if (result == Result.OK) return Take.TAKEN;
+    if (result == Result.OK) {
+      if (lease != 0) holdTokens(lease, more, fullFrom);
+      return Take.TAKEN;
+    }
     if (result != Result.CAS_MISMATCH) return Take.FAILED;
   }
   fail(Failure.SHARED_DATA_CONTENTION);

@@ -63,6 +63,21 @@ const folder = folderOf({
     .replace("policy.yaml", "places.yaml")
     .replace(/token: .*/u, `token: ${unsigned}`)
     .replace("{ allow: orders }", "{ deny: token_algorithm }"),
+  "limited-policy.yaml": `version: 1
+name: limited
+trust: { domains: [example.org] }
+limits: { large: { rate: 1/h, burst: 1000, per: [caller] } }
+rules:
+  - { name: orders, callers: [any], allow: [GET /orders], limit: large }
+`,
+  "limited.yaml": `policy: limited-policy.yaml
+now: 2026-11-21T10:00:00Z
+defaults: { caller: spiffe://example.org/checkout }
+tests:
+  - { name: one, request: GET /orders, expect: allow }
+  - { name: the last, request: GET /orders, repeat: 1000, expect: allow }
+  - { name: one too many, request: GET /orders, repeat: 1001, expect: { deny: limit_exceeded } }
+`,
   "large.yaml": tests
     .replace("name: no token", `name: no token\n    token: ${"a".repeat(200_000)}`)
     .replace("{ deny: token_missing, status: 401 }", "{ deny: internal, status: 503 }"),
@@ -91,6 +106,11 @@ describe("sallyport test", () => {
         },
       ],
     );
+  });
+
+  test("each test begins with full limits, whatever the engine took ahead in the one before", () => {
+    const { code, stdout, stderr } = sallyport(["test", folder.path("limited.yaml")]);
+    assert.equal(code, 0, stdout + stderr);
   });
 
   test("a failure ends with 1 and says what was expected and what came", () => {
