@@ -16,8 +16,8 @@ export function takeTokens(fullAt: u64, now: u64, interval_nanoseconds: u64, bur
   return after - now <= capacity(interval_nanoseconds, burst_tokens) ? after : 0;
 }
 
-/** Whole seconds until the bucket has `cost_tokens` again, at least 1. */
-export function secondsUntilTokens(
+/** How long until the bucket has `cost_tokens` again, of which it has fewer now. */
+export function nanosecondsUntilTokens(
   fullAt: u64,
   now: u64,
   interval_nanoseconds: u64,
@@ -25,10 +25,7 @@ export function secondsUntilTokens(
   cost_tokens: u32,
 ): u64 {
   const from = clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens);
-  const wanted = from + interval_nanoseconds * <u64>cost_tokens - now;
-  const room = capacity(interval_nanoseconds, burst_tokens);
-  if (wanted <= room) return 1;
-  return (wanted - room + 999999999) / 1000000000;
+  return from + interval_nanoseconds * <u64>cost_tokens - now - capacity(interval_nanoseconds, burst_tokens);
 }
 
 /** A bucket is never more than empty: a clock that stepped back, or a limit that was lowered, must not shut anyone out for longer. */

@@ -21,8 +21,8 @@ import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { create_cas, fail, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
 import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
-import { clampedFullAt, secondsUntilTokens, takeTokens } from "./bucket";
-import { holdTokens, placeOfLease, tokensAhead, tokensHeld } from "./lease";
+import { clampedFullAt, nanosecondsUntilTokens, takeTokens } from "./bucket";
+import { holdTokens, nanosecondsEmpty, placeOfKey, rememberEmpty, tokensAhead, tokensHeld } from "./lease";
 
 if (!((bucket_sets & (bucket_sets - 1)) == 0))
   ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
@@ -65,32 +65,35 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  const ahead = tokensAhead(burst_tokens);
-  const lease: usize = ahead == 0 ? 0 : placeOfLease(seed, fingerprint, burst_tokens, now);
-  const held: u32 = lease == 0 ? 0 : tokensHeld(lease);
+  const place = placeOfKey(seed, fingerprint, interval_nanoseconds, burst_tokens, now);
+  const held: u32 = place == 0 ? 0 : tokensHeld(place);
   const fullFrom = now + interval_nanoseconds * <u64>burst_tokens;
   if (held >= cost_tokens) {
-    if (!dry) holdTokens(lease, held - cost_tokens, fullFrom);
+    if (!dry) holdTokens(place, held - cost_tokens, fullFrom);
     return Take.TAKEN;
   }
   const needed = cost_tokens - held;
+  const empty: u64 = place == 0 ? 0 : nanosecondsEmpty(place, needed, now);
+  if (empty != 0) return foundEmpty(empty);
+  const ahead: u32 = place == 0 ? 0 : tokensAhead(burst_tokens);
   store<u32>(key, seed, key_prefix_bytes);
   store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
   for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
     const fullAt = load<u64>(way, 8);
-    let more: u32 = lease == 0 ? 0 : ahead;
+    let more = ahead;
     let after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed + more);
     if (after == 0 && more != 0) {
       more = 0;
       after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
     }
     if (after == 0) {
-      waitSeconds = secondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
-      return keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))
-        ? Take.EMPTY
-        : Take.FAILED;
+      const wait = nanosecondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
+      if (!keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))) return Take.FAILED;
+      // Of a bucket that it shares with another, the key may find one of its own before.
+      if (place != 0 && load<u64>(way) == fingerprint) rememberEmpty(place, needed, now, now + wait);
+      return foundEmpty(wait);
     }
     if (dry) return Take.TAKEN;
     // A bucket in use keeps its owner's fingerprint, also where another key shares it.
@@ -98,13 +101,18 @@ export function takeFrom(
     store<u64>(way, after, 8);
     const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
     if (result == Result.OK) {
-      if (lease != 0) holdTokens(lease, more, fullFrom);
+      if (place != 0) holdTokens(place, more, fullFrom);
       return Take.TAKEN;
     }
     if (result != Result.CAS_MISMATCH) return Take.FAILED;
   }
   fail(Failure.SHARED_DATA_CONTENTION);
   return Take.FAILED;
+}
+
+function foundEmpty(wait_nanoseconds: u64): Take {
+  waitSeconds = (wait_nanoseconds + 999999999) / 1000000000;
+  return Take.EMPTY;
 }
 
 /**

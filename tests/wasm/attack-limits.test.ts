@@ -48,14 +48,17 @@ test("a limit that was changed shuts no one out for longer than its own burst", 
   assert.equal(request(generous), "continue", "100 a second, and nothing for a minute");
 });
 
+/** Nine callers of one set, which has room for eight; found by trying all numbers from 0 on. */
+const ofOneSet = [7343, 10280, 14705, 17219, 31728, 51364, 55724, 76490, 85608].map(
+  (number) => `spiffe://example.org/c${number}`,
+);
+const fingerprintOf = (caller: string): bigint =>
+  sipHash(BigInt(hash32(0, Buffer.from("limits\0slow"))), callerKind, Buffer.from(caller));
+
 test("a caller whose set is full has no more than its own limit, nor takes all others' tokens", () => {
   const door = new Door("limits");
-  const seed = hash32(0, Buffer.from("limits\0slow"));
-  // Found by trying all numbers from 0 on.
-  const callers = [7343, 10280, 14705, 17219, 31728, 51364, 55724, 76490, 85608].map(
-    (number) => `spiffe://example.org/c${number}`,
-  );
-  for (const caller of callers) assert.equal(sipHash(BigInt(seed), callerKind, Buffer.from(caller)) & 4095n, 0n);
+  for (const caller of ofOneSet) assert.equal(fingerprintOf(caller) & 4095n, 0n);
+  const callers = [...ofOneSet];
   const newcomer = callers.pop()!;
   for (const caller of callers) assert.equal(door.request({ ...slow, caller }).action, "continue");
   let admitted = 0;
@@ -64,6 +67,22 @@ test("a caller whose set is full has no more than its own limit, nor takes all o
   assert.equal(admitted, 2);
   const shut = callers.filter((caller) => door.request({ ...slow, caller }).action !== "continue");
   assert.equal(shut.length, 1);
+});
+
+test("a caller that shares a bucket is not denied for longer than its set is full", () => {
+  let seconds = nowSeconds;
+  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  // The first caller takes the last place of the set, so the newcomer must not be one that would share that.
+  const newcomer = ofOneSet.find((caller) => ((fingerprintOf(caller) >> 32n) & 7n) !== 7n)!;
+  const [first, ...others] = ofOneSet.filter((caller) => caller !== newcomer);
+  assert.equal(door.request({ ...slow, caller: first! }).action, "continue");
+  seconds += 1440;
+  for (const caller of others) assert.equal(door.request({ ...slow, caller }).action, "continue");
+  seconds += 360;
+  while (door.request({ ...slow, caller: newcomer }).action === "continue");
+  // An hour after the first, whose bucket is full again and free; the one that was shared has a token 24 minutes later.
+  seconds += 1800;
+  assert.equal(door.request({ ...slow, caller: newcomer }).action, "continue");
 });
 
 /** The same hash32 under every seed: one block's difference is cancelled by the next one's (Aumasson, Bernstein 2012). */

@@ -150,3 +150,66 @@ describe("tokens taken ahead", () => {
     assert.ok(after >= 10, "what is held");
   });
 });
+
+describe("a bucket that was found empty", () => {
+  const three = "big: { rate: 1/m, burst: 3, per: [caller] }";
+  const waitOf = ({ localResponse }: Outcome) => new Map(localResponse!.headers).get("retry-after");
+
+  test("is not asked again before it has a token; Retry-After counts down all the same", () => {
+    const proxy = new Limited(policyOf(three));
+    assert.equal(proxy.drain(0), 3);
+    for (const [seconds, wait] of [
+      [0, "60"],
+      [0.5, "60"],
+      [0.5, "59"],
+      [58, "1"],
+      [0.999, "1"],
+    ] as const) {
+      proxy.pass(seconds);
+      const outcome = proxy.get(0);
+      assert.deepEqual([outcomeOf(outcome), sharedDataCalls(outcome), waitOf(outcome)], ["limit_exceeded", 0, wait]);
+    }
+    proxy.pass(0.001);
+    assert.ok(proxy.admits(0), "after a minute to the millisecond");
+    const outcome = proxy.get(0);
+    assert.deepEqual([outcomeOf(outcome), waitOf(outcome)], ["limit_exceeded", "60"]);
+  });
+
+  test("is empty for the caller that emptied it, and on each worker by itself", () => {
+    const proxy = new Limited(policyOf(three), 2);
+    assert.equal(proxy.drain(0), 3);
+    assert.equal(proxy.drain(0, "spiffe://example.org/y"), 3);
+    assert.equal(sharedDataCalls(proxy.get(1)), 1);
+    assert.equal(sharedDataCalls(proxy.get(1)), 0);
+    proxy.pass(60);
+    assert.ok(proxy.admits(1));
+    assert.equal(proxy.admits(0), false, "the token of this minute is the other worker's");
+    proxy.pass(60);
+    assert.ok(proxy.admits(0));
+  });
+
+  test("may have enough for a cheaper request", () => {
+    const text = policyOf("big: { rate: 1/m, burst: 10, per: [caller] }", "big", 4);
+    const proxy = new Limited(`${text}  - { name: two, callers: [any], allow: [GET /two], limit: big, cost: 1 }\n`);
+    assert.equal(proxy.drain(0), 2);
+    assert.equal(proxy.drain(0, x, "/two"), 2);
+    proxy.pass(60);
+    assert.equal(proxy.admits(0), false);
+    assert.ok(proxy.admits(0, x, "/two"));
+  });
+
+  test("is asked after the clock stepped back, and under another rate", () => {
+    const proxy = new Limited(policyOf(three));
+    assert.equal(proxy.drain(0), 3);
+    proxy.pass(-1000);
+    assert.equal(sharedDataCalls(proxy.get(0)), 2, "read, and written back as just empty");
+    proxy.pass(60);
+    assert.ok(proxy.admits(0), "a minute by the clock as it is");
+    assert.equal(proxy.admits(0), false);
+    const faster = imageOf(policyOf("big: { rate: 60/m, burst: 3, per: [caller] }"));
+    proxy.roots[0] = proxy.start(proxy.hosts[0]!, faster);
+    assert.equal(sharedDataCalls(proxy.get(0)), 2, "read, and written back as just empty");
+    proxy.pass(1);
+    assert.ok(proxy.admits(0), "a token a second from now on");
+  });
+});

@@ -23,19 +23,19 @@ export class Limited extends Workers {
     super(imageOf(policy), count);
   }
 
-  get(worker: number, caller = x): Outcome {
-    const request = { caller, source: "10.0.0.1", method: "GET", path: "/one", host: "h", headers: [], token: null };
+  get(worker: number, caller = x, path = "/one"): Outcome {
+    const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers: [], token: null };
     return this.hosts[worker]!.request(this.roots[worker]!, hostRequest(request));
   }
 
-  admits(worker: number, caller = x): boolean {
-    return this.get(worker, caller).action === "continue";
+  admits(worker: number, caller = x, path = "/one"): boolean {
+    return this.get(worker, caller, path).action === "continue";
   }
 
   /** How many requests one after the other a worker admits before it denies one. */
-  drain(worker: number, caller = x): number {
+  drain(worker: number, caller = x, path = "/one"): number {
     let count = 0;
-    while (this.admits(worker, caller)) count++;
+    while (this.admits(worker, caller, path)) count++;
     return count;
   }
 }

@@ -1,4 +1,4 @@
-import { secondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
+import { nanosecondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
 
 const second: u64 = 1000000000;
 const start: u64 = 1763719200 * second;
@@ -7,8 +7,8 @@ function takeToken(fullAt: u64, now: u64, interval: u64, burst: u32): u64 {
   return takeTokens(fullAt, now, interval, burst, 1);
 }
 
-function secondsUntilToken(fullAt: u64, now: u64, interval: u64, burst: u32): u64 {
-  return secondsUntilTokens(fullAt, now, interval, burst, 1);
+function nanosecondsUntilToken(fullAt: u64, now: u64, interval: u64, burst: u32): u64 {
+  return nanosecondsUntilTokens(fullAt, now, interval, burst, 1);
 }
 
 /** How many tokens a bucket gives at one moment. */
@@ -51,34 +51,35 @@ describe("token buckets", () => {
     expect(admitted).toBe(1000);
   });
 
-  test("seconds until a token are whole, and at least one", () => {
+  test("the time until a token is exact: then it is there, and a moment before it is not", () => {
     let state: u64 = takeToken(0, start, 60 * second, 1);
-    expect(secondsUntilToken(state, start, 60 * second, 1)).toBe(60);
-    expect(secondsUntilToken(state, start + second / 2, 60 * second, 1)).toBe(60);
-    expect(secondsUntilToken(state, start + 59 * second, 60 * second, 1)).toBe(1);
+    expect(nanosecondsUntilToken(state, start, 60 * second, 1)).toBe(60 * second);
+    expect(nanosecondsUntilToken(state, start + second / 2, 60 * second, 1)).toBe(60 * second - second / 2);
+    expect(nanosecondsUntilToken(state, start + 60 * second - 1, 60 * second, 1)).toBe(1);
+    expect(takeToken(state, start + 60 * second - 1, 60 * second, 1)).toBe(0);
+    expect(takeToken(state, start + 60 * second, 60 * second, 1)).toBe(start + 120 * second);
     state = takeToken(0, start, second / 100, 1);
-    expect(secondsUntilToken(state, start, second / 100, 1)).toBe(1);
-    expect(secondsUntilToken(0, start, second, 1)).toBe(1);
+    expect(nanosecondsUntilToken(state, start, second / 100, 1)).toBe(second / 100);
   });
 
   test("a clock that steps back empties a bucket, and does not lock it", () => {
     const state = start + 3600 * second;
     expect(takeToken(state, start, second, 5)).toBe(0);
-    expect(secondsUntilToken(state, start, second, 5)).toBe(1);
+    expect(nanosecondsUntilToken(state, start, second, 5)).toBe(second);
     expect(drain(start - 3600 * second, start, second, 5)).toBe(5);
   });
 
   test("a limit that was lowered shuts no one out for longer than its own burst", () => {
     const state = start + 1000 * second;
-    expect(secondsUntilToken(state, start, second, 2)).toBe(1);
+    expect(nanosecondsUntilToken(state, start, second, 2)).toBe(second);
   });
 
   test("several tokens at once, all of them or none", () => {
     const state = takeTokens(0, start, second, 5, 3);
     expect(state).toBe(start + 3 * second);
     expect(takeTokens(state, start, second, 5, 3)).toBe(0);
-    expect(secondsUntilTokens(state, start, second, 5, 3)).toBe(1);
-    expect(secondsUntilTokens(state, start, second, 5, 5)).toBe(3);
+    expect(nanosecondsUntilTokens(state, start, second, 5, 3)).toBe(second);
+    expect(nanosecondsUntilTokens(state, start, second, 5, 5)).toBe(3 * second);
     expect(takeTokens(state, start, second, 5, 2)).toBe(start + 5 * second);
     expect(takeTokens(0, start, second, 5, 6)).toBe(0);
   });
