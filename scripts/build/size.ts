@@ -30,7 +30,7 @@ export const partBudgets: Readonly<Record<string, number>> = {
   host: 1_800,
   identity: 3_100,
   keys: 10_500,
-  limit: 1_200,
+  limit: 1_900,
   policy: 15_500,
   request: 4_500,
   rest: 2_800,
