@@ -87,10 +87,12 @@ export const bucket_sets: u32 = 4096;
 export const bucket_ways: u32 = 8;
 /** Attempts at one compare-and-swap before the request is denied. */
 export const bucket_attempts: u32 = 32;
-/** What a worker takes ahead from a bucket: this part of its burst, and so many tokens at the most. */
-export const lease_share: u32 = 1000;
+/** A worker takes a token ahead from a bucket for so many of its burst, and so many tokens at the most. */
+export const lease_divisor: u32 = 1000;
 export const lease_tokens: u32 = 64;
-/** Keys whose tokens a worker can hold. */
+/** A worker that found a bucket empty asks for it again after so long at the latest. */
+export const lease_believed_nanoseconds: u32 = 1000000000;
+/** Keys whose tokens a worker can hold, or whose buckets it can remember to be empty. */
 export const lease_places: u32 = 256;
 export const limit_burst: u32 = 1000000;
 /** Requests a second at the most, so that one token is never less than a microsecond. */

@@ -89,7 +89,7 @@ function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
 /** Numbers count by value, as CEL compares them: 1, 1.0 and 1e0 are one client. One without a value counts by its text. */
 function hashNumber(key: u64, start: usize, size: u32): u64 {
   readNumber(number, start, size);
-  if (kindOf(number) == ValueKind.ERROR) return sipHash(key, json.Kind.NUMBER, start, size);
+  if (kindOf(number) == ValueKind.ERROR) return sipHash(key, <u64>json.Kind.NUMBER, start, size);
   if (kindOf(number) == ValueKind.DOUBLE) {
     const value = doubleOf(number);
     const isInt = Math.trunc(value) == value && value >= -9223372036854775808.0 && value < 9223372036854775808.0;

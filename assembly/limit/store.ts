@@ -65,34 +65,37 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  const place = placeOfKey(seed, fingerprint, interval_nanoseconds, burst_tokens, now);
+  const place = placeOfKey(fingerprint, interval_nanoseconds, burst_tokens, now);
   const held: u32 = place == 0 ? 0 : tokensHeld(place);
-  const fullFrom = now + interval_nanoseconds * <u64>burst_tokens;
+  const heldUntil = now + interval_nanoseconds * <u64>burst_tokens;
   if (held >= cost_tokens) {
-    if (!dry) holdTokens(place, held - cost_tokens, fullFrom);
+    if (!dry) holdTokens(place, held - cost_tokens, heldUntil);
     return Take.TAKEN;
   }
   const needed = cost_tokens - held;
   const empty: u64 = place == 0 ? 0 : nanosecondsEmpty(place, needed, now);
   if (empty != 0) return foundEmpty(empty);
-  const ahead: u32 = place == 0 ? 0 : tokensAhead(burst_tokens);
+  const mostAhead: u32 = place == 0 ? 0 : tokensAhead(burst_tokens);
   store<u32>(key, seed, key_prefix_bytes);
   store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
   for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now);
     const fullAt = load<u64>(way, 8);
-    let more = ahead;
-    let after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed + more);
-    if (after == 0 && more != 0) {
-      more = 0;
+    let ahead = mostAhead;
+    let after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed + ahead);
+    if (after == 0 && ahead != 0) {
+      ahead = 0;
       after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
     }
     if (after == 0) {
       const wait = nanosecondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
-      if (!keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens))) return Take.FAILED;
+      const kept = keepClamped(way, clampedFullAt(fullAt, now, interval_nanoseconds, burst_tokens));
+      if (kept != Result.OK && kept != Result.CAS_MISMATCH) return Take.FAILED;
       // Of a bucket that it shares with another, the key may find one of its own before.
-      if (place != 0 && load<u64>(way) == fingerprint) rememberEmpty(place, needed, now, now + wait);
+      if (kept == Result.OK && place != 0 && load<u64>(way) == fingerprint) {
+        rememberEmpty(place, needed, now, now + wait);
+      }
       return foundEmpty(wait);
     }
     if (dry) return Take.TAKEN;
@@ -101,7 +104,7 @@ export function takeFrom(
     store<u64>(way, after, 8);
     const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
     if (result == Result.OK) {
-      if (place != 0) holdTokens(place, more, fullFrom);
+      if (place != 0) holdTokens(place, ahead, heldUntil);
       return Take.TAKEN;
     }
     if (result != Result.CAS_MISMATCH) return Take.FAILED;
@@ -117,13 +120,13 @@ function foundEmpty(wait_nanoseconds: u64): Take {
 
 /**
  * A bucket that was more than empty, after the clock stepped back or the limit was changed, is written back as just
- * empty: else it would be found so for as long as the clock was off. Where another worker was first, that one did it.
+ * empty: else it would be found so for as long as the clock was off. Where another worker wrote the set first, CAS_MISMATCH, it is
+ * for the next request to see how the bucket is.
  */
-function keepClamped(way: usize, clamped: u64): bool {
-  if (load<u64>(way, 8) == clamped) return true;
+function keepClamped(way: usize, clamped: u64): Result {
+  if (load<u64>(way, 8) == clamped) return Result.OK;
   store<u64>(way, clamped, 8);
-  const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
-  return result == Result.OK || result == Result.CAS_MISMATCH;
+  return writeSharedData(key, key_bytes, set, set_bytes, cas);
 }
 
 function readSet(): bool {

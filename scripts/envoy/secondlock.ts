@@ -42,9 +42,10 @@ interface LockConfig {
   xds_matcher?: unknown;
 }
 
-/** Whether a filter refuses every request, but for those with the mark of our filter, which get around it. */
-export function isSecondLock(filter: { typed_config?: LockConfig } | undefined): boolean {
-  const { extension_config, xds_matcher, ...more }: LockConfig = filter?.typed_config ?? {};
+/** Whether a filter refuses every request, but for those with the mark of our filter, which get around it. Nothing may switch it off. */
+export function isSecondLock(filter: { name?: unknown; typed_config?: LockConfig } = {}): boolean {
+  if (Object.keys(filter).some((key) => key !== "name" && key !== "typed_config")) return false;
+  const { extension_config, xds_matcher, ...more }: LockConfig = filter.typed_config ?? {};
   return (
     isDeepStrictEqual(more, { "@type": typeOf("common.matching.v3.ExtensionWithMatcher") }) &&
     isDeepStrictEqual(extension_config?.typed_config, refuseAll) &&

@@ -39,6 +39,7 @@ const natives: Record<string, { title: string; options: NativeOptions }> = {
 const ours: Record<string, { title: string; options: OursOptions }> = {
   ours: { title: "sallyport", options: { rules: few_rules } },
   "ours-module": { title: "sallyport, module alone", options: { rules: few_rules, secondLock: false } },
+  "ours-small-burst": { title: "sallyport, burst of 900", options: { rules: few_rules, burst: 900 } },
   "ours-unlimited": { title: "sallyport, no limit", options: { rules: few_rules, limit: false } },
   "ours-scopes": { title: "sallyport, scope", options: { rules: few_rules, scopes: true } },
   "ours-condition": { title: "sallyport, condition", options: { rules: few_rules, condition: true } },

@@ -126,6 +126,12 @@ test("the second lock cannot be taken away, moved or opened", async () => {
     adjusted((filters) => filters.unshift(...filters.splice(1, 1))),
     /second lock/,
   );
+  for (const key of ["disabled", "is_optional"]) {
+    const off = adjusted((filters) => {
+      filters[1]![key] = true;
+    });
+    assert.throws(off, /second lock/, key);
+  }
   const opened: ((lock: Bootstrap) => void)[] = [
     (lock) => {
       lock.extension_config.typed_config.rules.policies["not-judged"].principals = [{ not_id: { any: true } }];

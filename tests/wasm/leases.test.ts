@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { lease_places, lease_share, lease_tokens } from "../../assembly/limits.ts";
+import { lease_divisor, lease_places, lease_tokens } from "../../assembly/limits.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
@@ -16,6 +16,15 @@ import { sipHash } from "./siphash.ts";
 function sharedDataCalls({ calls }: Outcome): number {
   return calls.filter(({ name }) => name.endsWith("shared_data")).length;
 }
+
+const placeOf = (caller: string) => {
+  const seed = BigInt(hash32(0, Buffer.from("leases\0big")));
+  return (sipHash(seed, 0x101n, Buffer.from(caller)) >> 12n) & BigInt(lease_places - 1);
+};
+/** A caller whose place is that of `x`, under any one limit. */
+const rival = Array.from({ length: 4 * lease_places }, (_, number) => `${x}${number}`).find(
+  (caller) => placeOf(caller) === placeOf(x),
+)!;
 
 describe("tokens taken ahead", () => {
   test("of a large bucket a request in four asks for them, and all tokens of the burst are given, no more", () => {
@@ -36,7 +45,7 @@ describe("tokens taken ahead", () => {
       return Array.from({ length: 130 }, () => sharedDataCalls(proxy.get(0))).filter((count) => count > 0).length;
     };
     assert.deepEqual([calls(200), calls(999), calls(1000), calls(1_000_000)], [130, 130, 65, 2]);
-    assert.deepEqual([lease_share, lease_tokens], [1000, 64]);
+    assert.deepEqual([lease_divisor, lease_tokens], [1000, 64]);
   });
 
   test("workers that take turns give the burst between them", () => {
@@ -65,11 +74,6 @@ describe("tokens taken ahead", () => {
   });
 
   test("each caller's are its own, also where two want one place", () => {
-    const seed = BigInt(hash32(0, Buffer.from("leases\0big")));
-    const placeOf = (caller: string) => (sipHash(seed, 0x101n, Buffer.from(caller)) >> 40n) & BigInt(lease_places - 1);
-    const others = Array.from({ length: 4 * lease_places }, (_, number) => `${x}${number}`);
-    const rival = others.find((caller) => placeOf(caller) === placeOf(x))!;
-    assert.ok(rival !== undefined);
     const proxy = new Limited(policyOf("big: { rate: 2000/h, burst: 2000, per: [caller] }"));
     assert.ok(proxy.admits(0));
     // The place is the first's: the rival asks each time, and neither spends what the other took.
@@ -114,7 +118,7 @@ describe("tokens taken ahead", () => {
     assert.ok(admitted >= 10_000 && admitted <= 10_006, `${admitted} of 10,000, and one an hour`);
   });
 
-  test("a burst that is changed drops what was taken under the old one", () => {
+  test("a burst that is changed has nothing of what was taken under the old one", () => {
     const proxy = new Limited(policyOf("big: { rate: 1/h, burst: 1000000, per: [caller] }"));
     assert.ok(proxy.admits(0));
     const root = proxy.start(proxy.hosts[0]!, imageOf(policyOf("big: { rate: 1/h, burst: 1, per: [caller] }")));
@@ -123,6 +127,88 @@ describe("tokens taken ahead", () => {
     proxy.roots[0] = proxy.start(proxy.hosts[0]!, imageOf(policyOf("big: { rate: 1/h, burst: 2000, per: [caller] }")));
     proxy.pass(2000 * 3600);
     assert.equal(proxy.drain(0), 2000);
+  });
+
+  test("two policies of one name, each with another burst, do not throw away what the other holds", () => {
+    const proxy = new Limited(policyOf("big: { rate: 1/h, burst: 3000, per: [caller] }"));
+    const roots = [2900, 3000].map((burst) =>
+      proxy.start(proxy.hosts[0]!, imageOf(policyOf(`big: { rate: 1/h, burst: ${burst}, per: [caller] }`))),
+    );
+    let admitted = 0;
+    for (let denied = 0; denied < 2; ) {
+      proxy.roots[0] = roots[admitted % 2]!;
+      if (proxy.admits(0)) admitted++;
+      else {
+        denied++;
+        roots.reverse();
+      }
+    }
+    assert.ok(
+      admitted >= 2890 && admitted <= 3000,
+      `${admitted} of a bucket of 3,000 that the other sees as one of 2,900`,
+    );
+  });
+
+  test("nor keeps one of them the other from holding any", () => {
+    const proxy = new Limited(policyOf("big: { rate: 1/h, burst: 100000, per: [caller] }"));
+    const other = imageOf(policyOf("big: { rate: 1/h, burst: 90000, per: [caller] }"));
+    const roots = [proxy.roots[0]!, proxy.start(proxy.hosts[0]!, other)];
+    let asked = 0;
+    for (let turn = 0; turn < 200; turn++) {
+      proxy.roots[0] = roots[turn % 2]!;
+      if (sharedDataCalls(proxy.get(0)) > 0) asked++;
+    }
+    assert.equal(asked, 2 * Math.ceil(100 / 65));
+  });
+
+  test("what is known under one burst or rate says nothing of another, also where they meet in one place", () => {
+    const hour = 3600n * 1_000_000_000n;
+    const mixed = (burst: number, interval: bigint) =>
+      (((BigInt(burst) ^ interval) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn) >> 56n;
+    const burst = Array.from({ length: 5000 }, (_, more) => 1001 + more).find(
+      (one) => mixed(one, hour) === mixed(1000, hour),
+    )!;
+    const rates = Array.from({ length: 5000 }, (_, more) => 1 + more).filter((rate) => Number(hour) % rate === 0);
+    const placed = (rate: number) => mixed(1000, hour / BigInt(rate));
+    const slow = rates.find((rate) => rates.some((other) => other !== rate && placed(other) === placed(rate)))!;
+    const fast = rates.find((rate) => rate !== slow && placed(rate) === placed(slow))!;
+    for (const [limit, other] of [
+      ["rate: 1/h, burst: 1000", `rate: 1/h, burst: ${burst}`],
+      [`rate: ${slow}/h, burst: 1000`, `rate: ${fast}/h, burst: 1000`],
+    ]) {
+      const proxy = new Limited(policyOf(`big: { ${limit}, per: [caller] }`));
+      assert.equal(proxy.drain(0), 1000);
+      proxy.roots[0] = proxy.start(proxy.hosts[0]!, imageOf(policyOf(`big: { ${other}, per: [caller] }`)));
+      assert.notEqual(sharedDataCalls(proxy.get(0)), 0, `${other} after ${limit}`);
+    }
+  });
+
+  test("limits without `per` each have a place of their own", () => {
+    const names = ["one", "two", "three", "four"];
+    const limits = names.map((name) => `${name}: { rate: 1/h, burst: 100000 }`).join(", ");
+    const rules = names.map(
+      (name) => `  - { name: ${name}-rule, callers: [any], allow: [GET /${name}], limit: ${name} }\n`,
+    );
+    const proxy = new Limited(policyOf(limits, "one").replace(/ {2}- .*\n/u, rules.join("")));
+    let asked = 0;
+    for (let turn = 0; turn < 200; turn++) {
+      for (const name of names) {
+        const outcome = proxy.get(0, x, `/${name}`);
+        assert.equal(outcome.action, "continue");
+        if (sharedDataCalls(outcome) > 0) asked++;
+      }
+    }
+    assert.equal(asked, names.length * Math.ceil(200 / 65));
+  });
+
+  test("callers with small bursts, however many, keep no places from those with large ones", () => {
+    const limits = "big: { rate: 1/h, burst: 100000, per: [caller] }, small: { rate: 10/h, burst: 10, per: [caller] }";
+    const proxy = new Limited(
+      `${policyOf(limits)}  - { name: two, callers: [any], allow: [GET /two], limit: small }\n`,
+    );
+    for (let caller = 0; caller < 8 * lease_places; caller++) assert.ok(proxy.admits(0, `${x}${caller}`, "/two"));
+    const asked = Array.from({ length: 130 }, () => sharedDataCalls(proxy.get(0))).filter((count) => count > 0);
+    assert.equal(asked.length, 2);
   });
 
   test("a host that fails denies as ever, and what is held is served without it", () => {
@@ -141,13 +227,12 @@ describe("tokens taken ahead", () => {
     assert.equal(proxy.drain(0), 10_000 - 12);
   });
 
-  test("a clock that steps back takes nothing away, and gives nothing", () => {
+  test("a clock that steps back leaves what is held, and of the bucket what its time says", () => {
     const proxy = new Limited(policyOf("big: { rate: 1/h, burst: 10000, per: [caller] }"));
     assert.ok(proxy.admits(0));
     proxy.pass(-1_000_000);
-    const after = proxy.drain(0);
-    assert.ok(after <= 9_999, `${after}`);
-    assert.ok(after >= 10, "what is held");
+    // A million seconds are 277.8 hours: so many tokens more are missing by this clock.
+    assert.equal(proxy.drain(0), 10_000 - 1 - 278);
   });
 });
 
@@ -155,24 +240,56 @@ describe("a bucket that was found empty", () => {
   const three = "big: { rate: 1/m, burst: 3, per: [caller] }";
   const waitOf = ({ localResponse }: Outcome) => new Map(localResponse!.headers).get("retry-after");
 
-  test("is not asked again before it has a token; Retry-After counts down all the same", () => {
+  test("is asked again when it has a token, and each second at the most; Retry-After counts down all the same", () => {
     const proxy = new Limited(policyOf(three));
     assert.equal(proxy.drain(0), 3);
-    for (const [seconds, wait] of [
-      [0, "60"],
-      [0.5, "60"],
-      [0.5, "59"],
-      [58, "1"],
-      [0.999, "1"],
+    for (const [seconds, calls, wait] of [
+      [0, 0, "60"],
+      [0.5, 0, "60"],
+      [0.499, 0, "60"],
+      [0.001, 1, "59"],
+      [0.999, 0, "59"],
+      [57, 1, "2"],
+      [0.5, 0, "1"],
+      [0.5, 1, "1"],
     ] as const) {
       proxy.pass(seconds);
       const outcome = proxy.get(0);
-      assert.deepEqual([outcomeOf(outcome), sharedDataCalls(outcome), waitOf(outcome)], ["limit_exceeded", 0, wait]);
+      assert.deepEqual(
+        [outcomeOf(outcome), sharedDataCalls(outcome), waitOf(outcome)],
+        ["limit_exceeded", calls, wait],
+      );
     }
     proxy.pass(0.001);
     assert.ok(proxy.admits(0), "after a minute to the millisecond");
     const outcome = proxy.get(0);
     assert.deepEqual([outcomeOf(outcome), waitOf(outcome)], ["limit_exceeded", "60"]);
+    const fast = new Limited(policyOf("big: { rate: 4/s, burst: 1, per: [caller] }"));
+    assert.equal(fast.drain(0), 1);
+    fast.pass(0.249);
+    assert.equal(sharedDataCalls(fast.get(0)), 0);
+    fast.pass(0.001);
+    assert.ok(fast.admits(0));
+  });
+
+  test("is asked though a clock that stepped back has come by again, and a limit was changed and changed back", () => {
+    const back = new Limited(policyOf("big: { rate: 1/h, burst: 3, per: [caller] }"), 2);
+    assert.equal(back.drain(0), 3);
+    back.pass(-3600);
+    assert.equal(back.admits(1), false, "written back as just empty");
+    back.pass(3601);
+    assert.ok(back.admits(0), "an hour by the clock as it is");
+    const changed = new Limited(policyOf("big: { rate: 1/h, burst: 3, per: [caller] }"), 2);
+    assert.equal(changed.drain(0), 3);
+    const before = [...changed.roots];
+    const faster = imageOf(policyOf("big: { rate: 3600/h, burst: 3, per: [caller] }"));
+    changed.hosts.forEach((host, worker) => {
+      changed.roots[worker] = changed.start(host, faster);
+    });
+    changed.admits(1);
+    changed.pass(10);
+    changed.roots.splice(0, 2, ...before);
+    assert.ok(changed.admits(0), "ten seconds at a token a second");
   });
 
   test("is empty for the caller that emptied it, and on each worker by itself", () => {
@@ -196,6 +313,44 @@ describe("a bucket that was found empty", () => {
     proxy.pass(60);
     assert.equal(proxy.admits(0), false);
     assert.ok(proxy.admits(0, x, "/two"));
+  });
+
+  test("says how long it is empty for the request that asks, whatever was found empty before", () => {
+    const text = policyOf("big: { rate: 1/m, burst: 10, per: [caller] }", "big", 5);
+    const proxy = new Limited(`${text}  - { name: two, callers: [any], allow: [GET /two], limit: big, cost: 1 }\n`);
+    assert.equal(proxy.drain(0), 2);
+    const waits = (path: string) => waitOf(proxy.get(0, x, path));
+    assert.deepEqual([waits("/one"), waits("/two"), waits("/one"), waits("/two")], ["300", "60", "300", "60"]);
+    proxy.pass(60);
+    assert.equal(waits("/one"), "240");
+    assert.ok(proxy.admits(0, x, "/two"));
+    assert.deepEqual([waits("/one"), waits("/two")], ["300", "60"]);
+  });
+
+  test("is not remembered where another worker was first to write it", () => {
+    const proxy = new Limited(policyOf(three));
+    const host = proxy.hosts[0]!;
+    assert.equal(proxy.drain(0), 3);
+    proxy.pass(-1000);
+    host.faults = [{ call: "set_shared_data", nth: 1, result: WasmResult.CasMismatch }];
+    assert.equal(proxy.admits(0), false);
+    host.faults = [];
+    assert.equal(sharedDataCalls(proxy.get(0)), 2, "read again, and written back as just empty");
+    proxy.pass(60);
+    assert.ok(proxy.admits(0));
+  });
+
+  test("does not take away what is held", () => {
+    const text = policyOf("big: { rate: 3600/h, burst: 10000, per: [caller] }", "big", 1);
+    const proxy = new Limited(`${text}  - { name: two, callers: [any], allow: [GET /two], limit: big, cost: 9999 }\n`);
+    assert.ok(proxy.admits(0) && proxy.admits(0));
+    assert.equal(proxy.admits(0, x, "/two"), false, "nine are held, and one less is there than it takes besides");
+    proxy.pass(60);
+    assert.ok(proxy.admits(0, rival));
+    assert.deepEqual(
+      Array.from({ length: 9 }, () => sharedDataCalls(proxy.get(0))),
+      Array(9).fill(0),
+    );
   });
 
   test("is asked after the clock stepped back, and under another rate", () => {
