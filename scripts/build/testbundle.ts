@@ -3,12 +3,15 @@
  * its own: each file of tests would wait a second for it, and the main thread, which sleeps until that thread answers, has
  * been seen to sleep for ever.
  */
-import { readFile, rm } from "node:fs/promises";
-import { dirname, relative, resolve } from "node:path";
+import { rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 
-const folder = "build/tests";
+/** A folder for this run alone, in the checkout, where dependencies are found. */
+const folder = join("build", `tests-${process.pid}`);
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 /** What a module says of where it stands stays true: fixtures are found beside the source, not beside the bundle. */
 const sourcePlaces: Plugin = {
@@ -32,7 +35,6 @@ export function compiledTest(file: string): string {
 
 /** Compiles files below tests/, with what of ours they import. Stack traces name the sources (`--enable-source-maps`). */
 export async function bundleTests(files: string[]): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
   await build({
     entryPoints: files,
     outdir: folder,
