@@ -32,7 +32,7 @@ const line: usize = memory.data(4);
 function say(callback: u32, result: u32): void {
   store<u8>(line, <u8>callback); store<u8>(line + 1, <u8>(48 + result)); proxy_log(4, line, 2);
 }
-let held: u32 = 0, seen: u32 = 0, told: u32 = 0;
+let held: u32 = 0, seen: u32 = 0, told: u32 = 0, ticks: u32 = 0;
 export function proxy_on_configure(id: u32, size: u32): u32 { proxy_set_tick_period_milliseconds(50); return 1; }
 export function proxy_on_request_headers(id: u32, count: u32, end: u32): u32 { say(0x52, ++seen); held = id; return seen == 2 ? 1 : 4; }
 export function proxy_on_log(id: u32): void { say(0x4c, 0); }
@@ -40,7 +40,11 @@ export function proxy_on_done(id: u32): u32 { say(0x44, 0); return 1; }
 export function proxy_on_delete(id: u32): void { say(0x58, proxy_set_effective_context(id)); if (seen == 3) told = id; }
 function headerBytes(): u32 { proxy_get_header_map_pairs(0, out, out + 4); return load<u32>(out + 4) > 0 ? 1 : 0; }
 export function proxy_on_tick(id: u32): void {
-  if (told != 0) { say(0x47, proxy_set_effective_context(told)); told = 0; held = 0; }
+  if (told != 0) {
+    // Envoy deletes a stream at the end of its round, and a timer of that round may come first.
+    if (++ticks == 1) return;
+    say(0x47, proxy_set_effective_context(told)); told = 0; held = 0;
+  }
   if (held == 0 || seen == 3) return;
   const waiting = held; held = 0;
   say(0x54, proxy_continue_stream(0));
@@ -136,6 +140,7 @@ function inNode(wasm: Uint8Array): string[] {
   const leaving = host.request(root, { headers });
   host.tick(root);
   host.deleteContext(leaving.context);
+  host.tick(root);
   host.tick(root);
   host.request(root, { headers });
   host.tick(root);
