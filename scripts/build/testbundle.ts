@@ -1,7 +1,6 @@
 /**
  * The tests as plain JavaScript, compiled at once. Node 20 runs TypeScript only through a loader that lives in a thread of
- * its own: each file of tests would wait a second for it, and the main thread, which sleeps until that thread answers, has
- * been seen to sleep for ever.
+ * its own, for which each file of tests would wait a second.
  */
 import { rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";

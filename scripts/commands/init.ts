@@ -1,11 +1,11 @@
 /** `sallyport init`: a policy, its tests and an Envoy configuration to start from. Nothing that exists is written over. */
-import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { readExample } from "../envoy/bootstrap.ts";
 import { privateKeyPath } from "../envoy/exampletokens.ts";
 import { findPackaged } from "../files.ts";
+import { makeKeyPair } from "../keypair.ts";
 import { reasonOf } from "../policy/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
@@ -130,7 +130,7 @@ const installed_schema = "node_modules/sallyport/policy.schema.json";
 const schema_name = "policy.schema.json";
 
 async function newFiles(folder: string): Promise<NewFile[]> {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve: "P-256" });
   const shared = { kid: key_id, use: "sig", alg: "ES256" };
   const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared }] };
   const secret = { ...privateKey.export({ format: "jwk" }), ...shared };

@@ -1,5 +1,6 @@
 /** A token issuer made on the spot: its keys, its JWKS, and tokens signed by it, good ones and others. */
-import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
+import { exportJWK, type JWK, type JWTPayload, SignJWT } from "jose";
+import { makeKeyPair } from "../keypair.ts";
 
 /** The algorithms a made issuer has a key for. */
 export type IssuerAlgorithm = "RS256" | "ES256";
@@ -42,8 +43,8 @@ export async function makeIssuer(options: {
 }): Promise<LocalIssuer> {
   const prefix = options.keyIdPrefix ?? "local";
   const keys = {
-    RS256: await generateKeyPair("RS256", { modulusLength: 2048, extractable: true }),
-    ES256: await generateKeyPair("ES256", { extractable: true }),
+    RS256: makeKeyPair("rsa", { modulusLength: 2048 }),
+    ES256: makeKeyPair("ec", { namedCurve: "P-256" }),
   };
   const publicKey = async (algorithm: IssuerAlgorithm): Promise<JWK> => ({
     ...(await exportJWK(keys[algorithm].publicKey)),

@@ -2,8 +2,9 @@
  * Keys of the test runner's own, one for each algorithm, made when first asked for and kept for the run. They stand in for
  * an issuer's, so that a test can have any token it likes without anybody's private key.
  */
-import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { constants, type KeyObject, sign } from "node:crypto";
 import { algorithm_eddsa, algorithmHash } from "../../assembly/crypto/algorithms.ts";
+import { makeKeyPair } from "../keypair.ts";
 import { algorithm_names, algorithmNumber, curveOf } from "../policy/algorithms.ts";
 import { policyKey } from "../policy/key.ts";
 import type { PolicyKey } from "../policy/model.ts";
@@ -55,9 +56,9 @@ export function standInKeys(algorithms: readonly string[]): PolicyKey[] {
 
 function makePair(algorithm: number): KeyPair {
   const namedCurve = curveOf(algorithm);
-  if (namedCurve !== undefined) return generateKeyPairSync("ec", { namedCurve });
-  if (algorithm === algorithm_eddsa) return generateKeyPairSync("ed25519");
-  rsa ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  if (namedCurve !== undefined) return makeKeyPair("ec", { namedCurve });
+  if (algorithm === algorithm_eddsa) return makeKeyPair("ed25519");
+  rsa ??= makeKeyPair("rsa", { modulusLength: 2048 });
   return rsa;
 }
 

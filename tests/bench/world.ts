@@ -2,11 +2,12 @@
  * Whom the benchmark is about: one caller with its certificate, one issuer with its keys, and tokens, known ones that come
  * again and again and new ones that no cache has seen.
  */
-import { createPrivateKey, type KeyObject, randomUUID, sign } from "node:crypto";
+import { type KeyObject, randomUUID, sign } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { exportJWK, type JWK } from "jose";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 
 export const caller = "spiffe://example.org/ns/shop/sa/client";
 export const stranger = "spiffe://example.org/ns/shop/sa/stranger";
@@ -55,8 +56,9 @@ export async function makeWorld(directory: string): Promise<World> {
   const keys = {} as Record<Algorithm, KeyObject>;
   const jwks: { keys: JWK[] } = { keys: [] };
   for (const algorithm of ["RS256", "ES256"] as const) {
-    const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true, modulusLength: 2048 });
-    keys[algorithm] = createPrivateKey({ key: (await exportJWK(privateKey)) as never, format: "jwk" });
+    const { publicKey, privateKey } =
+      algorithm === "RS256" ? makeKeyPair("rsa", { modulusLength: 2048 }) : makeKeyPair("ec", { namedCurve: "P-256" });
+    keys[algorithm] = privateKey;
     jwks.keys.push({ ...(await exportJWK(publicKey)), kid: algorithm.toLowerCase(), use: "sig", alg: algorithm });
   }
 

@@ -1,14 +1,15 @@
 /** `sallyport token`. */
 import assert from "node:assert/strict";
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { CompactSign, SignJWT } from "jose";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { folderOf, policyText, sallyport } from "./program.ts";
 
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const other = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const rsa = makeKeyPair("rsa", { modulusLength: 2048 });
+const ec = makeKeyPair("ec", { namedCurve: "P-256" });
+const other = makeKeyPair("ec", { namedCurve: "P-256" });
 const jwk = (key: KeyObject, kid: string) => ({ ...key.export({ format: "jwk" }), kid, use: "sig" });
 const keys = JSON.stringify({ keys: [jwk(rsa.publicKey, "r1"), jwk(ec.publicKey, "e1")] });
 const folder = folderOf({ "policy.yaml": policyText, "keys.json": keys });

@@ -4,11 +4,12 @@
  * verify what it can; the other has no such function, and verifies all in the module.
  */
 import assert from "node:assert/strict";
-import { createECDH, createHash, generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
+import { createECDH, createHash, type JsonWebKey, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { moduleFor, startDoor, type TestDoor } from "./harness.ts";
 import {
   type JwksServer,
@@ -344,7 +345,7 @@ function badEdwardsKeys(): BadKey[] {
   const little = (value: bigint): Buffer => toBytes(value, 32).reverse();
   /** A scalar times the base point: the public key of a seed (§5.1.5). */
   const basePoint = (): { scalar: bigint; point: Buffer } => {
-    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    const { privateKey, publicKey } = makeKeyPair("ed25519");
     const seed = Buffer.from(privateKey.export({ format: "jwk" }).d!, "base64url");
     const half = createHash("sha512").update(seed).digest().subarray(0, 32);
     half[0]! &= 248;

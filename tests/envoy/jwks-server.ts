@@ -8,8 +8,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CompactSign, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
+import { CompactSign, exportJWK, type JWK, SignJWT } from "jose";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
+import { type KeyPair, makeKeyPair } from "../../scripts/keypair.ts";
 
 /** Algorithms a key can be made for. */
 export type KeyAlgorithm = "RS256" | "PS256" | "ES256" | "EdDSA";
@@ -28,9 +29,16 @@ export interface ProviderKey {
 export const providerIssuer = "https://idp.example.org";
 export const providerAudience = "order-api";
 
+function makePairFor(algorithm: KeyAlgorithm): KeyPair {
+  if (algorithm === "EdDSA") return makeKeyPair("ed25519");
+  return algorithm === "ES256"
+    ? makeKeyPair("ec", { namedCurve: "P-256" })
+    : makeKeyPair("rsa", { modulusLength: 2048 });
+}
+
 /** Makes a key, and tokens with it. */
 export async function makeKey(kid: string, algorithm: KeyAlgorithm = "ES256"): Promise<ProviderKey> {
-  const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  const { publicKey, privateKey } = makePairFor(algorithm);
   return {
     kid,
     jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: "sig" },

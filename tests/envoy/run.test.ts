@@ -1,7 +1,6 @@
 /** The verb `run`, as a process of its own: ready line, requests, upstreams of the user's own, and the end. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -17,6 +16,7 @@ import { promisify } from "node:util";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
 import { filterLog } from "../../scripts/envoy/filterlog.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { program } from "../program.ts";
 import { makeCorpIssuer } from "./harness.ts";
 import { makeKey, providerAudience, providerIssuer, startJwksServer } from "./jwks-server.ts";
@@ -301,7 +301,7 @@ rules:`,
 
 /** A key pair as `init` leaves one: the private half in `.sallyport`, the public one for the policy. */
 async function makeKeyFiles(folder: string, name: string, use: "sig" | "jwt-svid"): Promise<void> {
-  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve: "P-256" });
   const jwk = { ...publicKey.export({ format: "jwk" }), kid: `${name}-1`, use };
   await mkdir(join(folder, ".sallyport"), { recursive: true });
   await writeFile(join(folder, `${name}.json`), JSON.stringify({ keys: [jwk] }));

@@ -4,13 +4,14 @@
  * many.
  */
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { createPublicKey, type JsonWebKey, type KeyObject, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import type { CalloutAnswer } from "../../scripts/host/callout.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { writeKeySets } from "../differential/arbitrary/keys.ts";
 import { parseJson } from "../differential/reference/json.ts";
@@ -45,10 +46,10 @@ interface Signer {
 function makeSigner(alg: string, kid: string): Signer {
   const { publicKey, privateKey } =
     alg === "ES256"
-      ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+      ? makeKeyPair("ec", { namedCurve: "P-256" })
       : alg === "EdDSA"
-        ? generateKeyPairSync("ed25519")
-        : generateKeyPairSync("rsa", { modulusLength: 2048 });
+        ? makeKeyPair("ed25519")
+        : makeKeyPair("rsa", { modulusLength: 2048 });
   return { alg, privateKey, jwk: { ...publicKey.export({ format: "jwk" }), kid } };
 }
 

@@ -1,7 +1,8 @@
 /** Key sets: what is not a sound public key is refused at its place, and what is comes out as the engine needs it. */
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { test } from "node:test";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
 import { parseKeySet } from "../../scripts/policy/keys.ts";
 import type { KeyUse, PolicyKey } from "../../scripts/policy/model.ts";
@@ -9,12 +10,12 @@ import { reporterFor } from "../../scripts/policy/read.ts";
 
 type Jwk = Record<string, unknown>;
 
-const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const rsa = makeKeyPair("rsa", { modulusLength: 2048 });
 const rsaPublic: Jwk = { ...rsa.publicKey.export({ format: "jwk" }) };
 const rsaPrivate: Jwk = { ...rsa.privateKey.export({ format: "jwk" }) };
 
 function ec(namedCurve: string): Jwk {
-  return { ...generateKeyPairSync("ec", { namedCurve }).publicKey.export({ format: "jwk" }) };
+  return { ...makeKeyPair("ec", { namedCurve }).publicKey.export({ format: "jwk" }) };
 }
 
 const p256 = ec("P-256");
@@ -67,7 +68,7 @@ const refused: [what: string, jwk: Jwk, code: string, message: RegExp][] = [
   ["half a private key", { ...p256, d: "AQ" }, "key_secret", /private/],
   [
     "1024 bits",
-    { ...generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey.export({ format: "jwk" }) },
+    { ...makeKeyPair("rsa", { modulusLength: 1024 }).publicKey.export({ format: "jwk" }) },
     "key_weak",
     /1024/,
   ],

@@ -1,6 +1,6 @@
 /** Policies written in tests, and what the compiler says about them. */
-import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { checkPolicy } from "../../scripts/policy/check.ts";
 import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
 import { policyKey } from "../../scripts/policy/key.ts";
@@ -67,6 +67,6 @@ ${lines}`;
 
 /** An EC key as the image has it. */
 export function ecKey(kid: string): PolicyKey {
-  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { publicKey } = makeKeyPair("ec", { namedCurve: "P-256" });
   return policyKey(publicKey, kid, 1 << 3);
 }

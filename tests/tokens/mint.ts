@@ -1,5 +1,6 @@
 /** Tokens of any shape, well signed or not: what a mint that means well, badly or nothing at all could make. */
-import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { constants, type KeyObject, sign } from "node:crypto";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 
 /** A key pair and the ID it has in key sets. */
 export interface Pair {
@@ -9,10 +10,10 @@ export interface Pair {
 }
 
 function ecPair(kid: string, namedCurve: string): Pair {
-  return { kid, ...generateKeyPairSync("ec", { namedCurve }) };
+  return { kid, ...makeKeyPair("ec", { namedCurve }) };
 }
 
-const rsaPair = (kid: string): Pair => ({ kid, ...generateKeyPairSync("rsa", { modulusLength: 2048 }) });
+const rsaPair = (kid: string): Pair => ({ kid, ...makeKeyPair("rsa", { modulusLength: 2048 }) });
 
 /** The issuers' keys. */
 export const pairs = {
@@ -20,14 +21,14 @@ export const pairs = {
   p256: ecPair("p256", "P-256"),
   p384: ecPair("p384", "P-384"),
   p521: ecPair("p521", "P-521"),
-  ed: { kid: "ed", ...generateKeyPairSync("ed25519") } as Pair,
+  ed: { kid: "ed", ...makeKeyPair("ed25519") } as Pair,
 };
 
 /** Nobody's keys: those of an attacker. */
 export const attackers = {
   rsa: rsaPair("attacker"),
   p256: ecPair("attacker", "P-256"),
-  ed: { kid: "attacker", ...generateKeyPairSync("ed25519") } as Pair,
+  ed: { kid: "attacker", ...makeKeyPair("ed25519") } as Pair,
 };
 
 /** The issuers' key of an algorithm. */

@@ -1,14 +1,6 @@
 /** assembly/crypto/ at its edges: numbers at and over their bounds, points that are none or of no use. */
 import assert from "node:assert/strict";
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  randomBytes,
-  sign,
-  verify,
-} from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from "node:crypto";
 import { describe, test } from "node:test";
 import {
   algorithm_eddsa,
@@ -16,6 +8,7 @@ import {
   algorithm_es384,
   algorithm_es512,
 } from "../../assembly/crypto/algorithms.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { add, base, challenge, encode, littleEndian, neutral, order, p, smallOrderPoints, times } from "./edwards.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";
@@ -59,7 +52,7 @@ for (const [algorithm, namedCurve, hash, size, prime, n] of curves) {
   describe(`ECDSA on ${namedCurve}`, () => {
     const join = (...numbers: bigint[]): Uint8Array => Buffer.concat(numbers.map((number) => toBytes(number, size)));
     const fits = (...numbers: bigint[]): boolean => numbers.every((number) => number < 2n ** BigInt(8 * size));
-    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve });
     const key = keyOf(publicKey);
     const signature = sign(hash, text, { key: privateKey, dsaEncoding: "ieee-p1363" });
     const [r, s] = [toBigInt(signature.subarray(0, size)), toBigInt(signature.subarray(size))];
@@ -164,7 +157,7 @@ for (const [algorithm, namedCurve, hash, size, prime, n] of curves) {
 
 test("a verification leaves nothing behind that the next one, of another size, meets", () => {
   const pairs = curves.map(([algorithm, namedCurve, hash]) => {
-    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve });
+    const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve });
     return { algorithm, hash, privateKey, key: keyOf(publicKey) };
   });
   for (let count = 0; count < 30; count++) {
@@ -178,7 +171,7 @@ test("a verification leaves nothing behind that the next one, of another size, m
 });
 
 describe("Ed25519", () => {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const { publicKey, privateKey } = makeKeyPair("ed25519");
   const key = keyOf(publicKey);
   const signature = sign(null, text, privateKey);
   const spki = (bytes: Uint8Array) =>

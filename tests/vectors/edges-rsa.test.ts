@@ -1,6 +1,6 @@
 /** assembly/crypto/ at its edges: sizes of everything, and RSA's numbers and encodings with one thing wrong. */
 import assert from "node:assert/strict";
-import { generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
+import { randomBytes, sign, verify } from "node:crypto";
 import { describe, test } from "node:test";
 import {
   algorithm_eddsa,
@@ -11,6 +11,7 @@ import {
   algorithm_ps512,
   algorithm_rs256,
 } from "../../assembly/crypto/algorithms.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey, toBigInt, toBytes } from "./keys.ts";
 import { encodePkcs1, encodePss, type PssFaults, RsaSigner } from "./rsa.ts";
@@ -23,13 +24,13 @@ function assertVerifies(expected: boolean, algorithm: number, key: Key, signatur
 }
 
 describe("sizes", () => {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { publicKey, privateKey } = makeKeyPair("rsa", { modulusLength: 2048 });
   const rsa = keyOf(publicKey);
   const rsaSignature = sign("sha256", text, privateKey);
-  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const pair = makeKeyPair("ec", { namedCurve: "P-256" });
   const ec = keyOf(pair.publicKey);
   const ecSignature = sign("sha256", text, { key: pair.privateKey, dsaEncoding: "ieee-p1363" });
-  const edPair = generateKeyPairSync("ed25519");
+  const edPair = makeKeyPair("ed25519");
   const ed = keyOf(edPair.publicKey);
   const edSignature = sign(null, text, edPair.privateKey);
   const cases = [
@@ -72,7 +73,7 @@ describe("sizes", () => {
     for (const signature of [rsaSignature, Buffer.concat([Uint8Array.of(0), rsaSignature])]) {
       assertVerifies(false, algorithm_rs256, longer, signature, "a leading zero");
     }
-    const short = generateKeyPairSync("rsa", { modulusLength: 2047 });
+    const short = makeKeyPair("rsa", { modulusLength: 2047 });
     const shortSignature = sign("sha256", text, short.privateKey);
     assertVerifies(false, algorithm_rs256, keyOf(short.publicKey), shortSignature, "2047 bits");
   });
@@ -136,7 +137,7 @@ describe("RSA", () => {
   });
 
   test("PSS salts of another size than the hash's, as node makes them, are refused", () => {
-    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const { publicKey, privateKey } = makeKeyPair("rsa", { modulusLength: 2048 });
     for (const saltLength of [0, 20, 31, 32, 33, 64, 222]) {
       const signature = sign("sha256", text, { key: privateKey, padding: 6, saltLength });
       assertVerifies(saltLength === 32, algorithm_ps256, keyOf(publicKey), signature, `a salt of ${saltLength}`);

@@ -3,7 +3,7 @@
  * new every time; the seed, which SEED brings back, decides which bits are tried.
  */
 import assert from "node:assert/strict";
-import { constants, generateKeyPairSync, type KeyObject, randomBytes, sign, verify } from "node:crypto";
+import { constants, type KeyObject, randomBytes, sign, verify } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import {
@@ -18,6 +18,7 @@ import {
   algorithm_rs384,
   algorithm_rs512,
 } from "../../assembly/crypto/algorithms.ts";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { Random, runSeed } from "../fuzz/random.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey } from "./keys.ts";
@@ -92,7 +93,7 @@ describe("RSA", () => {
     [4096, 65537, sizes.slice(0, 3)],
   ] as const) {
     test(`${bits} bits, exponent ${exponent}`, () => {
-      const pair = generateKeyPairSync("rsa", { modulusLength: bits, publicExponent: exponent });
+      const pair = makeKeyPair("rsa", { modulusLength: bits, publicExponent: exponent });
       const key = keyOf(pair.publicKey);
       assert.equal(key.exponent, exponent);
       for (const [algorithm, hash, options] of rsaAlgorithms) {
@@ -131,7 +132,7 @@ describe("ECDSA", () => {
     [algorithm_es512, "P-521", "sha512"],
   ] as const) {
     test(namedCurve, () => {
-      const keys = Array.from({ length: 8 }, () => generateKeyPairSync("ec", { namedCurve }));
+      const keys = Array.from({ length: 8 }, () => makeKeyPair("ec", { namedCurve }));
       for (const { publicKey, privateKey } of keys) {
         for (const text of sizes) {
           const signature = sign(hash, text, { key: privateKey, dsaEncoding: "ieee-p1363" });
@@ -147,7 +148,7 @@ describe("ECDSA", () => {
 
 describe("Ed25519", () => {
   const keys: { publicKey: KeyObject; privateKey: KeyObject }[] = Array.from({ length: 16 }, () =>
-    generateKeyPairSync("ed25519"),
+    makeKeyPair("ed25519"),
   );
 
   test("what node signs", () => {

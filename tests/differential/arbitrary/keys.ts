@@ -2,19 +2,20 @@
  * Keys of the issuers, made anew for each run, so that no private key lies in the repository; and tokens, which are kept,
  * since signing is what costs.
  */
-import { constants, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from "node:crypto";
+import { constants, type JsonWebKey, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeKeyPair } from "../../../scripts/keypair.ts";
 
 interface Pair {
   publicKey: KeyObject;
   privateKey: KeyObject;
 }
 
-const ec = (namedCurve: string): Pair => generateKeyPairSync("ec", { namedCurve });
-const rsa = (): Pair => generateKeyPairSync("rsa", { modulusLength: 2048 });
-const ed = (): Pair => generateKeyPairSync("ed25519");
+const ec = (namedCurve: string): Pair => makeKeyPair("ec", { namedCurve });
+const rsa = (): Pair => makeKeyPair("rsa", { modulusLength: 2048 });
+const ed = (): Pair => makeKeyPair("ed25519");
 
 /** By name; `stranger` is nobody's. */
 const pairs: Record<string, Pair> = {
