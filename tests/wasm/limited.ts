@@ -1,7 +1,11 @@
 /** Workers whose policy has limits, and requests that run into them. */
+
+import { lease_places } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
+import { hash32 } from "../../scripts/policy/hash.ts";
 import { imageOf, Workers } from "../keys/workers.ts";
+import { sipHash } from "./siphash.ts";
 
 /** Who asks where nobody else is named. */
 export const x = "spiffe://example.org/x";
@@ -39,3 +43,18 @@ export class Limited extends Workers {
     return count;
   }
 }
+
+/** How often a request asked for, or wrote, a bucket. */
+export function sharedDataCalls({ calls }: Outcome): number {
+  return calls.filter(({ name }) => name.endsWith("shared_data")).length;
+}
+
+const placeOf = (caller: string): bigint => {
+  const seed = BigInt(hash32(0, Buffer.from("leases\0big")));
+  return (sipHash(seed, 0x101n, Buffer.from(caller)) >> 12n) & BigInt(lease_places - 1);
+};
+
+/** A caller whose place in a worker's table (assembly/limit/lease.ts) is that of `x`, under any one limit named `big`. */
+export const rival = Array.from({ length: 4 * lease_places }, (_, number) => `${x}${number}`).find(
+  (caller) => placeOf(caller) === placeOf(x),
+)!;
