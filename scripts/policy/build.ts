@@ -69,6 +69,7 @@ export function loadEngine(): Uint8Array {
 
 /**
  * The module to load into Envoy: the engine with the policy of a file in it.
+ * @param engine an engine without a policy; by default the one that was built
  * @throws PolicyError for the policy; Error when there is no engine
  */
 export async function buildModule(policyPath: string, engine = loadEngine()): Promise<Uint8Array> {

@@ -4,7 +4,7 @@
  */
 import { constants, type KeyObject, sign } from "node:crypto";
 import { algorithm_eddsa, algorithmHash } from "../../assembly/crypto/algorithms.ts";
-import { makeKeyPair } from "../keypair.ts";
+import { type KeyPair, makeKeyPair } from "../keypair.ts";
 import { algorithm_names, algorithmNumber, curveOf } from "../policy/algorithms.ts";
 import { policyKey } from "../policy/key.ts";
 import type { PolicyKey } from "../policy/model.ts";
@@ -17,11 +17,6 @@ export interface StandIn extends PolicyKey {
   name: string;
   /** The JWS signature of a signing input (RFC 7515 §5.1), ECDSA as r and s side by side (RFC 7518 §3.4). */
   sign(input: string): Uint8Array;
-}
-
-interface KeyPair {
-  publicKey: KeyObject;
-  privateKey: KeyObject;
 }
 
 const standIns = new Map<number, StandIn>();
