@@ -8,7 +8,7 @@ import { type Node, parseSyntax } from "./syntax.ts";
 /**
  * The operands of the outermost `&&`, each as canonical text, sorted and without duplicates: a condition that has all
  * operands of another asks for at least as much. Blanks, parentheses, comments, the order of operands of `&&`, `||`, `==`
- * and of list literals after `in`, double negation, and how a literal is written make no difference. A text that is no
+ * and of list literals after `in`, a `!` around `&&` or `||`, and how a literal is written make no difference. A text that is no
  * condition stands for itself.
  */
 export function normalConjuncts(text: string): string[] {

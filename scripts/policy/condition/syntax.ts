@@ -2,6 +2,7 @@
 import { parse } from "@bufbuild/cel";
 import type { Constant, Expr, SourceInfo } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 import type { OnFault } from "./fault.ts";
+import { checkKept, partners } from "./kept.ts";
 import { checkOrder } from "./order.ts";
 import { type Token, tokenize } from "./tokens.ts";
 
@@ -40,6 +41,7 @@ export interface Syntax {
 export function parseSyntax(text: string, onFault: OnFault): Syntax | undefined {
   const tokens = tokenize(text, onFault);
   if (tokens === undefined || !checkOrder(tokens.words, text.length, onFault)) return undefined;
+  if (!checkKept(tokens.words, onFault)) return undefined;
   try {
     const { expr, sourceInfo } = parse(withoutComments(text, tokens.comments));
     const root = new Converter(sourceInfo!, tokens.words, onFault).convert(expr);
@@ -84,22 +86,16 @@ class Converter {
   readonly #onFault: OnFault;
   readonly #indexByStart = new Map<number, number>();
   readonly #indexByEnd = new Map<number, number>();
-  readonly #partner = new Map<number, number>();
+  readonly #partner: Map<number, number>;
 
   constructor(info: SourceInfo, words: readonly Token[], onFault: OnFault) {
     this.#info = info;
     this.#words = words;
     this.#onFault = onFault;
-    const open: number[] = [];
-    for (const [index, { text, start, end, kind }] of words.entries()) {
+    this.#partner = partners(words);
+    for (const [index, { start, end }] of words.entries()) {
       this.#indexByStart.set(start, index);
       this.#indexByEnd.set(end, index);
-      if (kind !== "sign") continue;
-      if ("([{".includes(text)) open.push(index);
-      else if (")]}".includes(text)) {
-        const from = open.pop()!;
-        this.#partner.set(from, index).set(index, from);
-      }
     }
   }
 

@@ -139,7 +139,8 @@ function conditions(hasClaims: boolean): fc.Arbitrary<string> {
       { arbitrary: atom, weight: 4 },
       { arbitrary: join(tie("operand"), " && ", tie("operand")), weight: 2 },
       { arbitrary: join(tie("operand"), " || ", tie("operand")), weight: 2 },
-      { arbitrary: join("!", tie("operand")), weight: 1 },
+      // Two of them around one expression are refused.
+      { arbitrary: tie("condition").map((text) => (text.startsWith("!") ? text : `!(${text})`)), weight: 1 },
       { arbitrary: join(tie("operand"), " ? ", tie("operand"), " : ", tie("operand")), weight: 1 },
       { arbitrary: join("(", tie("operand"), " ? ", string, " : ", string, ") == ", string), weight: 1 },
     ),
