@@ -5,7 +5,7 @@
  * every request (see `policyOfStream`).
  */
 
-import { countersBytes, defineCounters } from "./audit/metrics";
+import { defineCounters, most_counters_bytes } from "./audit/metrics";
 import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import {
   imageSize,
@@ -18,14 +18,14 @@ import {
 } from "./configuration";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
-import { log, Read, readConfiguration, setContext, startTicking, valueSize, valueStart } from "./host/host";
-import { giveRegion, takeRegion } from "./host/region";
-import { addPolicy, goneRoot, removePolicy } from "./host/root";
+import { log, Read, readConfiguration, setContext, setTickPeriod, valueSize, valueStart } from "./host/host";
+import { giveRegion, page_room_bytes, takeRegion, trimRegion } from "./host/region";
+import { addPolicy, goneRoot, isStream, newestPolicy, policyOfRoot, removePolicy } from "./host/root";
 import { known_callers_bytes } from "./identity/known";
-import { closeKeySets, openKeySets } from "./keys/keyset";
+import { closeKeySets, giveUpTokens, holdTokens, most_key_sets_bytes, openKeySets } from "./keys/keyset";
 import { adoptKeySets, fetchesKeys } from "./keys/refresh";
-import { key_tick_milliseconds, log_bytes } from "./limits";
-import { draft, no_section, problem, problemRecord, problemSection } from "./policy/check";
+import { key_tick_milliseconds, log_bytes, policies_with_known_tokens } from "./limits";
+import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
 import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
@@ -36,9 +36,11 @@ const trailer: usize = ((<usize>memory.size()) << 16) - layout.trailer_bytes;
 // What the engine keeps in static memory must leave those bytes alone; if it did not, no module of it would load.
 if (__heap_base > trailer) unreachable();
 
-/** A policy's own bytes, behind which its tables are aligned. */
+/** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, the largest too. */
 const policy_bytes: usize = 128;
 if (!(offsetof<Policy>() <= 128)) ERROR("a policy fits its place");
+if (!(policy_bytes + known_callers_bytes + most_counters_bytes + most_key_sets_bytes + 16 <= page_room_bytes))
+  ERROR("a page holds a policy with its tables");
 
 /** The image found. */
 let policyStart: usize = 0;
@@ -50,15 +52,58 @@ const line: usize = memory.data(log_bytes);
 /** Puts the configuration of a root context, `size` bytes of it, in force. False: refused. */
 export function configure(rootContext: u32, size: u32): bool {
   forgetGone(rootContext);
-  let region: usize = 0;
-  if (size != 0) {
-    region = takeRegion(<usize>size + 16);
-    if (region == 0) return denyEverything();
+  const page = takeRoom(page_room_bytes);
+  const region = page == 0 || size == 0 ? 0 : takeRoom(<usize>size + 16);
+  const hasMemory = page != 0 && (size == 0 || region != 0);
+  const accepted = hasMemory && findImage(region, size) && putInForce(rootContext, page, region);
+  if (!accepted) {
+    giveRegion(region);
+    giveRegion(page);
   }
-  const accepted = findImage(region, size) && putInForce(rootContext, region);
-  if (!accepted) giveRegion(region);
+  shareTokenRoom();
   resetArena();
-  return accepted;
+  return accepted || (!hasMemory && denyEverything());
+}
+
+/** A context ends: if it is a root context, what belonged to it is given back, and its timer ends. */
+export function endConfiguration(context: u32): void {
+  if (isStream(context)) return;
+  const policy = policyOfRoot(context);
+  if (policy == null) return;
+  if (fetchesKeys(policy)) setTickPeriod(0);
+  forget(context);
+}
+
+/** Takes a region; where there is no memory, policies give up what tokens they know. */
+function takeRoom(size_bytes: usize): usize {
+  const region = takeRegion(size_bytes);
+  if (region != 0) return region;
+  giveUpTokensFrom(newestPolicy());
+  return takeRegion(size_bytes);
+}
+
+function giveUpTokensFrom(policy: usize): void {
+  for (let each = policy; each != 0; each = changetype<Policy>(each).next) giveUpTokens(changetype<Policy>(each));
+}
+
+/** Has the newest policies that verify tokens keep them, and no others. Where memory is short, the newest of those goes first. */
+function shareTokenRoom(): void {
+  let holders: u32 = 0;
+  let last = newestPolicy();
+  for (; last != 0 && holders < policies_with_known_tokens; last = changetype<Policy>(last).next) {
+    if (verifiesTokens(changetype<Policy>(last))) holders++;
+  }
+  giveUpTokensFrom(last);
+  for (let each = newestPolicy(); each != last; each = changetype<Policy>(each).next) {
+    const policy = changetype<Policy>(each);
+    if (!verifiesTokens(policy) || holdTokens(policy)) continue;
+    giveUpTokensFrom(policy.next);
+    holdTokens(policy);
+  }
+}
+
+function verifiesTokens(policy: Policy): bool {
+  return sectionCount(policy, layout.section_key_sets) != 0;
 }
 
 /** Gives back what belonged to root contexts that are gone, before more is taken. */
@@ -109,31 +154,23 @@ function findEmbedded(): bool {
   return true;
 }
 
-function putInForce(rootContext: u32, region: usize): bool {
+/** Puts the image found in force, with its tables in `page`. `region` has what the host was given, the image among it if it is from there. */
+function putInForce(rootContext: u32, page: usize, region: usize): bool {
   if (!isImage(policyStart, policySize)) return refuseImage();
-  const bytes = takeRegion(policy_bytes + <usize>known_callers_bytes + <usize>countersBytes(draft));
-  if (bytes == 0) {
-    giveRegion(region);
-    return denyEverything();
-  }
-  const policy = changetype<Policy>(bytes);
+  const policy = changetype<Policy>(page);
   policy.image = policyStart;
-  policy.configurationRegion = region;
-  policy.knownCallers = bytes + policy_bytes;
+  policy.configurationRegion = imageSize == 0 ? 0 : region;
+  policy.knownCallers = page + policy_bytes;
   policy.counters = policy.knownCallers + known_callers_bytes;
+  policy.keySets = (policy.counters + most_counters_bytes + 15) & ~15;
   policy.rootContext = rootContext;
   policy.shadow = (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode) : mode) == layout.mode_shadow;
   resetArena();
-  if (!isServed(policy)) {
-    giveRegion(bytes);
-    return false;
-  }
-  if (!openKeySets(policy)) {
-    giveRegion(region);
-    giveRegion(bytes);
-    return denyEverything();
-  }
+  if (!isServed(policy)) return false;
+  openKeySets(policy);
   forget(rootContext);
+  if (imageSize == 0) giveRegion(region);
+  else trimRegion(region, imageSize);
   addPolicy(policy);
   adoptKeySets(policy);
   announce(policy);
@@ -143,7 +180,7 @@ function putInForce(rootContext: u32, region: usize): bool {
 /** Whether the host can do what the policy will ask of it. */
 function isServed(policy: Policy): bool {
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
-  if (fetchesKeys(policy) && !startTicking(key_tick_milliseconds)) {
+  if (fetchesKeys(policy) && !setTickPeriod(key_tick_milliseconds)) {
     return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);

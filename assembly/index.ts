@@ -3,7 +3,7 @@
  * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
  */
 import { inspecting, reportFlaw, setInspecting } from "./audit/inspect";
-import { configure } from "./configure";
+import { configure, endConfiguration } from "./configure";
 import { onCallResponse, onRequestHeaders, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
@@ -34,6 +34,11 @@ export function proxy_on_configure(rootContext: u32, configuration_bytes: u32): 
 
 export function proxy_on_request_headers(context: u32, _headers: u32, _endOfStream: bool): u32 {
   return onRequestHeaders(context);
+}
+
+/** A stream or a root context ends. */
+export function proxy_on_delete(context: u32): void {
+  endConfiguration(context);
 }
 
 /** Key sets are looked after, and requests that wait for them. */

@@ -111,6 +111,8 @@ export const known_callers: u32 = 64;
 /** Tokens that were verified, all key sets of a policy together, and at least for each of them. */
 export const known_tokens_bytes: u32 = 2097152;
 export const least_known_tokens_bytes: u32 = 131072;
+/** Policies of a VM that keep the tokens they verified, the newest; older ones, which are draining, verify each anew. */
+export const policies_with_known_tokens: u32 = 16;
 
 /** How often each worker looks whether key sets are due, or have come, in milliseconds. */
 export const key_tick_milliseconds: u32 = 200;

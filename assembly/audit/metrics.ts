@@ -11,7 +11,7 @@
  *   sallyport_key_set_<refreshes | failures>.policy.<policy>.set.<key set>
  *   sallyport_key_set_<age_seconds | keys>.policy.<policy>.set.<key set>          gauges
  *
- * Their numbers lie in the policy's region:
+ * Their numbers lie beside the policy:
  *
  *   +-----------+---------+----------+-------+------------------------+---------------------------+
  *   | decisions | reasons | failures | cache | four for each key set  | allow, deny for each rule |
@@ -20,6 +20,7 @@
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { incrementCounter, lastFailure, recordGauge } from "../host/host";
+import { policy_key_sets, rule_metrics } from "../limits";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
@@ -56,10 +57,8 @@ const metric_name_bytes: u32 = 512;
 const name: usize = memory.data(512);
 const writer = changetype<Writer>(memory.data(32, 8));
 
-/** The bytes of the counter numbers of a policy with so many rule metrics. */
-export function countersBytes(policy: Policy): u32 {
-  return (rulesAt(policy) + 2 * (load<u32>(head(policy), layout.policy_rule_metrics) + 1)) << 2;
-}
+/** The bytes of the counter numbers of the largest policy. */
+export const most_counters_bytes: u32 = (sets_at + KeySetMetric.COUNT * policy_key_sets + 2 * (rule_metrics + 1)) << 2;
 
 function rulesAt(policy: Policy): u32 {
   return sets_at + KeySetMetric.COUNT * sectionCount(policy, layout.section_key_sets);

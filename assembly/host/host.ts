@@ -148,8 +148,13 @@ export function recordGauge(gauge: u32, value: u64): void {
   abi.proxy_record_metric(gauge, value);
 }
 
-/** Has `proxy_on_tick` called for the root context in hand every so many milliseconds. */
-export function startTicking(period_milliseconds: u32): bool {
+/**
+ * Has `proxy_on_tick` called for the root context in hand, or that of the stream in hand, every so many milliseconds; 0 ends that.
+ * Envoy makes a new timer for a new period (source/extensions/common/wasm/wasm.cc, `setTimerPeriod`), so a tick may end its own
+ * ticking, but never change its period: the timer that called it would be gone. Nor does Envoy end the timer of a root context that
+ * ends.
+ */
+export function setTickPeriod(period_milliseconds: u32): bool {
   return abi.proxy_set_tick_period_milliseconds(period_milliseconds) == Result.OK;
 }
 
@@ -160,8 +165,7 @@ export function setContext(context: u32): bool {
 
 /**
  * Whether a stream or a root context is no more, found out by making it the one in hand: put the right one back with `setContext`.
- * Asking when it matters costs nothing otherwise; `proxy_on_delete` would cost every stream a crossing. A host that refuses to
- * answer has not said so.
+ * For root contexts only, where the host has no `proxy_on_delete` to tell. A host that refuses to answer has not said so.
  */
 export function isContextGone(context: u32): bool {
   return abi.proxy_set_effective_context(context) == Result.BAD_ARGUMENT;

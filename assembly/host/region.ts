@@ -1,5 +1,5 @@
 /**
- * Memory that outlives a callback: configurations, their tables and metric numbers. Regions are whole pages behind
+ * Memory that outlives a callback: images, policies with their tables, known tokens, fetched keys, metric numbers. Regions are whole pages behind
  * the module's initial memory, kept in one list in address order, each with a header in its first bytes:
  *
  *   0         4               8       12      16
@@ -7,18 +7,20 @@
  *   | next    | size in bytes | taken | 0     | the owner's bytes     |
  *   +---------+---------------+-------+-------+----------------- ... -+
  *
- * A region is given back when its root context is deleted and taken again by a later one, joined with free neighbours
+ * A region is given back when its root context ends and taken again by a later one, joined with free neighbours
  * and split as needed, so a thousand reloads grow nothing. Nothing here runs on a request's path.
  */
 const header_bytes: usize = 16;
 const page_bytes: usize = 65536;
+/** What a region of one page has for its owner. */
+export const page_room_bytes: usize = page_bytes - header_bytes;
 
 let first: usize = 0;
 
 /** Takes a region for at least `size_bytes`, zeroed, 16-aligned; 0 when the host gives no more memory. */
 export function takeRegion(size_bytes: usize): usize {
   if (size_bytes > 0x40000000) return 0;
-  const wanted = (size_bytes + header_bytes + page_bytes - 1) & ~(page_bytes - 1);
+  const wanted = wholePages(size_bytes);
   let last: usize = 0;
   let region = first;
   while (region != 0) {
@@ -50,6 +52,16 @@ export function takeRegion(size_bytes: usize): usize {
 /** Gives back what `takeRegion` returned; 0 is ignored. */
 export function giveRegion(bytes: usize): void {
   if (bytes != 0) store<u32>(bytes - header_bytes, 0, 8);
+}
+
+/** Gives back what lies behind the first `size_bytes` of a region. */
+export function trimRegion(bytes: usize, size_bytes: usize): void {
+  claim(bytes - header_bytes, wholePages(size_bytes));
+}
+
+/** The size of a region for so many bytes of its owner's. */
+function wholePages(size_bytes: usize): usize {
+  return (size_bytes + header_bytes + page_bytes - 1) & ~(page_bytes - 1);
 }
 
 function claim(region: usize, wanted: usize): usize {

@@ -15,6 +15,11 @@ const streams: usize = memory.data(4096 * 8, 4);
 
 let first: usize = 0;
 
+/** The policy that came into force last, of those that are; 0 for none. The others follow by `next`. */
+export function newestPolicy(): usize {
+  return first;
+}
+
 /** A context was created: a root context when `parent` is 0, else a stream of that root context. */
 export function rememberStream(context: u32, parent: u32): void {
   if (parent == 0) return;
@@ -23,10 +28,21 @@ export function rememberStream(context: u32, parent: u32): void {
   store<u32>(slot, parent, 4);
 }
 
+/** The root context of a stream; 0 where it is none that is remembered. */
+export function rootOfStream(context: u32): u32 {
+  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
+  return load<u32>(slot) == context ? load<u32>(slot, 4) : 0;
+}
+
+/** Whether a context is known to be a stream, not a root context. */
+export function isStream(context: u32): bool {
+  return rootOfStream(context) != 0;
+}
+
 /** The policy a stream is under, or null. */
 export function policyOfStream(context: u32): Policy | null {
-  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
-  return load<u32>(slot) == context ? policyOfRoot(load<u32>(slot, 4)) : null;
+  const root = rootOfStream(context);
+  return root != 0 ? policyOfRoot(root) : null;
 }
 
 /** The policy of a root context, or null while it has none. */

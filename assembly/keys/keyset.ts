@@ -1,13 +1,13 @@
 /**
  * The key sets of a policy in force: the keys that verify at this moment, embedded or fetched, and the tokens they verified
- * already. They lie in one region that is taken when the policy is configured:
+ * already. The sets lie beside the policy; the tokens in a region of their own, which an older policy gives up for a newer one:
  *
- *   +----------------------+------------------------+------------------------+------- ... -+
- *   | KeySet for each set  | known tokens of set 0  | known tokens of set 1  |             |
- *   +----------------------+------------------------+------------------------+------- ... -+
+ *   +------------------------+------------------------+------- ... -+
+ *   | known tokens of set 0  | known tokens of set 1  |             |
+ *   +------------------------+------------------------+------- ... -+
  */
 import { giveRegion, takeRegion } from "../host/region";
-import { known_tokens_bytes, least_known_tokens_bytes } from "../limits";
+import { known_tokens_bytes, least_known_tokens_bytes, policy_key_sets } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount } from "../policy/policy";
 
@@ -36,10 +36,13 @@ export class KeySet {
   missed: u32;
   /** Changes with the keys: what others verified is not known any more. */
   epoch: u32;
-  /** Room for the tokens that its keys verified (token/cache.ts), 16-aligned. */
+  /** Room for the tokens that its keys verified (token/cache.ts), 16-aligned; 0 where none are kept. */
   tokens: usize;
   tokensBytes: u32;
 }
+
+/** The bytes of the key sets of the largest policy. */
+export const most_key_sets_bytes: u32 = policy_key_sets * <u32>offsetof<KeySet>();
 
 /** A policy's key set. */
 export function keySetAt(policy: Policy, index: u32): KeySet {
@@ -51,18 +54,9 @@ export function isFetched(set: KeySet): bool {
   return load<u32>(set.record + layout.key_set_url, 4) != 0;
 }
 
-/** Sets up the key sets of a policy, each with the keys of the image. False where there is no memory. */
-export function openKeySets(policy: Policy): bool {
+/** Sets up the key sets of a policy, each with the keys of the image and no token known. */
+export function openKeySets(policy: Policy): void {
   const count = sectionCount(policy, layout.section_key_sets);
-  if (count == 0) return true;
-  const structs = (count * <u32>offsetof<KeySet>() + 15) & ~15;
-  let share = known_tokens_bytes;
-  for (let sharing: u32 = 1; sharing < count; sharing *= 2) share /= 2;
-  share = max(share, least_known_tokens_bytes);
-  const region = takeRegion(structs + count * share);
-  if (region == 0) return false;
-  policy.keySetsRegion = region;
-  policy.keySets = region;
   for (let index: u32 = 0; index < count; index++) {
     const set = keySetAt(policy, index);
     set.record = recordAt(policy, layout.section_key_sets, index);
@@ -72,18 +66,42 @@ export function openKeySets(policy: Policy): bool {
     set.keys = recordAt(policy, layout.section_keys, load<u32>(run));
     set.keyCount = load<u32>(run, 4);
     set.epoch = 1;
-    set.tokens = region + structs + index * share;
+  }
+}
+
+/** Has a policy keep what tokens its keys verify. False where it has no key set, or there is no memory. */
+export function holdTokens(policy: Policy): bool {
+  if (policy.tokensRegion != 0) return true;
+  const count = sectionCount(policy, layout.section_key_sets);
+  if (count == 0) return false;
+  let share = known_tokens_bytes;
+  for (let sharing: u32 = 1; sharing < count; sharing *= 2) share /= 2;
+  share = max(share, least_known_tokens_bytes);
+  const region = takeRegion(count * share);
+  policy.tokensRegion = region;
+  if (region == 0) return false;
+  for (let index: u32 = 0; index < count; index++) {
+    const set = keySetAt(policy, index);
+    set.tokens = region + index * share;
     set.tokensBytes = share;
   }
   return true;
 }
 
+/** Has a policy keep none: from now on each token is verified anew. */
+export function giveUpTokens(policy: Policy): void {
+  if (policy.tokensRegion == 0) return;
+  const count = sectionCount(policy, layout.section_key_sets);
+  for (let index: u32 = 0; index < count; index++) keySetAt(policy, index).tokens = 0;
+  giveRegion(policy.tokensRegion);
+  policy.tokensRegion = 0;
+}
+
 /** Gives back what the key sets of a policy hold. */
 export function closeKeySets(policy: Policy): void {
-  if (policy.keySetsRegion == 0) return;
+  giveUpTokens(policy);
   const count = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < count; index++) giveRegion(keySetAt(policy, index).region);
-  giveRegion(policy.keySetsRegion);
 }
 
 /** Takes all keys from a set, and what they verified. */

@@ -9,7 +9,7 @@ export class Policy {
   /** The image's first byte. */
   image: usize;
   shadow: bool;
-  /** The region of a configuration that came from the host; 0 when the image is the embedded one. */
+  /** The region of an image that came with the configuration; 0 when the image is the embedded one. */
   configurationRegion: usize;
   /** What is known of callers (identity/known.ts). */
   knownCallers: usize;
@@ -17,9 +17,9 @@ export class Policy {
   counters: usize;
   next: usize;
   rootContext: u32;
-  /** The key sets and what is known of their tokens (keys/keyset.ts), and the region they lie in; 0 for none. */
+  /** The key sets (keys/keyset.ts), and the region of the tokens they verified; 0 while the policy holds none. */
   keySets: usize;
-  keySetsRegion: usize;
+  tokensRegion: usize;
   /** Whether the host verifies the signatures it knows how to (token/signature.ts). */
   hostVerifies: bool;
 }

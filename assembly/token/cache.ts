@@ -92,6 +92,7 @@ export function tokenHash(start: usize, size: u32): u32 {
 
 /** Fills the slot of a token, whose bytes and hash are there, with its claims. False where it is not known. */
 export function recallToken(set: KeySet, token: Token): bool {
+  if (set.tokens == 0) return false;
   const entry = findEntry(cacheOf(set), token);
   if (entry == 0) return false;
   const text = entry + entry_head_bytes;
@@ -115,7 +116,7 @@ export function recallToken(set: KeySet, token: Token): bool {
 
 /** Whether a token is known. */
 export function knowsToken(set: KeySet, token: Token): bool {
-  return findEntry(cacheOf(set), token) != 0;
+  return set.tokens != 0 && findEntry(cacheOf(set), token) != 0;
 }
 
 function findEntry(cache: Cache, token: Token): usize {
@@ -131,6 +132,7 @@ function findEntry(cache: Cache, token: Token): usize {
 
 /** Keeps a token that the cache's key set verified. One that takes more than a quarter of the ring is not kept. */
 export function rememberToken(set: KeySet, token: Token): void {
+  if (set.tokens == 0) return;
   const cache = cacheOf(set);
   const bytes =
     entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.records * tape_record_bytes);

@@ -198,14 +198,23 @@ export class PluginHost {
     });
   }
 
+  /** Timers that go off. As in Envoy, the end of a root context does not end its timer; only a period of 0 does. */
+  get timers(): number {
+    return [...this.#tickPeriods.values()].filter((period) => period > 0).length;
+  }
+
   /** Milliseconds between two ticks of a root context; 0 where it has asked for none. */
   tickPeriodMs(root: number): number {
     return this.#tickPeriods.get(root) ?? 0;
   }
 
-  /** Has the timer of a root context go off once; nothing happens where it has set none. The clock is the test's to advance. */
+  /**
+   * Has the timer of a root context go off once; nothing happens where it has set none, or where the root context is no more. The
+   * clock is the test's to advance.
+   */
   tick(root: number): Turn {
     const context = this.#roots.get(root);
+    if (context === undefined && this.#tickPeriods.has(root)) return { calls: [], logs: [], trapped: false };
     if (context === undefined) throw new Error(`there is no root context ${root}`);
     return this.#turn(context, () => {
       if (this.tickPeriodMs(root) > 0) this.#export("proxy_on_tick")?.(root);
@@ -221,7 +230,6 @@ export class PluginHost {
     const { calls, error } = this.failed ? { calls: [] } : this.#enter(context, () => this.#endOf(context));
     this.#streams.delete(id);
     this.#roots.delete(id);
-    this.#tickPeriods.delete(id);
     this.#callouts.cancel(id);
     if (error) throw error;
     return calls;

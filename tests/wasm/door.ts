@@ -27,9 +27,9 @@ export class Door {
   readonly root: number;
   readonly policy: TestPolicy;
 
-  constructor(name: string, options: HostOptions = {}) {
+  constructor(name: string, options: HostOptions = {}, module = engine) {
     this.policy = policyNamed(name);
-    this.host = PluginHost.load(engine, { clock: () => BigInt(nowSeconds) * 1_000_000_000n, ...options });
+    this.host = PluginHost.load(module, { clock: () => BigInt(nowSeconds) * 1_000_000_000n, ...options });
     const started = this.host.startPlugin(pluginConfiguration(this.policy.standInImage));
     assert.equal(started.ok, true, started.logs.map(({ message }) => message).join("\n"));
     this.root = started.rootContext;
