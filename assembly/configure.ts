@@ -23,7 +23,7 @@ import { giveRegion, page_room_bytes, takeRegion, trimRegion } from "./host/regi
 import { addPolicy, goneRoot, isStream, newestPolicy, policyOfRoot, removePolicy } from "./host/root";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, giveUpTokens, holdTokens, most_key_sets_bytes, openKeySets } from "./keys/keyset";
-import { adoptKeySets, fetchesKeys } from "./keys/refresh";
+import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
 import { key_tick_milliseconds, log_bytes, policies_with_known_tokens } from "./limits";
 import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
@@ -116,6 +116,7 @@ function forgetGone(rootContext: u32): void {
 function forget(context: u32): void {
   const policy = removePolicy(context);
   if (policy == null) return;
+  endFetches(policy);
   closeKeySets(policy);
   giveRegion(policy.configurationRegion);
   giveRegion(changetype<usize>(policy));

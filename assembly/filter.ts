@@ -5,19 +5,19 @@
  * every way leads past the record and the counters.
  */
 import { inspecting } from "./audit/inspect";
-import { countDecision, countFailure } from "./audit/metrics";
+import { countDecision, countFailure, countGone } from "./audit/metrics";
 import { writeRecord } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { continueRequest, fail, readClock, setContext, writeProperty } from "./host/host";
+import { continueRequest, fail, Read, readClock, readProperty, setContext, writeProperty } from "./host/host";
 import { policyOfRoot, policyOfStream } from "./host/root";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { allowLooking, askForKeys, dueStream, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
+import { askForKeys, dueStream, endWaiting, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -63,7 +63,6 @@ export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
   fail(Failure.NONE);
-  allowLooking();
   refreshKeySets(policy);
   countFailure(policy);
   decideWaiting(policy);
@@ -80,7 +79,18 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
   decideWaiting(policy);
 }
 
-/** Decides anew, from the first stage on, the requests whose keys have come or that have waited long enough. */
+/** A stream ends, or another context, which is none of ours here: it waits no more. */
+export function onStreamEnd(context: u32): void {
+  const root = endWaiting(context);
+  if (root == 0) return;
+  const policy = policyOfRoot(root);
+  if (policy != null) countGone(policy);
+}
+
+/**
+ * Decides anew, from the first stage on, the requests whose keys have come or that have waited long enough. What is in a slot is
+ * alive: `onStreamEnd` empties it.
+ */
 function decideWaiting(policy: Policy): void {
   const now = readClock();
   // From the last slot: what is decided leaves its slot behind.
@@ -88,17 +98,25 @@ function decideWaiting(policy: Policy): void {
     resetArena();
     const context = dueStream(policy, index, now);
     if (context == 0) continue;
-    if (!setContext(context)) {
+    if (!setContext(context) || isAnswered()) {
       stopWaiting(context);
+      countGone(policy);
       continue;
     }
     const reason = decide(policy);
-    if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal) continue;
+    if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal(index)) continue;
     stopWaiting(context);
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
     rememberTokens(policy);
   }
   setContext(policy.rootContext);
+}
+
+const response_code = literal("response\0code");
+
+/** Whether somebody else has answered a request while it waited, a timeout or another filter: then it is none of ours any more. */
+function isAnswered(): bool {
+  return readProperty(response_code) == Read.PRESENT;
 }
 
 /** The host did not let a request go on that was admitted: it is denied after all, and the mark says so. */

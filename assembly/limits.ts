@@ -116,9 +116,14 @@ export const policies_with_known_tokens: u32 = 16;
 
 /** How often each worker looks whether key sets are due, or have come, in milliseconds. */
 export const key_tick_milliseconds: u32 = 200;
-/** How long the server of a key set may take, and after how long another worker takes over. */
+/** How long the server of a key set may take. */
 export const key_fetch_milliseconds: u32 = 5000;
-export const key_lease_seconds: u32 = 8;
+/** How long others wait for a worker that fetches and gives no sign of life; it gives one half way through. */
+export const key_lease_seconds: u32 = 2;
+/** After how long a callout that the host has not answered counts as lost. */
+export const key_lost_seconds: u32 = 8;
+/** How far apart the clocks of two threads may read; what lies further ahead was written before the clock stepped back. */
+export const clock_skew_milliseconds: u32 = 1000;
 /** Ticks after which a worker that cannot take over what another one fetched stops using the keys it had. */
 export const key_takeover_attempts: u32 = 5;
 /** Between two fetches that unknown keys ask for; the shortest and the longest wait after a failure. */
@@ -132,6 +137,8 @@ export const least_max_age_seconds: u32 = 10;
 export const etag_bytes: u32 = 128;
 /** Values of a key set's JSON. */
 export const jwks_nodes: u32 = 32768;
-/** Requests of one worker that wait for keys, and for how long. */
+/** Requests of one worker that wait for keys; of one client; of all clients without an identity together; and for how long. */
 export const waiting_streams: u32 = 256;
+export const client_streams: u32 = 64;
+export const unidentified_streams: u32 = 128;
 export const key_wait_seconds: u32 = 5;

@@ -3,7 +3,7 @@
  * configure time; on a request they are numbers. The dots part names and values for Envoy's stats_tags
  * (envoy/inbound.yaml):
  *
- *   sallyport_requests.policy.<policy>.decision.<allow | deny | shadow_deny>
+ *   sallyport_requests.policy.<policy>.decision.<allow | deny | shadow_deny | gone>
  *   sallyport_denials.policy.<policy>.reason.<reason>
  *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny | shadow_allow | shadow_deny>
  *   sallyport_failures.policy.<policy>.cause.<failure>
@@ -28,10 +28,12 @@ import { request, shadowReason, shadowRule } from "../request/request";
 import { takeEvictions } from "../token/cache";
 import { numberOfMetric } from "./numbers";
 
-const decisions: u32 = 3;
+const decisions: u32 = 4;
 const decision_allow: u32 = 0;
 const decision_deny: u32 = 1;
 const decision_shadow_deny: u32 = 2;
+/** The stream ended before it was decided. */
+const decision_gone: u32 = 3;
 const reasons_at: u32 = decisions;
 const failures_at: u32 = reasons_at + Reason.COUNT;
 const cache_at: u32 = failures_at + Failure.COUNT;
@@ -69,6 +71,7 @@ export function defineCounters(policy: Policy): bool {
   if (!define(policy, decision_allow, "requests", "decision", "allow")) return false;
   if (!define(policy, decision_deny, "requests", "decision", "deny")) return false;
   if (!define(policy, decision_shadow_deny, "requests", "decision", "shadow_deny")) return false;
+  if (!define(policy, decision_gone, "requests", "decision", "gone")) return false;
   for (let reason: i32 = Reason.ALLOWED + 1; reason < Reason.COUNT; reason++) {
     if (!define(policy, reasons_at + reason, "denials", "reason", reasonName(<Reason>reason))) return false;
   }
@@ -99,6 +102,11 @@ export function countDecision(policy: Policy, reason: Reason): bool {
   if (request.rule != 0 && !countRule(policy, request.rule - 1, reason)) return false;
   if (!countCache(policy)) return false;
   return increment(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny);
+}
+
+/** Counts a request whose stream ended while it waited. */
+export function countGone(policy: Policy): void {
+  increment(policy, decision_gone);
 }
 
 function countRule(policy: Policy, rule: u32, reason: Reason): bool {

@@ -158,14 +158,14 @@ export function setTickPeriod(period_milliseconds: u32): bool {
   return abi.proxy_set_tick_period_milliseconds(period_milliseconds) == Result.OK;
 }
 
-/** Whom the calls that follow are about: a stream that waits, or the root context again. False where it is gone. */
+/** Whom the calls that follow are about: a stream that waits and has not ended, or the root context again. False where it is gone. */
 export function setContext(context: u32): bool {
   return abi.proxy_set_effective_context(context) == Result.OK;
 }
 
 /**
- * Whether a stream or a root context is no more, found out by making it the one in hand: put the right one back with `setContext`.
- * For root contexts only, where the host has no `proxy_on_delete` to tell. A host that refuses to answer has not said so.
+ * Whether a root context is no more, found out by making it the one in hand: put the right one back with `setContext`. A host that
+ * refuses to answer has not said so. It says nothing of streams: one that was torn down is known until the event round ends.
  */
 export function isContextGone(context: u32): bool {
   return abi.proxy_set_effective_context(context) == Result.BAD_ARGUMENT;

@@ -6,7 +6,7 @@ import { Read, readResponseHeaders, startCall, valueSize, valueStart } from "../
 import { etag_bytes, key_fetch_milliseconds, key_url_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
-import { etagStart, state } from "./state";
+import { etagStart, State } from "./state";
 
 const method_name = literal(":method");
 const path_name = literal(":path");
@@ -29,8 +29,8 @@ const pairs: usize = memory.data(512 + 2 * 1024 + 128, 4);
 if (!(request_bytes == 512 + 2 * 1024 + 128)) ERROR("the pairs have room for a request");
 const writer = changetype<Writer>(memory.data(32, 8));
 
-/** Asks the set's server for it; with the ETag of the state in hand, for a newer one. The call's number, or -1. */
-export function requestKeySet(set: KeySet): i64 {
+/** Asks the set's server for it; with the ETag of its state, for a newer one. The call's number, or -1. */
+export function requestKeySet(set: KeySet, state: State): i64 {
   // Only a set that is in use can be told to be unchanged.
   const conditional = state.etagSize != 0 && set.generation != 0 && set.generation == state.generation;
   const authority = set.record + layout.key_set_authority;
@@ -51,7 +51,7 @@ export function requestKeySet(set: KeySet): i64 {
   writePair(authority_name, set.image + load<u32>(authority), load<u32>(authority, 4));
   writePair(scheme_name, scheme.start, scheme.size);
   writePair(accept_name, accepted.start, accepted.size);
-  if (conditional) writePair(if_none_match_name, etagStart(), state.etagSize);
+  if (conditional) writePair(if_none_match_name, etagStart(state), state.etagSize);
   const cluster = set.record + layout.key_set_cluster;
   return startCall(set.image + load<u32>(cluster), load<u32>(cluster, 4), pairs, writer.size, key_fetch_milliseconds);
 }

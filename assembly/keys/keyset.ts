@@ -10,9 +10,10 @@ import { giveRegion, takeRegion } from "../host/region";
 import { known_tokens_bytes, least_known_tokens_bytes, policy_key_sets } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount } from "../policy/policy";
+import { View } from "./state";
 
 @unmanaged
-export class KeySet {
+export class KeySet extends View {
   /** The set's record in KEY_SETS, and the image that has it. */
   record: usize;
   image: usize;
@@ -22,16 +23,10 @@ export class KeySet {
   keyCount: u32;
   /** The region of keys that were fetched; 0 for those of the image. */
   region: usize;
-  /** The attempt that fetched them, by which all workers call the set; 0 for those of the image. */
-  generation: u32;
   /** When this worker first looked after the set, in nanoseconds since 1970. */
   since: u64;
-  /** The callout under way: whether there is one, its number, and the attempt it belongs to. */
-  calling: bool;
+  /** The number of the callout under way. */
   call: u32;
-  attempt: u32;
-  /** When a token last named a key that is not in the set, in nanoseconds since 1970. */
-  wantedAt: u64;
   /** How often in a row the set that another worker fetched could not be taken over. */
   missed: u32;
   /** Changes with the keys: what others verified is not known any more. */

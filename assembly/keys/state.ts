@@ -1,39 +1,29 @@
 /**
- * What the workers of a host share about a key set, in shared data: its state, updated by compare-and-swap, and the set itself,
- * as its server sent it. Both keys end with the cluster and the URL, so that policies, and a policy before and after a reload,
- * share what they fetch.
+ * What is known of a key set that is fetched, as values: what the workers of a host share (`State`, kept in shared data by
+ * keys/shared.ts), and what one worker adds to it (`View`). Nothing here calls the host.
  *
- *   0            4         8          12         16        24           32       40        48        56     60     64
- *   +------------+---------+----------+----------+---------+------------+--------+---------+---------+------+------+------+
- *   | generation | started | finished | failures | attempt | lease ends | next   | fetched | hash of | ETag | size | ETag |
- *   |            |         |          |          | began   |            | due    |         | the set | size |      |      |
- *   +------------+---------+----------+----------+---------+------------+--------+---------+---------+------+------+------+
- *
- *   0            8
- *   +------------+----------- ... -+
- *   | generation | the set's JSON  |
- *   +------------+----------- ... -+
+ *   State   0            4         8          12         16        24           32       40        48        56     60     64
+ *           +------------+---------+----------+----------+---------+------------+--------+---------+---------+------+------+------+
+ *           | generation | started | finished | failures | attempt | lease ends | next   | fetched | hash of | ETag | size | ETag |
+ *           |            |         |          |          | began   |            | due    |         | the set | size |      |      |
+ *           +------------+---------+----------+----------+---------+------------+--------+---------+---------+------+------+------+
  *
  * Times are nanoseconds since 1970.
  */
-import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
-import { Result } from "../host/abi";
-import { create_cas, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
-import { cluster_name_bytes, etag_bytes, key_fetch_milliseconds, key_lease_seconds, key_url_bytes } from "../limits";
-import * as layout from "../policy/layout";
-import { KeySet } from "./keyset";
+import { etag_bytes } from "../limits";
 
-/** A set's state, as it is in shared data. */
+/** A set's state, as it is in shared data, and the number under which it was read. */
 @unmanaged
 export class State {
   /** The attempt that brought the set that is in force; 0 for none yet. */
   generation: u32;
-  /** Attempts at fetching that began, and the last that ended. */
+  /** Attempts at fetching that began, and the last that ended. An attempt's number is its owner's: no other has it. */
   started: u32;
   finished: u32;
   /** How many failed in a row. */
   failures: u32;
   attemptAt: u64;
+  /** Until when the attempt that began last keeps others from beginning one; its owner puts it off while it lives. */
   leaseUntil: u64;
   nextAt: u64;
   fetchedAt: u64;
@@ -43,77 +33,39 @@ export class State {
   size: u32;
 }
 
-if (!(key_lease_seconds * 1000 > key_fetch_milliseconds)) ERROR("a lease lasts longer than a fetch");
-
 const etag_offset: u32 = 64;
-const state_bytes: u32 = 64 + etag_bytes;
 if (!(offsetof<State>() == 64)) ERROR("the ETag follows the state");
-/** In front of the set itself. */
-export const set_head_bytes: u32 = 8;
 
-/** The state read last. */
-export const state = changetype<State>(memory.data(64 + 128, 8));
-if (!(etag_bytes == 128)) ERROR("the state has room for the ETag");
-let cas: u32 = 0;
+/** The bytes of a state in shared data. */
+export const state_bytes: u32 = 64 + etag_bytes;
+const cas_offset: u32 = state_bytes;
+/** The bytes a state takes in memory: the compare-and-swap number it was read under follows it. */
+export const state_room_bytes: u32 = state_bytes + 8;
+if (!(state_room_bytes == 200)) ERROR("whoever keeps a state has room for it: memory.data(200, 8)");
 
-const shared_key_bytes: u32 = 32 + key_url_bytes + cluster_name_bytes;
-const key: usize = memory.data(32 + 1024 + 256);
-if (!(shared_key_bytes == 32 + 1024 + 256)) ERROR("the key has room for cluster and URL");
-const writer = changetype<Writer>(memory.data(32, 8));
-
-/** Where the state's ETag is. */
-export function etagStart(): usize {
+/** Where a state's ETag is. */
+export function etagStart(state: State): usize {
   return changetype<usize>(state) + etag_offset;
 }
 
-/** Reads a set's state, all zero where there is none yet. False where the host fails. */
-export function readState(set: KeySet): bool {
-  writeKey(set, "sallyport:keys:state:1:");
-  memory.fill(changetype<usize>(state), 0, state_bytes);
-  const read = readSharedData(key, writer.size);
-  cas = create_cas;
-  if (read == Read.ABSENT) return true;
-  if (read == Read.FAILED || valueSize != state_bytes) return false;
-  memory.copy(changetype<usize>(state), valueStart, state_bytes);
-  if (state.etagSize > etag_bytes) state.etagSize = 0;
-  cas = valueCas;
-  return true;
+/** The compare-and-swap number that a state was read under. */
+export function casOf(state: State): u32 {
+  return load<u32>(changetype<usize>(state) + cas_offset);
 }
 
-/** Writes the state that was read back, changed. False where another worker was first, or the host fails. */
-export function writeState(set: KeySet): bool {
-  writeKey(set, "sallyport:keys:state:1:");
-  return writeSharedData(key, writer.size, changetype<usize>(state), state_bytes, cas) == Result.OK;
+/** Keeps the number that a state was read under. */
+export function setCas(state: State, cas: u32): void {
+  store<u32>(changetype<usize>(state) + cas_offset, cas);
 }
 
-/** Reads the set of the generation that the state in hand tells of into the arena; it is the value read. */
-export function readSharedSet(set: KeySet): bool {
-  writeSetKey(set, state.generation);
-  if (readSharedData(key, writer.size) != Read.PRESENT || valueSize < set_head_bytes) return false;
-  return load<u32>(valueStart) == state.generation;
-}
-
-/** Writes the set: `size` bytes that begin with room for its generation. */
-export function writeSharedSet(set: KeySet, start: usize, size: u32, generation: u32): bool {
-  store<u32>(start, generation);
-  store<u32>(start, 0, 4);
-  writeSetKey(set, generation);
-  return writeSharedData(key, writer.size, start, size, 0) == Result.OK;
-}
-
-/** Two sets have room, in turns, so that a worker that comes late does not write over what the one that replaced it wrote. */
-function writeSetKey(set: KeySet, generation: u32): void {
-  writeKey(set, (generation & 1) == 0 ? "sallyport:keys:set:1:0:" : "sallyport:keys:set:1:1:");
-}
-
-function writeKey(set: KeySet, prefix: string): void {
-  openWriter(writer, key, shared_key_bytes);
-  writeText(writer, prefix);
-  writeImageText(set.record + layout.key_set_cluster, set.image);
-  writeByte(writer, 0x20);
-  writeImageText(set.record + layout.key_set_url, set.image);
-}
-
-function writeImageText(text: usize, image: usize): void {
-  writeBytes(writer, image + load<u32>(text), load<u32>(text, 4));
+/** What one worker knows of a set. */
+@unmanaged
+export class View {
+  /** The generation of the keys that this worker has; 0 for those of the image. */
+  generation: u32;
+  /** The attempt of this worker's own that began last, and whether its callout is under way. */
+  attempt: u32;
+  calling: bool;
+  /** When a token last named a key that is not in the set; 0 for never. */
+  wantedAt: u64;
 }

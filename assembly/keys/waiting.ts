@@ -3,32 +3,50 @@
  * moment ago. Each waits for a fetch that begins after it came, in a slot of its own, for a bounded time; when the slots are
  * taken, a request is answered at once.
  *
- *   0         4              8        12            16              24            32
- *   +---------+--------------+--------+-------------+---------------+-------------+
- *   | stream  | root context | caller | generations | key sets (one | since, in   |
- *   |         |              |        | added up    | bit each)     | nanoseconds |
- *   +---------+--------------+--------+-------------+---------------+-------------+
+ *   0         4              8               16            20      24              32            40
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+
+ *   | stream  | root context | client it     | generations | final | key sets (one | since, in   |
+ *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds |
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+
+ *
+ * Envoy tears a stream down at once and deletes its context later: in between the context can still be addressed, and answering or
+ * continuing it crashes Envoy (source/extensions/common/wasm/context.cc: both act on the stream's callbacks, unasked). So a slot is
+ * freed by `proxy_on_delete`, which Envoy calls as it tears the stream down, and nothing else is asked whether a stream is alive.
  */
-import { hash32 } from "../bytes/hash";
-import { isContextGone, setContext } from "../host/host";
-import { key_fetch_milliseconds, key_floor_seconds, key_wait_seconds, waiting_streams } from "../limits";
+
+import { literal } from "../bytes/literal";
+import { sipHash } from "../bytes/siphash";
+import { LogLevel } from "../host/abi";
+import { log, Read, readProperty, valueSize, valueStart } from "../host/host";
+import {
+  client_streams,
+  key_fetch_milliseconds,
+  key_floor_seconds,
+  key_wait_seconds,
+  unidentified_streams,
+  waiting_streams,
+} from "../limits";
 import { section_key_sets } from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
+import { Reason } from "../reason";
 import { request } from "../request/request";
-import { KeySet, keySetAt } from "./keyset";
-import { nextWantedAt } from "./refresh";
-import { readState, state } from "./state";
+import { keySetAt } from "./keyset";
+import { age, hasAnswered, isBehind, second, untilWanted } from "./machine";
+import { readState } from "./shared";
+import { State } from "./state";
 
-const slot_bytes: u32 = 32;
-const slots: usize = memory.data(waiting_streams * 32, 8);
-/** One caller may have a quarter of the slots, so that it cannot keep others from waiting. */
-const caller_streams: u32 = waiting_streams / 4;
-const wait_nanoseconds: u64 = <u64>key_wait_seconds * 1000000000;
+const slot_bytes: u32 = 40;
+const slots: usize = memory.data(waiting_streams * 40, 8);
+const wait_nanoseconds: u64 = <u64>key_wait_seconds * second;
 /** No slot is beyond this one. */
 let used: u32 = 0;
 
 if (!(key_wait_seconds > key_floor_seconds)) ERROR("a request waits long enough for the next fetch to begin");
 if (!(key_wait_seconds * 1000 >= key_fetch_milliseconds)) ERROR("a request waits as long as its fetch may take");
+if (!(client_streams < unidentified_streams && unidentified_streams < waiting_streams))
+  ERROR("no client, and not all that have no identity together, can keep others from waiting");
+
+const current = changetype<State>(memory.data(200, 8));
 
 /** Has the fetched sets of a request fetched anew that lack the key its token names. */
 export function askForKeys(policy: Policy): void {
@@ -43,72 +61,107 @@ export function waitForKeys(policy: Policy, context: u32): bool {
   let awaited: u64 = 0;
   for (let sets = request.awaitedKeySets; sets != 0; sets &= sets - 1) {
     const set = keySetAt(policy, <u32>ctz(sets));
-    if (!readState(set)) continue;
-    const isNewer = state.generation != set.generation;
-    if (!isNewer && nextWantedAt(request.nowNanoseconds) > request.nowNanoseconds + wait_nanoseconds) continue;
+    if (!readState(set, current)) continue;
+    if (!isBehind(current, set) && untilWanted(current, request.nowNanoseconds) > wait_nanoseconds) continue;
     awaited |= sets & (0 - sets);
     generations += set.generation;
   }
-  if (awaited == 0) return false;
-  const caller = hash32(0, request.callerStart, request.callerSize);
-  let slot = freeSlot(caller);
-  if (slot == 0 && dropGone(context)) slot = freeSlot(caller);
+  if (awaited == 0 || !mayWait()) return false;
+  const slot = freeSlot(clientOf());
   if (slot == 0) return false;
   store<u32>(slot, context);
   store<u32>(slot, policy.rootContext, 4);
-  store<u32>(slot, generations, 12);
-  store<u64>(slot, awaited, 16);
-  store<u64>(slot, request.nowNanoseconds, 24);
+  store<u32>(slot, generations, 16);
+  store<u32>(slot, 0, 20);
+  store<u64>(slot, awaited, 24);
+  store<u64>(slot, request.nowNanoseconds, 32);
   return true;
 }
 
-/** A free slot, marked with the caller; 0 where there is none for it. */
-function freeSlot(caller: u32): usize {
+/** Whether the host has told of the end of a stream, and whether one has waited before it had. */
+let isTold: bool = false;
+let hasTried: bool = false;
+
+const untold = literal(
+  "sallyport: requests do not wait for keys: the host does not tell of the end of streams. Is proxy_on_delete allowed, and does the module have it?",
+);
+
+/**
+ * A host that does not call `proxy_on_delete` would have us act on streams that are gone. Whether it does shows with the first stream
+ * that ends; until then one request may wait and no more.
+ */
+function mayWait(): bool {
+  if (isTold || !hasTried) {
+    hasTried = true;
+    return true;
+  }
+  if (!hasWarned) log(LogLevel.WARN, untold.start, untold.size);
+  hasWarned = true;
+  return false;
+}
+let hasWarned: bool = false;
+
+const source_address = literal("source\0address");
+const unidentified_bit: u64 = 1;
+
+/**
+ * The client that a waiting request counts for: a caller by its ID; a request without an identity that counts by its address,
+ * since it may claim any name. The last bit tells the two apart.
+ */
+function clientOf(): u64 {
+  if (request.callerReason == Reason.ALLOWED) {
+    return sipHash(0, 0, request.callerStart, request.callerSize) & ~unidentified_bit;
+  }
+  if (readProperty(source_address) != Read.PRESENT) return unidentified_bit;
+  let size = valueSize;
+  while (size > 0 && load<u8>(valueStart + size - 1) != 0x3a) size--;
+  return sipHash(0, 0, valueStart, size) | unidentified_bit;
+}
+
+/** A free slot, marked with the client; 0 where there is none for it. */
+function freeSlot(client: u64): usize {
   let free: usize = 0;
   let held: u32 = 0;
+  let unidentified: u32 = 0;
   for (let index: u32 = 0; index < used; index++) {
     const slot = slots + <usize>index * slot_bytes;
-    if (load<u32>(slot) == 0) free = slot;
-    else if (load<u32>(slot, 8) == caller) held++;
+    if (load<u32>(slot) == 0) {
+      free = slot;
+      continue;
+    }
+    const other = load<u64>(slot, 8);
+    if (other == client) held++;
+    unidentified += <u32>(other & unidentified_bit);
   }
-  if (held >= caller_streams) return 0;
+  const isFull = (client & unidentified_bit) != 0 && unidentified >= unidentified_streams;
+  if (held >= client_streams || isFull) return 0;
   if (free == 0) {
     if (used == waiting_streams) return 0;
     free = slots + <usize>used * slot_bytes;
     used++;
   }
-  store<u32>(free, caller, 8);
+  store<u64>(free, client, 8);
   return free;
 }
 
-/** Whether streams that are gone were looked for since the last tick: a flood of requests must not have us look for each. */
-let hasLooked: bool = false;
-
-/** Frees the slots of streams that are gone, at most once a tick; then `context` is in hand again. False where it did not look. */
-function dropGone(context: u32): bool {
-  if (hasLooked) return false;
-  hasLooked = true;
-  for (let index: u32 = 0; index < used; index++) {
-    const slot = slots + <usize>index * slot_bytes;
-    const waiting = load<u32>(slot);
-    if (waiting != 0 && isContextGone(waiting)) store<u32>(slot, 0);
-  }
-  setContext(context);
-  return true;
+/** The host tells that a stream has ended. The root context of the policy it waited under, 0 where it did not wait. */
+export function endWaiting(context: u32): u32 {
+  isTold = true;
+  return stopWaiting(context);
 }
 
-/** A tick has come. */
-export function allowLooking(): void {
-  hasLooked = false;
-}
-
-/** A stream has been decided, or is gone. */
-export function stopWaiting(context: u32): void {
+/** A stream is decided, and waits no more. The root context it waited under, 0 where it did not wait. */
+export function stopWaiting(context: u32): u32 {
+  let root: u32 = 0;
   for (let index: u32 = 0; index < used; index++) {
     const slot = slots + <usize>index * slot_bytes;
-    if (load<u32>(slot) == context) store<u32>(slot, 0);
+    if (load<u32>(slot) != context) continue;
+    root = load<u32>(slot, 4);
+    store<u32>(slot, 0);
+    break;
   }
   while (used != 0 && load<u32>(slots + <usize>(used - 1) * slot_bytes) == 0) used--;
+  return root;
 }
 
 /** How many slots there are to look at. */
@@ -116,34 +169,30 @@ export function waitingSlots(): u32 {
   return used;
 }
 
-/** Whether the stream found due last is to be decided for good: its fetches are over, or its time is. */
-export let isFinal: bool = false;
+/** Whether the stream in a slot that is due is to be decided for good: its fetches are over, or its time is. */
+export function isFinal(index: u32): bool {
+  return load<u32>(slots + <usize>index * slot_bytes, 20) != 0;
+}
 
 /** The stream in a slot if it belongs to a policy and is to be decided now; else 0. */
 export function dueStream(policy: Policy, index: u32, now: u64): u32 {
   const slot = slots + <usize>index * slot_bytes;
   if (index >= used || load<u32>(slot) == 0 || load<u32>(slot, 4) != policy.rootContext) return 0;
-  const since = load<u64>(slot, 24);
+  const since = load<u64>(slot, 32);
   let generations: u32 = 0;
   let isAnswered = true;
-  for (let sets = load<u64>(slot, 16); sets != 0; sets &= sets - 1) {
+  for (let sets = load<u64>(slot, 24); sets != 0; sets &= sets - 1) {
     const number = <u32>ctz(sets);
     // Another configuration of the same root context may have fewer.
     if (number >= sectionCount(policy, section_key_sets)) break;
     const set = keySetAt(policy, number);
     generations += set.generation;
-    if (!hasAnswered(set, since)) isAnswered = false;
+    if (!readState(set, current) || !hasAnswered(current, set, since, now)) isAnswered = false;
   }
-  // A clock that stepped back would have it wait for as long as it was wrong.
-  const isLate = now < since || now - since >= wait_nanoseconds;
-  if (!isLate && !isAnswered && generations == load<u32>(slot, 12)) return 0;
-  isFinal = isLate || isAnswered;
-  store<u32>(slot, generations, 12);
+  // A clock that stepped back would have it wait for as long as it was wrong: a future time counts as long ago.
+  const isLate = age(since, now) >= wait_nanoseconds;
+  if (!isLate && !isAnswered && generations == load<u32>(slot, 16)) return 0;
+  store<u32>(slot, isLate || isAnswered ? 1 : 0, 20);
+  store<u32>(slot, generations, 16);
   return load<u32>(slot);
-}
-
-/** Whether an attempt that began since then is over, and what it brought is here. */
-function hasAnswered(set: KeySet, since: u64): bool {
-  if (!readState(set)) return false;
-  return state.attemptAt >= since && state.finished == state.started && state.generation == set.generation;
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
+import { unusedCallbacks } from "../policy/exports.ts";
 import { imageChecksum } from "../policy/image.ts";
 import { compileWithBar } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
@@ -27,6 +28,7 @@ export function registerBuild(program: Command): void {
           bytes: module.length,
           imageBytes: image.length,
           checksum: imageChecksum(image),
+          unusedCallbacks: unusedCallbacks(image),
           warnings,
         });
         return;
@@ -34,5 +36,10 @@ export function registerBuild(program: Command): void {
       showFindings(warnings, "warning");
       const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
       process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}\n`);
+      for (const callback of unusedCallbacks(image)) {
+        process.stdout.write(
+          `  without ${callback}, which costs every request and this policy has no use for: it fetches no keys\n`,
+        );
+      }
     });
 }

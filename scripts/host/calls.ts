@@ -153,7 +153,14 @@ const removeHeader: Call = (scope, [type, keyPointer, keySize]) => {
   return { args: [type!, name], result: WasmResult.Ok };
 };
 
+/** Envoy queues an action on the stream's callbacks without asking whether there is still a stream behind them. */
+function requireAlive(context: Context, call: string): void {
+  if (context.kind === "stream" && context.ended)
+    throw new HostCrash(`${call} on stream ${context.id}, which has ended`);
+}
+
 const sendLocalResponse: Call = ({ memory, context, release }, args) => {
+  requireAlive(context, "proxy_send_local_response");
   const [status, detailsPointer, detailsSize, bodyPointer, bodySize, headersPointer, headersSize, grpc] = args;
   const details = memory.read(detailsPointer!, detailsSize!);
   const body = memory.read(bodyPointer!, bodySize!);
@@ -211,6 +218,7 @@ const setEffectiveContext: Call = (scope, [id]) => {
 const continueStream: Call = ({ context, release }, [type]) => {
   if (type! > streamUpstream) return failed(WasmResult.BadArgument, type!);
   if (type === streamUpstream) return failed(WasmResult.Unimplemented, type!);
+  requireAlive(context, "proxy_continue_stream");
   if (type === streamRequest && context.kind === "stream") {
     context.headersOpen = false;
     release(context);

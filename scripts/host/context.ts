@@ -18,7 +18,7 @@ export interface StreamContext {
   /** As the module has left them so far. */
   headers: readonly Pair[];
   /** Attributes of the stream by their dotted path, serialized as Envoy does. */
-  readonly properties: ReadonlyMap<string, Uint8Array>;
+  readonly properties: Map<string, Uint8Array>;
   /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */
   readonly filterState: Map<string, string>;
   localResponse?: LocalResponse;
@@ -26,6 +26,8 @@ export interface StreamContext {
   headersOpen: boolean;
   /** The module holds the request back; it goes on, or is answered, by a later callback. */
   paused: boolean;
+  /** The stream is torn down. The module can still put it in its own place until the event round ends, and must not act on it. */
+  ended: boolean;
 }
 
 /** The context of calls that belong to no plugin, `_initialize` and `malloc` among them. */

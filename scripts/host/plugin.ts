@@ -36,6 +36,8 @@ export interface HostOptions {
   /** Default: `verify_signature`, as in Envoy 1.30 and later. An empty map stands for a host without it. */
   foreignFunctions?: ReadonlyMap<string, ForeignFunction>;
   faults?: readonly Fault[];
+  /** Callbacks that the capability list leaves out: the host never calls them. */
+  deniedExports?: readonly string[];
 }
 
 type Export = (...args: number[]) => number | undefined;
@@ -46,6 +48,9 @@ const restrictedCalls = new Set(["log"]);
 /** Details of the reply Envoy sends when a VM is failed and the plugin fails closed. */
 const failedStreamDetails = "wasm_fail_stream";
 
+/** Streams that were torn down and are still kept, for hosts on which nobody ends a round. */
+const endedKept = 256;
+
 export class PluginHost {
   readonly #exports: WebAssembly.Exports;
   readonly #memory: GuestMemory;
@@ -53,8 +58,10 @@ export class PluginHost {
   readonly #foreignFunctions: ReadonlyMap<string, ForeignFunction>;
   readonly #roots = new Map<number, RootContext>();
   readonly #streams = new Map<number, OpenStream>();
+  readonly #ended = new Map<number, StreamContext>();
   readonly #tickPeriods = new Map<number, number>();
   readonly #callouts: Callouts;
+  readonly #deniedExports: ReadonlySet<string>;
   readonly #released = new Set<StreamContext>();
   #nextContext = 1;
   #context: Context = { kind: "vm", id: 0 };
@@ -80,6 +87,7 @@ export class PluginHost {
     this.sharedData = options.sharedData ?? new SharedData();
     this.#metrics = new Metrics(options.metricValues);
     this.#callouts = new Callouts(options.clusters);
+    this.#deniedExports = new Set(options.deniedExports);
     this.#foreignFunctions = options.foreignFunctions ?? new Map([["verify_signature", verifySignature]]);
     this.faults = options.faults ?? [];
     this.clock = options.clock ?? (() => BigInt(Date.now()) * 1_000_000n);
@@ -146,6 +154,7 @@ export class PluginHost {
       filterState: new Map(),
       headersOpen: true,
       paused: false,
+      ended: false,
     };
     const outcome: OpenStream["outcome"] = {
       context: context.id,
@@ -221,18 +230,38 @@ export class PluginHost {
     });
   }
 
-  /** Ends a stream, as a client does that goes away, or a root context; gives the host calls made on the way. A trap is thrown. */
+  /**
+   * Ends a stream, as a client does that goes away, or a root context; gives the host calls made on the way. A trap is thrown. A
+   * stream is torn down at once, but its context goes only with `endRound`, as Envoy deletes it at the end of the event round.
+   */
   deleteContext(id: number): readonly HostCall[] {
     const stream = this.#streams.get(id);
     const context = stream?.context ?? this.#roots.get(id);
     if (context === undefined) return [];
-    if (stream !== undefined) stream.outcome.paused = false;
+    if (stream !== undefined) {
+      stream.outcome.paused = false;
+      stream.context.ended = true;
+      this.#ended.set(id, stream.context);
+      if (this.#ended.size > endedKept) this.#ended.delete(this.#ended.keys().next().value!);
+    }
     const { calls, error } = this.failed ? { calls: [] } : this.#enter(context, () => this.#endOf(context));
     this.#streams.delete(id);
     this.#roots.delete(id);
     this.#callouts.cancel(id);
     if (error) throw error;
     return calls;
+  }
+
+  /** Somebody else answers a request, Envoy by a timeout or another filter; the stream is still there while the answer goes out. */
+  answerElsewhere(id: number, status: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) throw new Error(`there is no stream ${id}`);
+    stream.context.properties.set("response.code", serializeProperty(BigInt(status)));
+  }
+
+  /** The event round ends: contexts of streams that were torn down in it cannot be addressed any more. */
+  endRound(): void {
+    this.#ended.clear();
   }
 
   /** The callbacks at a context's end, in the order Envoy makes them. */
@@ -291,6 +320,7 @@ export class PluginHost {
   }
 
   #export(name: string): Export | undefined {
+    if (this.#deniedExports.has(name)) return undefined;
     const value = this.#exports[name];
     return typeof value === "function" ? (value as Export) : undefined;
   }
@@ -377,7 +407,7 @@ export class PluginHost {
 
   /** The context of that number, the VM's own for 0. */
   #contextOf(id: number): Context | undefined {
-    return id === 0 ? this.#context : (this.#streams.get(id)?.context ?? this.#roots.get(id));
+    return id === 0 ? this.#context : (this.#streams.get(id)?.context ?? this.#ended.get(id) ?? this.#roots.get(id));
   }
 
   #scope(): CallScope {

@@ -1,6 +1,7 @@
 /**
  * Puts a policy image into a copy of the engine without a compiler: the memory the module starts with grows by the pages
- * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start.
+ * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start. Callbacks that the
+ * policy has no use for are not exported any more.
  *
  *   | the engine's own memory | unused | image, 8-aligned | padding | trailer, 16 bytes |
  *                                                         initial memory ends here --^
@@ -12,6 +13,7 @@ import {
   trailer_bytes,
   trailer_magic,
 } from "../../assembly/policy/layout.ts";
+import { exportsWithout, unusedCallbacks } from "./exports.ts";
 import {
   type MemoryLimits,
   most_pages,
@@ -24,6 +26,7 @@ import {
   section_code,
   section_data,
   section_data_count,
+  section_export,
   section_memory,
   signedAddress,
   unsigned,
@@ -54,7 +57,8 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
     mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, most_pages),
   };
   if (grown.initialPages > most_pages) throw new WasmError("engine and image together pass 4 GiB of memory");
-  return assemble(engine, sections, grown, dataSegment(image, spanBytes, grown.initialPages * page_bytes));
+  const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes);
+  return assemble(engine, sections, { memory: grown, segment, unused: unusedCallbacks(image) });
 }
 
 /**
@@ -114,7 +118,15 @@ function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number): U
   return segment;
 }
 
-function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits, segment: Uint8Array): Uint8Array {
+/** What a module has other than the engine. */
+interface Changes {
+  memory: MemoryLimits;
+  segment: Uint8Array;
+  /** Exports that it does without. */
+  unused: readonly string[];
+}
+
+function assemble(engine: Uint8Array, sections: Section[], { memory, segment, unused }: Changes): Uint8Array {
   const { count } = readData(engine, sections);
   const parts: Uint8Array[] = [engine.subarray(0, 8)];
   const add = (id: number, ...contents: Uint8Array[]): void => {
@@ -122,8 +134,11 @@ function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits,
     parts.push(Uint8Array.from([id, ...unsigned(size)]), ...contents);
   };
   const addData = (old: Uint8Array): void => add(section_data, Uint8Array.from(unsigned(count + 1)), old, segment);
-  for (const { id, head, start, end } of sections) {
-    if (id === section_memory) {
+  for (const section of sections) {
+    const { id, head, start, end } = section;
+    if (id === section_export) {
+      add(id, exportsWithout(engine, section, unused));
+    } else if (id === section_memory) {
       const { initialPages, mostPages } = memory;
       const most = mostPages === undefined ? [] : unsigned(mostPages);
       add(id, Uint8Array.from([1, mostPages === undefined ? 0 : 1, ...unsigned(initialPages), ...most]));

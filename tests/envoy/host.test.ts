@@ -140,6 +140,7 @@ function inNode(wasm: Uint8Array): string[] {
   const leaving = host.request(root, { headers });
   host.tick(root);
   host.deleteContext(leaving.context);
+  host.endRound();
   host.tick(root);
   host.tick(root);
   host.request(root, { headers });

@@ -1,7 +1,7 @@
 /** The Node host's timers, callouts and held requests against little filters, as they were seen to go in Envoy 1.40. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { WasmResult } from "../../scripts/host/abi.ts";
+import { HostCrash, WasmResult } from "../../scripts/host/abi.ts";
 import { marshalPairs, type Pair } from "../../scripts/host/pairs.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
@@ -228,15 +228,35 @@ describe("held requests", () => {
     assert.equal(outcome.action, "continue");
   });
 
-  test("a client that goes away: log, done, delete, and the context is known no more", async () => {
+  test("a client that goes away: log, done, delete, and the context is known until the round ends", async () => {
     const { host, root } = await start(`${holding("=> proxy_set_effective_context(held));")}
       export function proxy_on_done(id: u32): u32 { => 8); return 1; }
       export function proxy_on_log(id: u32): void { => 7); }`);
     const outcome = host.request(root, { headers });
     host.deleteContext(outcome.context);
     assert.deepEqual([outcome.action, outcome.paused], ["pause", false]);
+    assert.deepEqual(results(host.tick(root).logs), [Ok], "torn down, and still addressable");
+    host.endRound();
     assert.deepEqual(results(host.tick(root).logs), [BadArgument]);
-    assert.deepEqual(results(host.logs), [7, 8, 9, BadArgument]);
+    assert.deepEqual(results(host.logs), [7, 8, 9, Ok, BadArgument]);
+  });
+
+  for (const act of ["proxy_continue_stream(0);", "proxy_send_local_response(403, 0, 0, 0, 0, 0, 0, -1);"]) {
+    test(`${act.slice(0, act.indexOf("("))} on a stream that was torn down takes the proxy down`, async () => {
+      const { host, root } = await start(holding(`proxy_set_effective_context(held); ${act}`));
+      const outcome = host.request(root, { headers });
+      host.deleteContext(outcome.context);
+      assert.throws(() => host.tick(root), HostCrash);
+    });
+  }
+
+  test("an export that is not allowed is not called", async () => {
+    const source = `${holding("=> 1);")} export function proxy_on_done(id: u32): u32 { => 8); return 1; }`;
+    const { host, root } = await start(source, { deniedExports: ["proxy_on_tick", "proxy_on_done"] });
+    const outcome = host.request(root, { headers });
+    host.tick(root);
+    host.deleteContext(outcome.context);
+    assert.deepEqual(results(host.logs), [9]);
   });
 
   test("a trap leaves the others held for good", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import type { CalloutAnswer } from "../../scripts/host/callout.ts";
-import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
+import { type HostOptions, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { type ProviderKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
@@ -51,11 +51,11 @@ export class Workers {
   readonly roots: number[];
   #nanoseconds = BigInt(Date.now()) * 1_000_000n;
 
-  constructor(image: Uint8Array, count = 2, sharedData = new SharedData()) {
+  constructor(image: Uint8Array, count = 2, sharedData = new SharedData(), options: HostOptions = {}) {
     const metricValues = new Map<string, bigint>();
     const clock = () => this.#nanoseconds;
     this.hosts = Array.from({ length: count }, () =>
-      PluginHost.load(engine, { sharedData, metricValues, clock, clusters: ["idp"] }),
+      PluginHost.load(engine, { sharedData, metricValues, clock, clusters: ["idp"], ...options }),
     );
     this.roots = this.hosts.map((host) => this.start(host, image));
   }
@@ -108,8 +108,17 @@ export class Workers {
     this.tickAll();
   }
 
-  ask(worker: number, token: string): Outcome {
-    const request = { caller, source: "10.0.0.1", method: "GET", path: "/orders", host: "h", headers: [], token };
+  ask(worker: number, token: string, from: { caller?: string | null; source?: string } = {}): Outcome {
+    const request = {
+      caller,
+      source: "10.0.0.1",
+      ...from,
+      method: "GET",
+      path: "/orders",
+      host: "h",
+      headers: [],
+      token,
+    };
     return this.hosts[worker]!.request(this.roots[worker]!, hostRequest(request));
   }
 

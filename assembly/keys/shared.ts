@@ -1,0 +1,77 @@
+/**
+ * What the workers of a host share about a key set, in shared data: its state (keys/state.ts), updated by compare-and-swap, and the
+ * set itself, as its server sent it. Both keys end with the cluster and the URL, so that policies, and a policy before and after a
+ * reload, share what they fetch.
+ *
+ *   0            8
+ *   +------------+----------- ... -+
+ *   | generation | the set's JSON  |
+ *   +------------+----------- ... -+
+ */
+import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
+import { Result } from "../host/abi";
+import { create_cas, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
+import { cluster_name_bytes, etag_bytes, key_url_bytes } from "../limits";
+import * as layout from "../policy/layout";
+import { KeySet } from "./keyset";
+import { casOf, State, setCas, state_bytes } from "./state";
+
+/** In front of the set itself. */
+export const set_head_bytes: u32 = 8;
+
+const shared_key_bytes: u32 = 32 + key_url_bytes + cluster_name_bytes;
+const key: usize = memory.data(32 + 1024 + 256);
+if (!(shared_key_bytes == 32 + 1024 + 256)) ERROR("the key has room for cluster and URL");
+const writer = changetype<Writer>(memory.data(32, 8));
+
+/** Reads a set's state into `state`, all zero where there is none yet. False where the host fails. */
+export function readState(set: KeySet, state: State): bool {
+  writeKey(set, "sallyport:keys:state:1:");
+  memory.fill(changetype<usize>(state), 0, state_bytes);
+  const read = readSharedData(key, writer.size);
+  setCas(state, create_cas);
+  if (read == Read.ABSENT) return true;
+  if (read == Read.FAILED || valueSize != state_bytes) return false;
+  memory.copy(changetype<usize>(state), valueStart, state_bytes);
+  if (state.etagSize > etag_bytes) state.etagSize = 0;
+  setCas(state, valueCas);
+  return true;
+}
+
+/** Writes a state that was read, changed. False where another worker was first, or the host fails. */
+export function writeState(set: KeySet, state: State): bool {
+  writeKey(set, "sallyport:keys:state:1:");
+  return writeSharedData(key, writer.size, changetype<usize>(state), state_bytes, casOf(state)) == Result.OK;
+}
+
+/** Reads the set of a generation into the arena; it is the value read. */
+export function readSharedSet(set: KeySet, generation: u32): bool {
+  writeSetKey(set, generation);
+  if (readSharedData(key, writer.size) != Read.PRESENT || valueSize < set_head_bytes) return false;
+  return load<u32>(valueStart) == generation;
+}
+
+/** Writes the set: `size` bytes that begin with room for its generation. */
+export function writeSharedSet(set: KeySet, start: usize, size: u32, generation: u32): bool {
+  store<u32>(start, generation);
+  store<u32>(start, 0, 4);
+  writeSetKey(set, generation);
+  return writeSharedData(key, writer.size, start, size, 0) == Result.OK;
+}
+
+/** Two sets have room, in turns, so that a worker that comes late does not write over what the one that replaced it wrote. */
+function writeSetKey(set: KeySet, generation: u32): void {
+  writeKey(set, (generation & 1) == 0 ? "sallyport:keys:set:1:0:" : "sallyport:keys:set:1:1:");
+}
+
+function writeKey(set: KeySet, prefix: string): void {
+  openWriter(writer, key, shared_key_bytes);
+  writeText(writer, prefix);
+  writeImageText(set.record + layout.key_set_cluster, set.image);
+  writeByte(writer, 0x20);
+  writeImageText(set.record + layout.key_set_url, set.image);
+}
+
+function writeImageText(text: usize, image: usize): void {
+  writeBytes(writer, image + load<u32>(text), load<u32>(text, 4));
+}
