@@ -29,7 +29,7 @@ export const partBudgets: Readonly<Record<string, number>> = {
   crypto: 11_200,
   host: 1_800,
   identity: 3_100,
-  keys: 10_500,
+  keys: 11_800,
   limit: 1_900,
   policy: 15_500,
   request: 4_500,
