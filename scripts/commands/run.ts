@@ -111,7 +111,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
       envoyPath,
       requireClientCertificate,
       listenerPort: options.port,
-      trustDomain: policy.trustDomains[0]!,
+      trustDomains: policy.trustDomains,
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
       keyClusters: await keyClusters(fetches.fetches, options.keysCa),
     });

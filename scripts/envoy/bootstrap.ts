@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { findPackaged } from "../files.ts";
+import { trustDomainOf } from "./callers.ts";
 import { isSecondLock } from "./secondlock.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
@@ -25,25 +26,26 @@ export interface UpstreamTls {
   serverName?: string;
   /** The SAN the certificate must carry. */
   expect: { type: "URI" | "DNS" | "IP_ADDRESS"; value: string };
-  /** The authorities to believe, PEM. Default: those of `certificates.authority`. */
+  /** The authorities to believe, PEM. Default: the bundle of the trust domain that `expect` names. */
   authorityPem?: string;
   /** Whether Envoy shows its own certificate. Default true. */
   presentCertificate?: boolean;
 }
 
-/** Paths of PEM files. */
-export interface CertificatePaths {
+/** What Envoy shows, and whom it believes. */
+export interface Certificates {
+  /** Paths of PEM files. */
   certificate: string;
   privateKey: string;
-  /** The trust bundle. */
-  authority: string;
+  /** Trust bundles by trust domain, each the PEM text of its authorities. At least one. */
+  bundles: Readonly<Record<string, string>>;
 }
 
 /** What takes the place of the example's own values. */
 export interface BootstrapOptions {
   /** The module: the path of a `.wasm` file, or its bytes, which are then written into the configuration. */
   wasm: string | Uint8Array;
-  certificates: CertificatePaths;
+  certificates: Certificates;
   /** One address for all clusters, or one for each cluster by name. */
   upstream: UpstreamAddress | Record<string, UpstreamAddress>;
   /** Clusters beside those of the example, by name: where the policy's keys are fetched from. */
@@ -56,7 +58,10 @@ export interface BootstrapOptions {
   accessLogPath?: string;
   /** The filter's configuration: a string goes as StringValue, an object as Struct. None if absent. */
   pluginConfiguration?: string | Record<string, unknown>;
-  /** False lets callers without a certificate connect; a certificate that is shown is checked all the same. Default true. */
+  /**
+   * False lets callers without a certificate connect; a certificate that is shown is checked all the same, but then by one bundle of
+   * all authorities, since Envoy's SPIFFE validator cannot do without a certificate. Default true.
+   */
   requireClientCertificate?: boolean;
   /** The last word on the result, for what tests need beyond this. It cannot take the second lock away. */
   adjust?: (bootstrap: Bootstrap) => void;
@@ -69,11 +74,11 @@ type Json = any;
 export type Bootstrap = Record<string, Json>;
 
 const wasmFilter = "envoy.filters.http.wasm";
+const spiffeValidator = "envoy.tls.cert_validator.spiffe";
 const examplePaths = {
   wasm: "/etc/sallyport/sallyport.wasm",
   certificate: "/etc/sallyport/certificates/svid.pem",
   privateKey: "/etc/sallyport/certificates/svid-key.pem",
-  authority: "/etc/sallyport/certificates/bundle.pem",
 } as const;
 
 /**
@@ -89,8 +94,8 @@ export async function readExample(name: ExampleName): Promise<string> {
 /**
  * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist.
  * @param exampleYaml the text of `envoy/inbound.yaml`, `envoy/gateway.yaml` or a file of the same make.
- * @throws Error if the example names a file this function does not know, a cluster without an upstream or one that
- *   `keyClusters` names too, or lacks the second lock right after the Wasm filter.
+ * @throws Error if the example names a file this function does not know, a cluster without an upstream, an upstream without a
+ *   bundle or one that `keyClusters` names too, or lacks the second lock right after the Wasm filter.
  */
 export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
   const bootstrap = parse(exampleYaml) as Bootstrap;
@@ -100,9 +105,10 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     // A port asked for is this Envoy's alone: else a second one could share it, and requests would meet either policy.
     if (options.listenerPort !== undefined) listener.enable_reuse_port = false;
   }
-  setFiles(bootstrap, options);
   const { clusters } = bootstrap.static_resources;
+  setBundles(bootstrap, options);
   for (const cluster of clusters) setUpstream(cluster, options);
+  setFiles(bootstrap, options);
   for (const [name, address] of Object.entries(options.keyClusters ?? {})) {
     if (clusters.some((cluster: Json) => cluster.name === name)) {
       throw new Error(`the cluster "${name}" leads to an upstream; keys need one of another name`);
@@ -136,12 +142,31 @@ function* everyObject(node: Json): Generator<Record<string, Json>> {
   for (const child of Object.values(node)) yield* everyObject(child);
 }
 
+/** Whose certificates callers may show. */
+function setBundles(bootstrap: Bootstrap, { certificates, requireClientCertificate }: BootstrapOptions): void {
+  const { bundles } = certificates;
+  for (const node of everyObject(bootstrap.static_resources.listeners)) {
+    if (node.custom_validator_config?.name !== spiffeValidator) continue;
+    if (requireClientCertificate === false) believeAll(node, Object.values(bundles).join(""));
+    else node.custom_validator_config.typed_config.trust_domains = Object.entries(bundles).map(trustDomain);
+  }
+}
+
+function trustDomain([name, pem]: [name: string, pem: string]): Json {
+  return { name, trust_bundle: { inline_string: pem } };
+}
+
+/** Any of these authorities will do, whatever the certificate says. */
+function believeAll(validation: Json, authorityPem: string): void {
+  delete validation.custom_validator_config;
+  validation.trusted_ca = { inline_string: authorityPem };
+}
+
 function setFiles(bootstrap: Bootstrap, options: BootstrapOptions): void {
-  const { certificate, privateKey, authority } = options.certificates;
+  const { certificate, privateKey } = options.certificates;
   const replacements = new Map<string, string>([
     [examplePaths.certificate, certificate],
     [examplePaths.privateKey, privateKey],
-    [examplePaths.authority, authority],
   ]);
   for (const node of everyObject(bootstrap)) {
     if (typeof node.filename !== "string" || node.filename === examplePaths.wasm) continue;
@@ -180,15 +205,23 @@ function setUpstream(cluster: Json, options: BootstrapOptions): void {
   if (serverName === undefined) delete tls.sni;
   else tls.sni = serverName;
   const common = tls.common_tls_context;
-  common.validation_context.match_typed_subject_alt_names = [
-    { san_type: expect.type, matcher: { exact: expect.value } },
-  ];
-  if (authorityPem !== undefined) common.validation_context.trusted_ca = { inline_string: authorityPem };
+  const validation = common.validation_context;
+  validation.match_typed_subject_alt_names = [{ san_type: expect.type, matcher: { exact: expect.value } }];
+  if (authorityPem !== undefined) believeAll(validation, authorityPem);
+  else validation.custom_validator_config.typed_config.trust_domains = [ownBundle(expect.value, options)];
   if (presentCertificate === false) {
     delete common.tls_certificates;
     // A server out in the world may not speak TLS 1.3 yet.
     common.tls_params.tls_minimum_protocol_version = "TLSv1_2";
   }
+}
+
+/** The bundle that vouches for this SPIFFE ID. */
+function ownBundle(spiffeId: string, { certificates }: BootstrapOptions): Json {
+  const domain = trustDomainOf(spiffeId);
+  const pem = certificates.bundles[domain];
+  if (pem === undefined) throw new Error(`no trust bundle is given for the upstream ${spiffeId}`);
+  return trustDomain([domain, pem]);
 }
 
 /**

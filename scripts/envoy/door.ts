@@ -13,6 +13,7 @@ import {
   readExample,
   type UpstreamAddress,
 } from "./bootstrap.ts";
+import { trustDomainOf } from "./callers.ts";
 import { type Authority, type Identity, makeAuthority } from "./certificates.ts";
 import type { Target } from "./client.ts";
 import { findEnvoy } from "./find.ts";
@@ -27,8 +28,8 @@ export interface DoorOptions
   > {
   /** The module's bytes. */
   wasm: Uint8Array;
-  /** The trust domain of the door's own SVID. Default `example.org`. */
-  trustDomain?: string;
+  /** Trust domains whose members may connect, each with an authority of its own; the door's SVID is of the first. Default `example.org`. */
+  trustDomains?: string[];
   /** Which example bootstrap. Default `inbound`. */
   example?: ExampleName;
   /** Where admitted requests go. Default: an order API of our own. */
@@ -55,14 +56,16 @@ export interface Door {
   port: number;
   /** The temporary folder that holds the certificates, the module, the configuration and the access log. */
   directory: string;
-  /** The authority both sides believe. */
+  /** The authority of the first trust domain, which the door's own certificate comes from. */
   authority: Authority;
   authorityPath: string;
+  /** The authorities by trust domain. */
+  authorities: ReadonlyMap<string, Authority>;
   accessLogPath: string;
   envoy: RunningEnvoy;
   /** The order API; undefined where another upstream was given. */
   upstream: Upstream | undefined;
-  /** A caller's certificate, made once for each SPIFFE ID and kept on disk. */
+  /** A caller's certificate, made once for each SPIFFE ID by the authority of its trust domain and kept on disk. */
   identity(spiffeId: string): Promise<StoredIdentity>;
   /** How to connect as this caller; without one, no certificate is shown. */
   target(spiffeId?: string): Promise<Target>;
@@ -83,7 +86,8 @@ function upstreamId(trustDomain: string): string {
  */
 export async function startDoor(options: DoorOptions): Promise<Door> {
   const envoyPath = options.envoyPath ?? (await findEnvoy());
-  const trustDomain = options.trustDomain ?? "example.org";
+  const trustDomains = options.trustDomains ?? ["example.org"];
+  const [trustDomain] = trustDomains as [string];
   const directory = await mkdtemp(join(tmpdir(), "sallyport-"));
   const certificates = join(directory, "certificates");
   let upstream: Upstream | undefined;
@@ -95,7 +99,9 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
   };
   try {
     await mkdir(certificates);
-    const authority = await makeAuthority({ trustDomain });
+    const authorities = new Map<string, Authority>();
+    for (const name of trustDomains) authorities.set(name, await makeAuthority({ trustDomain: name }));
+    const authority = authorities.get(trustDomain)!;
     const authorityPath = join(certificates, "bundle.pem");
     await writeFile(authorityPath, authority.certificatePem);
 
@@ -125,7 +131,11 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
     const example = options.example ?? "inbound";
     const config = bootstrapFrom(await readExample(example), {
       wasm: wasmPath,
-      certificates: { certificate: own.certificatePath, privateKey: own.keyPath, authority: authorityPath },
+      certificates: {
+        certificate: own.certificatePath,
+        privateKey: own.keyPath,
+        bundles: Object.fromEntries([...authorities].map(([name, { certificatePem }]) => [name, certificatePem])),
+      },
       upstream: options.upstream ?? {
         host: "127.0.0.1",
         port: upstream!.port,
@@ -146,7 +156,8 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
     const identity = (spiffeId: string): Promise<StoredIdentity> => {
       const known = identities.get(spiffeId);
       if (known !== undefined) return known;
-      const made = authority
+      // Who belongs to no trust domain of the door can still be tried; it will be turned away.
+      const made = (authorities.get(trustDomainOf(spiffeId)) ?? authority)
         .issue({ spiffeId, notAfter: new Date(Date.now() + 23 * 3_600_000) })
         .then((issued) => store(fileName(spiffeId), issued));
       identities.set(spiffeId, made);
@@ -157,6 +168,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
       directory,
       authority,
       authorityPath,
+      authorities,
       accessLogPath,
       envoy,
       upstream,

@@ -6,8 +6,10 @@ import type { KeySources } from "./check-keys.ts";
 import type { Context } from "./check-names.ts";
 import { type Places, placeKey, placeText } from "./check-places.ts";
 import { checkDuration, checkTexts } from "./check-texts.ts";
+import type { Reporter } from "./diagnostic.ts";
 import type { DraftTrust, Issuer, Policy } from "./model.ts";
 import { didYouMean } from "./suggest.ts";
+import type { Located } from "./yaml.ts";
 
 type DraftSvid = NonNullable<DraftTrust["jwtSvid"]>;
 
@@ -94,6 +96,21 @@ function checkSvids(
     reporter.warn("bundle_missing", domain.at, message);
   }
   return svids;
+}
+
+/**
+ * Warns of several trust domains where certificates say who a caller is: which authority signed one is known to TLS alone.
+ * @param domains those that are sound, in the order they are named
+ */
+export function warnSharedBundle(
+  reporter: Reporter,
+  domains: readonly Located<string>[],
+  identity: Policy["identity"],
+): void {
+  const [first, second] = domains;
+  if (second === undefined || identity === "jwt-svid") return;
+  const message = `with the authorities of all domains in one \`trusted_ca\`, each of them can sign certificates for the others, \`${second.value}\` for callers of \`${first!.value}\`, and the policy cannot tell; give each domain a bundle of its own in Envoy (\`envoy.tls.cert_validator.spiffe\`, as in envoy/inbound.yaml)`;
+  reporter.warn("trust_domains_shared_bundle", second.at, message);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { limit_burst, policy_issuers } from "../../assembly/limits.ts";
 import { checkForwarders, checkForwards } from "./check-forward.ts";
-import { checkIdentity, warnSharedPlace } from "./check-identity.ts";
+import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./check-identity.ts";
 import { checkIssuer } from "./check-issuer.ts";
 import { KeySources } from "./check-keys.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
@@ -21,7 +21,8 @@ import type { Located } from "./yaml.ts";
 export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
   const { policy, files } = draft;
   checkName(reporter, policy.name);
-  const trustDomains = checkTrust(reporter, policy.trust?.domains?.value ?? []);
+  const domains = policy.trust?.domains?.value ?? [];
+  const trustDomains = checkTrust(reporter, domains);
   const issuers = policy.issuers ?? [];
   if (issuers.length > policy_issuers)
     reporter.error("bound", issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
@@ -31,6 +32,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
   const places = new Places(reporter);
   for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer, sources, places));
   const identity = checkIdentity(context, policy.trust, sources, places, issuers.length);
+  if (trustDomains.size > 1) warnSharedBundle(reporter, domains, identity.identity);
   warnSharedPlace(context, identity, new Map(issuers.map(({ name }) => [name.value, name.at])));
   checkParts(context, draft);
   const rules = checkRules(context, files);

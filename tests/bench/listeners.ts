@@ -40,7 +40,8 @@ function listenerOf(world: World, example: Json, { name, filters }: Listener): J
   tls.tls_certificates = [
     { certificate_chain: { filename: world.server.certificate }, private_key: { filename: world.server.key } },
   ];
-  tls.validation_context.trusted_ca.filename = world.authorityPath;
+  const [domain] = tls.validation_context.custom_validator_config.typed_config.trust_domains;
+  domain.trust_bundle.filename = world.authorityPath;
 
   const manager = exampleManager(example);
   delete manager.access_log;
@@ -56,5 +57,6 @@ function listenerOf(world: World, example: Json, { name, filters }: Listener): J
   ];
   // A connection is good for a whole run.
   manager.common_http_protocol_options.idle_timeout = "0s";
+  delete manager.common_http_protocol_options.max_connection_duration;
   return { name, address: loopback(), filter_chains: [chain], per_connection_buffer_limit_bytes: 32768 };
 }

@@ -53,9 +53,12 @@ function sallyport(...args: string[]): { status: number | null; stdout: string; 
 test("the policy is sound", () => {
   const { status, stdout, stderr } = sallyport("check", join(folder, "policy.yaml"), "--format", "json");
   assert.equal(status, 0, stderr);
-  // A rule in shadow mode and one for callers without a certificate are there on purpose, to show them.
+  // Two trust domains, a rule in shadow mode and one for callers without a certificate are there on purpose, to show them.
   const { errors, warnings } = JSON.parse(stdout) as Record<string, { code: string }[]>;
-  assert.deepEqual([errors, warnings!.map(({ code }) => code)], [[], ["shadow_rule", "anonymous_rule"]]);
+  assert.deepEqual(
+    [errors, warnings!.map(({ code }) => code)],
+    [[], ["trust_domains_shared_bundle", "shadow_rule", "anonymous_rule"]],
+  );
 });
 
 test("its tests pass", () => {

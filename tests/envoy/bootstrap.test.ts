@@ -6,7 +6,11 @@ import { managerOf } from "./harness.ts";
 
 const options: BootstrapOptions = {
   wasm: "/tmp/module.wasm",
-  certificates: { certificate: "/tmp/own.pem", privateKey: "/tmp/own-key.pem", authority: "/tmp/bundle.pem" },
+  certificates: {
+    certificate: "/tmp/own.pem",
+    privateKey: "/tmp/own-key.pem",
+    bundles: { x: "pem of x", y: "pem of y" },
+  },
   upstream: { host: "127.0.0.1", port: 4321, tls: { expect: { type: "URI", value: "spiffe://x/orders" } } },
 };
 
@@ -105,11 +109,34 @@ test("clusters for keys stand beside the example's, with the server's name check
   assert.equal(plain.transport_socket, undefined);
 });
 
+test("callers' certificates are held against the bundles, each for its domain; an upstream's, against that of its own", async () => {
+  const bundleOf = (name: string) => ({ name, trust_bundle: { inline_string: `pem of ${name}` } });
+  const made = bootstrapFrom(await readExample("inbound"), options);
+  const { validation_context: ofCallers } = downstreamTlsOf(made).common_tls_context;
+  const { validation_context: ofUpstream } =
+    made.static_resources.clusters[0].transport_socket.typed_config.common_tls_context;
+  const domainsOf = (context: Bootstrap) => context.custom_validator_config.typed_config.trust_domains;
+  assert.deepEqual(domainsOf(ofCallers), [bundleOf("x"), bundleOf("y")]);
+  assert.deepEqual(domainsOf(ofUpstream), [bundleOf("x")]);
+  assert.equal(ofCallers.trusted_ca, undefined);
+
+  // Envoy's validator of SPIFFE IDs turns away whoever shows no certificate.
+  const open = bootstrapFrom(await readExample("inbound"), { ...options, requireClientCertificate: false });
+  assert.deepEqual(downstreamTlsOf(open).common_tls_context.validation_context, {
+    trusted_ca: { inline_string: "pem of xpem of y" },
+  });
+});
+
 test("what cannot be made local is an error that names it", async () => {
   const example = await readExample("gateway");
-  assert.throws(() => bootstrapFrom(example.replaceAll("bundle.pem", "other.pem"), options), /names .*other\.pem/);
+  assert.throws(() => bootstrapFrom(example.replaceAll("svid.pem", "other.pem"), options), /names .*other\.pem/);
   const onlyOrders = { orders: { host: "127.0.0.1", port: 1, tls: false } } as const;
   assert.throws(() => bootstrapFrom(example, { ...options, upstream: onlyOrders }), /cluster "users"/);
+  const stranger = { ...options.upstream, tls: { expect: { type: "URI", value: "spiffe://z/orders" } } } as const;
+  assert.throws(
+    () => bootstrapFrom(example, { ...options, upstream: stranger as BootstrapOptions["upstream"] }),
+    /bundle.*spiffe:\/\/z\/orders/,
+  );
   const keyClusters = { users: { host: "127.0.0.1", port: 1, tls: false } } as const;
   assert.throws(() => bootstrapFrom(example, { ...options, keyClusters }), /"users" leads to an upstream/);
 });

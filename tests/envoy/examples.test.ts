@@ -35,17 +35,18 @@ async function validated(example: ExampleName, change: (text: string) => string)
   const directory = await mkdtemp(join(tmpdir(), "sallyport-example-"));
   try {
     const certificates = join(directory, "certificates");
-    await mkdir(certificates);
+    await mkdir(join(certificates, "bundles"), { recursive: true });
     const authority = await makeAuthority({ trustDomain: "example.org" });
     const own = await authority.issue({ spiffeId: "spiffe://example.org/orders" });
     await writeFile(join(certificates, "svid.pem"), own.certificatePem);
     await writeFile(join(certificates, "svid-key.pem"), own.privateKeyPem);
-    await writeFile(join(certificates, "bundle.pem"), authority.certificatePem);
+    const bundle = join(certificates, "bundles/example.org.pem");
+    await writeFile(bundle, authority.certificatePem);
     await writeFile(join(directory, "sallyport.wasm"), wasm);
     const path = join(directory, `${example}.yaml`);
     const text = change(await readExample(example))
       .replaceAll("/etc/sallyport", directory)
-      .replace("/etc/ssl/certs/ca-certificates.crt", join(certificates, "bundle.pem"));
+      .replace("/etc/ssl/certs/ca-certificates.crt", bundle);
     await writeFile(path, text);
     return (await promisify(execFile)(await findEnvoy(), ["--mode", "validate", "-c", path])).stdout;
   } finally {
@@ -68,7 +69,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         const tls = rest.transport_socket.typed_config.common_tls_context;
         const local = bootstrapFrom(text, {
           wasm,
-          certificates: { certificate: "c", privateKey: "k", authority: "a" },
+          certificates: { certificate: "c", privateKey: "k", bundles: { "example.org": "pem" } },
           upstream: { host: "127.0.0.1", port: 1, tls: false },
           keyClusters: {
             idp: {
@@ -215,7 +216,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
     test("gives the filter what it needs and no more: nothing it may call is missing, nothing else is there", async () => {
       const local = bootstrapFrom(await readExample(example), {
         wasm,
-        certificates: { certificate: "c", privateKey: "k", authority: "a" },
+        certificates: { certificate: "c", privateKey: "k", bundles: { "example.org": "pem" } },
         upstream: { host: "127.0.0.1", port: 1, tls: false },
       });
       const allowed = Object.keys(

@@ -158,6 +158,22 @@ test("with the order API of its own", async () => {
   });
 });
 
+test("with several trust domains, members of each are admitted", async () => {
+  const path = join(directory, "federated.yaml");
+  const federated = policyYaml.replace("[example.org]", "[example.org, partner.example.net]");
+  await writeFile(path, federated.replace("/web]", "/web, spiffe://partner.example.net/app]"));
+  await whileRunning({ policy: path }, async ({ callers }, target) => {
+    assert.equal(callers.length, 2);
+    for (const { certificate, key } of callers) {
+      const identity = {
+        certificatePem: await readFile(certificate, "utf8"),
+        privateKeyPem: await readFile(key, "utf8"),
+      };
+      assert.equal((await sendRequest({ ...target, identity }, { path: "/orders/7" })).status, 200);
+    }
+  });
+});
+
 test("with a rule for callers without a certificate, such callers get in, and no further", async () => {
   const path = join(directory, "anonymous.yaml");
   await writeFile(path, `${policyYaml}  - name: health\n    callers: [anonymous]\n    allow: [GET /healthz]\n`);

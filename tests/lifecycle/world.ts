@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Bootstrap, bootstrapFrom, type CertificatePaths, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { type Bootstrap, bootstrapFrom, type Certificates, readExample } from "../../scripts/envoy/bootstrap.ts";
 import { type Authority, makeAuthority } from "../../scripts/envoy/certificates.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
@@ -120,16 +120,15 @@ async function compileIn(folder: string, policyYaml: string, corp: LocalIssuer):
   return compilePolicyFile(join(folder, "policy.yaml")).image;
 }
 
-async function writeCertificates(directory: string, authority: Authority): Promise<CertificatePaths> {
+async function writeCertificates(directory: string, authority: Authority): Promise<Certificates> {
   const server = await authority.issue({ dnsNames: ["localhost"], notAfter: new Date(Date.now() + lifetime_ms) });
   const paths = {
     certificate: join(directory, "svid.pem"),
     privateKey: join(directory, "svid-key.pem"),
-    authority: join(directory, "bundle.pem"),
+    bundles: { [authority.trustDomain]: authority.certificatePem },
   };
   await writeFile(paths.certificate, server.certificatePem);
   await writeFile(paths.privateKey, server.privateKeyPem, { mode: 0o600 });
-  await writeFile(paths.authority, authority.certificatePem);
   return paths;
 }
 

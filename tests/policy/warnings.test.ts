@@ -1,6 +1,8 @@
 /** What the compiler warns of: sound, but suspicious. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { allow, type Case, caller, forward, forwarders, policy, rule, run } from "./findings.ts";
-import { mark, withRule } from "./support.ts";
+import { check, mark, withRule } from "./support.ts";
 
 const warnings: Case[] = [
   [
@@ -127,7 +129,32 @@ const warnings: Case[] = [
     "forward_claim_unused",
     /only removed/,
   ],
+  [
+    "several trust domains, which one bundle could mix up",
+    policy("[example.org]", `[example.org, ${mark}partner.example.net, third.example]`),
+    "trust_domains_shared_bundle",
+    /`partner.example.net` for callers of `example.org`.*envoy\.tls\.cert_validator\.spiffe/,
+  ],
   ["shadow mode", policy("name: shop", `name: shop\n${mark}mode: shadow`), "shadow_mode", /every request/],
 ];
 
 run("warnings", warnings);
+
+test("one trust domain, or several that only JWT-SVIDs speak for, share no bundle of certificates", () => {
+  const svids = (identity: string): string =>
+    withRule("").replace(
+      /trust:\n.*/u,
+      `trust: { domains: [example.org, partner.example.net], identity: ${identity}, jwtSvid: { audiences: [api], bundles: { example.org: { url: "https://spire.example.org/bundle", cluster: spire }, partner.example.net: { url: "https://spire.partner.example.net/bundle", cluster: partner } } } }`,
+    );
+  const codes = (text: string): string[] => {
+    const { errors, warnings } = check(text);
+    assert.deepEqual(
+      errors.filter(({ code }) => code !== "place_conflict"),
+      [],
+    );
+    return warnings.map(({ code }) => code);
+  };
+  assert.ok(!codes(withRule("")).includes("trust_domains_shared_bundle"));
+  assert.ok(!codes(svids("jwt-svid")).includes("trust_domains_shared_bundle"));
+  assert.ok(codes(svids("either")).includes("trust_domains_shared_bundle"));
+});

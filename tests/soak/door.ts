@@ -79,6 +79,8 @@ export function answerDirectly(bootstrap: Bootstrap): void {
   manager.route_config.virtual_hosts[0].routes = [
     { match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "ok\n" } } },
   ];
+  // A connection is good for a whole run.
+  delete manager.common_http_protocol_options.max_connection_duration;
   for (const { access_log } of [manager, bootstrap.static_resources.listeners[0]]) {
     access_log[0].typed_config.path = "/dev/null";
   }

@@ -1,0 +1,236 @@
+/**
+ * Certificates that expire while Envoy runs, which is how SVIDs are revoked: not a new connection, not a resumed one, and an
+ * open one no longer than the examples say. Callers and upstreams alike.
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import { Agent, createServer, request } from "node:https";
+import type { AddressInfo } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect, type SecureVersion } from "node:tls";
+import type { Bootstrap, ExampleName } from "../../scripts/envoy/bootstrap.ts";
+import type { Identity } from "../../scripts/envoy/certificates.ts";
+import type { Target } from "../../scripts/envoy/client.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+
+const web = "spiffe://example.org/web";
+const orders = "spiffe://example.org/orders";
+
+const policyYaml = `
+version: 1
+name: expired
+trust: { domains: [example.org] }
+rules:
+  - { name: web, callers: [${web}], allow: ["* /**"] }
+`;
+
+/** A certificate that is good for a few seconds. */
+interface ShortLived {
+  identity: Identity;
+  /** Until it is not good any more. */
+  expired(): Promise<void>;
+}
+
+let wasm: Uint8Array;
+before(async () => {
+  wasm = await moduleFor({ policyYaml });
+});
+
+async function shortLived(door: TestDoor, spiffeId: string): Promise<ShortLived> {
+  // Certificates know whole seconds, and the last of them counts.
+  const notAfter = new Date((Math.floor(Date.now() / 1000) + 3) * 1000);
+  return {
+    identity: await door.door.authority.issue({ spiffeId, notAfter }),
+    expired: () => sleep(Math.max(0, notAfter.getTime() + 1100 - Date.now())),
+  };
+}
+
+/** What a connection came to. */
+interface Outcome {
+  /** The first line of the answer; undefined where the connection was refused. */
+  answer: string | undefined;
+  /** Whether it took up the session that it was given. */
+  isResumed: boolean;
+  /** The newest session that the server gave out. */
+  session: Buffer | undefined;
+}
+
+/** One request over a connection of its own, which takes up a session where it is given one. */
+async function askOver(target: Target, version: SecureVersion, session?: Buffer): Promise<Outcome> {
+  const outcome: Outcome = { answer: undefined, isResumed: false, session: undefined };
+  const { certificatePem: cert, privateKeyPem: key } = target.identity!;
+  const { port, authorityPem: ca, serverName: servername = "localhost" } = target;
+  const given = session === undefined ? {} : { session };
+  const versions = { minVersion: version, maxVersion: version };
+  const socket = connect({ host: "127.0.0.1", port, ca, cert, key, servername, ...versions, ...given });
+  socket.on("session", (made: Buffer) => {
+    outcome.session = made;
+  });
+  socket.on("secureConnect", () => {
+    outcome.isResumed = socket.isSessionReused();
+    socket.write(`GET / HTTP/1.1\r\nhost: ${servername}\r\nconnection: close\r\n\r\n`);
+  });
+  socket.on("data", (data: Buffer) => {
+    outcome.answer ??= data.toString("latin1").split("\r\n")[0];
+  });
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.on("close", () => resolve()));
+  return outcome;
+}
+
+for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
+  describe(`envoy/${example}.yaml`, () => {
+    for (const version of ["TLSv1.3", "TLSv1.2"] as const) {
+      test(`no session is resumed, so that an expired certificate opens no connection: ${version}`, async () => {
+        const door = await startDoor({
+          wasm,
+          example,
+          adjust: (bootstrap) => {
+            const { common_tls_context } =
+              bootstrap.static_resources.listeners[0].filter_chains[0].transport_socket.typed_config;
+            common_tls_context.tls_params.tls_minimum_protocol_version = "TLSv1_2";
+          },
+        });
+        try {
+          const { identity, expired } = await shortLived(door, web);
+          const target = { ...(await door.door.target()), identity };
+          const first = await askOver(target, version);
+          assert.equal(first.answer, "HTTP/1.1 200 OK");
+          const second = await askOver(target, version, first.session);
+          assert.deepEqual([second.answer, second.isResumed], ["HTTP/1.1 200 OK", false]);
+          await expired();
+          for (const session of [undefined, first.session, second.session]) {
+            assert.equal((await askOver(target, version, session)).answer, undefined);
+          }
+        } finally {
+          await door.stop();
+        }
+      });
+    }
+
+    describe("an open connection ends", () => {
+      let door: TestDoor;
+      before(async () => {
+        door = await startDoor({
+          wasm,
+          example,
+          adjust: (bootstrap) => {
+            shorten(managerOf(bootstrap).common_http_protocol_options);
+            managerOf(bootstrap).drain_timeout = "0.5s";
+          },
+        });
+      });
+      after(() => door?.stop());
+
+      test("HTTP/2: a request under way is finished, and then there is no way back", async () => {
+        const { identity, expired } = await shortLived(door, web);
+        const target = { ...(await door.door.target()), identity };
+        const { port, authorityPem: ca, serverName: servername } = target;
+        const { certificatePem: cert, privateKeyPem: key } = identity;
+        const session = connectHttp2(`https://127.0.0.1:${port}`, { ca, cert, key, servername });
+        try {
+          const stream = session.request({ ":method": "POST", ":path": "/", ":authority": servername });
+          stream.write("begun, ");
+          // Envoy says that it takes no more, and waits for what has begun.
+          await inTime(once(session, "goaway"));
+          const closed = once(session, "close");
+          await expired();
+          stream.end("and done");
+          const [headers] = await inTime(once(stream, "response"));
+          assert.equal(headers[":status"], 200);
+          await once(stream.resume(), "end");
+          assert.equal(door.upstreamRequests.at(-1)?.body.toString(), "begun, and done");
+          await inTime(closed);
+        } finally {
+          session.destroy();
+        }
+        assert.notEqual(await door.tlsRefusal({ identity }), undefined);
+      });
+
+      test("HTTP/1.1: an answer says that it is the last, and then there is no way back", async () => {
+        const { identity, expired } = await shortLived(door, web);
+        const { port, authorityPem: ca, serverName: servername } = await door.door.target();
+        const { certificatePem: cert, privateKeyPem: key } = identity;
+        const agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
+        const ask = async (): Promise<string | undefined> => {
+          const sent = request({
+            host: "127.0.0.1",
+            port,
+            ca,
+            cert,
+            key,
+            servername,
+            agent,
+            headers: { host: servername },
+          });
+          const [response] = await inTime(once(sent.end(), "response"));
+          assert.equal(response.statusCode, 200);
+          await once(response.resume(), "end");
+          return response.headers.connection;
+        };
+        try {
+          const last = (async () => {
+            while ((await ask()) !== "close") await sleep(50);
+          })();
+          await expired();
+          await inTime(last);
+          await assert.rejects(ask());
+        } finally {
+          agent.destroy();
+        }
+      });
+    });
+  });
+}
+
+/** The example's bound on a connection's life, as far as a test can wait for it. */
+function shorten(options: Bootstrap): void {
+  assert.equal(options.max_connection_duration, "600s");
+  options.max_connection_duration = "1s";
+}
+
+/** Waits, but not for ever: what does not come is a failure. */
+async function inTime<T>(event: Promise<T>): Promise<T> {
+  const wait = new AbortController();
+  const late = sleep(20_000, undefined, { signal: wait.signal }).then(() => assert.fail("it did not come"));
+  try {
+    return await Promise.race([event, late]);
+  } finally {
+    wait.abort();
+    late.catch(() => {});
+  }
+}
+
+for (const keepsAlive of [false, true]) {
+  test(`an upstream whose certificate has expired gets no more requests, over ${keepsAlive ? "an open connection" : "a new connection"}`, async () => {
+    const upstream = createServer((_request, response) => {
+      if (!keepsAlive) response.setHeader("connection", "close");
+      response.end("orders");
+    });
+    upstream.listen(0, "127.0.0.1");
+    await once(upstream, "listening");
+    const { port } = upstream.address() as AddressInfo;
+    const door = await startDoor({
+      wasm,
+      upstream: { host: "127.0.0.1", port, tls: { expect: { type: "URI", value: orders } } },
+      adjust: ({ static_resources: { clusters } }) => {
+        const [options] = Object.values<Bootstrap>(clusters[0].typed_extension_protocol_options);
+        shorten(options!.common_http_protocol_options);
+      },
+    });
+    try {
+      const { identity, expired } = await shortLived(door, orders);
+      upstream.setSecureContext({ cert: identity.certificatePem, key: identity.privateKeyPem });
+      const ask = async (): Promise<number> => (await door.request({ path: "/", caller: web })).status;
+      for (let turn = 0; turn < 2; turn++) assert.equal(await ask(), 200);
+      await expired();
+      assert.equal(await ask(), 503);
+    } finally {
+      await door.stop();
+      upstream.closeAllConnections();
+      upstream.close();
+    }
+  });
+}
