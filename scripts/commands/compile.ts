@@ -1,24 +1,12 @@
-/** Compiling a policy that is to ship, with a bar where that takes long and somebody is looking. */
-import { Option } from "commander";
+/** Compiling a policy for a verb, with a bar where that takes long and somebody is looking. */
 import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { progressBar } from "./terminal.ts";
 
-/** The option of verbs that make ready to ship, as commander hands it over. */
-export interface ShipOptions {
-  allowExampleKeys?: boolean;
-}
-
-/** The option `--allow-example-keys`. */
-export function exampleKeysOption(): Option {
-  return new Option("--allow-example-keys", "take keys whose private halves `init` wrote beside the policy");
-}
-
-/** As compilePolicyFile, but example keys are refused, or warned of where they are allowed. Throws PolicyError. */
-export function compileToShip(path: string, { allowExampleKeys }: ShipOptions): CompiledPolicy {
+/** As compilePolicyFile. Throws PolicyError. */
+export function compileWithBar(path: string): CompiledPolicy {
   const bar = progressBar("characters of rules");
   try {
-    const exampleKeys = allowExampleKeys === true ? "warn" : "refuse";
-    return compilePolicyFile(path, { onProgress: bar.update, exampleKeys });
+    return compilePolicyFile(path, bar.update);
   } finally {
     bar.end();
   }

@@ -42,6 +42,8 @@ export interface DoorOptions
   envoyPath?: string;
   /** How long Envoy may take until it serves. Default 60,000. */
   startTimeoutMs?: number;
+  /** How long connections of a listener that was replaced or removed may go on. Default 1. */
+  drainSeconds?: number;
 }
 
 /** A certificate and key on disk, beside their content. */
@@ -148,7 +150,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
       envoyPath,
       config,
       directory: join(directory, "envoy"),
-      ...pick(options, ["concurrency", "logLevel", "startTimeoutMs"]),
+      ...pick(options, ["concurrency", "logLevel", "startTimeoutMs", "drainSeconds"]),
     });
 
     const port = envoy.listenerPort(example);

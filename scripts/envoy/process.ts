@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { get } from "node:http";
+import { request as sendRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,6 +24,8 @@ export interface StartOptions {
   directory?: string;
   /** How long Envoy may take until it serves. Default 60,000: the first start on a busy machine compiles the module. */
   startTimeoutMs?: number;
+  /** How long connections of a listener that was replaced or removed may go on. Default 1; Envoy's own is 600. */
+  drainSeconds?: number;
 }
 
 /** A running Envoy. */
@@ -38,6 +40,8 @@ export interface RunningEnvoy {
   stats(): Promise<Map<string, number>>;
   /** What the admin interface answers to a GET of this path, for example `/stats/prometheus`. */
   admin(path: string): Promise<string>;
+  /** The same for a POST, which is what changes something: `/drain_listeners?graceful`. */
+  command(path: string): Promise<string>;
   /** What Envoy has written to its log (standard error) so far, the last 4 MiB of it. */
   log(): string;
   /** Calls back for every line of its log, first for those it has written already. */
@@ -77,7 +81,7 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
       ...["-c", configPath, "--use-dynamic-base-id", "--admin-address-path", adminAddressPath],
       ...["--concurrency", String(options.concurrency ?? 1), "--log-level", options.logLevel ?? "warning"],
       // Access logs reach their file soon enough for someone who waits for a line.
-      ...["--file-flush-interval-msec", "20", "--drain-time-s", "1"],
+      ...["--file-flush-interval-msec", "20", "--drain-time-s", String(options.drainSeconds ?? 1)],
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
@@ -129,6 +133,7 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
           },
           stats: () => readStats(ready.adminPort),
           admin: async (path) => (await adminGet(ready.adminPort, path)).body,
+          command: async (path) => (await askAdmin(ready.adminPort, path, "POST")).body,
           log,
           followLog,
           output,
@@ -221,6 +226,11 @@ interface Readiness {
   listenerPorts: Map<string, number>;
 }
 
+interface AdminAnswer {
+  status: number;
+  body: string;
+}
+
 interface ListenersAnswer {
   listener_statuses?: { name: string; local_address?: { socket_address?: { port_value?: number } } }[];
 }
@@ -247,9 +257,14 @@ async function readiness(adminAddressPath: string): Promise<Readiness | undefine
   }
 }
 
-async function adminGet(port: number, path: string): Promise<{ status: number; body: string }> {
+function adminGet(port: number, path: string): Promise<AdminAnswer> {
+  return askAdmin(port, path, "GET");
+}
+
+async function askAdmin(port: number, path: string, method: "GET" | "POST"): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const request = get({ host: "127.0.0.1", port, path, agent: false, timeout: 10_000 }, (response) => {
+    const options = { host: "127.0.0.1", port, path, method, agent: false, timeout: 10_000 } as const;
+    const request = sendRequest(options, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
@@ -260,6 +275,7 @@ async function adminGet(port: number, path: string): Promise<{ status: number; b
     });
     request.on("timeout", () => request.destroy(new Error(`the admin interface did not answer ${path} in 10 s`)));
     request.on("error", reject);
+    request.end();
   });
 }
 

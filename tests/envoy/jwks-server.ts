@@ -98,6 +98,8 @@ export interface JwksServer {
   mode: JwksMode;
   /** Every request so far: when it came, by `Date.now()`, and the status it was answered with, 0 for none. */
   requests: { atMs: number; status: number }[];
+  /** Called with every request, and waited for before it is answered: what a test does while a fetch is under way. */
+  beforeAnswer?: (() => Promise<void>) | undefined;
   /** Replaces the key set; from here on it has another ETag. */
   publish(...keys: (ProviderKey | JWK)[]): void;
   /** Closes the port: connections are refused. */
@@ -122,6 +124,7 @@ export async function startJwksServer(): Promise<JwksServer> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const noted = { atMs: Date.now(), status: 0 };
     server.requests.push(noted);
+    await server.beforeAnswer?.();
     const send = (status: number, body: string | Buffer = "", type = "application/json"): void => {
       noted.status = status;
       response
