@@ -21,6 +21,7 @@ import { lendArena, resetArena } from "./host/arena";
 import { log, Read, readConfiguration, setContext, setTickPeriod, valueSize, valueStart } from "./host/host";
 import { giveRegion, page_room_bytes, takeRegion, trimRegion } from "./host/region";
 import { addPolicy, goneRoot, isStream, newestPolicy, policyOfRoot, removePolicy } from "./host/root";
+import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, giveUpTokens, holdTokens, most_key_sets_bytes, openKeySets } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
@@ -180,6 +181,7 @@ function putInForce(rootContext: u32, page: usize, region: usize): bool {
 
 /** Whether the host can do what the policy will ask of it. */
 function isServed(policy: Policy): bool {
+  if (!openSecret()) return refuse(secretProblem);
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
   if (fetchesKeys(policy) && !setTickPeriod(key_tick_milliseconds)) {
     return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");

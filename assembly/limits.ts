@@ -82,9 +82,11 @@ export const most_refresh_seconds: u32 = 86400;
 /** The widest leeway an issuer may ask for. */
 export const leeway_seconds: u32 = 300;
 
-/** Buckets of one limit: sets in shared data, each with as many ways. */
+/** Buckets of one limit: sets in shared data, each with as many ways, and one more for keys that find no room. */
 export const bucket_sets: u32 = 4096;
-export const bucket_ways: u32 = 8;
+export const bucket_ways: u32 = 15;
+/** By how much the times may differ that workers read and then judge one bucket by. A difference beyond is a clock that jumped. */
+export const clock_skew_nanoseconds: u32 = 2000000000;
 /** Attempts at one compare-and-swap before the request is denied. */
 export const bucket_attempts: u32 = 32;
 /** A worker takes a token ahead from a bucket for so many of its burst, and so many tokens at the most. */

@@ -24,6 +24,10 @@ export {
   proxy_set_tick_period_milliseconds,
 } from "@solo-io/proxy-runtime/assembly/imports";
 
+/** WASI's random numbers (preview 1): fills `size` bytes at `start`; 0 when it has. */
+// @external("wasi_snapshot_preview1", "random_get")
+export declare function random_get(start: usize, size: usize): u32;
+
 /** What a host call answers. Every number but OK is a failure, unless the call's own contract says otherwise. */
 export const enum Result {
   OK = 0,

@@ -92,6 +92,11 @@ export function readClock(): u64 {
   return now;
 }
 
+/** Fills `size` bytes with random ones; false where the host has none, or does not let us have them. */
+export function readRandom(start: usize, size: u32): bool {
+  return abi.random_get(start, size) == 0;
+}
+
 /**
  * The compare-and-swap number that creates a value: no value can have it, the host ignores it where there is no value
  * (proxy-wasm-cpp-host, src/shared_data.cc), and refuses it where another worker was first.

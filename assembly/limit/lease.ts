@@ -5,21 +5,21 @@
  * A bucket gives a thousandth of its burst ahead, so that small ones give nothing, and callers with large ones, who send the most
  * requests, are spared the most calls. What workers hold is the most by which a burst can be passed: a bucket may fill up while
  * they do. That a bucket is found empty holds until it has the tokens again, since nothing but time fills it; it is believed for a
- * second at most, since clocks jump and limits are changed, and another worker may have seen that.
+ * second at most, since clocks jump, and another worker may have seen that.
  *
- * Each key, under each burst and rate that it is limited by, has one place in a table, by bits of its fingerprint that name no set
- * of the shared data. A place with tokens belongs to its key for as long as an empty bucket takes to fill after the key last took
+ * Each key has one place in a table, by bits of its fingerprint that name no set of the shared data; callers cannot tell which
+ * (host/secret.ts). A place with tokens belongs to its key for as long as an empty bucket takes to fill after the key last took
  * any here; then the shared bucket is full, unless the key took more elsewhere, and what is dropped with the place has come back.
- * Another key that meets the place before goes without.
+ * Another key that meets the place before goes without: nobody pushes out anybody.
  *
- *   0                  8            16             24      28
- *   +------------------+------------+--------------+-------+-------------+
- *   | fingerprint u64  | its until  | interval u64 | burst | tokens held |
- *   +------------------+------------+--------------+-------+-------------+
- *   32                          36  40            48            56        64
- *   +---------------------------+---+-------------+-------------+---------+
- *   | tokens that are not there |   | empty since | empty until |         |
- *   +---------------------------+---+-------------+-------------+---------+
+ *   0                  8           16                 24       28
+ *   +------------------+-----------+------------------+--------+--------------------------+
+ *   | fingerprint u64  | its since | its for so long  | tokens | tokens that are not there |
+ *   +------------------+-----------+------------------+--------+--------------------------+
+ *   32            40            48
+ *   +-------------+-------------+
+ *   | empty since | empty until |
+ *   +-------------+-------------+
  */
 import { lease_believed_nanoseconds, lease_divisor, lease_places, lease_tokens } from "../limits";
 
@@ -39,51 +39,51 @@ export function tokensAhead(burst_tokens: u32): u32 {
   return min(burst_tokens / lease_divisor, lease_tokens);
 }
 
-/** The place of a key that is limited so; 0 where it belongs to another one. */
-export function placeOfKey(fingerprint: u64, interval_nanoseconds: u64, burst_tokens: u32, now: u64): usize {
-  const limit = (<u64>burst_tokens ^ interval_nanoseconds) * 0x9e3779b97f4a7c15;
-  const index = <u32>(fingerprint >> 12) ^ <u32>(limit >> 56);
-  const place = places + <usize>(index & (lease_places - 1)) * place_bytes;
-  const isKeys =
-    load<u64>(place) == fingerprint &&
-    load<u64>(place, 16) == interval_nanoseconds &&
-    load<u32>(place, 24) == burst_tokens;
-  if (isKeys) return place;
-  if (load<u64>(place, 8) > now) return 0;
+/** The place of a key; 0 where it belongs to another one. */
+export function placeOfKey(fingerprint: u64, now: u64): usize {
+  const place = places + <usize>(<u32>(fingerprint >> 16) & (lease_places - 1)) * place_bytes;
+  if (load<u64>(place) == fingerprint) return place;
+  // Where the clock stepped back to before its beginning, a place has been its key's for longer than any.
+  if (now - load<u64>(place, 8) < load<u64>(place, 16)) return 0;
   store<u64>(place, fingerprint);
-  store<u64>(place, interval_nanoseconds, 16);
-  store<u32>(place, burst_tokens, 24);
-  store<u32>(place, 0, 28);
+  store<u64>(place, 0, 16);
+  store<u32>(place, 0, 24);
   store<u64>(place, 0, 48);
   return place;
 }
 
 /** The tokens held at a place. */
 export function tokensHeld(place: usize): u32 {
-  return load<u32>(place, 28);
+  return load<u32>(place, 24);
 }
 
-/** Holds so many tokens from now on, and knows of no emptiness, since some were there; a place with none is free. */
-export function holdTokens(place: usize, tokens: u32, until: u64): void {
-  store<u64>(place, tokens == 0 ? 0 : until, 8);
-  store<u32>(place, tokens, 28);
+/** Holds so many tokens from now on for so long, and knows of no emptiness, since some were there; a place with none is free. */
+export function holdTokens(place: usize, tokens: u32, now: u64, nanoseconds: u64): void {
+  keepPlace(place, now, tokens == 0 ? 0 : nanoseconds);
+  store<u32>(place, tokens, 24);
   store<u64>(place, 0, 48);
 }
 
 /** How long the bucket is known to have fewer tokens than these; 0 where it may have them. */
-export function nanosecondsEmpty(place: usize, tokens: u32, now: u64): u64 {
+export function nanosecondsEmpty(place: usize, tokens: u32, interval_nanoseconds: u64, now: u64): u64 {
   const until = load<u64>(place, 48);
-  const missing = load<u32>(place, 32);
+  const missing = load<u32>(place, 28);
   // Before its beginning, where the clock stepped back, a memory is older than any.
-  const isFresh = now - load<u64>(place, 40) < <u64>lease_believed_nanoseconds;
+  const isFresh = now - load<u64>(place, 32) < <u64>lease_believed_nanoseconds;
   if (!isFresh || now >= until || tokens < missing) return 0;
-  return until - now + <u64>(tokens - missing) * load<u64>(place, 16);
+  return until - now + <u64>(tokens - missing) * interval_nanoseconds;
 }
 
 /** The bucket was found to have fewer than so many tokens until then. */
 export function rememberEmpty(place: usize, tokens: u32, now: u64, until: u64): void {
-  store<u64>(place, max(load<u64>(place, 8), min(until, now + <u64>lease_believed_nanoseconds)), 8);
-  store<u32>(place, tokens, 32);
-  store<u64>(place, now, 40);
+  // Tokens held keep the place for longer.
+  if (tokensHeld(place) == 0) keepPlace(place, now, min(until - now, <u64>lease_believed_nanoseconds));
+  store<u32>(place, tokens, 28);
+  store<u64>(place, now, 32);
   store<u64>(place, until, 48);
+}
+
+function keepPlace(place: usize, now: u64, nanoseconds: u64): void {
+  store<u64>(place, now, 8);
+  store<u64>(place, nanoseconds, 16);
 }

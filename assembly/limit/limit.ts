@@ -3,10 +3,10 @@
  * short of a race between workers, which errs towards denying.
  */
 
-import { sipHash } from "../bytes/siphash";
 import * as json from "../bytes/tape";
 import { readNumber } from "../condition/number";
 import { doubleOf, kindOf, setInt, ValueKind } from "../condition/value";
+import { keyedHash } from "../host/secret";
 import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -45,10 +45,9 @@ function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
 
 function takeOne(policy: Policy, number: u32, cost_tokens: u32, dry: bool): Take {
   const limit = limitAt(policy, number);
-  const seed = load<u32>(limit, layout.limit_seed);
   return takeFrom(
-    seed,
-    fingerprint(policy, limit, seed),
+    load<u32>(limit, layout.limit_seed),
+    fingerprint(policy, limit),
     request.nowNanoseconds,
     load<u64>(limit, layout.limit_interval_nanoseconds),
     load<u32>(limit, layout.limit_burst_tokens),
@@ -62,41 +61,51 @@ const kind_absent: u64 = 0x100;
 const kind_caller: u64 = 0x101;
 const kind_int: u64 = 0x102;
 const kind_double: u64 = 0x103;
+const kind_limit: u64 = 0x104;
 
 /** A claim that is a number, as a value. */
 const number: usize = memory.data(16, 8);
 
-/** The hash of what the limit counts by. Each value's own hash ends with its size, so no two lists run together. */
-function fingerprint(policy: Policy, limit: usize, seed: u32): u64 {
+/** What tells limits apart: its seed, burst and interval. One that was changed counts anew, in buckets of its own. */
+const identity: usize = memory.data(16, 8);
+
+/**
+ * The hash of what the limit counts by, under the secret of this Envoy. Each value's own hash ends with its size, so no two lists
+ * run together.
+ */
+function fingerprint(policy: Policy, limit: usize): u64 {
   const first = load<u32>(limit, layout.limit_per);
   const count = load<u32>(limit, layout.limit_per + 4);
-  let hash = <u64>seed;
+  store<u32>(identity, load<u32>(limit, layout.limit_seed));
+  store<u32>(identity, load<u32>(limit, layout.limit_burst_tokens), 4);
+  store<u64>(identity, load<u64>(limit, layout.limit_interval_nanoseconds), 8);
+  let hash = keyedHash(0, kind_limit, identity, 16);
   for (let index: u32 = 0; index < count; index++) {
     const selector = recordAt(policy, layout.section_selectors, first + index);
     if (load<u32>(selector, layout.selector_kind) == layout.selector_caller) {
       const known = request.callerReason == Reason.ALLOWED;
-      hash = sipHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
+      hash = keyedHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
       continue;
     }
     const claim = findClaim(policy, selector);
-    if (claim == json.absent) hash = sipHash(hash, kind_absent, 0, 0);
+    if (claim == json.absent) hash = keyedHash(hash, kind_absent, 0, 0);
     else if (json.kindOf(claim) == json.Kind.NUMBER) hash = hashNumber(hash, json.startOf(claim), json.sizeOf(claim));
-    else hash = sipHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
+    else hash = keyedHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
   }
   return hash;
 }
 
 /** Numbers count by value, as CEL compares them: 1, 1.0 and 1e0 are one client. One without a value counts by its text. */
-function hashNumber(key: u64, start: usize, size: u32): u64 {
+function hashNumber(before: u64, start: usize, size: u32): u64 {
   readNumber(number, start, size);
-  if (kindOf(number) == ValueKind.ERROR) return sipHash(key, <u64>json.Kind.NUMBER, start, size);
+  if (kindOf(number) == ValueKind.ERROR) return keyedHash(before, <u64>json.Kind.NUMBER, start, size);
   if (kindOf(number) == ValueKind.DOUBLE) {
     const value = doubleOf(number);
     const isInt = Math.trunc(value) == value && value >= -9223372036854775808.0 && value < 9223372036854775808.0;
-    if (!isInt) return sipHash(key, kind_double, number + 8, 8);
+    if (!isInt) return keyedHash(before, kind_double, number + 8, 8);
     setInt(number, <i64>value);
   }
-  return sipHash(key, kind_int, number + 8, 8);
+  return keyedHash(before, kind_int, number + 8, 8);
 }
 
 /** The claim at the end of a path of names; only a verified token has any. */

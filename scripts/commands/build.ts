@@ -4,7 +4,7 @@ import { loadEngine } from "../policy/build.ts";
 import { embedImage } from "../policy/embed.ts";
 import { unusedCallbacks } from "../policy/exports.ts";
 import { imageChecksum } from "../policy/image.ts";
-import { compileWithBar } from "./compile.ts";
+import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
 /** Adds the verb to the program. */
@@ -14,9 +14,10 @@ export function registerBuild(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("put a policy into a copy of the engine: the module to load into Envoy")
     .option("-o, --output <file>", "where to write it", "sallyport.wasm")
+    .addOption(exampleKeysOption())
     .addOption(formatOption())
-    .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
-      const { policy, image, warnings } = compileWithBar(path);
+    .action((path: string, { output, format, ...ship }: ShipOptions & { output: string; format: OutputFormat }) => {
+      const { policy, image, warnings } = compileToShip(path, ship);
       const module = embedImage(loadEngine(), image);
       writeOutput(output, module, "Wasm module");
       const rules = policy.rules.length;

@@ -1,12 +1,24 @@
-/** Compiling a policy for a verb, with a bar where that takes long and somebody is looking. */
+/** Compiling a policy that is to ship, with a bar where that takes long and somebody is looking. */
+import { Option } from "commander";
 import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { progressBar } from "./terminal.ts";
 
-/** As compilePolicyFile. Throws PolicyError. */
-export function compileWithBar(path: string): CompiledPolicy {
+/** The option of verbs that make ready to ship, as commander hands it over. */
+export interface ShipOptions {
+  allowExampleKeys?: boolean;
+}
+
+/** The option `--allow-example-keys`. */
+export function exampleKeysOption(): Option {
+  return new Option("--allow-example-keys", "take keys whose private halves `init` wrote beside the policy");
+}
+
+/** As compilePolicyFile, but example keys are refused, or warned of where they are allowed. Throws PolicyError. */
+export function compileToShip(path: string, { allowExampleKeys }: ShipOptions): CompiledPolicy {
   const bar = progressBar("characters of rules");
   try {
-    return compilePolicyFile(path, bar.update);
+    const exampleKeys = allowExampleKeys === true ? "warn" : "refuse";
+    return compilePolicyFile(path, { onProgress: bar.update, exampleKeys });
   } finally {
     bar.end();
   }

@@ -1,7 +1,7 @@
 /** `sallyport image`: the policy image alone, as plugin configuration carries it. */
 import type { Command } from "commander";
 import { imageChecksum } from "../policy/image.ts";
-import { compileWithBar } from "./compile.ts";
+import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
 /** Adds the verb to the program. */
@@ -11,9 +11,10 @@ export function registerImage(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("compile a policy to its image, for plugin configuration")
     .option("-o, --output <file>", "where to write it", "policy.bin")
+    .addOption(exampleKeysOption())
     .addOption(formatOption())
-    .action((path: string, { output, format }: { output: string; format: OutputFormat }) => {
-      const { policy, image, warnings } = compileWithBar(path);
+    .action((path: string, { output, format, ...ship }: ShipOptions & { output: string; format: OutputFormat }) => {
+      const { policy, image, warnings } = compileToShip(path, ship);
       writeOutput(output, image, "policy image");
       const rules = policy.rules.length;
       if (format === "json") {

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { readExample } from "../envoy/bootstrap.ts";
-import { privateKeyPath } from "../envoy/exampletokens.ts";
 import { findPackaged } from "../files.ts";
 import { makeKeyPair } from "../keypair.ts";
+import { example_member, privateKeyPath } from "../policy/check-example.ts";
 import { reasonOf } from "../policy/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
@@ -20,7 +20,7 @@ interface NewFile {
 const key_id = "example-1";
 
 const policy_text = `# yaml-language-server: $schema=node_modules/sallyport/policy.schema.json
-# Who may call what. Check it with: sallyport check policy.yaml
+# Who may call what. Check it with: sallyport check policy.yaml (--allow-example-keys until it has your issuer's keys)
 version: 1
 name: shop
 mode: enforce            # or shadow: decide and record, but let everything through
@@ -33,7 +33,7 @@ issuers:
     issuer: https://issuer.example.org    # compared exactly with the token's \`iss\`
     audiences: [order-api]                # any one of them in \`aud\`
     algorithms: [ES256]
-    keys: { file: keys/corp.jwks.json }   # an example key; replace it with your issuer's public keys
+    keys: { file: keys/corp.jwks.json }   # an example key; replace it with your issuer's public keys before you build
     leeway: 30s
     maxLifetime: 1h
 
@@ -97,7 +97,8 @@ const secret_note = `Private keys that go with example keys of the policy: ISSUE
 "sallyport run policy.yaml" signs tokens with them, one for each issuer, and prints them as "export TOKEN_ISSUER=…", so
 that the curl commands it prints work as pasted. The tokens have the scopes that the policy's rules ask for.
 
-They are for trying things out on this machine only: the .gitignore beside this file keeps them out of git. Delete this
+They are for trying things out on this machine only: the .gitignore beside this file keeps them out of git, and "check",
+"build" and "image" refuse a policy that has one of the example keys, unless told --allow-example-keys. Delete this
 folder once the policy has your issuer's keys; then put tokens of your issuer into the variables.
 `;
 
@@ -132,7 +133,7 @@ const schema_name = "policy.schema.json";
 async function newFiles(folder: string): Promise<NewFile[]> {
   const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve: "P-256" });
   const shared = { kid: key_id, use: "sig", alg: "ES256" };
-  const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared }] };
+  const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared, [example_member]: true }] };
   const secret = { ...privateKey.export({ format: "jwk" }), ...shared };
   const file = (path: string, text: string, about: string, mode = 0o644): NewFile => ({ path, text, about, mode });
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { importJWK, type JWK, type JWTPayload, SignJWT } from "jose";
 import { algorithm_names } from "../policy/algorithms.ts";
+import { privateKeyPath } from "../policy/check-example.ts";
 import type { Issuer, Policy } from "../policy/model.ts";
 import { reasonOf } from "../policy/read.ts";
 
@@ -27,11 +28,6 @@ export interface Signers {
 
 /** How long a token lives where the issuer does not limit it: as long as anybody tries a policy in one go. */
 const longestSeconds = 12 * 3600;
-
-/** Where the private key of an issuer's or a trust domain's examples lies, relative to the policy's folder. */
-export function privateKeyPath(issuer: string): string {
-  return join(".sallyport", `${issuer}.private.jwk.json`);
-}
 
 /** The signers of a policy's issuers and trust domains whose private keys lie beside the policy. */
 export async function findSigners(policy: Policy, policyPath: string): Promise<Signers> {

@@ -2,6 +2,7 @@
  * The functions a module imports, one for one as in proxy-wasm-cpp-host's src/exports.cc with Envoy's Context behind them.
  * Pointers are looked at in the order the C++ code looks at them, so that the same wrong call gets the same answer.
  */
+import { randomBytes } from "node:crypto";
 import {
   bufferCallResponseBody,
   bufferMaximum,
@@ -267,6 +268,13 @@ const setSharedData: Call = ({ memory, sharedData }, [keyPointer, keySize, value
   return { args: [text(key), text(value), cas!], result: sharedData.set(text(key), value, cas!) };
 };
 
+/** WASI's, which answers with numbers of its own: 0, EINVAL, EFAULT. Nothing of what it gives is recorded. */
+const randomGet: Call = ({ memory }, [start, size]) => {
+  if (size! > 65_536) return failed(28 as WasmResult, size!);
+  if (!memory.write(start!, randomBytes(size!))) return failed(21 as WasmResult, size!);
+  return { args: [size!], result: WasmResult.Ok };
+};
+
 const callForeignFunction: Call = (scope, args) => {
   const [namePointer, nameSize, argumentPointer, argumentSize, pointerAt, sizeAt] = args;
   const { memory } = scope;
@@ -290,7 +298,7 @@ const callForeignFunction: Call = (scope, args) => {
   return { args: [name], result: status, ...(result && { value: Buffer.from(result).toString("hex") }) };
 };
 
-/** All functions of module `env` this host has, by their name without `proxy_`. */
+/** All functions this host has: those of module `env` by their name without `proxy_`, and WASI's. */
 export const hostCalls: Readonly<Record<string, Call>> = {
   log,
   get_buffer_bytes: getBufferBytes,
@@ -311,4 +319,5 @@ export const hostCalls: Readonly<Record<string, Call>> = {
   get_shared_data: getSharedData,
   set_shared_data: setSharedData,
   call_foreign_function: callForeignFunction,
+  random_get: randomGet,
 };

@@ -43,7 +43,11 @@ export interface HostOptions {
 type Export = (...args: number[]) => number | undefined;
 
 /** Calls open to a module while `_initialize` or its `malloc` runs (WasmBase::startVm and allocMemory). */
-const restrictedCalls = new Set(["log"]);
+const restrictedCalls = new Set(["log", "random_get"]);
+
+/** What a module may ask WASI for, as far as this host has it. */
+const wasiModule = "wasi_snapshot_preview1";
+const wasiCalls = new Set(["random_get"]);
 
 /** Details of the reply Envoy sends when a VM is failed and the plugin fails closed. */
 const failedStreamDetails = "wasm_fail_stream";
@@ -91,7 +95,8 @@ export class PluginHost {
     this.#foreignFunctions = options.foreignFunctions ?? new Map([["verify_signature", verifySignature]]);
     this.faults = options.faults ?? [];
     this.clock = options.clock ?? (() => BigInt(Date.now()) * 1_000_000n);
-    this.#exports = new WebAssembly.Instance(module, { env: this.#imports(module) }).exports;
+    const imports = this.#imports(module);
+    this.#exports = new WebAssembly.Instance(module, { env: imports, [wasiModule]: imports }).exports;
     const memory = this.#exports.memory;
     if (!(memory instanceof WebAssembly.Memory)) throw new LoadError("the module exports no memory");
     if (typeof this.#exports.malloc !== "function") throw new LoadError("the module exports no malloc");
@@ -372,8 +377,10 @@ export class PluginHost {
   #imports(module: WebAssembly.Module): WebAssembly.ModuleImports {
     const imports: WebAssembly.ModuleImports = {};
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-      const call = name.startsWith("proxy_") ? name.slice("proxy_".length) : "";
-      if (from !== "env" || kind !== "function" || !Object.hasOwn(hostCalls, call)) {
+      const isWasi = from === wasiModule && wasiCalls.has(name);
+      const isProxy = from === "env" && name.startsWith("proxy_");
+      const call = isWasi ? name : isProxy ? name.slice("proxy_".length) : "";
+      if (kind !== "function" || !Object.hasOwn(hostCalls, call) || (isProxy && wasiCalls.has(call))) {
         throw new LoadError(`Failed to load Wasm module due to a missing import: ${from}.${name}`);
       }
       imports[name] = (...args: (number | bigint)[]) => this.#dispatch(call, args);

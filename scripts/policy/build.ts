@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { findPackaged } from "../files.ts";
 import { BoundError } from "./bounds.ts";
 import { checkPolicy } from "./check.ts";
+import type { ExampleKeys } from "./check-example.ts";
 import { type Diagnostic, Findings, PolicyError, Reporter } from "./diagnostic.ts";
 import { embedImage } from "./embed.ts";
 import { writeImage } from "./image.ts";
@@ -21,15 +22,22 @@ export interface CompiledPolicy extends LoadedPolicy {
   image: Uint8Array;
 }
 
+/** How a policy file is read. */
+export interface LoadOptions {
+  onProgress?: OnProgress;
+  /** What is said of keys whose private halves lie about. Default: nothing. */
+  exampleKeys?: ExampleKeys;
+}
+
 /**
  * Reads and checks a policy file, the files it includes, and key sets.
  * @throws PolicyError with every error found
  */
-export function loadPolicyFile(path: string, onProgress?: OnProgress): LoadedPolicy {
+export function loadPolicyFile(path: string, { onProgress, exampleKeys }: LoadOptions = {}): LoadedPolicy {
   const findings = new Findings();
   const reporter = new Reporter(readSource(path), findings);
   const draft = parsePolicy(reporter, onProgress);
-  const policy = draft === undefined ? undefined : checkPolicy(reporter, draft);
+  const policy = draft === undefined ? undefined : checkPolicy(reporter, draft, exampleKeys);
   findings.throwIfErrors();
   return { policy: policy!, warnings: findings.warnings };
 }
@@ -53,8 +61,8 @@ export function compilePolicy({ policy, warnings }: LoadedPolicy, path: string):
  * Reads, checks and compiles a policy file.
  * @throws PolicyError with every error found
  */
-export function compilePolicyFile(path: string, onProgress?: OnProgress): CompiledPolicy {
-  return compilePolicy(loadPolicyFile(path, onProgress), path);
+export function compilePolicyFile(path: string, options?: LoadOptions): CompiledPolicy {
+  return compilePolicy(loadPolicyFile(path, options), path);
 }
 
 /**

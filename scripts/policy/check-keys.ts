@@ -7,6 +7,7 @@ import {
   most_refresh_seconds,
   set_keys,
 } from "../../assembly/limits.ts";
+import type { ExampleKeyCheck } from "./check-example.ts";
 import { checkDuration } from "./check-texts.ts";
 import { PolicyError, Reporter } from "./diagnostic.ts";
 import { parseKeySet } from "./keys.ts";
@@ -29,14 +30,16 @@ interface Taken {
 /** The key sets of a policy. Each file is read once, and what one URL gives is kept in one way. */
 export class KeySources {
   private readonly reporter: Reporter;
+  private readonly examples: ExampleKeyCheck;
   private readonly files = new Map<string, PolicyKey[] | undefined>();
   private readonly taken = new Map<string, Taken>();
   /** The authority that each cluster leads to, as the first URL has it. */
   private readonly clusters = new Map<string, string>();
 
   /** @param reporter the main file's */
-  constructor(reporter: Reporter) {
+  constructor(reporter: Reporter, examples: ExampleKeyCheck) {
     this.reporter = reporter;
+    this.examples = examples;
   }
 
   /** Checks where keys come from and reads those of the file; undefined, and reported, where something is wrong. */
@@ -142,7 +145,7 @@ export class KeySources {
     if (this.files.has(known)) return this.files.get(known);
     let keys: PolicyKey[] | undefined;
     try {
-      keys = parseKeySet(new Reporter(readSource(path), reporter.findings), use);
+      keys = parseKeySet(new Reporter(readSource(path), reporter.findings), use, this.examples);
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       reporter.error("file", file.at, `key set \`${path}\`: ${error.diagnostics[0]!.message}`);

@@ -3,6 +3,7 @@
  * is suspicious but sound is a warning.
  */
 import { limit_burst, policy_issuers } from "../../assembly/limits.ts";
+import { ExampleKeyCheck, type ExampleKeys } from "./check-example.ts";
 import { checkForwarders, checkForwards } from "./check-forward.ts";
 import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./check-identity.ts";
 import { checkIssuer } from "./check-issuer.ts";
@@ -17,8 +18,12 @@ import { type CallerPattern, trustDomainFault } from "./spiffe.ts";
 import { parseRate, parseSelector, type Selector } from "./values.ts";
 import type { Located } from "./yaml.ts";
 
-/** Checks a draft; what it returns is a sound policy only if no error was reported. @param reporter the main file's */
-export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
+/**
+ * Checks a draft; what it returns is a sound policy only if no error was reported.
+ * @param reporter the main file's
+ * @param exampleKeys what is said of keys whose private halves lie about
+ */
+export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: ExampleKeys = "take"): Policy {
   const { policy, files } = draft;
   checkName(reporter, policy.name);
   const domains = policy.trust?.domains?.value ?? [];
@@ -28,7 +33,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft): Policy {
     reporter.error("bound", issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
   const context: Context = { reporter, trustDomains, issuers: new Map(), callerSets: new Map(), limits: new Map() };
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
-  const sources = new KeySources(reporter);
+  const sources = new KeySources(reporter, new ExampleKeyCheck(reporter.source.file, exampleKeys));
   const places = new Places(reporter);
   for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer, sources, places));
   const identity = checkIdentity(context, policy.trust, sources, places, issuers.length);

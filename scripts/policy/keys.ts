@@ -6,6 +6,7 @@ import { createPublicKey } from "node:crypto";
 import { algorithm_eddsa, svid_algorithms } from "../../assembly/crypto/algorithms.ts";
 import { key_bytes, kid_bytes } from "../../assembly/limits.ts";
 import { algorithm_names, curves, rsa_algorithms } from "./algorithms.ts";
+import { type ExampleKeyCheck, example_member } from "./check-example.ts";
 import type { Reporter } from "./diagnostic.ts";
 import { policyKey } from "./key.ts";
 import type { KeyUse, PolicyKey } from "./model.ts";
@@ -69,8 +70,13 @@ class Jwk {
 /**
  * Reads a JWKS; undefined, and reported, when it is not one. Errors of single keys are reported too.
  * @param use which keys count; `jwt-svid` for those of a SPIFFE bundle, where all others are somebody else's business
+ * @param examples told of every key that counts, to report those that are examples
  */
-export function parseKeySet(reporter: Reporter, use: KeyUse = "sig"): PolicyKey[] | undefined {
+export function parseKeySet(
+  reporter: Reporter,
+  use: KeyUse = "sig",
+  examples?: ExampleKeyCheck,
+): PolicyKey[] | undefined {
   const { text } = reporter.source;
   try {
     JSON.parse(text);
@@ -114,6 +120,7 @@ export function parseKeySet(reporter: Reporter, use: KeyUse = "sig"): PolicyKey[
       jwk.fail("kid", message, "duplicate");
     }
     taken.set(key.kid, others | key.algorithms);
+    examples?.check(reporter, jwk.place("kid"), key, jwk.slot(example_member) !== undefined);
     keys.push(key);
   }
   return keys;

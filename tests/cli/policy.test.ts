@@ -1,10 +1,28 @@
 /** `check`, `image`, `build`, `init` and wrong usage: what is said where, and what the program ends with. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeKeyPair } from "../../scripts/keypair.ts";
 import { extractImage } from "../../scripts/policy/embed.ts";
 import { folderWith, plain_policy, sallyport } from "./program.ts";
+
+const codeOf = ({ code }: { code: string }): string => code;
+
+/** A policy whose callers are known by JWT-SVIDs, with the keys in `bundle.json`. */
+const svid_policy = plain_policy.replace(
+  /trust:.*/u,
+  "trust: { domains: [example.org], identity: jwt-svid, jwtSvid: { audiences: [api], bundles: { example.org: { file: bundle.json } } } }",
+);
 
 const broken = plain_policy.replace("callers:", "callrs:");
 
@@ -105,10 +123,61 @@ test("init writes a policy that is sound, with tests, and keeps the private key 
   assert.ok(!readFileSync(join(folder, "new/keys/corp.jwks.json"), "utf8").includes('"d"'));
   assert.equal(readFileSync(join(folder, "new/.sallyport/.gitignore"), "utf8"), "*\n");
   assert.equal(statSync(join(folder, "new/.sallyport/corp.private.jwk.json")).mode & 0o077, 0);
-  const { code, stdout } = sallyport(["check", "new/policy.yaml", "--format", "json"], { cwd: folder });
-  assert.deepEqual([code, JSON.parse(stdout)], [0, { errors: [], warnings: [] }]);
+  const check = ["check", "new/policy.yaml", "--allow-example-keys", "--format", "json"];
+  const { code, stdout } = sallyport(check, { cwd: folder });
+  const { errors, warnings } = JSON.parse(stdout);
+  assert.deepEqual([code, errors, warnings.map(codeOf)], [0, [], ["example_key"]]);
   const tests = sallyport(["test", "new/policy.test.yaml"], { cwd: folder });
   assert.equal(tests.code, 0, tests.stdout + tests.stderr);
+});
+
+test("an example key does not ship: check, build and image refuse it and say where it is and what to do", (context) => {
+  const folder = folderWith(context);
+  assert.equal(sallyport(["init", "new"], { cwd: folder }).code, 0);
+  for (const args of [["check"], ["build", "-o", "door.wasm"], ["image", "-o", "policy.bin"]]) {
+    const { code, stdout, stderr } = sallyport([...args, "new/policy.yaml"], { cwd: folder });
+    assert.deepEqual([code, stdout], [2, ""], args[0]);
+    assert.match(
+      stderr,
+      /^new\/keys\/corp\.jwks\.json:\d+:\d+: error: `example-1` is an example key: its private half is in `new\/\.sallyport\/corp\.private\.jwk\.json`.*public keys in its place.*--allow-example-keys \[example_key\]\n/u,
+    );
+  }
+  assert.deepEqual(readdirSync(folder), ["new"]);
+  for (const args of [["check"], ["build", "-o", "door.wasm"], ["image", "-o", "policy.bin"]]) {
+    const { code, stderr } = sallyport([...args, "new/policy.yaml", "--allow-example-keys"], { cwd: folder });
+    assert.deepEqual([code, /: warning: .*\[example_key\]/u.test(stderr)], [0, true], args[0]);
+  }
+  // Verbs that try a policy out take it without a word.
+  const told = ["--caller", "spiffe://example.org/web", "--request", "GET /catalog/7"];
+  assert.deepEqual(sallyport(["explain", "new/policy.yaml", ...told], { cwd: folder }).stderr, "");
+
+  // The private half is not in git: the key is known without it, by what init wrote into it, and also under another name.
+  rmSync(join(folder, "new/.sallyport"), { recursive: true });
+  assert.match(
+    sallyport(["build", "new/policy.yaml"], { cwd: folder }).stderr,
+    /`example-1`.*`sallyport init` made it/u,
+  );
+});
+
+test("a key whose private half lies beside the policy is an example key, whoever made it and whatever it is for", (context) => {
+  const folder = folderWith(context, { "policy.yaml": svid_policy });
+  mkdirSync(join(folder, ".sallyport"));
+  writeFileSync(join(folder, ".sallyport/broken.private.jwk.json"), "{");
+  const [first, second] = [makeKeyPair("ec", { namedCurve: "P-256" }), makeKeyPair("rsa", { modulusLength: 2048 })];
+  const jwk = ({ publicKey }: typeof first, kid: string) => ({ ...publicKey.export({ format: "jwk" }), kid });
+  const secret = JSON.stringify(second.privateKey.export({ format: "jwk" }));
+  const keys = [
+    { ...jwk(first, "a"), use: "jwt-svid" },
+    { ...jwk(second, "b"), use: "jwt-svid" },
+  ];
+  writeFileSync(join(folder, "bundle.json"), JSON.stringify({ keys }));
+  const codes = (): string[] =>
+    JSON.parse(sallyport(["check", "policy.yaml", "--format", "json"], { cwd: folder }).stdout).errors.map(codeOf);
+  assert.deepEqual(codes(), []);
+  writeFileSync(join(folder, ".sallyport/any.private.jwk.json"), secret);
+  assert.deepEqual(codes(), ["example_key"]);
+  writeFileSync(join(folder, "bundle.json"), JSON.stringify({ keys: keys.slice(0, 1) }));
+  assert.deepEqual(codes(), []);
 });
 
 test("init writes nothing when something is there", (context) => {

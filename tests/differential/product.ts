@@ -9,11 +9,11 @@ import { PolicyError } from "../../scripts/policy/diagnostic.ts";
 import type { PolicyText } from "./arbitrary/policies.ts";
 import type { Arrived } from "./reference/request.ts";
 
-const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
+export const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
 
-/** Verifying is what costs most, and the same tokens come again and again. */
 const verified = new Map<string, ReturnType<ForeignFunction>>();
-const rememberingVerify: ForeignFunction = (argument) => {
+/** Verifying is what costs most, and the same tokens come again and again. */
+export const rememberingVerify: ForeignFunction = (argument) => {
   const id = Buffer.from(argument).toString("latin1");
   let result = verified.get(id);
   if (result === undefined) {

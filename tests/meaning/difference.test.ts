@@ -144,8 +144,10 @@ function rewritten(policy: Policy, pieces: number[]): Policy {
       case 2:
         return split("hosts").map(named);
       case 3:
-        // A deny rule's token is not an alternative.
-        return (rule.action === "allow" ? split("issuers") : [rule]).map(named);
+        // A deny rule's token is not an alternative, and where claims matter it does which of several tokens is taken.
+        return (
+          rule.action === "allow" && rule.scopes.length + rule.limits.length === 0 ? split("issuers") : [rule]
+        ).map(named);
       case 4: {
         const callers = rule.callers.flatMap((caller): Rule["callers"] =>
           caller.kind === "set"
@@ -171,13 +173,11 @@ function rewritten(policy: Policy, pieces: number[]): Policy {
     name: `${issuer.name}-2`,
     audiences: [...issuer.audiences].reverse(),
   }));
-  const limits = policy.limits.map((limit) => ({ ...limit, name: `${limit.name}-2` }));
   const renamed = rules.map((rule) => ({
     ...rule,
     issuers: rule.issuers.map((name) => `${name}-2`),
-    limits: rule.limits.map((name) => `${name}-2`),
   }));
-  return { ...policy, issuers, limits, rules: renamed.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  return { ...policy, issuers, rules: renamed.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 test("the same policy in other words is no difference", () => {

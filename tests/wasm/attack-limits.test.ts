@@ -4,15 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { bucket_sets, bucket_ways, clock_skew_nanoseconds } from "../../assembly/limits.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
-import { PluginHost } from "../../scripts/host/plugin.ts";
+import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { hash32 } from "../../scripts/policy/hash.ts";
 import { Door, engine, nowSeconds } from "./door.ts";
-import { sipHash } from "./siphash.ts";
-
-/** What the engine keys the hash of a caller with (limit/limit.ts). */
-const callerKind = 0x101n;
+import { bucketKeys, fingerprintOf, knownSecret } from "./secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
@@ -48,41 +46,106 @@ test("a limit that was changed shuts no one out for longer than its own burst", 
   assert.equal(request(generous), "continue", "100 a second, and nothing for a minute");
 });
 
-/** Nine callers of one set, which has room for eight; found by trying all numbers from 0 on. */
-const ofOneSet = [7343, 10280, 14705, 17219, 31728, 51364, 55724, 76490, 85608].map(
-  (number) => `spiffe://example.org/c${number}`,
-);
-const fingerprintOf = (caller: string): bigint =>
-  sipHash(BigInt(hash32(0, Buffer.from("limits\0slow"))), callerKind, Buffer.from(caller));
+const hour = 3600n * 1_000_000_000n;
+const slowFingerprint = (caller: string): bigint =>
+  fingerprintOf(caller, { policy: "limits", name: "slow", burst: 3, intervalNanoseconds: hour });
 
-test("a caller whose set is full has no more than its own limit, nor takes all others' tokens", () => {
-  const door = new Door("limits");
-  for (const caller of ofOneSet) assert.equal(fingerprintOf(caller) & 4095n, 0n);
-  const callers = [...ofOneSet];
-  const newcomer = callers.pop()!;
-  for (const caller of callers) assert.equal(door.request({ ...slow, caller }).action, "continue");
+/** Callers of one set, three more than it has room for: found by trying numbers under a secret that callers do not have. */
+const ofOneSet = (() => {
+  const sets = new Map<bigint, string[]>();
+  for (let number = 0; ; number++) {
+    const caller = `spiffe://example.org/c${number}`;
+    const set = slowFingerprint(caller) & BigInt(bucket_sets - 1);
+    const callers = [...(sets.get(set) ?? []), caller];
+    if (callers.length === bucket_ways + 3) return callers;
+    sets.set(set, callers);
+  }
+})();
+
+/** A VM of an Envoy whose set of `ofOneSet` is full, each of its callers with two tokens left of three; and who finds no room. */
+function fullSet(options: HostOptions = {}): { door: Door; inside: string[]; newcomers: string[] } {
+  const door = new Door("limits", { sharedData: knownSecret(), ...options });
+  const [inside, newcomers] = [ofOneSet.slice(0, bucket_ways), ofOneSet.slice(bucket_ways)];
+  for (const caller of inside) assert.equal(door.request({ ...slow, caller }).action, "continue");
+  return { door, inside, newcomers };
+}
+const drain = (door: Door, caller: string): number => {
   let admitted = 0;
-  while (door.request({ ...slow, caller: newcomer }).action === "continue") admitted++;
-  // It shares the bucket of one of the eight, which has two tokens left of three.
-  assert.equal(admitted, 2);
-  const shut = callers.filter((caller) => door.request({ ...slow, caller }).action !== "continue");
-  assert.equal(shut.length, 1);
+  while (door.request({ ...slow, caller }).action === "continue") admitted++;
+  return admitted;
+};
+
+test("who finds its set full spends nobody's tokens: newcomers share a bucket of their own", () => {
+  const { door, inside, newcomers } = fullSet();
+  assert.deepEqual(
+    newcomers.map((caller) => drain(door, caller)),
+    [3, 0, 0],
+  );
+  for (const caller of inside) assert.equal(drain(door, caller), 2, `${caller} has what it had`);
 });
 
-test("a caller that shares a bucket is not denied for longer than its set is full", () => {
+test("who fills a set takes nothing from a caller that has a bucket there", () => {
+  const victim = ofOneSet[0]!;
+  const door = new Door("limits", { sharedData: knownSecret() });
+  assert.equal(door.request({ ...slow, caller: victim }).action, "continue");
+  for (const caller of ofOneSet.slice(1)) drain(door, caller);
+  assert.equal(drain(door, victim), 2);
+});
+
+test("a newcomer that finds room later has no more than its limit in all", () => {
   let seconds = nowSeconds;
-  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
-  // The first caller takes the last place of the set, so the newcomer must not be one that would share that.
-  const newcomer = ofOneSet.find((caller) => ((fingerprintOf(caller) >> 32n) & 7n) !== 7n)!;
-  const [first, ...others] = ofOneSet.filter((caller) => caller !== newcomer);
-  assert.equal(door.request({ ...slow, caller: first! }).action, "continue");
-  seconds += 1440;
-  for (const caller of others) assert.equal(door.request({ ...slow, caller }).action, "continue");
-  seconds += 360;
-  while (door.request({ ...slow, caller: newcomer }).action === "continue");
-  // An hour after the first, whose bucket is full again and free; the one that was shared has a token 24 minutes later.
-  seconds += 1800;
-  assert.equal(door.request({ ...slow, caller: newcomer }).action, "continue");
+  const clock = () => BigInt(seconds) * 1_000_000_000n;
+  const { door, newcomers } = fullSet({ clock });
+  assert.equal(drain(door, newcomers[0]!), 3);
+  // An hour later the set is free again, and one token has come back.
+  seconds += 3602;
+  assert.equal(drain(door, newcomers[0]!), 1);
+  // Its own from now on: another newcomer takes nothing of it.
+  assert.equal(drain(door, newcomers[1]!), 1);
+  seconds += 3600;
+  assert.deepEqual([drain(door, newcomers[0]!), drain(door, newcomers[1]!)], [1, 1]);
+});
+
+test("a bucket goes to another key only when it is full by every worker's clock", () => {
+  let nanoseconds = BigInt(nowSeconds) * 1_000_000_000n;
+  const { door, inside, newcomers } = fullSet({ clock: () => nanoseconds });
+  // All are full again, of which a worker that read its clock two seconds ago knows nothing.
+  nanoseconds += hour + BigInt(clock_skew_nanoseconds) - 1n;
+  assert.equal(drain(door, newcomers[0]!), 3);
+  nanoseconds -= BigInt(clock_skew_nanoseconds);
+  assert.equal(drain(door, inside[bucket_ways - 1]!), 2, "its bucket is still there, and one token is missing");
+});
+
+test("after the clock stepped back, buckets that nobody asks for keep no room for longer than a burst takes to fill", () => {
+  let seconds = nowSeconds;
+  const { door, newcomers } = fullSet({ clock: () => BigInt(seconds) * 1_000_000_000n });
+  seconds -= 1000 * 3600;
+  drain(door, newcomers[0]!);
+  seconds += 3 * 3600 + 3;
+  assert.deepEqual([drain(door, newcomers[1]!), drain(door, newcomers[2]!)], [3, 3]);
+});
+
+test("of callers chosen without the secret, a set gets no more than by chance", () => {
+  // What filled one set when the key was made of names that callers are told.
+  const chosen = [7343, 10280, 14705, 17219, 31728, 51364, 55724, 76490, 85608];
+  for (let envoy = 0; envoy < 20; envoy++) {
+    const door = new Door("limits");
+    for (const number of chosen) door.request({ ...slow, caller: `spiffe://example.org/c${number}` });
+    const sets = bucketKeys(door.host.sharedData).length;
+    assert.ok(sets >= 7, `${chosen.length} callers in ${sets} sets`);
+  }
+});
+
+test("a flood of a quarter as many distinct callers as the table has room for denies no newcomer its first request", () => {
+  const door = new Door("limits");
+  const flood = (bucket_sets * bucket_ways) / 4;
+  for (let number = 0; number < flood; number++)
+    door.request({ ...slow, caller: `spiffe://example.org/flood/${number}` });
+  const before = bucketKeys(door.host.sharedData).length;
+  assert.ok(before <= bucket_sets);
+  for (let number = 0; number < 1000; number++) {
+    assert.equal(door.request({ ...slow, caller: `spiffe://example.org/late/${number}` }).action, "continue");
+  }
 });
 
 /** The same hash32 under every seed: one block's difference is cancelled by the next one's (Aumasson, Bernstein 2012). */

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { imageOf, outcomeOf } from "../keys/workers.ts";
-import { Limited, policyOf, rival, sharedDataCalls, x } from "./limited.ts";
+import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "./limited.ts";
 
 describe("a bucket that was found empty", () => {
   const three = "big: { rate: 1/m, burst: 3, per: [caller] }";
@@ -42,24 +42,13 @@ describe("a bucket that was found empty", () => {
     assert.ok(fast.admits(0));
   });
 
-  test("is asked though a clock that stepped back has come by again, and a limit was changed and changed back", () => {
+  test("is asked though a clock that stepped back has come by again", () => {
     const back = new Limited(policyOf("big: { rate: 1/h, burst: 3, per: [caller] }"), 2);
     assert.equal(back.drain(0), 3);
     back.pass(-3600);
     assert.equal(back.admits(1), false, "written back as just empty");
     back.pass(3601);
     assert.ok(back.admits(0), "an hour by the clock as it is");
-    const changed = new Limited(policyOf("big: { rate: 1/h, burst: 3, per: [caller] }"), 2);
-    assert.equal(changed.drain(0), 3);
-    const before = [...changed.roots];
-    const faster = imageOf(policyOf("big: { rate: 3600/h, burst: 3, per: [caller] }"));
-    changed.hosts.forEach((host, worker) => {
-      changed.roots[worker] = changed.start(host, faster);
-    });
-    changed.admits(1);
-    changed.pass(10);
-    changed.roots.splice(0, 2, ...before);
-    assert.ok(changed.admits(0), "ten seconds at a token a second");
   });
 
   test("is empty for the caller that emptied it, and on each worker by itself", () => {
@@ -116,14 +105,14 @@ describe("a bucket that was found empty", () => {
     assert.ok(proxy.admits(0) && proxy.admits(0));
     assert.equal(proxy.admits(0, x, "/two"), false, "nine are held, and one less is there than it takes besides");
     proxy.pass(60);
-    assert.ok(proxy.admits(0, rival));
+    assert.ok(proxy.admits(0, rivalOf(10_000, 1_000_000_000n)));
     assert.deepEqual(
       Array.from({ length: 9 }, () => sharedDataCalls(proxy.get(0))),
       Array(9).fill(0),
     );
   });
 
-  test("is asked after the clock stepped back, and under another rate", () => {
+  test("is asked after the clock stepped back, and is another under another rate", () => {
     const proxy = new Limited(policyOf(three));
     assert.equal(proxy.drain(0), 3);
     proxy.pass(-1000);
@@ -133,7 +122,7 @@ describe("a bucket that was found empty", () => {
     assert.equal(proxy.admits(0), false);
     const faster = imageOf(policyOf("big: { rate: 60/m, burst: 3, per: [caller] }"));
     proxy.roots[0] = proxy.start(proxy.hosts[0]!, faster);
-    assert.equal(sharedDataCalls(proxy.get(0)), 2, "read, and written back as just empty");
+    assert.equal(proxy.drain(0), 3);
     proxy.pass(1);
     assert.ok(proxy.admits(0), "a token a second from now on");
   });

@@ -3,9 +3,8 @@
 import { lease_places } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
 import { imageOf, Workers } from "../keys/workers.ts";
-import { sipHash } from "./siphash.ts";
+import { fingerprintOf, knownSecret } from "./secret.ts";
 
 /** Who asks where nobody else is named. */
 export const x = "spiffe://example.org/x";
@@ -23,8 +22,8 @@ rules:
 
 /** Workers of one proxy, which share buckets. */
 export class Limited extends Workers {
-  constructor(policy: string, count = 1) {
-    super(imageOf(policy), count);
+  constructor(policy: string, count = 1, sharedData = knownSecret()) {
+    super(imageOf(policy), count, sharedData);
   }
 
   get(worker: number, caller = x, path = "/one"): Outcome {
@@ -49,12 +48,14 @@ export function sharedDataCalls({ calls }: Outcome): number {
   return calls.filter(({ name }) => name.endsWith("shared_data")).length;
 }
 
-const placeOf = (caller: string): bigint => {
-  const seed = BigInt(hash32(0, Buffer.from("leases\0big")));
-  return (sipHash(seed, 0x101n, Buffer.from(caller)) >> 12n) & BigInt(lease_places - 1);
-};
-
-/** A caller whose place in a worker's table (assembly/limit/lease.ts) is that of `x`, under any one limit named `big`. */
-export const rival = Array.from({ length: 4 * lease_places }, (_, number) => `${x}${number}`).find(
-  (caller) => placeOf(caller) === placeOf(x),
-)!;
+/**
+ * A caller whose place in a worker's table (assembly/limit/lease.ts) is that of `x` under the secret of `knownSecret`, for a limit
+ * named `big` of that burst and interval.
+ */
+export function rivalOf(burst: number, intervalNanoseconds: bigint): string {
+  const placeOf = (caller: string): bigint =>
+    (fingerprintOf(caller, { policy: "leases", name: "big", burst, intervalNanoseconds }) >> 16n) &
+    BigInt(lease_places - 1);
+  const callers = Array.from({ length: 8 * lease_places }, (_, number) => `${x}${number}`);
+  return callers.find((caller) => placeOf(caller) === placeOf(x))!;
+}

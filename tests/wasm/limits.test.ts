@@ -7,6 +7,7 @@ import { SharedData } from "../../scripts/host/shared.ts";
 import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
 import { caller, imageOf, jwks, Workers } from "../keys/workers.ts";
 import { assertInternal, Door, nowSeconds, recordOf } from "./door.ts";
+import { bucketKeys } from "./secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
@@ -89,7 +90,7 @@ test("foreign bytes under a bucket's key deny, and never trap", () => {
     const sharedData = new SharedData();
     const door = new Door("limits", { sharedData });
     door.request(slow);
-    for (const key of sharedData.keys()) sharedData.set(key, bytes, 0);
+    for (const key of bucketKeys(sharedData)) sharedData.set(key, bytes, 0);
     const outcome = door.request(slow);
     assertInternal(outcome, `${bytes.length} bytes`);
     const { reason, cause } = recordOf(outcome);
@@ -101,7 +102,7 @@ test("keys are bounded in number and prefixed", () => {
   const sharedData = new SharedData();
   const door = new Door("limits", { sharedData });
   for (let caller = 0; caller < 6000; caller++) door.request({ ...slow, caller: `spiffe://example.org/c${caller}` });
-  assert.ok(sharedData.size <= 4096, `${sharedData.size} keys`);
+  assert.ok(sharedData.size <= 4097, `${sharedData.size} keys`);
   assert.ok(
     sharedData.keys().every((key) => key.startsWith("sallyport")),
     sharedData.keys()[0],

@@ -1,5 +1,5 @@
 /** What a policy says to requests of one kind: never, or under which conditions. */
-import { type Conditions, deniesMore, isUnconditional, isWeaker } from "./conditions.ts";
+import { type Conditions, deniesMore, isUnconditional, isWeaker, readsClaims } from "./conditions.ts";
 
 /** Admitted where one of `alternatives` holds and none of `unless`; without alternatives, never. */
 export interface Access {
@@ -21,9 +21,12 @@ export function accessOf(allowed: readonly Conditions[], denied: readonly Condit
   };
 }
 
-/** A token of any of several issuers is one alternative for each: so it does not matter whether one rule says so or two. */
+/**
+ * A token of any of several issuers is one alternative for each, unless its claims matter: so it does not matter whether one
+ * rule says so or two.
+ */
 function byIssuer(conditions: Conditions): Conditions[] {
-  if (conditions.issuers.length < 2) return [conditions];
+  if (conditions.issuers.length < 2 || readsClaims(conditions)) return [conditions];
   return conditions.issuers.map((issuer) => ({ ...conditions, issuers: [issuer] }));
 }
 

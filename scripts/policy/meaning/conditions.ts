@@ -135,10 +135,25 @@ function holdsLonger(wide: Conditions, narrow: Conditions): boolean {
   return wide.expiresSeconds === 0 || (narrow.expiresSeconds !== 0 && wide.expiresSeconds >= narrow.expiresSeconds);
 }
 
+/**
+ * Whether it matters which of several good tokens is taken: it is that of the issuer that comes first by name, and what its
+ * claims do not give, those of another do not either.
+ */
+export function readsClaims({ scopes, when, charges }: Conditions): boolean {
+  return scopes.length > 0 || charges.length > 0 || when.some(({ text }) => text.includes("claims"));
+}
+
+/** Whether a token that is good for `strong`, and is the one taken there, is good and taken for `weak`. */
+function takesToken(weak: Conditions, strong: Conditions): boolean {
+  if (weak.issuers.length === 0) return true;
+  if (strong.issuers.length === 0 || !isSubset(strong.issuers, weak.issuers)) return false;
+  return weak.issuers.length === strong.issuers.length || !readsClaims(weak);
+}
+
 /** Whether an allow rule with conditions `weak` admits whatever one with `strong` does, as far as can be told. */
 export function isWeaker(weak: Conditions, strong: Conditions): boolean {
   return (
-    (weak.issuers.length === 0 || (strong.issuers.length > 0 && isSubset(strong.issuers, weak.issuers))) &&
+    takesToken(weak, strong) &&
     isSubset(weak.scopes, strong.scopes) &&
     isImplied(weak.when, strong.when) &&
     holdsLonger(weak, strong) &&

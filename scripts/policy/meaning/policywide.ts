@@ -1,24 +1,17 @@
-/** What two policies say differently of everybody: whom they trust, whose tokens they believe, how much they let through. */
+/**
+ * What two policies say differently of everybody: whom they trust, whose tokens they believe, how much they let through. The
+ * tables say of every key of the language how it is compared, and which of its changes let more through: a request that was
+ * denied, or a header, cookie or parameter for the upstream that was removed. What cannot be shown to let nothing more
+ * through is a gain.
+ */
 import type { Issuer, Limit, Policy, Rule } from "../model.ts";
-import { compareLists, compareRest, type PolicyChange, stableText } from "./change.ts";
-import { compareIdentity, compareIssuer } from "./issuers.ts";
+import { intervalNanoseconds } from "../rate.ts";
+import { compareRows, type PolicyChange, type Row, stableText } from "./change.ts";
+import { admitsNameless, isDomainForwarding, isDomainMet, isSubstituted, reorderedIssuers } from "./effects.ts";
+import { type Believed, believed, hiddenPlaces, tokenRows } from "./issuers.ts";
 import { type Matching, matchNames, type Pair } from "./names.ts";
 
 export type { PolicyChange } from "./change.ts";
-
-const known_keys: ReadonlySet<string> = new Set<keyof Policy>([
-  "name",
-  "mode",
-  "trustDomains",
-  "identity",
-  "svids",
-  "forwarders",
-  "forwards",
-  "issuers",
-  "callerSets",
-  "limits",
-  "rules",
-]);
 
 /** What an issuer or limit is, without its name. */
 function definitionOf({ name: _, ...definition }: Issuer | Limit): string {
@@ -35,6 +28,141 @@ export function matchLimits(before: Policy, after: Policy): Matching<Limit> {
   return matchNames(before.limits, after.limits, definitionOf);
 }
 
+/** The policy as a whole. */
+export const policy_rows: readonly Row<Policy>[] = [
+  // The only one there is.
+  { kind: "elsewhere", keys: ["version"], parts: [] },
+  // Filters with one name in one Envoy share the buckets of their limits, and each other's mark.
+  { kind: "choice", keys: ["name"], parts: ["name"], what: "name", value: ({ name }) => name, changed: true },
+  {
+    // In shadow mode everybody is let through.
+    kind: "choice",
+    keys: ["mode"],
+    parts: ["mode"],
+    what: "mode",
+    value: ({ mode }) => mode,
+    changed: ({ pair }) => pair.after.mode === "shadow",
+  },
+  {
+    // Whom rules meet in a trust domain that comes or goes is compared with the rules (atoms.ts).
+    kind: "set",
+    keys: ["trust", "trust.domains"],
+    parts: ["trustDomains"],
+    what: "trust domain",
+    values: ({ trustDomains }) => trustDomains,
+    added: isDomainMet,
+    removed: isDomainForwarding,
+  },
+  {
+    // Who loses the name that a JWT-SVID gave it is anonymous; every other change gives somebody a name that it had not.
+    kind: "choice",
+    keys: ["trust.identity"],
+    parts: ["identity"],
+    what: "identity",
+    value: ({ identity }) => identity,
+    changed: (meeting) =>
+      meeting.pair.before.identity !== "either" || meeting.pair.after.identity !== "mtls" || admitsNameless(meeting),
+  },
+  {
+    kind: "set",
+    keys: ["trust.jwtSvid", "trust.jwtSvid.bundles"],
+    parts: ["svids"],
+    what: "JWT-SVID bundle",
+    values: ({ svids }) => svids.map(({ name }) => name),
+    added: true,
+    removed: admitsNameless,
+  },
+  {
+    // Everybody behind a gateway that is not believed becomes that gateway.
+    kind: "set",
+    keys: ["trust.forwarders"],
+    parts: ["forwarders"],
+    what: "forwarder",
+    values: ({ forwarders }) => forwarders,
+    added: true,
+    removed: true,
+  },
+  {
+    // A header that is no longer set can be sent from outside; one that is set can have been taken away before the filter.
+    kind: "entries",
+    keys: ["forward"],
+    parts: ["forwards"],
+    what: "forward",
+    entries: ({ forwards }) =>
+      new Map(
+        forwards.map(({ header, value }) => [
+          header,
+          value.kind === "claim" ? `claims.${value.path.join(".")}` : value.kind,
+        ]),
+      ),
+    added: true,
+    removed: true,
+    changed: true,
+  },
+  {
+    kind: "set",
+    keys: ["issuers"],
+    parts: ["issuers"],
+    what: "token kept from the upstream",
+    values: hiddenPlaces,
+    added: false,
+    removed: true,
+  },
+  // What rules say, of whom, is compared by what it means (compare.ts); files and names of sets mean nothing.
+  { kind: "elsewhere", keys: ["rules", "callers", "limits", "include"], parts: ["rules", "callerSets", "limits"] },
+];
+
+/** What two policies say of one issuer whose tokens rules ask for. */
+export const issuer_rows: readonly Row<Believed>[] = tokenRows(
+  (name) => [name === "" ? "issuers" : `issuers.*.${name}`],
+  isSubstituted,
+);
+
+/** What two policies say of the JWT-SVIDs of one trust domain. A caller whose JWT-SVID is not good is anonymous. */
+export const svid_rows: readonly Row<Believed>[] = tokenRows((name) => {
+  if (name === "keys") return ["trust.jwtSvid.bundles"];
+  if (name.startsWith("keys.")) return [`trust.jwtSvid.bundles.*.${name.slice("keys.".length)}`];
+  return /^(?:audiences|from|leeway|forwardToken)\b/u.test(name) ? [`trust.jwtSvid.${name}`] : [];
+}, admitsNameless);
+
+/** What two policies say of one limit that rules take from. */
+export const limit_rows: readonly Row<Limit>[] = [
+  // The buckets of another name are not those that another policy of the same name shares, and are full.
+  { kind: "choice", keys: ["limits"], parts: ["name"], what: "name", value: ({ name }) => name, changed: true },
+  {
+    kind: "amount",
+    keys: ["limits.*.rate"],
+    parts: ["rate"],
+    what: "rate",
+    amount: (limit) => 1 / intervalNanoseconds(limit),
+    words: ({ rate }) => `${rate.tokens} in ${rate.periodSeconds}s`,
+    more: true,
+    less: false,
+  },
+  {
+    kind: "amount",
+    keys: ["limits.*.burst"],
+    parts: ["burstTokens"],
+    what: "burst",
+    amount: ({ burstTokens }) => burstTokens,
+    words: ({ burstTokens }) => String(burstTokens),
+    more: true,
+    less: false,
+  },
+  {
+    kind: "set",
+    keys: ["limits.*.per"],
+    parts: ["per"],
+    what: "per",
+    values: ({ per }) => per.map((one) => (one.kind === "caller" ? "caller" : `claims.${one.path.join(".")}`)),
+    words: (values) => values.join(", "),
+    added: true,
+    removed: true,
+  },
+  // The only one there is.
+  { kind: "elsewhere", keys: ["limits.*.scope"], parts: [] },
+];
+
 /** All differences of two policies that no rule has. */
 export function comparePolicyWide(
   before: Policy,
@@ -42,89 +170,28 @@ export function comparePolicyWide(
   issuers: Matching<Issuer>,
   limits: Matching<Limit>,
 ): PolicyChange[] {
+  const policies = { before, after };
+  const whole = { pair: policies, policies };
   const used = (of: (rule: Rule) => readonly string[]): Set<string> => new Set(after.rules.flatMap(of));
   const usedIssuers = used((rule) => rule.issuers);
   const usedLimits = used((rule) => rule.limits);
+  const tokens = (pair: Pair<Issuer>) => ({
+    pair: { before: believed(pair.before), after: believed(pair.after) },
+    policies,
+  });
+  const svids = after.svids.flatMap((svid): Pair<Issuer>[] => {
+    const old = before.svids.find(({ name }) => name === svid.name);
+    return old === undefined ? [] : [{ before: old, after: svid }];
+  });
   return [
-    ...compareMode(before, after),
-    ...compareLists("trust domain", before.trustDomains, after.trustDomains, (domain) => isAdmitted(after, domain)),
-    ...compareIdentity(before, after),
-    ...compareLists("forwarder", before.forwarders ?? [], after.forwarders ?? [], () => true),
-    ...compareForwards(before, after),
+    ...compareRows(policy_rows, whole),
+    ...reorderedIssuers(whole, issuers).map((change) => ({ what: "first of several issuers", ...change })),
+    ...svids.flatMap((pair) => compareRows(svid_rows, tokens(pair), `JWT-SVIDs of ${pair.after.name}`)),
     ...issuers.pairs
       .filter((pair) => usedIssuers.has(pair.after.name))
-      .flatMap((pair) => compareIssuer(`issuer ${pair.after.name}`, pair)),
-    ...limits.pairs.filter((pair) => usedLimits.has(pair.after.name)).flatMap(compareLimit),
-    ...compareOthers(before, after),
+      .flatMap((pair) => compareRows(issuer_rows, tokens(pair), `issuer ${pair.after.name}`)),
+    ...limits.pairs
+      .filter((pair) => usedLimits.has(pair.after.name))
+      .flatMap((pair) => compareRows(limit_rows, { pair, policies }, `limit ${pair.after.name}`)),
   ];
-}
-
-function compareMode(before: Policy, after: Policy): PolicyChange[] {
-  if (before.mode === after.mode) return [];
-  // In shadow mode everybody is let through.
-  return [{ what: "mode", before: before.mode, after: after.mode, gain: after.mode === "shadow" }];
-}
-
-/** Whether a rule admits members of a trust domain that are not named one by one, or any at all. */
-function isAdmitted({ rules, callerSets }: Policy, domain: string): boolean {
-  const sets = new Set(
-    callerSets.filter(({ callers }) => callers.some((one) => one.trustDomain === domain)).map(({ name }) => name),
-  );
-  return rules.some(
-    ({ action, mode, callers }) =>
-      action === "allow" &&
-      mode === "enforce" &&
-      callers.some(
-        (caller) =>
-          caller.kind === "any" ||
-          (caller.kind === "set" && sets.has(caller.name)) ||
-          (caller.kind === "pattern" && caller.pattern.trustDomain === domain),
-      ),
-  );
-}
-
-function compareForwards(before: Policy, after: Policy): PolicyChange[] {
-  const headersOf = ({ forwards = [] }: Policy) =>
-    new Map(
-      forwards.map(({ header, value }) => [
-        header,
-        value.kind === "claim" ? `claims.${value.path.join(".")}` : value.kind,
-      ]),
-    );
-  const [was, is] = [headersOf(before), headersOf(after)];
-  return [...new Set([...was.keys(), ...is.keys()])].flatMap((header) => {
-    const [old, now] = [was.get(header) ?? null, is.get(header) ?? null];
-    // A header that is no longer set can be sent from outside, and one that says something else may say too much.
-    return old === now ? [] : [{ what: `forward ${header}`, before: old, after: now, gain: old !== null }];
-  });
-}
-
-const limit_keys = ["name", "rate", "burstTokens", "per"];
-
-/** More tokens, or tokens counted for each of other things, may let more through. */
-function compareLimit({ before, after }: Pair<Limit>): PolicyChange[] {
-  const changes: PolicyChange[] = [];
-  const add = (what: string, was: string, is: string, gain: boolean): void => {
-    if (was !== is) changes.push({ what: `limit ${after.name}: ${what}`, before: was, after: is, gain });
-  };
-  if (before.rate !== undefined && after.rate !== undefined) {
-    const perSecond = ({ rate }: Limit): number => rate.tokens / rate.periodSeconds;
-    const words = ({ rate }: Limit): string => `${rate.tokens} in ${rate.periodSeconds}s`;
-    if (perSecond(before) !== perSecond(after))
-      add("rate", words(before), words(after), perSecond(after) > perSecond(before));
-  }
-  add("burst", String(before.burstTokens), String(after.burstTokens), !(after.burstTokens <= before.burstTokens));
-  const perOf = ({ per }: Limit): string =>
-    (per ?? [])
-      .map((one) => (one.kind === "caller" ? "caller" : `claims.${one.path.join(".")}`))
-      .sort()
-      .join(", ");
-  add("per", perOf(before), perOf(after), true);
-  changes.push(...compareRest(`limit ${after.name}`, before, after, limit_keys));
-  return changes;
-}
-
-/** Parts of the policy that the language has got since: what they mean is not known here, so any difference is a gain. */
-function compareOthers(before: Policy, after: Policy): PolicyChange[] {
-  return compareRest("", before, after, [...known_keys]);
 }

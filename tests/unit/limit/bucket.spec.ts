@@ -1,4 +1,4 @@
-import { nanosecondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
+import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
 
 const second: u64 = 1000000000;
 const start: u64 = 1763719200 * second;
@@ -62,16 +62,24 @@ describe("token buckets", () => {
     expect(nanosecondsUntilToken(state, start, second / 100, 1)).toBe(second / 100);
   });
 
-  test("a clock that steps back empties a bucket, and does not lock it", () => {
-    const state = start + 3600 * second;
-    expect(takeToken(state, start, second, 5)).toBe(0);
-    expect(nanosecondsUntilToken(state, start, second, 5)).toBe(second);
-    expect(drain(start - 3600 * second, start, second, 5)).toBe(5);
+  test("a bucket that is more than empty by an older clock gives nothing, and says how long for", () => {
+    const state = start + 5 * second;
+    expect(takeToken(state, start - 1, second, 5)).toBe(0);
+    expect(nanosecondsUntilToken(state, start - 1, second, 5)).toBe(second + 1);
+    expect(isBeyond(state, start - 2 * second, 5 * second)).toBe(false);
+    expect(isBeyond(state, start - 2 * second - 1, 5 * second)).toBe(true);
   });
 
-  test("a limit that was lowered shuts no one out for longer than its own burst", () => {
-    const state = start + 1000 * second;
-    expect(nanosecondsUntilToken(state, start, second, 2)).toBe(second);
+  test("a time of all ones does not wrap around", () => {
+    expect(takeToken(u64.MAX_VALUE, start, second, 5)).toBe(0);
+    expect(isBeyond(u64.MAX_VALUE, start, 5 * second)).toBe(true);
+    expect(isForgettable(u64.MAX_VALUE, start)).toBe(false);
+  });
+
+  test("a bucket is forgotten when it is full by every clock, and one never used at once", () => {
+    expect(isForgettable(start, start + 2 * second)).toBe(true);
+    expect(isForgettable(start, start + 2 * second - 1)).toBe(false);
+    expect(isForgettable(0, start)).toBe(true);
   });
 
   test("several tokens at once, all of them or none", () => {
