@@ -17,7 +17,7 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { askForKeys, dueStream, endWaiting, isFinal, stopWaiting, waitForKeys, waitingSlots } from "./keys/waiting";
+import { awaitKeys, dueStream, endWaiting, isFinal, stopWaiting, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -48,10 +48,9 @@ export function onRequestHeaders(context: u32): Action {
   }
   const reason = decide(policy);
   if (request.unknownKeySets != 0 && !inspecting) {
-    askForKeys(policy);
     // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
-    const isDenied = reason != Reason.ALLOWED && reason != Reason.INTERNAL;
-    if (isDenied && !policy.shadow && waitForKeys(policy, context)) return Action.WAIT;
+    const isHeld = reason != Reason.ALLOWED && reason != Reason.INTERNAL && !policy.shadow;
+    if (awaitKeys(policy, context, isHeld)) return Action.WAIT;
   }
   const action = act(policy, reason);
   rememberTokens(policy);

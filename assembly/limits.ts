@@ -144,3 +144,5 @@ export const waiting_streams: u32 = 256;
 export const client_streams: u32 = 64;
 export const unidentified_streams: u32 = 128;
 export const key_wait_seconds: u32 = 5;
+/** Key sets that one request waits for. */
+export const awaited_sets: u32 = 4;

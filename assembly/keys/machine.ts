@@ -60,10 +60,14 @@ export function isBehind(state: State, view: View): bool {
   return state.generation != view.generation;
 }
 
-/** Whether an attempt that began no earlier than `since` has ended, and what it brought is this worker's. */
-export function hasAnswered(state: State, view: View, since: u64, now: u64): bool {
-  if (state.finished != state.started || isBehind(state, view)) return false;
-  return age(state.attemptAt, now) <= age(since, now) && age(state.attemptAt, now) != never;
+/** The attempt to begin next: the first that counts for a request that comes now, whatever clocks do. */
+export function nextAttempt(state: State): u32 {
+  return state.started + 1;
+}
+
+/** Whether an attempt has begun and ended, or a later one, and what it brought is this worker's. */
+export function hasAnswered(state: State, view: View, attempt: u32): bool {
+  return state.started >= attempt && state.finished == state.started && !isBehind(state, view);
 }
 
 /** How many nanoseconds remain until an attempt may begin that a token's unknown key asks for; 0 where one may at once. */
@@ -153,7 +157,7 @@ function isLeased(state: State, now: u64): bool {
 }
 
 function isDue(state: State, view: View, now: u64, refresh_seconds: u32): bool {
-  const isWanted = age(view.wantedAt, now) < age(state.attemptAt, now);
+  const isWanted = view.wanted == nextAttempt(state);
   return (isWanted && untilWanted(state, now) == 0) || isReached(state.nextAt, now, furthest(refresh_seconds));
 }
 

@@ -17,7 +17,7 @@ import { Policy, recordAt, sectionCount, textSize } from "../policy/policy";
 import { readResponse, requestKeySet, responseEtag, responseEtagSize, responseMaxAge, responseStatus } from "./fetch";
 import { readKeySet } from "./jwks";
 import { dropKeys, isFetched, KeySet, keySetAt, replaceKeys } from "./keyset";
-import { Action, backoffSeconds, Event, isBehind, second, step } from "./machine";
+import { Action, backoffSeconds, Event, isBehind, nextAttempt, second, step } from "./machine";
 import { readSharedSet, readState, set_head_bytes, writeSharedSet, writeState } from "./shared";
 import { etagStart, State } from "./state";
 
@@ -279,7 +279,7 @@ function adoptShared(policy: Policy, set: KeySet, index: u32, state: State): voi
     return;
   }
   if (++set.missed != limits.key_takeover_attempts) return;
-  set.wantedAt = readClock();
+  set.wanted = nextAttempt(state);
   dropKeys(set);
   countKeySet(policy, index, KeySetMetric.FAILURES);
   openLine(set);

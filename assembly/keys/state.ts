@@ -66,6 +66,6 @@ export class View {
   /** The attempt of this worker's own that began last, and whether its callout is under way. */
   attempt: u32;
   calling: bool;
-  /** When a token last named a key that is not in the set; 0 for never. */
-  wantedAt: u64;
+  /** Which attempt a token last asked for that named a key the set lacks: the one to begin next then; 0 for none. */
+  wanted: u32;
 }

@@ -3,11 +3,11 @@
  * moment ago. Each waits for a fetch that begins after it came, in a slot of its own, for a bounded time; when the slots are
  * taken, a request is answered at once.
  *
- *   0         4              8               16            20      24              32            40
- *   +---------+--------------+---------------+-------------+-------+---------------+-------------+
- *   | stream  | root context | client it     | generations | final | key sets (one | since, in   |
- *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds |
- *   +---------+--------------+---------------+-------------+-------+---------------+-------------+
+ *   0         4              8               16            20      24              32            40                     56
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
+ *   | stream  | root context | client it     | generations | final | key sets (one | since, in   | the attempt that     |
+ *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds | counts, of each set  |
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
  *
  * Envoy tears a stream down at once and deletes its context later: in between the context can still be addressed, and answering or
  * continuing it crashes Envoy (source/extensions/common/wasm/context.cc: both act on the stream's callbacks, unasked). So a slot is
@@ -16,9 +16,11 @@
 
 import { literal } from "../bytes/literal";
 import { sipHash } from "../bytes/siphash";
+import { copyBytes } from "../bytes/span";
 import { LogLevel } from "../host/abi";
 import { log, Read, readProperty, valueSize, valueStart } from "../host/host";
 import {
+  awaited_sets,
   client_streams,
   key_fetch_milliseconds,
   key_floor_seconds,
@@ -31,12 +33,14 @@ import { Policy, sectionCount } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { keySetAt } from "./keyset";
-import { age, hasAnswered, isBehind, second, untilWanted } from "./machine";
+import { age, hasAnswered, isBehind, nextAttempt, second, untilWanted } from "./machine";
 import { readState } from "./shared";
 import { State } from "./state";
 
-const slot_bytes: u32 = 40;
-const slots: usize = memory.data(waiting_streams * 40, 8);
+const slot_bytes: u32 = 56;
+const slots: usize = memory.data(waiting_streams * 56, 8);
+const attempts_at: usize = 40;
+if (!(awaited_sets == 4)) ERROR("a slot has room for an attempt of each set");
 const wait_nanoseconds: u64 = <u64>key_wait_seconds * second;
 /** No slot is beyond this one. */
 let used: u32 = 0;
@@ -48,25 +52,29 @@ if (!(client_streams < unidentified_streams && unidentified_streams < waiting_st
 
 const current = changetype<State>(memory.data(200, 8));
 
-/** Has the fetched sets of a request fetched anew that lack the key its token names. */
-export function askForKeys(policy: Policy): void {
-  for (let sets = request.unknownKeySets; sets != 0; sets &= sets - 1) {
-    keySetAt(policy, <u32>ctz(sets)).wantedAt = request.nowNanoseconds;
-  }
-}
+/** The attempts that count for the request in hand, of the sets that it awaits, in their order. */
+const attempts: usize = memory.data(16, 8);
 
-/** Has a stream wait for those sets. False where no fetch could come in time, or where there is no room to wait. */
-export function waitForKeys(policy: Policy, context: u32): bool {
+/**
+ * Has the fetched sets of a request fetched anew that lack the key its token names; and where the request is to be held, has its
+ * stream wait for those that it hangs on, the first `awaited_sets` of them. False where it does not wait: it is not to be held, no
+ * fetch could come in time, or there is no room.
+ */
+export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   let generations: u32 = 0;
   let awaited: u64 = 0;
-  for (let sets = request.awaitedKeySets; sets != 0; sets &= sets - 1) {
+  for (let sets = request.unknownKeySets; sets != 0; sets &= sets - 1) {
     const set = keySetAt(policy, <u32>ctz(sets));
     if (!readState(set, current)) continue;
+    set.wanted = nextAttempt(current);
+    const bit = sets & (0 - sets);
+    if ((request.awaitedKeySets & bit) == 0 || popcnt(awaited) == awaited_sets) continue;
     if (!isBehind(current, set) && untilWanted(current, request.nowNanoseconds) > wait_nanoseconds) continue;
-    awaited |= sets & (0 - sets);
+    store<u32>(attempts + ((<usize>popcnt(awaited)) << 2), nextAttempt(current));
+    awaited |= bit;
     generations += set.generation;
   }
-  if (awaited == 0 || !mayWait()) return false;
+  if (!isHeld || awaited == 0 || !mayWait()) return false;
   const slot = freeSlot(clientOf());
   if (slot == 0) return false;
   store<u32>(slot, context);
@@ -75,12 +83,14 @@ export function waitForKeys(policy: Policy, context: u32): bool {
   store<u32>(slot, 0, 20);
   store<u64>(slot, awaited, 24);
   store<u64>(slot, request.nowNanoseconds, 32);
+  copyBytes(slot + attempts_at, attempts, awaited_sets * 4);
   return true;
 }
 
 /** Whether the host has told of the end of a stream, and whether one has waited before it had. */
 let isTold: bool = false;
 let hasTried: bool = false;
+let hasWarned: bool = false;
 
 const untold = literal(
   "sallyport: requests do not wait for keys: the host does not tell of the end of streams. Is proxy_on_delete allowed, and does the module have it?",
@@ -99,7 +109,6 @@ function mayWait(): bool {
   hasWarned = true;
   return false;
 }
-let hasWarned: bool = false;
 
 const source_address = literal("source\0address");
 const unidentified_bit: u64 = 1;
@@ -181,13 +190,15 @@ export function dueStream(policy: Policy, index: u32, now: u64): u32 {
   const since = load<u64>(slot, 32);
   let generations: u32 = 0;
   let isAnswered = true;
+  let attempt = slot + attempts_at;
   for (let sets = load<u64>(slot, 24); sets != 0; sets &= sets - 1) {
     const number = <u32>ctz(sets);
     // Another configuration of the same root context may have fewer.
     if (number >= sectionCount(policy, section_key_sets)) break;
     const set = keySetAt(policy, number);
     generations += set.generation;
-    if (!readState(set, current) || !hasAnswered(current, set, since, now)) isAnswered = false;
+    if (!readState(set, current) || !hasAnswered(current, set, load<u32>(attempt))) isAnswered = false;
+    attempt += 4;
   }
   // A clock that stepped back would have it wait for as long as it was wrong: a future time counts as long ago.
   const isLate = age(since, now) >= wait_nanoseconds;

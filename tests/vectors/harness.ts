@@ -1,8 +1,5 @@
 /** assembly/crypto/ alone, compiled as the engine is and instantiated in Node. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import asc from "assemblyscript/asc";
+import { compileModule } from "../unit/compile.ts";
 
 /** A public key as `verifyInModule` takes it. */
 export interface Key {
@@ -13,21 +10,9 @@ export interface Key {
 
 interface Exports {
   memory: WebAssembly.Memory;
-  _initialize(): void;
   start(): number;
   verify(...args: number[]): number;
   hash(size: number, text: number, textSize: number, part: number, target: number): void;
-}
-
-/** The options of the engine, without its entries and files. */
-async function options(): Promise<string[]> {
-  const config = JSON.parse(await readFile("asconfig.json", "utf8"));
-  const { outFile: _, textFile: __, ...target } = config.targets.release;
-  return Object.entries({ ...config.options, ...target }).flatMap(([name, value]) => {
-    if (value === true) return [`--${name}`];
-    const values = Array.isArray(value) ? value : [value];
-    return values.flatMap((each) => [`--${name}`, String(each)]);
-  });
 }
 
 export class CryptoModule {
@@ -42,22 +27,8 @@ export class CryptoModule {
   }
 
   static async compile(): Promise<CryptoModule> {
-    const folder = await mkdtemp(join(tmpdir(), "sallyport-crypto-"));
-    try {
-      const wasm = join(folder, "module.wasm");
-      const wat = join(folder, "module.wat");
-      // A configuration of that name does not exist: the one in the working folder would add the engine's entries.
-      const files = ["tests/unit/crypto/module.ts", "--config", "none.json", "--outFile", wasm, "--textFile", wat];
-      const { error, stderr } = await asc.main([...files, ...(await options())]);
-      if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
-      const bytes = await readFile(wasm);
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes));
-      const exports = instance.exports as unknown as Exports;
-      exports._initialize();
-      return new CryptoModule(exports, await readFile(wat, "utf8"), bytes.length);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const { instance, text, size_bytes } = await compileModule("tests/unit/crypto/module.ts");
+    return new CryptoModule(instance.exports as unknown as Exports, text, size_bytes);
   }
 
   /** What `verifyInModule` says. Throws when it traps, or changes what it was given. */
