@@ -1,6 +1,6 @@
 /**
- * What a plugin configuration says: `policy`, the base64 of an image, and `mode`. It arrives as JSON, or as what Envoy makes of
- * a google.protobuf.Struct, which is that message's own bytes (google/protobuf/struct.proto):
+ * What a plugin configuration says: `policy`, the base64 of an image, `mode`, and `record`, a name for the record. It arrives as
+ * JSON, or as what Envoy makes of a google.protobuf.Struct, which is that message's own bytes (google/protobuf/struct.proto):
  *
  *   Struct { 1: entry, 1: entry, … }     entry { 1: key, 2: Value }     Value { 3: string }
  *
@@ -9,13 +9,15 @@
 import { decodeBase64, malformed } from "./bytes/base64";
 import { scanJson, stoppedAt } from "./bytes/json";
 import { Literal, literal } from "./bytes/literal";
-import { isLiteral } from "./bytes/span";
+import { copyBytes, isLiteral, isNameText } from "./bytes/span";
 import * as json from "./bytes/tape";
 import { Kind } from "./bytes/tape";
+import { name_bytes } from "./limits";
 import * as layout from "./policy/layout";
 
 const policy_key = literal("policy");
 const mode_key = literal("mode");
+const record_key = literal("record");
 const enforce_value = literal("enforce");
 const shadow_value = literal("shadow");
 
@@ -25,6 +27,10 @@ export let imageSize: u32 = 0;
 /** `mode_enforce` or `mode_shadow` of policy/layout.ts, or `mode_of_policy` where the configuration does not say. */
 export let mode: u32 = 0;
 export const mode_of_policy: u32 = 0xff;
+
+/** What the record is told from others by, kept apart from the configuration; size 0 where that does not say. */
+export const recordName: usize = memory.data(name_bytes);
+export let recordNameSize: u32 = 0;
 
 /** What is wrong with the configuration refused last, and at which byte. */
 export let mistake: string = "";
@@ -41,6 +47,7 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   imageStart = 0;
   imageSize = 0;
   mode = mode_of_policy;
+  recordNameSize = 0;
   start = text;
   if (size == 0) return true;
   json.beginScratchTape();
@@ -132,7 +139,16 @@ function takeMember(name: usize, nameSize: u32, text: usize, size: u32): bool {
     else return refuse("`mode` is neither `enforce` nor `shadow`", name);
     return true;
   }
-  return refuse("unknown key, only `policy` and `mode` are known", name);
+  if (isLiteral(name, nameSize, record_key)) {
+    if (recordNameSize != 0) return refuse("`record` twice", name);
+    if (text == 0 || size > name_bytes || !isNameText(text, size)) {
+      return refuse("`record` is not 1 to 64 letters, digits, `-` and `_`", name);
+    }
+    copyBytes(recordName, text, size);
+    recordNameSize = size;
+    return true;
+  }
+  return refuse("unknown key, only `policy`, `mode` and `record` are known", name);
 }
 
 function isText(text: usize, size: u32, value: Literal): bool {

@@ -6,6 +6,7 @@
  */
 
 import { defineCounters, most_counters_bytes } from "./audit/metrics";
+import { nameRecord, record_property_bytes } from "./audit/record";
 import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import {
   imageSize,
@@ -15,6 +16,8 @@ import {
   mode,
   mode_of_policy,
   readConfigurationText,
+  recordName,
+  recordNameSize,
 } from "./configuration";
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
@@ -40,7 +43,12 @@ if (__heap_base > trailer) unreachable();
 /** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, the largest too. */
 const policy_bytes: usize = 128;
 if (!(offsetof<Policy>() <= 128)) ERROR("a policy fits its place");
-if (!(policy_bytes + known_callers_bytes + most_counters_bytes + most_key_sets_bytes + 16 <= page_room_bytes))
+if (
+  !(
+    policy_bytes + record_property_bytes + known_callers_bytes + most_counters_bytes + most_key_sets_bytes + 16 <=
+    page_room_bytes
+  )
+)
   ERROR("a page holds a policy with its tables");
 
 /** The image found. */
@@ -162,11 +170,13 @@ function putInForce(rootContext: u32, page: usize, region: usize): bool {
   const policy = changetype<Policy>(page);
   policy.image = policyStart;
   policy.configurationRegion = imageSize == 0 ? 0 : region;
-  policy.knownCallers = page + policy_bytes;
+  policy.recordProperty = page + policy_bytes;
+  policy.knownCallers = policy.recordProperty + record_property_bytes;
   policy.counters = policy.knownCallers + known_callers_bytes;
   policy.keySets = (policy.counters + most_counters_bytes + 15) & ~15;
   policy.rootContext = rootContext;
   policy.shadow = (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode) : mode) == layout.mode_shadow;
+  nameRecord(policy, recordName, recordNameSize);
   resetArena();
   if (!isServed(policy)) return false;
   openKeySets(policy);

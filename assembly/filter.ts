@@ -1,6 +1,6 @@
 /**
  * The whole request, top to bottom: identity → headers → caller a gateway or a JWT-SVID told of → path → rules → token, scopes,
- * condition, limits → headers for the upstream → mark → record → counters → answer → known tokens. Stages
+ * condition, limits → headers for the upstream → record → counters → answer → known tokens. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
@@ -11,7 +11,7 @@ import { literal } from "./bytes/literal";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { continueRequest, fail, Read, readClock, readProperty, setContext, writeProperty } from "./host/host";
+import { continueRequest, fail, Read, readClock, readProperty, setContext } from "./host/host";
 import { policyOfRoot, policyOfStream } from "./host/root";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
@@ -31,11 +31,6 @@ import { rememberTokens } from "./token/token";
 import { forwardHeaders } from "./verdict/forward";
 import { respond, respondPlainly } from "./verdict/respond";
 import { stripTokens } from "./verdict/strip";
-
-/** What the second lock, a native filter behind ours, looks for: filter state `wasm.verdict` of exactly `allow`. */
-const verdict_property = literal("verdict");
-const allow_value = literal("allow");
-const deny_value = literal("deny");
 
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32): Action {
@@ -118,10 +113,9 @@ function isAnswered(): bool {
   return readProperty(response_code) == Read.PRESENT;
 }
 
-/** The host did not let a request go on that was admitted: it is denied after all, and the mark says so. */
+/** The host did not let a request go on that was admitted: it is denied after all, and the record says so. */
 function takeBack(policy: Policy): void {
-  writeProperty(verdict_property, deny_value.start, deny_value.size);
-  writeRecord(policy, Reason.INTERNAL);
+  writeRecord(policy, Reason.INTERNAL, false);
   countFailure(policy);
   if (!respond(policy, Reason.INTERNAL)) respondPlainly();
 }
@@ -149,8 +143,9 @@ function decide(policy: Policy): Reason {
 }
 
 /**
- * Admits only after the decision was marked, recorded and counted: save in shadow mode, a request that left no trace does
- * not pass. Where a trace cannot be left, the record and the counters are told of the answer there is now.
+ * Admits only after the decision was recorded and counted. The record is the mark that the enforcement check behind the filter
+ * looks for, so without one nothing passes; what is not counted passes in shadow mode alone. Where a trace cannot be left, the
+ * record and the counters are told of the answer there is now.
  */
 function act(policy: Policy, decided: Reason): Action {
   let reason = decided;
@@ -160,19 +155,15 @@ function act(policy: Policy, decided: Reason): Action {
     reason = Reason.INTERNAL;
     admits = false;
   }
-  const marked = admits && writeProperty(verdict_property, allow_value.start, allow_value.size);
-  if (admits && !marked) reason = Reason.INTERNAL;
-  if (!writeRecord(policy, reason) || !countDecision(policy, reason)) {
+  const isRecorded = writeRecord(policy, reason, admits);
+  if (!isRecorded || !countDecision(policy, reason)) {
     reason = Reason.INTERNAL;
-    writeRecord(policy, reason);
+    admits = admits && isRecorded && policy.shadow;
+    admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason);
   }
-  const passes = marked && (reason == Reason.ALLOWED || policy.shadow);
-  if (!passes) {
-    if (marked) writeProperty(verdict_property, deny_value.start, deny_value.size);
-    if (!respond(policy, reason)) respondPlainly();
-  }
+  if (!admits && !respond(policy, reason)) respondPlainly();
   // Last, since a call may have failed at any step.
   countFailure(policy);
-  return passes ? Action.CONTINUE : Action.STOP;
+  return admits ? Action.CONTINUE : Action.STOP;
 }

@@ -100,8 +100,10 @@ export const limit_burst: u32 = 1000000;
 /** Requests a second at the most, so that one token is never less than a microsecond. */
 export const limit_rate_per_second: u32 = 1000000;
 
-/** The audit record; a caller's ID may have to be escaped byte by byte, and is cut before the record overflows. */
-export const record_bytes: u32 = 8192;
+/** The audit record: room for everything it may hold, however much of that has to be escaped. */
+export const record_bytes: u32 = 16384;
+/** The part of a path, decoded, that the record has. */
+export const record_path_bytes: u32 = 1024;
 export const response_bytes: u32 = 2048;
 export const log_bytes: u32 = 512;
 

@@ -1,9 +1,15 @@
 /**
- * The audit record of a decision: one line of JSON in the property `sallyport`, which Envoy keeps as filter state
- * `wasm.sallyport` and access logs print with %FILTER_STATE(wasm.sallyport:PLAIN)%.
+ * The audit record of a decision: one line of JSON in the property `sallyport`, or `sallyport.NAME` where the configuration
+ * names it, which Envoy keeps as filter state `wasm.sallyport` and access logs print with %FILTER_STATE(wasm.sallyport:PLAIN)%.
  *
- *   {"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders",
- *    "caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
+ *   {"admit":false,"policy":"shop","decision":"deny","reason":"scope_missing","rule":"checkout-orders","method":"POST",
+ *    "host":"orders.example.org","path":"/orders","caller":"spiffe://example.org/checkout-service","issuer":"corp","sub":"alice"}
+ *
+ * The first two members are what the enforcement check behind the filter looks for, so they always stand first and as they
+ * stand here: nothing that a caller sends comes before them. `admit` says whether the request goes on.
+ *
+ * Method, host and path are those that were judged: the host in lower case and without its port, the path decoded and without its
+ * query, either as received where it was refused for its form. `path_bytes` is there where the path is cut.
  *
  * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow
  * mode, `limit` where a limit denied, `detail` where a token did (token/flaw.ts), `shadow` where rules in shadow mode matched
@@ -11,12 +17,30 @@
  */
 
 import { literal } from "../bytes/literal";
+import { indexOfByte } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
-import { openWriter, Writer, writeByte, writeJsonString, writeText } from "../bytes/writer";
+import {
+  openWriter,
+  Writer,
+  writeByte,
+  writeBytes,
+  writeDecimal,
+  writeJsonString,
+  writeLiteral,
+  writeText,
+} from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { lastFailure, writeProperty } from "../host/host";
-import { record_bytes, shadow_rules, spiffe_id_bytes } from "../limits";
+import {
+  host_bytes,
+  method_bytes,
+  name_bytes,
+  record_bytes,
+  record_path_bytes,
+  shadow_rules,
+  spiffe_id_bytes,
+} from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
@@ -29,14 +53,37 @@ const subject_bytes: u32 = 256;
 const record: usize = memory.data(record_bytes);
 const writer = changetype<Writer>(memory.data(32, 8));
 
-// The caller and the subject are the long members; escaping may make a byte six.
-if (!(record_bytes >= 2 * spiffe_id_bytes + 6 * 256 + shadow_rules * 128 + 1024))
+// A caller and a gateway, the caller's own texts, of which escaping may make a byte six, rules in shadow mode, and all the rest.
+if (
+  !(
+    record_bytes >=
+    2 * spiffe_id_bytes +
+      6 * (subject_bytes + method_bytes + host_bytes + record_path_bytes) +
+      shadow_rules * 128 +
+      1024
+  )
+)
   ERROR("record_bytes holds a whole record");
 
-/** Writes the record; false when the host refuses it. */
-export function writeRecord(policy: Policy, reason: Reason): bool {
+/** The room for a record's property: `sallyport.`, and a name. */
+export const record_property_bytes: u32 = 80;
+if (!(record_property_bytes >= name_bytes + 10)) ERROR("record_property_bytes holds a property");
+
+/** Says what the record of a policy is kept as, a name of size 0 for none. */
+export function nameRecord(policy: Policy, name: usize, size: u32): void {
+  openWriter(writer, policy.recordProperty, record_property_bytes);
+  writeLiteral(writer, property_name);
+  if (size != 0) {
+    writeByte(writer, 0x2e);
+    writeBytes(writer, name, size);
+  }
+  policy.recordPropertySize = writer.size;
+}
+
+/** Writes the record of a request that goes on, or does not; false when the host refuses it. */
+export function writeRecord(policy: Policy, reason: Reason, admits: bool): bool {
   openWriter(writer, record, record_bytes);
-  writeText(writer, '{"policy":');
+  writeText(writer, admits ? '{"admit":true,"policy":' : '{"admit":false,"policy":');
   writeName(policy, head(policy) + layout.policy_name);
   if (policy.shadow) writeText(writer, ',"mode":"shadow"');
   writeText(writer, ',"decision":');
@@ -45,6 +92,7 @@ export function writeRecord(policy: Policy, reason: Reason): bool {
   writeText(writer, reasonName(reason));
   writeByte(writer, 0x22);
   if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name);
+  writeRequest();
   writeCaller();
   writeForwarder();
   writeToken(policy);
@@ -63,22 +111,41 @@ export function writeRecord(policy: Policy, reason: Reason): bool {
     writeByte(writer, 0x22);
   }
   writeByte(writer, 0x7d);
-  return writeProperty(property_name, record, writer.size);
+  return writeProperty(policy.recordProperty, policy.recordPropertySize, record, writer.size);
+}
+
+/** What was judged, as far as it was read. */
+function writeRequest(): void {
+  writeCut(',"method":', request.methodStart, request.methodSize, method_bytes);
+  writeCut(',"host":', request.hostStart, request.hostSize, host_bytes);
+  let start = request.decodedPathStart;
+  let size = request.decodedPathSize;
+  if (size == 0) {
+    start = request.pathStart;
+    size = indexOfByte(start, request.pathSize, 0x3f);
+  }
+  writeCut(',"path":', start, size, record_path_bytes);
+  if (size <= record_path_bytes) return;
+  writeText(writer, ',"path_bytes":');
+  writeDecimal(writer, size);
+}
+
+/** A member of at most so many bytes of a text, left out where there is none. */
+function writeCut(member: string, start: usize, size: u32, limit_bytes: u32): void {
+  if (size == 0) return;
+  writeText(writer, member);
+  writeJsonString(writer, start, size, limit_bytes);
 }
 
 /** A valid ID has nothing to escape; of another the first part is enough to find where it came from. */
 function writeCaller(): void {
-  if (request.callerSize == 0) return;
   const isValid = request.callerReason == Reason.ALLOWED || request.callerReason == Reason.IDENTITY_UNTRUSTED;
-  writeText(writer, ',"caller":');
-  writeJsonString(writer, request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
+  writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
 }
 
 /** The gateway that told us of the caller: a valid ID, or its word would not have been taken. */
 function writeForwarder(): void {
-  if (request.forwarderSize == 0) return;
-  writeText(writer, ',"forwarder":');
-  writeJsonString(writer, request.forwarderStart, request.forwarderSize, spiffe_id_bytes);
+  writeCut(',"forwarder":', request.forwarderStart, request.forwarderSize, spiffe_id_bytes);
 }
 
 /** Only what a verified token says is worth recording. */

@@ -110,3 +110,12 @@ export function isBlank(byte: u32): bool {
 export function isNameByte(byte: u32): bool {
   return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;
 }
+
+/** Whether a run is a name such as policies have: letters, digits, `-` and `_`, at least one of them. */
+export function isNameText(start: usize, size: u32): bool {
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    if ((byte | 0x20) - 0x61 >= 26 && byte - 0x30 >= 10 && byte != 0x2d && byte != 0x5f) return false;
+  }
+  return size != 0;
+}

@@ -111,8 +111,8 @@ export function writeSharedData(key: usize, keySize: u32, value: usize, valueByt
 }
 
 /** Sets a property, which Envoy keeps as filter state `wasm.<name>`. */
-export function writeProperty(name: Literal, value: usize, valueBytes: u32): bool {
-  if (abi.proxy_set_property(name.start, name.size, value, valueBytes) == Result.OK) return true;
+export function writeProperty(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
+  if (abi.proxy_set_property(name, nameSize, value, valueBytes) == Result.OK) return true;
   lastFailure = Failure.SET_PROPERTY;
   return false;
 }

@@ -2,6 +2,7 @@
  * What validating an image is made of: reading records not yet known to be sound, and saying what is wrong with one. Each
  * check answers false for "no", so that checks chain.
  */
+import { isNameText } from "../bytes/span";
 import * as limits from "../limits";
 import * as layout from "./layout";
 import { Policy } from "./policy";
@@ -69,13 +70,7 @@ export function isText(text: usize, size_bytes: u32): bool {
 /** Names stand in metrics and logs, so they hold nothing that either would read as its own. */
 export function isName(text: usize): bool {
   if (!isText(text, limits.name_bytes)) return false;
-  const start = image + <usize>load<u32>(text);
-  const size = load<u32>(text, 4);
-  for (let index: u32 = 0; index < size; index++) {
-    const byte = <u32>load<u8>(start + index);
-    if ((byte | 0x20) - 0x61 >= 26 && byte - 0x30 >= 10 && byte != 0x2d && byte != 0x5f) return false;
-  }
-  return size != 0;
+  return isNameText(image + <usize>load<u32>(text), load<u32>(text, 4));
 }
 
 /** A run lies inside its section. */

@@ -9,6 +9,9 @@ export class Policy {
   /** The image's first byte. */
   image: usize;
   shadow: bool;
+  /** The property its record is written to (audit/record.ts). */
+  recordProperty: usize;
+  recordPropertySize: u32;
   /** The region of an image that came with the configuration; 0 when the image is the embedded one. */
   configurationRegion: usize;
   /** What is known of callers (identity/known.ts). */

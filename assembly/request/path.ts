@@ -64,11 +64,12 @@ function decodePath(start: usize, size: u32): Reason {
     store<u8>(output++, decoded);
     cursor += 3;
   }
-  request.decodedPathStart = target;
-  request.decodedPathSize = <u32>(output - target);
+  const decodedSize = <u32>(output - target);
   // A character's bytes, and a `%` with two digits, lie within one segment: neither has a `/` in it.
-  const isSound = !isEncodedStill(target, output) && isUtf8(target, request.decodedPathSize);
-  return isSound ? Reason.ALLOWED : Reason.PATH_AMBIGUOUS;
+  if (isEncodedStill(target, output) || !isUtf8(target, decodedSize)) return Reason.PATH_AMBIGUOUS;
+  request.decodedPathStart = target;
+  request.decodedPathSize = decodedSize;
+  return Reason.ALLOWED;
 }
 
 /** Whether a path has a byte that `isAmbiguousByte` refuses: sixteen at a time, then the rest. */

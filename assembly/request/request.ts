@@ -29,7 +29,7 @@ export class Request {
   methodBit: u32;
   capitalMethodBit: u32;
 
-  /** request/path.ts: the decoded segments, and the path they make, of size 0 for `/`. */
+  /** request/path.ts: the decoded segments, and the path they make, of size 0 for `/`; as received where it cannot be decoded. */
   segmentCount: u32;
   decodedPathStart: usize;
   decodedPathSize: u32;

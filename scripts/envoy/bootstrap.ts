@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { findPackaged } from "../files.ts";
 import { trustDomainOf } from "./callers.ts";
-import { isSecondLock } from "./secondlock.ts";
+import { hasSecondLocks, nameSecondLocks } from "./secondlock.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export type ExampleName = "inbound" | "gateway";
@@ -92,7 +92,8 @@ export async function readExample(name: ExampleName): Promise<string> {
 }
 
 /**
- * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist.
+ * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist, and the
+ * second lock for the policy that the module or the filter's configuration has.
  * @param exampleYaml the text of `envoy/inbound.yaml`, `envoy/gateway.yaml` or a file of the same make.
  * @throws Error if the example names a file this function does not know, a cluster without an upstream, an upstream without a
  *   bundle or one that `keyClusters` names too, or lacks the second lock right after the Wasm filter.
@@ -126,8 +127,13 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     }
     if (node.name === wasmFilter) setFilter(node.typed_config.config, options);
   }
+  // Once for what `adjust` reads or moves elsewhere, once for what it put there.
+  for (const filters of chainsOf(bootstrap)) nameSecondLocks(filters);
   options.adjust?.(bootstrap);
-  requireSecondLock(bootstrap);
+  for (const filters of chainsOf(bootstrap)) {
+    nameSecondLocks(filters);
+    if (!hasSecondLocks(filters)) throw new Error("the second lock does not stand right after the Wasm filter");
+  }
   return bootstrap;
 }
 
@@ -262,13 +268,7 @@ function isAddress(upstream: BootstrapOptions["upstream"]): upstream is Upstream
   return typeof (upstream as UpstreamAddress).port === "number";
 }
 
-/** Every filter chain that holds the Wasm filter must have the native filter that wants its mark right after it. */
-function requireSecondLock(bootstrap: Bootstrap): void {
-  for (const node of everyObject(bootstrap)) {
-    if (!Array.isArray(node.http_filters)) continue;
-    const at = node.http_filters.findIndex((filter: Json) => filter.name === wasmFilter);
-    if (at >= 0 && !isSecondLock(node.http_filters[at + 1])) {
-      throw new Error("the second lock does not stand right after the Wasm filter");
-    }
-  }
+/** The filters of every connection manager. */
+function* chainsOf(bootstrap: Bootstrap): Generator<Json[]> {
+  for (const node of everyObject(bootstrap)) if (Array.isArray(node.http_filters)) yield node.http_filters;
 }

@@ -1,11 +1,31 @@
 /**
  * The second lock of the example configurations: a native filter right after ours that refuses every request, and that only
- * those get around which carry our mark. Envoy leaves a Wasm filter out on a worker where it failed to start
- * (envoyproxy/envoy#43751), and a route can switch it off; then nothing is marked.
+ * those get around which carry the mark of the policy in front of it, the beginning of its record. Envoy leaves a Wasm filter out on
+ * a worker where it failed to start (envoyproxy/envoy#43751), and a route can switch it off; then nothing is marked.
  */
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
+import { extractImage } from "../policy/embed.ts";
+import { name_pattern, policyNameOf } from "../policy/name.ts";
 
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
+type Json = any;
+
+/** Whose record a second lock looks for, and where. */
+export interface Mark {
+  /** The policy's name. */
+  policy: string;
+  /** The record's own name, where the filter's configuration gives it one. */
+  record?: string;
+}
+
+const stateKey = "wasm.sallyport";
 const typeOf = (message: string): string => `type.googleapis.com/envoy.extensions.${message}`;
+
+/** Whether a filter is a Wasm filter; of one whose configuration comes from elsewhere only the name tells. */
+function isWasmFilter({ name, typed_config }: Json): boolean {
+  return name === "envoy.filters.http.wasm" || typed_config?.["@type"] === typeOf("filters.http.wasm.v3.Wasm");
+}
 
 /** What the second lock does to requests that it meets. */
 const refuseAll = {
@@ -16,39 +36,106 @@ const refuseAll = {
   },
 };
 
-/** Which requests get around it. */
-const skipMarked = {
-  matcher_tree: {
-    input: {
-      name: "mark",
-      typed_config: { "@type": typeOf("matching.common_inputs.network.v3.FilterStateInput"), key: "wasm.verdict" },
-    },
-    exact_match_map: {
-      map: {
-        allow: {
-          action: {
-            name: "skip",
-            typed_config: { "@type": typeOf("filters.common.matcher.action.v3.SkipFilter") },
-          },
-        },
-      },
-    },
-  },
+const skip = {
+  action: { name: "skip", typed_config: { "@type": typeOf("filters.common.matcher.action.v3.SkipFilter") } },
 };
 
-/** What is looked at in a filter's configuration. */
-interface LockConfig {
-  extension_config?: { typed_config?: unknown };
-  xds_matcher?: unknown;
+/** How the record of a request begins that a policy lets go on. */
+export function markOf(policy: string): string {
+  return `{"admit":true,"policy":"${policy}",`;
 }
 
-/** Whether a filter refuses every request, but for those with the mark of our filter, which get around it. Nothing may switch it off. */
-export function isSecondLock(filter: { name?: unknown; typed_config?: LockConfig } = {}): boolean {
-  if (Object.keys(filter).some((key) => key !== "name" && key !== "typed_config")) return false;
-  const { extension_config, xds_matcher, ...more }: LockConfig = filter.typed_config ?? {};
-  return (
-    isDeepStrictEqual(more, { "@type": typeOf("common.matching.v3.ExtensionWithMatcher") }) &&
-    isDeepStrictEqual(extension_config?.typed_config, refuseAll) &&
-    isDeepStrictEqual(xds_matcher, skipMarked)
-  );
+/** Which requests get around the lock: those whose record begins so. */
+function skipMarked({ policy, record }: Mark): Json {
+  const key = record === undefined ? stateKey : `${stateKey}.${record}`;
+  const input = { "@type": typeOf("matching.common_inputs.network.v3.FilterStateInput"), key };
+  return {
+    matcher_tree: {
+      input: { name: "mark", typed_config: input },
+      prefix_match_map: { map: { [markOf(policy)]: skip } },
+    },
+  };
+}
+
+/** The second lock for a policy. */
+export function secondLock(mark: Mark): Json {
+  return {
+    name: "second-lock",
+    typed_config: {
+      "@type": typeOf("common.matching.v3.ExtensionWithMatcher"),
+      extension_config: { name: "envoy.filters.http.rbac", typed_config: refuseAll },
+      xds_matcher: skipMarked(mark),
+    },
+  };
+}
+
+/** What a filter looks for that is a second lock: one that refuses every other request, and that nothing can switch off. */
+export function readSecondLock(filter: Json): Mark | undefined {
+  const tree = filter?.typed_config?.xds_matcher?.matcher_tree;
+  const policy = /"policy":"(.*)",$/u.exec(Object.keys(tree?.prefix_match_map?.map ?? {})[0] ?? "")?.[1];
+  const record = /^wasm\.sallyport\.(.*)$/u.exec(String(tree?.input?.typed_config?.key))?.[1];
+  if (policy === undefined || !name_pattern.test(policy) || (record !== undefined && !name_pattern.test(record))) {
+    return undefined;
+  }
+  const mark = { policy, ...(record !== undefined && { record }) };
+  const { name } = filter.typed_config.extension_config ?? {};
+  const wanted = secondLock(mark);
+  wanted.name = filter.name;
+  wanted.typed_config.extension_config.name = name;
+  return isDeepStrictEqual(filter, wanted) ? mark : undefined;
+}
+
+/**
+ * Tells the lock behind each of the filters that are ours which policy's mark to want, where the filter's own configuration says
+ * what policy it has.
+ * @param filters the filters of a chain, in order
+ */
+export function nameSecondLocks(filters: Json[]): void {
+  for (const [at, filter] of filters.entries()) {
+    const lock = filters[at + 1];
+    if (!isWasmFilter(filter) || readSecondLock(lock) === undefined) continue;
+    const { policy, record } = readPlugin(filter.typed_config?.config);
+    if (policy === undefined) continue;
+    lock.typed_config.xds_matcher = skipMarked({ policy, ...(record !== undefined && { record }) });
+  }
+}
+
+/** Whether the lock that wants its policy's mark stands right behind each of the filters that are ours. */
+export function hasSecondLocks(filters: Json[]): boolean {
+  return filters.every((filter, at) => {
+    if (!isWasmFilter(filter)) return true;
+    const mark = readSecondLock(filters[at + 1]);
+    if (mark === undefined) return false;
+    const { policy, record } = readPlugin(filter.typed_config?.config);
+    return policy === undefined || (policy === mark.policy && record === mark.record);
+  });
+}
+
+/** The policy of a filter, by name, and its record's own name, as far as its configuration tells. */
+function readPlugin(config: Json): Partial<Mark> {
+  const value = config?.configuration?.value;
+  const { policy, record } = typeof value === "string" ? parseObject(value) : (value ?? {});
+  const code = config?.vm_config?.code?.local;
+  const image = typeof policy === "string" ? Buffer.from(policy, "base64") : imageOf(code);
+  const name = image === undefined ? undefined : policyNameOf(image);
+  return { ...(name !== undefined && { policy: name }), ...(typeof record === "string" && { record }) };
+}
+
+function parseObject(text: string): Json {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    // The filter refuses it, with a line that says why.
+    return {};
+  }
+}
+
+function imageOf(code: Json): Uint8Array | undefined {
+  try {
+    if (typeof code?.inline_bytes === "string") return extractImage(Buffer.from(code.inline_bytes, "base64"));
+    return typeof code?.filename === "string" ? extractImage(readFileSync(code.filename)) : undefined;
+  } catch {
+    // A module that is not there or not ours says nothing.
+    return undefined;
+  }
 }

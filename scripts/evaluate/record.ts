@@ -9,6 +9,8 @@ export interface ShadowVerdict {
 
 /** One record; members that have nothing to say are left out. */
 export interface AuditRecord {
+  /** Whether the request goes on; with the policy's name, what the second lock looks at. */
+  admit?: boolean;
   policy?: string;
   /** `shadow`: the request went on whatever was decided. */
   mode?: string;
@@ -19,6 +21,11 @@ export interface AuditRecord {
   rule?: string;
   /** What failed, for `internal`. */
   cause?: string;
+  /** What was judged, as far as it was read: the path without its query, cut where it is long, and then the bytes it had. */
+  method?: string;
+  host?: string;
+  path?: string;
+  path_bytes?: number;
   /** As it was shown; one that is no valid SPIFFE ID is cut. */
   caller?: string;
   /** Who spoke for the caller, where a gateway did. */

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readExample } from "../../scripts/envoy/bootstrap.ts";
+import { nameSecondLocks } from "../../scripts/envoy/secondlock.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 import type { Json } from "./native.ts";
 import { audience, caller, issuer, type World } from "./world.ts";
@@ -72,6 +73,7 @@ export async function oursFilters(world: World, name: string, options: OursOptio
   vm.code = { local: { filename: modulePath } };
   // Its own name keeps its buckets apart from those of the other chains.
   vm.vm_id = name;
+  nameSecondLocks(filters);
   return options.secondLock === false ? filters.slice(0, 1) : filters;
 }
 

@@ -40,14 +40,14 @@ const steps: readonly Step[] = [
   },
   {
     name: "step-record",
-    title: "… and the mark and the record",
-    calls: "proxy_set_property(text(2), size(2), text(3), size(3)); proxy_set_property(text(4), size(4), record, 190);",
+    title: "… and the record",
+    calls: "proxy_set_property(text(2), size(2), record, 290);",
   },
   {
     name: "step-metrics",
     title: "… and three counters",
     calls:
-      "if (!metrics) { metrics = true; for (let i: u32 = 0; i < 3; i++) proxy_define_metric(0, text(5 + i), size(5 + i), counters + 4 * i); } " +
+      "if (!metrics) { metrics = true; for (let i: u32 = 0; i < 3; i++) proxy_define_metric(0, text(3 + i), size(3 + i), counters + 4 * i); } " +
       "for (let i: u32 = 0; i < 3; i++) proxy_increment_metric(load<u32>(counters + 4 * i), 1);",
   },
 ];
@@ -58,8 +58,6 @@ export const stepNames: readonly string[] = steps.map(({ name }) => name);
 const texts = [
   "connection\0uri_san_peer_certificate",
   "sallyport:bucket:1:12345678",
-  "verdict",
-  "allow",
   "sallyport",
   "bench_rules",
   "bench_hits",
@@ -80,7 +78,7 @@ function sourceOf(upTo: number): string {
 @external("env", "proxy_define_metric") declare function proxy_define_metric(a: u32, b: usize, c: u32, d: usize): u32;
 @external("env", "proxy_increment_metric") declare function proxy_increment_metric(a: u32, b: i64): u32;
 const arena = memory.data(65536, 16);
-const record = memory.data(256, 16);
+const record = memory.data(512, 16);
 const out = memory.data(64, 8);
 const counters = memory.data(16, 8);
 const characters = memory.data<u8>([${bytes.flat().join(",")}]);
@@ -88,7 +86,7 @@ const starts = memory.data<u32>([${starts.join(",")}]);
 const sizes = memory.data<u32>([${bytes.map(({ length }) => length).join(",")}]);
 let cursor: usize = arena;
 let metrics = false;
-memory.fill(record, 0x41, 256);
+memory.fill(record, 0x41, 512);
 function text(index: u32): usize { return characters + load<u32>(starts + 4 * index); }
 function size(index: u32): u32 { return load<u32>(sizes + 4 * index); }
 export function proxy_abi_version_0_2_1(): void {}

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { markOf } from "../../scripts/envoy/secondlock.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
 import { extractImage } from "../../scripts/policy/embed.ts";
 import { folderWith, plain_policy, sallyport } from "./program.ts";
@@ -120,6 +121,11 @@ test("init writes a policy that is sound, with tests, and keeps the private key 
   for (const file of ["policy.yaml", "policy.test.yaml", "keys/corp.jwks.json", "envoy.yaml"]) {
     assert.ok(existsSync(join(folder, "new", file)), file);
   }
+  assert.match(readFileSync(join(folder, "new/policy.yaml"), "utf8"), /^name: shop$/mu);
+  assert.ok(
+    readFileSync(join(folder, "new/envoy.yaml"), "utf8").includes(`'${markOf("shop")}'`),
+    "the lock has its name",
+  );
   assert.ok(!readFileSync(join(folder, "new/keys/corp.jwks.json"), "utf8").includes('"d"'));
   assert.equal(readFileSync(join(folder, "new/.sallyport/.gitignore"), "utf8"), "*\n");
   assert.equal(statSync(join(folder, "new/.sallyport/corp.private.jwk.json")).mode & 0o077, 0);

@@ -2,6 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Bootstrap, type BootstrapOptions, bootstrapFrom, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { type Mark, markOf, secondLock } from "../../scripts/envoy/secondlock.ts";
+import { loadEngine } from "../../scripts/policy/build.ts";
+import { embedImage } from "../../scripts/policy/embed.ts";
+import { writeImage } from "../../scripts/policy/image.ts";
+import type { Policy } from "../../scripts/policy/model.ts";
 import { managerOf } from "./harness.ts";
 
 const options: BootstrapOptions = {
@@ -141,6 +146,32 @@ test("what cannot be made local is an error that names it", async () => {
   assert.throws(() => bootstrapFrom(example, { ...options, keyClusters }), /"users" leads to an upstream/);
 });
 
+test("the second lock is told which policy is in front of it, by the module or by the filter's configuration", async () => {
+  const rest: Omit<Policy, "name"> = {
+    ...{ mode: "enforce", trustDomains: ["example.org"], identity: "mtls", svids: [], forwarders: [], forwards: [] },
+    ...{ issuers: [], callerSets: [], limits: [], rules: [] },
+  };
+  const policy = (name: string): Uint8Array => writeImage({ name, ...rest });
+  const module = embedImage(loadEngine(), policy("embedded"));
+  const inConfiguration = { policy: Buffer.from(policy("given")).toString("base64") };
+  const cases: [Partial<BootstrapOptions>, Mark][] = [
+    [{}, { policy: "shop" }],
+    [{ wasm: module }, { policy: "embedded" }],
+    [{ wasm: module, pluginConfiguration: { mode: "shadow" } }, { policy: "embedded" }],
+    [{ wasm: module, pluginConfiguration: inConfiguration }, { policy: "given" }],
+    [
+      { wasm: loadEngine(), pluginConfiguration: JSON.stringify({ ...inConfiguration, record: "edge" }) },
+      { policy: "given", record: "edge" },
+    ],
+  ];
+  for (const [more, mark] of cases) {
+    for (const name of ["inbound", "gateway"] as const) {
+      const [, lock] = managerOf(bootstrapFrom(await readExample(name), { ...options, ...more })).http_filters;
+      assert.deepEqual(lock, secondLock(mark));
+    }
+  }
+});
+
 test("the second lock cannot be taken away, moved or opened", async () => {
   const example = await readExample("inbound");
   const adjusted = (adjust: (filters: Bootstrap[]) => void) => () =>
@@ -179,13 +210,22 @@ test("the second lock cannot be taken away, moved or opened", async () => {
       lock.matcher = { on_no_match: { action: {} } };
     },
     (lock) => {
-      lock.xds_matcher.on_no_match = lock.xds_matcher.matcher_tree.exact_match_map.map.allow;
+      lock.xds_matcher.on_no_match = Object.values(lock.xds_matcher.matcher_tree.prefix_match_map.map)[0];
     },
     (lock) => {
-      lock.xds_matcher.matcher_tree.exact_match_map.map.deny = lock.xds_matcher.matcher_tree.exact_match_map.map.allow;
+      const { map } = lock.xds_matcher.matcher_tree.prefix_match_map;
+      map['{"admit":'] = map[markOf("shop")];
     },
     (lock) => {
-      lock.xds_matcher.matcher_tree.input.typed_config.key = "wasm.sallyport";
+      const { prefix_match_map } = lock.xds_matcher.matcher_tree;
+      prefix_match_map.map = { '{"admit":true,"policy":"shop"': prefix_match_map.map[markOf("shop")] };
+    },
+    (lock) => {
+      const { prefix_match_map } = lock.xds_matcher.matcher_tree;
+      prefix_match_map.map = { '{"admit":false,"policy":"shop",': prefix_match_map.map[markOf("shop")] };
+    },
+    (lock) => {
+      lock.xds_matcher.matcher_tree.input.typed_config.key = "wasm.other";
     },
   ];
   for (const open of opened)

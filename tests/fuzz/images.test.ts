@@ -14,7 +14,7 @@ import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/embed.ts";
 import { concreteTests, mintFor } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
-import { engine, nowSeconds, policyNamed } from "../wasm/door.ts";
+import { engine, markOf, nowSeconds, policyNamed } from "../wasm/door.ts";
 import { mutate, mutateSections, reseal } from "./mutate.ts";
 import { Random, runSeed } from "./random.ts";
 
@@ -81,7 +81,7 @@ function forEachCase(name: string, count: number, run: (random: Random, host: Pl
 function assertObeyed(image: Uint8Array, request: DoorRequest, outcome: Outcome): void {
   assert.equal(outcome.trapped, false, outcome.error?.message);
   const admitted = outcome.action === "continue";
-  assert.equal(outcome.filterState.get("verdict") === "allow", admitted, "the mark says what was done");
+  assert.equal(markOf(outcome) === true, admitted, "the mark says what was done");
   assert.equal(outcome.localResponse === undefined, admitted, "who is refused gets an answer");
   if (!admitted) return;
   assert.doesNotMatch(request.path, /\/\//, "an ambiguous path passed");
@@ -228,7 +228,7 @@ describe("images whose tokens, keys, places and JWT-SVIDs are spoilt", () => {
           assert.equal(outcome.trapped, false, outcome.error?.message);
           const isAdmitted = outcome.action === "continue";
           assert.ok(ok || !isAdmitted, "a refused image admitted");
-          assert.equal(outcome.filterState.get("verdict") === "allow", isAdmitted, "the mark says what was done");
+          assert.equal(markOf(outcome) === true, isAdmitted, "the mark says what was done");
           if (outcome.paused) host.deleteContext(outcome.context);
         }
       });

@@ -286,9 +286,10 @@ describe("what is known belongs to one policy", () => {
     for (const asked of [...requests, ...requests]) {
       const outcome = keeper.ask(asked);
       assert.equal(outcome.action, "continue");
-      const { mode, ...record } = recordOf(outcome);
-      assert.equal(mode, "shadow");
-      assert.deepEqual({ ...record }, (fresh(asked) as { record: unknown }).record);
+      const { mode, admit, ...record } = recordOf(outcome);
+      assert.deepEqual([mode, admit], ["shadow", true]);
+      const enforced = (fresh(asked) as { record: Record<string, unknown> }).record;
+      assert.deepEqual({ admit: enforced.admit, ...record }, enforced);
     }
   });
 });

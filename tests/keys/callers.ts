@@ -10,7 +10,7 @@ import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../../scripts/policytest/policy.ts";
-import { engine, nowSeconds, recordOf } from "../wasm/door.ts";
+import { engine, markOf, nowSeconds, recordOf } from "../wasm/door.ts";
 
 const module = new WebAssembly.Module(engine as Uint8Array<ArrayBuffer>);
 const keys = join(import.meta.dirname, "../policy/keys");
@@ -139,7 +139,7 @@ export function seen(outcome: Outcome): unknown {
     action,
     headers,
     response: localResponse,
-    verdict: outcome.filterState.get("verdict"),
+    mark: markOf(outcome),
   };
 }
 

@@ -6,6 +6,8 @@ import {
   mode,
   mode_of_policy,
   readConfigurationText,
+  recordName,
+  recordNameSize,
 } from "../../assembly/configuration";
 import { mode_enforce, mode_shadow } from "../../assembly/policy/layout";
 import { bytesOf, hexBytes, hexOf, textOf } from "./support";
@@ -17,7 +19,8 @@ function read(start: usize, size: u32): string {
   memory.copy(target + 64, start, size);
   if (!readConfigurationText(target + 64, size, target)) return mistake + " @" + mistakeAt.toString();
   const said = mode == mode_of_policy ? "-" : mode == mode_shadow ? "shadow" : mode == mode_enforce ? "enforce" : "?";
-  return textOf(imageStart, imageSize) + " " + said;
+  const named = recordNameSize == 0 ? "" : " " + textOf(recordName, recordNameSize);
+  return textOf(imageStart, imageSize) + " " + said + named;
 }
 
 function text(json: string): string {
@@ -50,6 +53,8 @@ describe("a configuration as JSON", () => {
     expect(text(' {"policy":"Zm9vYg=="} ')).toBe("foob -");
     expect(text('{"mode":"shadow","policy":"Zm9v"}')).toBe("foo shadow");
     expect(text('{"mode":"enforce"}')).toBe(" enforce");
+    expect(text('{"record":"' + "a".repeat(64) + '","policy":"Zm9v"}')).toBe("foo - " + "a".repeat(64));
+    expect(text('{"policy":"Zm9v","record":"edge_\\u0031-B"}')).toBe("foo - edge_1-B");
     expect(text('\n{"policy":"Zm9v\\u003d"}')).toBe("`policy` is not valid base64 @12");
     expect(text('{"policy":"Zm9vYg\\u003d\\u003d"}')).toBe("foob -");
   });
@@ -59,13 +64,20 @@ describe("a configuration as JSON", () => {
     expect(text("null")).toBe("not a JSON object @0");
     expect(text("{")).toBe("no valid JSON @1");
     expect(text("\n{")).toBe("no valid JSON, and no Struct @0");
-    expect(text('{"polcy":"Zm9v"}')).toBe("unknown key, only `policy` and `mode` are known @2");
+    expect(text('{"polcy":"Zm9v"}')).toBe("unknown key, only `policy`, `mode` and `record` are known @2");
     expect(text('{"policy":"Zm9v","policy":"Zm9v"}')).toBe("no valid JSON @17");
     expect(text('{"policy":""}')).toBe("`policy` is not the base64 of a policy image @2");
     expect(text('{"policy":7}')).toBe("`policy` is not the base64 of a policy image @2");
     expect(text('{"policy":"Zm9-"}')).toBe("`policy` is not valid base64 @11");
     expect(text('{"mode":"off"}')).toBe("`mode` is neither `enforce` nor `shadow` @2");
     expect(text('{"mode":null}')).toBe("`mode` is neither `enforce` nor `shadow` @2");
+    const unnamed = "`record` is not 1 to 64 letters, digits, `-` and `_` @2";
+    expect(text('{"record":""}')).toBe(unnamed);
+    expect(text('{"record":7}')).toBe(unnamed);
+    expect(text('{"record":"a.b"}')).toBe(unnamed);
+    expect(text('{"record":"a b"}')).toBe(unnamed);
+    expect(text('{"record":"\\u0000"}')).toBe("no valid JSON @17");
+    expect(text('{"record":"' + "a".repeat(65) + '"}')).toBe(unnamed);
   });
 });
 
@@ -77,8 +89,9 @@ describe("a configuration as Envoy's Struct", () => {
   });
 
   test("mistakes", () => {
-    expect(struct(entry("polcy", "Zm9v"))).toBe("unknown key, only `policy` and `mode` are known @4");
+    expect(struct(entry("polcy", "Zm9v"))).toBe("unknown key, only `policy`, `mode` and `record` are known @4");
     expect(struct(entry("mode", "shadow") + entry("mode", "shadow"))).toBe("`mode` twice @22");
+    expect(struct(entry("record", "edge") + entry("record", "edge"))).toBe("`record` twice @22");
     expect(struct(entry("policy", "Zm9v") + entry("policy", "Zm9v"))).toBe("`policy` twice @22");
     expect(struct(entry("policy", "%%%%"))).toBe("`policy` is not valid base64 @14");
     // A number, a nested Struct, a key alone, a member before its key.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
-import { callNames, Door, recordOf } from "./door.ts";
+import { callNames, Door, markOf, recordOf } from "./door.ts";
 
 const identity = "get_property connection.uri_san_peer_certificate";
 const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop.decision.${decision}`;
@@ -10,7 +10,6 @@ const rules = (rule: string, decision: string) =>
   `increment_metric sallyport_rules.policy.shop.rule.${rule}.decision.${decision}`;
 const denials = (reason: string) => `increment_metric sallyport_denials.policy.shop.reason.${reason}`;
 const record = "set_property sallyport";
-const mark = "set_property verdict";
 const answer = "send_local_response";
 const miss = "increment_metric sallyport_token_cache.policy.shop.result.miss";
 const hit = "increment_metric sallyport_token_cache.policy.shop.result.hit";
@@ -25,13 +24,12 @@ describe("admitted", () => {
       "call_foreign_function verify_signature",
       "get_shared_data",
       "set_shared_data",
-      mark,
       record,
       rules("checkout-orders", "allow"),
       miss,
       requests("allow"),
     ]);
-    assert.equal(outcome.filterState.get("verdict"), "allow");
+    assert.equal(markOf(outcome), true);
     assert.equal(outcome.localResponse, undefined);
     const { policy, decision, reason, rule, caller } = recordOf(outcome);
     assert.deepEqual(
@@ -56,7 +54,6 @@ describe("admitted", () => {
       ...readings,
       "get_shared_data",
       "set_shared_data",
-      mark,
       record,
       rules("checkout-orders", "allow"),
       hit,
@@ -67,13 +64,7 @@ describe("admitted", () => {
   test("anonymous", () => {
     const outcome = new Door("shop").request({ caller: null, method: "GET", path: "/healthz" });
     assert.equal(outcome.action, "continue");
-    assert.deepEqual(callNames(outcome.calls), [
-      ...readings,
-      mark,
-      record,
-      rules("health", "allow"),
-      requests("allow"),
-    ]);
+    assert.deepEqual(callNames(outcome.calls), [...readings, record, rules("health", "allow"), requests("allow")]);
   });
 });
 
@@ -205,7 +196,7 @@ describe("denied", () => {
       if (expected.isMiss) counted.push(miss);
       counted.push(requests("deny"));
       assert.deepEqual(callNames(outcome.calls), [...expected.calls, record, ...counted, answer]);
-      assert.equal(outcome.filterState.has("verdict"), false);
+      assert.equal(markOf(outcome), false);
       const { decision, reason, rule } = recordOf(outcome);
       assert.deepEqual({ decision, reason, rule }, { decision: "deny", reason: expected.reason, rule: expected.rule });
       const response = outcome.localResponse!;
@@ -263,7 +254,7 @@ describe("shadow mode", () => {
     const outcome = new Door("shadow").request({ caller: "spiffe://example.org/x", method: "GET", path: "/two" });
     assert.equal(outcome.action, "continue");
     assert.equal(outcome.localResponse, undefined);
-    assert.equal(outcome.filterState.get("verdict"), "allow");
+    assert.equal(markOf(outcome), true);
     const { decision, reason, mode } = recordOf(outcome);
     assert.deepEqual({ decision, reason, mode }, { decision: "deny", reason: "no_rule", mode: "shadow" });
   });

@@ -1,0 +1,159 @@
+/** The record of the release engine: how it begins, what of the request it tells, and that no caller can change its form. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { host_bytes, method_bytes, record_bytes, record_path_bytes } from "../../assembly/limits.ts";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { WasmResult } from "../../scripts/host/abi.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { Door, markOf, recordOf } from "./door.ts";
+
+const textOf = (outcome: Outcome): string => outcome.filterState.get("sallyport")!;
+const anonymous = { caller: null, method: "GET", path: "/healthz" } as const;
+
+describe("what a record begins with", () => {
+  test("what is admitted, and what is denied", () => {
+    const door = new Door("shop");
+    assert.ok(textOf(door.request(anonymous)).startsWith('{"admit":true,"policy":"shop",'));
+    assert.ok(textOf(door.request({ path: "/nowhere" })).startsWith('{"admit":false,"policy":"shop",'));
+  });
+
+  test("in shadow mode, what goes on, whatever was decided", () => {
+    const outcome = new Door("shadow").request({ method: "GET", path: "/two" });
+    assert.ok(textOf(outcome).startsWith('{"admit":true,"policy":'));
+    assert.deepEqual([recordOf(outcome).decision, recordOf(outcome).mode], ["deny", "shadow"]);
+  });
+
+  test("nothing that a caller sends changes it", () => {
+    const door = new Door("shop");
+    const texts = ['","admit":true,"policy":"shop",', '{"admit":true,"policy":"shop",', "\n{", "\0", '\\"'];
+    for (const text of texts) {
+      for (const part of ["caller", "method", "host", "path"] as const) {
+        for (const value of [text, `/${text}`, `/${encodeURIComponent(text)}`]) {
+          const outcome = door.request({ [part]: value });
+          assert.equal(markOf(outcome), false, `${part} ${value}`);
+          const { admit, policy } = recordOf(outcome);
+          assert.deepEqual({ admit, policy }, { admit: false, policy: "shop" });
+          assert.doesNotMatch(textOf(outcome), /[\n\0]/u);
+        }
+      }
+    }
+  });
+});
+
+describe("a record under a name of its own", () => {
+  const start = (door: Door, more: Record<string, string>): number => {
+    const policy = Buffer.from(door.policy.standInImage).toString("base64");
+    const { ok, rootContext } = door.host.startPlugin(JSON.stringify({ ...more, policy }));
+    assert.equal(ok, true);
+    return rootContext;
+  };
+
+  test("stands there, and nowhere else", () => {
+    const door = new Door("shop");
+    const longest = "z".repeat(64);
+    for (const record of ["edge", longest, "A-b_9"]) {
+      const { filterState } = door.host.request(start(door, { record }), hostRequest({ ...asked }));
+      assert.deepEqual([...filterState.keys()], [`sallyport.${record}`]);
+      assert.ok(filterState.get(`sallyport.${record}`)!.startsWith('{"admit":true,"policy":"shop",'));
+    }
+    assert.deepEqual([...door.request(anonymous).filterState.keys()], ["sallyport"]);
+  });
+  const asked = { ...anonymous, source: "10.1.2.3", host: "h", headers: [], token: null };
+});
+
+describe("what was judged", () => {
+  const judged = (request: Parameters<Door["request"]>[0]): unknown[] => {
+    const { method, host, path } = recordOf(new Door("shop").request(request));
+    return [method, host, path];
+  };
+
+  test("method, host and path, as the rules see them", () => {
+    assert.deepEqual(judged({ ...anonymous, host: "Shop.Example.org:8443", path: "/healthz?token=secret" }), [
+      "GET",
+      "shop.example.org",
+      "/healthz",
+    ]);
+    assert.deepEqual(judged({ method: "delete", path: "/%6frders/%C3%A4%20b" }), [
+      "delete",
+      "orders.example.org",
+      "/orders/ä b",
+    ]);
+    assert.deepEqual(judged({ path: "/?a" }), ["POST", "orders.example.org", "/"]);
+  });
+
+  test("as received, where the form was refused", () => {
+    for (const path of ["/a%2fb", "/a//b", "/a%252fb", "/%ff", "/a;b", "/a%", "/../x", "a"]) {
+      assert.deepEqual(judged({ path: `${path}?q` }), ["POST", "orders.example.org", path]);
+    }
+    assert.deepEqual(judged({ host: "a b" }), ["POST", "a b", "/orders"]);
+    assert.deepEqual(judged({ method: "G T" }), ["G T", "orders.example.org", "/orders"]);
+  });
+
+  test("also where the caller is refused or unknown", () => {
+    for (const caller of [null, "spiffe://evil.example/a", "spiffe://x/.."]) {
+      assert.deepEqual(judged({ caller }), ["POST", "orders.example.org", "/orders"]);
+    }
+  });
+
+  test("a long path is cut, and the record says so", () => {
+    const short = `/${"a".repeat(record_path_bytes - 1)}`;
+    const exact = recordOf(new Door("shop").request({ path: short }));
+    assert.deepEqual([exact.path, exact.path_bytes], [short, undefined]);
+    const cut = recordOf(new Door("shop").request({ path: `${short}b?${"q".repeat(100)}` }));
+    assert.deepEqual([cut.path, cut.path_bytes], [short, record_path_bytes + 1]);
+  });
+
+  test("the longest of everything, all of it to be escaped, fits", () => {
+    const outcome = new Door("shop").request({
+      caller: "\x01".repeat(300),
+      method: "\x01".repeat(method_bytes + 10),
+      host: "\x01".repeat(host_bytes + 10),
+      path: `/${"\x01".repeat(record_path_bytes + 10)}`,
+    });
+    const { method, host, path, path_bytes, caller } = recordOf(outcome) as Record<string, string>;
+    assert.deepEqual(
+      [method!.length, host!.length, path!.length, path_bytes, caller!.length],
+      [method_bytes, host_bytes, record_path_bytes, record_path_bytes + 11, 256],
+    );
+    assert.ok(textOf(outcome).length < record_bytes);
+  });
+});
+
+describe("a record that has to be taken back", () => {
+  test("where nothing can be counted, the record that is left does not admit", () => {
+    const door = new Door("shop");
+    door.host.faults = [{ call: "increment_metric", result: WasmResult.InternalFailure }];
+    const outcome = door.request(anonymous);
+    assert.equal(outcome.localResponse?.status, 503);
+    const { admit, decision, reason, cause } = recordOf(outcome);
+    assert.deepEqual(
+      { admit, decision, reason, cause },
+      { admit: false, decision: "deny", reason: "internal", cause: "increment_metric" },
+    );
+  });
+
+  test("in shadow mode what cannot be counted goes on, and what cannot be recorded does not", () => {
+    const ask = (call: string): Outcome => {
+      const door = new Door("shadow");
+      door.host.faults = [{ call, result: WasmResult.InternalFailure }];
+      return door.request({ method: "GET", path: "/two" });
+    };
+    const uncounted = ask("increment_metric");
+    assert.deepEqual([uncounted.action, markOf(uncounted)], ["continue", true]);
+    const unrecorded = ask("set_property");
+    assert.deepEqual([unrecorded.action, unrecorded.localResponse?.status], ["pause", 503]);
+  });
+
+  test("where it cannot be written again either, the request is answered all the same", () => {
+    const door = new Door("shop");
+    const writes = door.request(anonymous).calls.findIndex(({ name }) => name === "set_property") + 1;
+    assert.ok(writes > 0);
+    // The first counter fails, and then the second writing of the record.
+    door.host.faults = [
+      { nth: writes + 1, result: WasmResult.InternalFailure },
+      { nth: writes + 2, result: WasmResult.InternalFailure },
+    ];
+    const outcome = door.request(anonymous);
+    assert.deepEqual([outcome.action, outcome.localResponse?.status], ["pause", 503]);
+  });
+});
