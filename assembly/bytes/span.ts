@@ -101,6 +101,11 @@ export function hexDigit(byte: u32): i32 {
   return letter < 6 ? letter + 10 : -1;
 }
 
+/** A letter of ASCII in lower case; any other byte as it is. */
+export function lower(byte: u32): u32 {
+  return byte - 0x41 < 26 ? byte | 0x20 : byte;
+}
+
 /** Whether a byte is white space inside a header's value (RFC 9110 §5.6.3). */
 export function isBlank(byte: u32): bool {
   return byte == 0x20 || byte == 0x09;

@@ -6,12 +6,16 @@
  *   element = pair *( ";" pair )
  *   pair    = key "=" ( token / DQUOTE *( %x5C any / any ) DQUOTE )       keys without regard to case
  *
+ * Envoy writes the names of a certificate as they are, `,` and `;` included, so that a name may look like pairs and elements of its
+ * own. What shows that is refused: Envoy writes `By` first, with the ID of the proxy itself, then `Hash`, and `DNS` last, and
+ * quotes none of these names. What does not show is up to the authority (docs/threat-model.md).
+ *
  * A connection manager that appends (APPEND_FORWARD) or sets (SANITIZE_SET) has written the last element itself, about the
  * peer of this very connection: it has the digest of the peer's certificate in `Hash`, and one `URI` for each URI name in it.
  * The element before it is then what the gateway said; without such an element it is the last one.
  */
 import { Literal, literal } from "../bytes/literal";
-import { sameBytes } from "../bytes/span";
+import { lower, sameBytes } from "../bytes/span";
 import { Read, readProperty, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
@@ -21,10 +25,19 @@ import { takeCaller } from "./identity";
 import { isForwardedKnown, rememberForwarded } from "./known";
 
 const peer_digest = literal("connection\0sha256_peer_certificate_digest");
-const uri_key = literal("uri");
+const by_key = literal("by");
 const hash_key = literal("hash");
+const uri_key = literal("uri");
+const dns_key = literal("dns");
 
-/** One element: its URI names, the first of them, and its digest. */
+/** Whom an element names as the proxy that wrote it. */
+const enum Writer {
+  NOBODY = 0,
+  PEER,
+  ANOTHER,
+}
+
+/** One element: its URI names, the first of them, its digest, and who wrote it. */
 @unmanaged
 class Element {
   uriCount: u32;
@@ -32,14 +45,26 @@ class Element {
   uriSize: u32;
   hashStart: usize;
   hashSize: u32;
+  writer: Writer;
+  hasDns: bool;
 }
 
 /** The element being read, and the one before it. */
 const last = changetype<Element>(memory.data(32, 8));
 const before = changetype<Element>(memory.data(32, 8));
 let elements: u32 = 0;
+/** Whether all elements in front of these two name another proxy than the peer. */
+let areOthersBefore: bool = true;
+/** Whether any element has several URI names; one of them with the digest of the peer's certificate: 1, 0, or -1 where the host fails. */
+let hasSeveral: bool = false;
+let ownSeveral: i32 = 0;
 let cursor: usize = 0;
 let end: usize = 0;
+
+/** The digest of the peer's certificate, once it has been asked for. */
+let isDigestRead: bool = false;
+let digestStart: usize = 0;
+let digestSize: u32 = 0;
 
 /**
  * Puts the caller that a gateway told us of into the request's slot, in place of the gateway. What cannot be read in one way
@@ -55,18 +80,24 @@ export function readForwarded(policy: Policy): Reason {
     refuse();
     return Reason.ALLOWED;
   }
-  if (!isGateway && last.uriCount < 2) {
-    if (place != 0) rememberForwarded(place);
-    return Reason.ALLOWED;
-  }
-  const own = isOwnElement();
-  if (own < 0) return Reason.INTERNAL;
-  if (own == 1 && last.uriCount > 1) {
+  if (ownSeveral < 0) return Reason.INTERNAL;
+  if (ownSeveral == 1) {
     // The peer's own certificate has several names, of which SPIFFE allows one (X509-SVID §2).
     refuse();
     return Reason.ALLOWED;
   }
-  if (!isGateway || (own == 1 && elements == 1)) return Reason.ALLOWED;
+  if (!isGateway) {
+    if (place != 0 && !hasSeveral) rememberForwarded(place);
+    return Reason.ALLOWED;
+  }
+  const own = isOwn(last);
+  if (own < 0) return Reason.INTERNAL;
+  if (own == 1 && elements == 1) return Reason.ALLOWED;
+  if (!areOthersBefore || (own == 0 && elements > 1 && before.writer != Writer.ANOTHER)) {
+    // What follows an element that may be the gateway's own stood in a name of the caller's certificate.
+    refuse();
+    return Reason.ALLOWED;
+  }
   takeElement(policy, own == 1 ? before : last);
   return Reason.ALLOWED;
 }
@@ -103,19 +134,23 @@ function isForwarder(policy: Policy): bool {
   return false;
 }
 
-/** Whether our own connection manager wrote the last element: 1, 0, or -1 where the host fails. */
-function isOwnElement(): i32 {
-  if (last.hashSize == 0) return 0;
-  const read = readProperty(peer_digest);
-  if (read == Read.FAILED) return -1;
-  if (read == Read.ABSENT || valueSize != last.hashSize) return 0;
-  return isSameDigest(last.hashStart, valueStart, valueSize) ? 1 : 0;
+/** Whether an element bears the digest of the peer's certificate, as those of our own connection manager do: 1, 0, or -1 where the host fails. */
+function isOwn(element: Element): i32 {
+  if (element.hashSize == 0) return 0;
+  if (!isDigestRead) {
+    const read = readProperty(peer_digest);
+    if (read == Read.FAILED) return -1;
+    isDigestRead = true;
+    digestStart = valueStart;
+    digestSize = read == Read.ABSENT ? 0 : valueSize;
+  }
+  return element.hashSize == digestSize && isSameDigest(element.hashStart, digestStart, digestSize) ? 1 : 0;
 }
 
 /** Hexadecimal digits in either case. */
 function isSameDigest(left: usize, right: usize, size: u32): bool {
   for (let index: u32 = 0; index < size; index++) {
-    if ((load<u8>(left + index) | 0x20) != (load<u8>(right + index) | 0x20)) return false;
+    if (lower(load<u8>(left + index)) != lower(load<u8>(right + index))) return false;
   }
   return true;
 }
@@ -125,14 +160,23 @@ function readElements(start: usize, size: u32): bool {
   cursor = start;
   end = start + size;
   elements = 0;
+  areOthersBefore = true;
+  hasSeveral = false;
+  ownSeveral = 0;
+  isDigestRead = false;
   clear(last);
   do {
+    if (elements > 1 && before.writer != Writer.ANOTHER) areOthersBefore = false;
     memory.copy(changetype<usize>(before), changetype<usize>(last), offsetof<Element>());
     clear(last);
     elements++;
     do {
       if (!readPair()) return false;
     } while (take(0x3b));
+    if (last.uriCount > 1) {
+      hasSeveral = true;
+      if (ownSeveral == 0) ownSeveral = isOwn(last);
+    }
   } while (take(0x2c));
   return cursor == end;
 }
@@ -159,6 +203,7 @@ function readPair(): bool {
   const size = <u32>(cursor - value);
   if (quoted) cursor++;
   if (isKey(key, keySize, uri_key)) {
+    if (quoted || last.hasDns) return false;
     if (last.uriCount == 0) {
       last.uriStart = value;
       last.uriSize = size;
@@ -166,9 +211,15 @@ function readPair(): bool {
     last.uriCount++;
   } else if (isKey(key, keySize, hash_key)) {
     // Two digests would leave it open whose element this is.
-    if (last.hashSize != 0) return false;
+    if (quoted || last.hashSize != 0) return false;
     last.hashStart = value;
     last.hashSize = size;
+  } else if (isKey(key, keySize, by_key)) {
+    if (quoted) return false;
+    const isPeer = size == request.callerSize && sameBytes(value, request.callerStart, size);
+    if (last.writer != Writer.PEER) last.writer = isPeer ? Writer.PEER : Writer.ANOTHER;
+  } else if (isKey(key, keySize, dns_key)) {
+    last.hasDns = true;
   }
   return true;
 }
@@ -187,10 +238,12 @@ function isKey(start: usize, size: u32, key: Literal): bool {
 
 /** To the closing quote, which `cursor` is left at. */
 function skipQuoted(): bool {
+  let isEscaped = false;
   while (cursor < end) {
     const byte = load<u8>(cursor);
-    if (byte == 0x22) return true;
-    if (byte == 0x5c && ++cursor >= end) return false;
+    if (byte < 0x20 || byte == 0x7f) return false;
+    if (byte == 0x22 && !isEscaped) return true;
+    isEscaped = byte == 0x5c && !isEscaped;
     cursor++;
   }
   return false;

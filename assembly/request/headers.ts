@@ -9,7 +9,7 @@
  * Reading all pairs, not single values, is what shows duplicates.
  */
 import { literal } from "../bytes/literal";
-import { isLiteral, isNameByte, sameBytes, startsWithLiteral } from "../bytes/span";
+import { hexDigit, isLiteral, isNameByte, lower, sameBytes, startsWithLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
 import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
@@ -65,7 +65,7 @@ export function isSameName(theirs: usize, ours: usize, size: u32): bool {
 }
 
 function plainByte(byte: u32): u32 {
-  return byte == 0x5f ? 0x2d : byte - 0x41 < 26 ? byte | 0x20 : byte;
+  return byte == 0x5f ? 0x2d : lower(byte);
 }
 
 /** False where the sizes do not add up to the buffer, which no host should do. */
@@ -144,39 +144,52 @@ function isToken(start: usize, size: u32): bool {
 
 /**
  * Brings the host to the form policies name: lower-case, no port, no trailing dot. False for a host that two readers
- * could take for two names: user information, white space, commas, empty labels, a port that is
- * no number.
+ * could take for two names: user information, white space, commas, empty labels, a port that is no number. Of what RFC 3986
+ * §3.2.2 allows beside that, `~`, percent-encoding and sub-delims are in no name of DNS, and `[v1.…]` is nobody's address.
  */
 export function readHost(): bool {
   const start = request.hostStart;
-  let size = request.hostSize;
+  const size = request.hostSize;
   if (size == 0) return false;
-  let colon = size;
-  const bracketed = load<u8>(start) == 0x5b;
-  let closing = false;
+  let end = load<u8>(start) == 0x5b ? addressEnd(start, size) : nameEnd(start, size);
+  if (end == 0 || !isPort(start + end, size - end)) return false;
+  if (end > 1 && load<u8>(start + end - 1) == 0x2e) end--;
+  request.hostSize = end;
+  return end <= host_bytes;
+}
+
+/** Where a name ends, put into lower case; 0 where it is none. */
+function nameEnd(start: usize, size: u32): u32 {
   for (let index: u32 = 0; index < size; index++) {
     const byte = <u32>load<u8>(start + index);
-    if (byte - 0x61 < 26 && colon == size) continue;
+    if (byte - 0x61 < 26) continue;
     if (byte - 0x41 < 26) {
       store<u8>(start + index, byte | 0x20);
     } else if (byte == 0x3a) {
-      if (bracketed && !closing) continue;
-      if (colon != size) return false;
-      colon = index;
-    } else if (byte == 0x5d) {
-      if (!bracketed || closing) return false;
-      closing = true;
-    } else if (colon != size) {
-      if (byte - 0x30 >= 10) return false;
-    } else if (byte == 0x2e && (index == 0 || load<u8>(start + index - 1) == 0x2e)) {
-      return false;
-    } else if (!isNameByte(byte) && !(bracketed && index == 0)) {
-      return false;
+      return index;
+    } else if (!isNameByte(byte) || (byte == 0x2e && (index == 0 || load<u8>(start + index - 1) == 0x2e))) {
+      return 0;
     }
   }
-  if (bracketed && (!closing || load<u8>(start + colon - 1) != 0x5d)) return false;
-  size = colon;
-  if (size > 1 && load<u8>(start + size - 1) == 0x2e) size--;
-  request.hostSize = size;
-  return size != 0 && size <= host_bytes;
+  return size;
+}
+
+/** Where an address in brackets ends, put into lower case; 0 where it is none. */
+function addressEnd(start: usize, size: u32): u32 {
+  for (let index: u32 = 1; index < size; index++) {
+    const byte = <u32>load<u8>(start + index);
+    if (byte == 0x5d) return index == 1 ? 0 : index + 1;
+    if (byte - 0x41 < 6) store<u8>(start + index, byte | 0x20);
+    else if (hexDigit(byte) < 0 && byte != 0x3a && byte != 0x2e) return 0;
+  }
+  return 0;
+}
+
+/** Nothing, or a colon and digits, of which RFC 3986 §3.2.3 does not ask for one. */
+function isPort(start: usize, size: u32): bool {
+  if (size != 0 && load<u8>(start) != 0x3a) return false;
+  for (let index: u32 = 1; index < size; index++) {
+    if (<u32>load<u8>(start + index) - 0x30 >= 10) return false;
+  }
+  return true;
 }

@@ -92,7 +92,10 @@ function hasAmbiguousByte(start: usize, size: u32): bool {
   return false;
 }
 
-/** Backslash, semicolon, fragment, and what RFC 3986 allows in no path: controls, space, bytes above ASCII. */
+/**
+ * Backslash, semicolon, fragment, controls, space, and bytes above ASCII. What RFC 3986 §3.3 has in no path beside these,
+ * `"<>[]^`{|}`, reads alike to everybody and stays.
+ */
 function isAmbiguousByte(byte: u32): bool {
   return byte <= 0x20 || byte >= 0x7f || byte == 0x5c || byte == 0x3b || byte == 0x23;
 }

@@ -73,7 +73,10 @@ export function isParameterNamed(start: usize, size: u32, name: usize, nameSize:
   return cursor == end;
 }
 
-/** Only what RFC 3986 §3.4 allows in a query, without `;`, and without `%00`, at which some readers stop. */
+/**
+ * Visible ASCII, without the fragment's `#`, without `;`, and without `%00`, at which some readers stop. What RFC 3986 §3.4 has
+ * in no query beside these, `"<>[\]^`{|}`, reads alike to everybody.
+ */
 function isPlain(start: usize, end: usize): bool {
   for (let cursor = start; cursor < end; cursor++) {
     const byte = <u32>load<u8>(cursor);

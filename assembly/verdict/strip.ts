@@ -3,7 +3,7 @@
  * where no rule asked for the token.
  */
 import { literal } from "../bytes/literal";
-import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
+import { indexOfByte, isBlank, isLiteral, lower, sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
 import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
@@ -71,10 +71,6 @@ function beginsWith(start: usize, size: u32, prefix: usize, prefixSize: u32): bo
     if (lower(load<u8>(start + index)) != lower(load<u8>(prefix + index))) return false;
   }
   return word == prefixSize || size == word || isBlank(load<u8>(start + word));
-}
-
-function lower(byte: u32): u32 {
-  return byte - 0x41 < 26 ? byte | 0x20 : byte;
 }
 
 /** Where what is left goes. */

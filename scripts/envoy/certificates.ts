@@ -43,6 +43,8 @@ export interface LeafRequest {
   uriSans?: string[];
   dnsNames?: string[];
   ipAddresses?: string[];
+  /** The subject's common name; the subject is an organization alone unless given. */
+  commonName?: string;
   /** Start of validity; five minutes ago unless given. */
   notBefore?: Date;
   /** End of validity; one hour from now unless given. */
@@ -107,7 +109,10 @@ export async function makeAuthority(options: { trustDomain: string }): Promise<A
     ];
     const leaf = await X509CertificateGenerator.create({
       serialNumber: makeSerialNumber(),
-      subject: "O=Sallyport local",
+      subject: [
+        { O: ["Sallyport local"] },
+        ...(request.commonName === undefined ? [] : [{ CN: [request.commonName] }]),
+      ],
       issuer: certificate.subject,
       notBefore: request.notBefore ?? new Date(Date.now() - backdateMs),
       notAfter: request.notAfter ?? new Date(Date.now() + hourMs),

@@ -39,8 +39,8 @@ describe("a gateway's word on its caller", () => {
 
   test("keys have no case, and the last element counts", () => {
     assert.equal(verdict(told(`uri=${mobile}`)), `${mobile} allowed`);
-    assert.equal(verdict(told(`URI=spiffe://example.org/web,Hash=1;URI=${mobile}`)), `${mobile} allowed`);
-    assert.equal(verdict(told(`URI=${mobile},URI=spiffe://example.org/web`)), "spiffe://example.org/web no_rule");
+    assert.equal(verdict(told(`By=x;URI=spiffe://example.org/web,Hash=1;URI=${mobile}`)), `${mobile} allowed`);
+    assert.equal(verdict(told(`By=x;URI=${mobile},URI=spiffe://example.org/web`)), "spiffe://example.org/web no_rule");
   });
 
   test("an element of our own connection manager is not the gateway's", () => {
@@ -85,6 +85,34 @@ describe("a gateway's word on its caller", () => {
     assert.equal(recordOf(told([`URI=${mobile}`, `URI=${mobile}`])).reason, "identity_malformed");
   });
 
+  test("is refused where names of the caller's certificate stand as pairs and elements of their own", () => {
+    const real = `By=${edge};Hash=00;Subject="CN=a";URI=spiffe://example.org/web;DNS=x`;
+    const own = `By=spiffe://example.org/orders;Hash=${digest};URI=${edge}`;
+    const wrong = [
+      // After the element that the gateway wrote comes one that it did not.
+      `${real},URI=${mobile}`,
+      `${real},By=${edge};Hash=00;URI=${mobile}`,
+      `${real},By=x,Hash=00;URI=${mobile}`,
+      `${real},URI=${mobile},${own}`,
+      `${real},By=${edge};Hash=00;URI=${mobile},${own}`,
+      `${real},URI=${mobile},Hash=${digest};URI=${edge}`,
+      // Whoever wrote the element before it does not say who that is.
+      `Hash=00;URI=spiffe://example.org/web;DNS=x,By=${edge};Hash=00;URI=${mobile}`,
+      `By=x;URI=a,Hash=00;URI=spiffe://example.org/web;DNS=x,By=${edge};Hash=00;URI=${mobile},${own}`,
+      // Envoy writes DNS names last, and no name in quotes.
+      `By=${edge};Hash=00;DNS=x;URI=${mobile}`,
+      `By=${edge};Hash=00;URI="${mobile}"`,
+      `By=${edge};Hash="00";URI=${mobile}`,
+      `By="${edge}";Hash=00;URI=${mobile}`,
+      `${real};URI=${mobile}`,
+    ];
+    for (const xfcc of wrong) assert.equal(recordOf(told(xfcc)).reason, "identity_malformed", xfcc);
+    assert.equal(
+      verdict(told(`By=x;Hash=00;URI=spiffe://example.org/web,By=${edge};Hash=00;URI=${mobile},${own}`)),
+      `${mobile} allowed`,
+    );
+  });
+
   test("of a peer that is no gateway is nothing", () => {
     assert.equal(verdict(told(`URI=${edge}`, mobile)), `${mobile} allowed`);
     assert.equal(verdict(told(`URI=${mobile}`, "spiffe://example.org/web")), "spiffe://example.org/web no_rule");
@@ -102,6 +130,10 @@ describe("a gateway's word on its caller", () => {
     // Nor does what the peer puts in front of it hide it.
     for (const hiding of ["garbage", 'X="', "URI", ""]) {
       assert.equal(verdict(told(`${hiding},${own}`, mobile)), `${mobile} identity_malformed`, hiding);
+    }
+    // Nor what stands in its own DNS names.
+    for (const hiding of ["x,By=y", `x,Hash=${digest};URI=${mobile}`, "x,URI=a;URI=b"]) {
+      assert.equal(verdict(told(`${own};DNS=${hiding}`, mobile)), `${mobile} identity_malformed`, hiding);
     }
     assert.equal(verdict(told(["URI=a", own], mobile)), `${mobile} identity_malformed`);
     // Who sends such a header itself only claims it of itself, and the digest is not that of its certificate.

@@ -1,11 +1,12 @@
 /**
  * `x-forwarded-client-cert` as Envoy writes it: elements joined by commas, the last one from the nearest proxy, each of pairs
- * `Key=value` joined by semicolons; a value may stand in double quotes, with backslashes before quotes in it.
+ * `Key=value` joined by semicolons; `Subject` and whole certificates stand in double quotes, with backslashes before quotes in
+ * them, other values as they are. `By` is the proxy that wrote the element, and DNS names come last.
  */
 import type { Arrived } from "./request.ts";
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: a plain value has none
-const pair = / *([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\x00-\x20\x7f",;]*))([,;]?)/uy;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: no value has them
+const pair = / *([A-Za-z]+)=(?:"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"|([^\x00-\x20\x7f",;]*))([,;]?)/uy;
 
 /** Who calls, by its certificate or by what a gateway says. */
 export interface Caller {
@@ -17,8 +18,10 @@ export interface Caller {
 
 /** What one proxy says. */
 interface Element {
+  by: string[];
   uris: string[];
   hash: string;
+  hasDns: boolean;
 }
 
 /** The caller that a connection shows, or the one that a gateway of the policy tells of. */
@@ -30,12 +33,16 @@ export function callerOf({ caller: id, digest, headers }: Arrived, forwarders: r
   const elements = told.length > 1 ? undefined : readElements(told[0]!);
   if (elements === undefined) return malformed;
   // An element with the digest of the peer's own certificate was appended here, and says who the peer is.
-  const last = elements.at(-1)!;
-  const isOwn = last.hash !== "" && last.hash.toLowerCase() === digest?.toLowerCase();
-  if (isOwn && last.uris.length > 1) return malformed;
+  const isOfPeer = ({ hash }: Element): boolean => hash !== "" && hash.toLowerCase() === digest?.toLowerCase();
+  if (elements.some((one) => isOfPeer(one) && one.uris.length > 1)) return malformed;
   if (!forwarders.includes(id)) return peer;
+  const last = elements.at(-1)!;
+  const isOwn = isOfPeer(last);
   const element = isOwn ? elements.at(-2) : last;
   if (element === undefined) return peer;
+  // What a gateway wrote says so, or does not say who wrote it: then what follows may be of its callers' making.
+  const earlier = elements.slice(0, elements.indexOf(element));
+  if (earlier.some(({ by }) => by.length === 0 || by.includes(id))) return malformed;
   return {
     id: element.uris.length > 1 ? "" : (element.uris[0] ?? null),
     digest: element.hash === "" ? null : element.hash,
@@ -44,7 +51,8 @@ export function callerOf({ caller: id, digest, headers }: Arrived, forwarders: r
 
 /** The elements of a header; undefined where it cannot be read. */
 function readElements(header: string): Element[] | undefined {
-  const elements: Element[] = [{ uris: [], hash: "" }];
+  const none = (): Element => ({ by: [], uris: [], hash: "", hasDns: false });
+  const elements = [none()];
   pair.lastIndex = 0;
   for (;;) {
     const at = pair.lastIndex;
@@ -52,12 +60,15 @@ function readElements(header: string): Element[] | undefined {
     if (match === null || match.index !== at) return undefined;
     const [, key, quoted, plain, separator] = match;
     const element = elements.at(-1)!;
-    if (key!.toLowerCase() === "uri") element.uris.push(quoted ?? plain!);
-    if (key!.toLowerCase() === "hash") {
-      if (element.hash !== "") return undefined;
-      element.hash = quoted ?? plain!;
-    }
+    const name = key!.toLowerCase();
+    if (quoted !== undefined && ["by", "hash", "uri"].includes(name)) return undefined;
+    if (name === "by") element.by.push(plain!);
+    if (name === "dns") element.hasDns = true;
+    if (name === "uri" && element.hasDns) return undefined;
+    if (name === "uri") element.uris.push(plain!);
+    if (name === "hash" && element.hash !== "") return undefined;
+    if (name === "hash") element.hash = plain!;
     if (separator === "") return pair.lastIndex === header.length ? elements : undefined;
-    if (separator === ",") elements.push({ uris: [], hash: "" });
+    if (separator === ",") elements.push(none());
   }
 }

@@ -50,7 +50,7 @@ export function readRequest({ method, path, host }: Arrived): Readable | "reques
 }
 
 function readHost(host: string): string | undefined {
-  const [, name] = /^([a-z0-9._-]+|\[[a-z0-9._:-]+\])(?::[0-9]*)?$/u.exec(host.toLowerCase()) ?? [];
+  const [, name] = /^([a-z0-9._-]+|\[[a-f0-9.:]+\])(?::[0-9]*)?$/u.exec(host.toLowerCase()) ?? [];
   if (name === undefined || name.startsWith(".") || name.includes("..")) return undefined;
   return name.replace(/(.)\.$/u, "$1");
 }
