@@ -15,10 +15,10 @@
  */
 
 import { literal } from "../bytes/literal";
-import { sipHash } from "../bytes/siphash";
 import { copyBytes } from "../bytes/span";
 import { LogLevel } from "../host/abi";
 import { log, Read, readProperty, valueSize, valueStart } from "../host/host";
+import { keyedHash } from "../host/secret";
 import {
   awaited_sets,
   client_streams,
@@ -115,16 +115,17 @@ const unidentified_bit: u64 = 1;
 
 /**
  * The client that a waiting request counts for: a caller by its ID; a request without an identity that counts by its address,
- * since it may claim any name. The last bit tells the two apart.
+ * since it may claim any name. Hashed under the secret of this Envoy, so that nobody can choose to count as another. The last bit tells
+ * the two apart.
  */
 function clientOf(): u64 {
   if (request.callerReason == Reason.ALLOWED) {
-    return sipHash(0, 0, request.callerStart, request.callerSize) & ~unidentified_bit;
+    return keyedHash(0, 0, request.callerStart, request.callerSize) & ~unidentified_bit;
   }
   if (readProperty(source_address) != Read.PRESENT) return unidentified_bit;
   let size = valueSize;
   while (size > 0 && load<u8>(valueStart + size - 1) != 0x3a) size--;
-  return sipHash(0, 0, valueStart, size) | unidentified_bit;
+  return keyedHash(0, 0, valueStart, size) | unidentified_bit;
 }
 
 /** A free slot, marked with the client; 0 where there is none for it. */
