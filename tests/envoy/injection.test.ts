@@ -62,6 +62,11 @@ for (const [mode, details] of gateways) {
           const manager = managerOf(bootstrap);
           manager.forward_client_cert_details = mode;
           manager.set_current_client_cert_details = details;
+          // A gateway that is content with any certificate of its authority, as many are.
+          const downstream = bootstrap.static_resources.listeners[0].filter_chains[0].transport_socket.typed_config;
+          const validation = downstream.common_tls_context.validation_context;
+          const { trust_bundle } = validation.custom_validator_config.typed_config.trust_domains[0];
+          downstream.common_tls_context.validation_context = { trusted_ca: trust_bundle };
           const [cluster] = bootstrap.static_resources.clusters;
           cluster.transport_socket.typed_config.common_tls_context.tls_certificates = [
             {
