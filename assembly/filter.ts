@@ -6,7 +6,7 @@
  */
 import { inspecting } from "./audit/inspect";
 import { countDecision, countFailure, countGone } from "./audit/metrics";
-import { writeRecord } from "./audit/record";
+import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
@@ -45,7 +45,10 @@ export function onRequestHeaders(context: u32): Action {
   if (request.unknownKeySets != 0 && !inspecting) {
     // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
     const isHeld = reason != Reason.ALLOWED && reason != Reason.INTERNAL && !policy.shadow;
-    if (awaitKeys(policy, context, isHeld)) return Action.WAIT;
+    if (awaitKeys(policy, context, isHeld)) {
+      writeWaiting(policy, reason);
+      return Action.WAIT;
+    }
   }
   const action = act(policy, reason);
   rememberTokens(policy);

@@ -11,6 +11,8 @@
  * Method, host and path are those that were judged: the host in lower case and without its port, the path decoded and without its
  * query, either as received where it was refused for its form. `path_bytes` is there where the path is cut.
  *
+ * `decision` is `allow` or `deny`, or `wait` while a request waits for keys: it stays so where somebody else ends the request meanwhile.
+ *
  * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow
  * mode, `limit` where a limit denied, `detail` where a token did (token/flaw.ts), `shadow` where rules in shadow mode matched
  * (each with what it would have said), `cause` where the failure was ours.
@@ -82,12 +84,25 @@ export function nameRecord(policy: Policy, name: usize, size: u32): void {
 
 /** Writes the record of a request that goes on, or does not; false when the host refuses it. */
 export function writeRecord(policy: Policy, reason: Reason, admits: bool): bool {
+  return writeDecision(policy, reason, admits, reason == Reason.ALLOWED ? "allow" : "deny");
+}
+
+/**
+ * Writes the record of a request that waits, and would be denied for this reason now. It stays where the request ends otherwise than
+ * by a decision of ours: its client goes away, a timeout of the host answers it. Where the host refuses it, nothing is lost yet.
+ */
+export function writeWaiting(policy: Policy, reason: Reason): void {
+  writeDecision(policy, reason, false, "wait");
+}
+
+function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: string): bool {
   openWriter(writer, record, record_bytes);
   writeText(writer, admits ? '{"admit":true,"policy":' : '{"admit":false,"policy":');
   writeName(policy, head(policy) + layout.policy_name);
   if (policy.shadow) writeText(writer, ',"mode":"shadow"');
-  writeText(writer, ',"decision":');
-  writeText(writer, reason == Reason.ALLOWED ? '"allow"' : '"deny"');
+  writeText(writer, ',"decision":"');
+  writeText(writer, decision);
+  writeByte(writer, 0x22);
   writeText(writer, ',"reason":"');
   writeText(writer, reasonName(reason));
   writeByte(writer, 0x22);

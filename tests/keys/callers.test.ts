@@ -183,7 +183,7 @@ describe("x-forwarded-client-cert that adds nothing", () => {
   });
 
   test("as long as a place keeps, and longer, in any order", () => {
-    const long = (bytes: number, end = "a") => `By="${"x".repeat(bytes - 5 - end.length)}${end}"`;
+    const long = (bytes: number, end = "a") => `Subject="${"x".repeat(bytes - 10 - end.length)}${end}"`;
     const values = [255, 256, 257, 300, 4000].flatMap((bytes) => [long(bytes), long(bytes, "b")]);
     const broken = values.map((value) => value.slice(0, -1));
     agree(...[...values, ...broken, ...values].map((xfcc) => ({ caller: alice, path: "/alice", xfcc })));
@@ -194,7 +194,7 @@ test("what is too long for a place goes nowhere else, from whichever place", () 
   // Behind the last place stand the numbers of the policy's metrics.
   const crowd = policyOf("crowd", policyText(`${rules}${groups("spiffe://example.org/crowd/*", 200)}`));
   const keeper = new Keeper(crowd.standInImage);
-  const xfcc = `By="${"x".repeat(40_000)}"`;
+  const xfcc = `Subject="${"x".repeat(40_000)}"`;
   // Short ones, and ones that no place keeps; their last bytes differ, so that they are spread over all places.
   const callers = Array.from({ length: 300 }, (_, index) => {
     const name = `${index % 2 === 0 ? "" : "x".repeat(1900)}${String(index).padStart(3, "0")}-many`;
