@@ -91,7 +91,8 @@ const leeway = some(undefined, "0s", "30s", "60s", "5m");
 const algorithms = fc.subarray(["ES256", "RS256", "RS512", "PS256", "ES384", "ES512", "EdDSA", "PS512"], {
   minLength: 1,
 });
-const issuerName = some("corp", "partner", "twin", "app", "device");
+/** Those whose tokens come most often are changed most often. */
+const issuerName = some("corp", "corp", "corp", "corp", "partner", "partner", "twin", "app", "device");
 const domainName = some("example.org", "partner.net");
 
 /** Sets a member of an issuer. */
@@ -283,6 +284,69 @@ export function changed(policy: PolicyData, all: readonly Change[]): PolicyData 
   const copy = JSON.parse(JSON.stringify(policy)) as PolicyData;
   for (const { apply } of all) apply(copy);
   return copy;
+}
+
+/** Conditions on tokens and on callers that are often met, and often not. */
+const claim_conditions = [
+  undefined,
+  undefined,
+  "has(claims.level)",
+  "!has(claims.admin)",
+  'claims.sub != "bob"',
+  'claims.sub.startsWith("a")',
+];
+const plain_conditions = [
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  'caller.path != "/b"',
+  'caller.trust_domain != "x"',
+];
+
+/** What becomes of rules in a policy of which every request meets most. */
+export const someFocus = fc.array(
+  fc.record({
+    callers: some(
+      ["any"],
+      ["anonymous"],
+      ["anonymous"],
+      ["set-a"],
+      ["spiffe://example.org/a"],
+      ["spiffe://example.org/b", "spiffe://partner.net/**"],
+    ),
+    isDeny: fc.nat(4).map((number) => number === 0),
+    issuers: fc.option(
+      fc.oneof(
+        some(["corp"], ["corp"], ["corp", "partner"]),
+        fc.uniqueArray(issuerName, { minLength: 1, maxLength: 3 }),
+      ),
+      { freq: 3 },
+    ),
+    condition: fc.nat(claim_conditions.length - 1),
+    limit: fc.option(some("slow", "fast", "by-sub"), { freq: 2 }),
+  }),
+  { minLength: 1, maxLength: 3 },
+);
+
+/** A policy whose rules are for one endpoint, so that callers, tokens and limits decide. */
+export function focused(
+  policy: PolicyData,
+  focus: typeof someFocus extends fc.Arbitrary<infer T> ? T : never,
+): PolicyData {
+  const rules = focus.map(({ callers, isDeny, issuers, condition, limit }, number): Mapping => {
+    const when = issuers === null ? plain_conditions[condition] : claim_conditions[condition];
+    const hasToken = issuers !== null && (!isDeny || when !== undefined);
+    return {
+      name: `r${number}`,
+      callers,
+      [isDeny ? "deny" : "allow"]: ["* /**"],
+      ...(hasToken && { token: issuers }),
+      ...(when !== undefined && { when }),
+      ...(!isDeny && limit !== null && (hasToken || limit !== "by-sub") && { limit }),
+    };
+  });
+  return { ...policy, mode: "enforce", rules };
 }
 
 /** Reads a policy; undefined where it is not sound. */

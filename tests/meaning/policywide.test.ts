@@ -18,13 +18,16 @@ import {
   type Change,
   changed,
   changes,
+  focused,
   keySetOf,
   load,
   type PolicyData,
   someChange,
+  someFocus,
   writeChangedKeySets,
 } from "./changes.ts";
 import { countAdmitted, Door, gainOf, withoutLimits } from "./gains.ts";
+import { someAsking } from "./requests.ts";
 
 const rows = [policy_rows, svid_rows, issuer_rows, limit_rows].flatMap(
   (table) => table as readonly { keys: readonly string[]; kind: string }[],
@@ -86,11 +89,18 @@ describe("every key of the language", () => {
 });
 
 const someScenario = fc.record({
-  base: somePolicy.map(({ policy }) => policy as PolicyData),
+  base: fc.oneof(
+    { arbitrary: somePolicy.map(({ policy }) => policy as PolicyData), weight: 1 },
+    {
+      arbitrary: fc.tuple(somePolicy, someFocus).map(([{ policy }, focus]) => focused(policy as PolicyData, focus)),
+      weight: 4,
+    },
+  ),
   first: fc.array(someChange, { maxLength: 4 }),
   next: fc.array(someChange, { minLength: 1, maxLength: 2 }),
   tokens: fc.array(someToken, { minLength: 4, maxLength: 8, size: "max" }),
-  steps: fc.array(someStep, { minLength: 40, maxLength: 40, size: "max" }),
+  steps: fc.array(someStep, { minLength: 8, maxLength: 8, size: "max" }),
+  askings: fc.array(someAsking, { minLength: 48, maxLength: 48, size: "max" }),
   /** Which key the server withdraws, and when requests come: before, or while only some policies know, or after. */
   withdrawn: fc.nat(4),
   waitSeconds: fc.constantFrom(0, 0, 5, 11, 61, 301, 601),
@@ -104,19 +114,25 @@ const shown = new Map<string, number>();
 
 /** Puts requests to both policies where no gain is told. Throws for one that is. */
 function compareWithEngine(scenario: Scenario): void {
-  const { base, first, next, tokens, steps } = scenario;
+  const { base, first, next, tokens, steps, askings } = scenario;
   const data = changed(base, first);
-  const [before, after] = [load(folder, data), load(folder, changed(data, next))];
+  const newer = changed(data, next);
+  const [before, after] = [load(folder, data), load(folder, newer)];
   if (before === undefined || after === undefined) return;
   const difference = comparePolicies(before, after);
   if (hasGain(difference) || isSameImage(before, after)) return;
   for (const key of new Set(next.map(({ key }) => key))) shown.set(key, (shown.get(key) ?? 0) + 1);
-  const requests = steps.map(({ tokens: carried, request }, number) =>
-    carried.reduce(
-      (arrived, one) => carry(arrived, one, tokens, number % 2 === 0 ? data : changed(data, next)),
-      request as Arrived,
+  const dataOf = (number: number): PolicyData => (number % 2 === 0 ? data : newer);
+  const odd = steps.map(({ tokens: carried, request }, number) =>
+    carried.reduce((arrived, one) => carry(arrived, one, tokens, dataOf(number)), request),
+  );
+  const usual = askings.map((asking, number) =>
+    asking.tokens.reduce(
+      (arrived, { parts, place }) => carry(arrived, { token: 0, place, manner: "plainly" }, [parts], dataOf(number)),
+      asking.request,
     ),
   );
+  const requests = [...usual, ...odd];
   const admitted = compareAccess(scenario, before, after, requests);
   compareLimits(scenario, before, after, admitted, isAbout(next, "limits"));
 }
