@@ -57,7 +57,7 @@ describe("other filters, and the upstream", { concurrency: true }, () => {
       { adjust: answering("behind") },
       async (world) => {
         assert.deepEqual(await publishing(world), { 418: 16 });
-        const lines = (await world.accessLog()).filter(({ status }) => status === 418);
+        const lines = await world.accessLog(16, ({ status }) => status === 418);
         assert.equal(lines.length, 16);
         for (const line of lines) assert.deepEqual([line.details, isAdmitted(line)], ["fault_filter_abort", true]);
       },
@@ -122,7 +122,7 @@ describe("other filters, and the upstream", { concurrency: true }, () => {
       };
       await within({ upstream: upstream.address, adjust }, async (world) => {
         assert.deepEqual(await publishing(world), { 200: 16 });
-        const lines = (await world.accessLog()).filter(({ path }) => path === pathOf(0));
+        const lines = await world.accessLog(16, ({ path }) => path === pathOf(0));
         assert.equal(lines.length, 16);
         assert.ok(lines.every(isAdmitted));
         assert.ok(
@@ -179,10 +179,7 @@ describe("other filters, and the upstream", { concurrency: true }, () => {
           await assertAdmits(world);
           if (how === "left") return;
           // The line is the last decision's; the path shows what was asked for.
-          const lines = (await world.accessLog()).filter(
-            ({ status, path }) => status === expected && path === pathOf(0),
-          );
-          assert.ok(lines.length >= 8, `${lines.length} lines`);
+          await world.accessLog(8, ({ status, path }) => status === expected && path === pathOf(0));
         });
       } finally {
         upstream.stop();

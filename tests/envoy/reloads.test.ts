@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { assertAdmits, within } from "../storm/checks.ts";
 import type { Http2Client, Sent } from "../storm/client.ts";
-import { pathOf, type Source, type StormWorld, type WorldOptions } from "../storm/world.ts";
+import { pathOf, type StormWorld, type WorldOptions } from "../storm/world.ts";
 import { makeKey } from "./jwks-server.ts";
 
 const reloads = 600;
@@ -16,18 +16,6 @@ const reloads = 600;
 const old_bytes = 256 * 1024;
 /** Streams on one connection; Envoy takes a hundred. */
 const connection_streams = 90;
-
-const updates = {
-  lds: "listener_manager.lds.update_success",
-  ecds: "extension_config_discovery.http_filter.envoy.filters.http.wasm.config_reload",
-} as const;
-
-/** Puts a configuration in force, and returns when Envoy has taken it over. */
-async function reload(world: StormWorld, source: keyof typeof updates): Promise<void> {
-  const before = await world.stat(updates[source]);
-  world.reload();
-  while ((await world.stat(updates[source])) === before) await sleep(5);
-}
 
 /** A token the module has not seen is verified and admitted, and a wrong one is not. */
 async function assertDecides(world: StormWorld): Promise<void> {
@@ -62,7 +50,7 @@ describe("reloads while streams stay open", { concurrency: true }, () => {
         const first = await moduleBytes(world);
         for (let count = 1; count <= reloads; count++) {
           await hold();
-          await reload(world, source);
+          await world.reloadAndWait();
           if (count % 50 === 0) await assertDecides(world);
         }
         const most = await moduleBytes(world);
@@ -78,7 +66,7 @@ describe("reloads while streams stay open", { concurrency: true }, () => {
         // Nothing has to be loaded anew, and what comes finds the room that is free now.
         await assertDecides(world);
         await assertAdmits(world);
-        for (let count = 0; count < 50; count++) await reload(world, source);
+        for (let count = 0; count < 50; count++) await world.reloadAndWait();
         await assertDecides(world);
         const grown = (await moduleBytes(world)) - most;
         assert.ok(grown <= old_bytes, `${grown} bytes for what had room`);
@@ -88,7 +76,7 @@ describe("reloads while streams stay open", { concurrency: true }, () => {
 });
 
 describe("a reload while keys are fetched", { concurrency: true }, () => {
-  for (const source of ["lds", "ecds"] as const satisfies readonly Source[]) {
+  for (const source of ["lds", "ecds"] as const) {
     test(`over ${source}: the fetch of the configuration that goes is not waited for`, async () => {
       await within({ source }, async (world) => {
         const [server] = world.servers;
@@ -104,7 +92,7 @@ describe("a reload while keys are fetched", { concurrency: true }, () => {
         const key = await makeKey("fresh");
         server!.mode = "ok";
         server!.publish(key);
-        await reload(world, source);
+        await world.reloadAndWait();
         // It waits for five seconds and no longer, which a fetch that nobody hears the end of must not outlast.
         const client = await world.connect("web");
         const { status } = await client.send({ path: pathOf(0), token: await world.token(key) }).ended;

@@ -21,6 +21,9 @@ export function contradiction(line: AccessLogLine): string | undefined {
   const wasDenied = details.startsWith("sallyport_denied");
   if (record === undefined) return wasDenied || wasForwarded ? `decided without a record: ${quoted}` : undefined;
   if (isAdmitted(line)) return wasForwarded ? undefined : `recorded as admitted, and never forwarded: ${quoted}`;
+  if ((record as { decision: string }).decision === "wait") {
+    return wasDenied || wasForwarded ? `recorded as waiting, and decided: ${quoted}` : undefined;
+  }
   if (wasForwarded) return `recorded as denied, and forwarded: ${quoted}`;
   // Without a status the client left before the answer was on its way.
   return wasDenied || status === 0 ? undefined : `recorded as denied, and answered by another: ${quoted}`;

@@ -34,6 +34,21 @@ export interface WorldOptions extends Pick<DoorOptions, "concurrency" | "drainSe
   adjust?: (manager: any, bootstrap: Bootstrap) => void;
 }
 
+/** What a reload changes. */
+export interface Reload {
+  /** The members of the filter's configuration. */
+  members?: string;
+  /** As another module would, it makes the workers' VMs anew. */
+  isNewVm?: boolean;
+}
+
+/** The statistics that count reloads. */
+const updates: Record<Source, string> = {
+  bootstrap: "",
+  lds: "listener_manager.lds.update_success",
+  ecds: "extension_config_discovery.http_filter.envoy.filters.http.wasm.config_reload",
+};
+
 const wasm_filter = "envoy.filters.http.wasm";
 const busy_issuer = "https://busy.example.org";
 const setIssuer = (set: number): string => `https://idp-${set}.example.org`;
@@ -144,9 +159,18 @@ export class StormWorld {
     }
   }
 
-  /** The access log of what a test asked for, once it has so many lines. */
-  async accessLog(minimumLines = 0): Promise<AccessLogLine[]> {
-    return (await this.door.accessLog(minimumLines + this.#firstRequests)).slice(this.#firstRequests);
+  /**
+   * The lines of the access log that a test asked for and wants to see, once it has so many of them. Envoy writes a line when a request
+   * has ended, and a moment later than the client knows.
+   */
+  async accessLog(minimumLines = 0, isWanted: (line: AccessLogLine) => boolean = () => true): Promise<AccessLogLine[]> {
+    const deadlineMs = Date.now() + 10_000;
+    for (;;) {
+      const lines = (await this.door.accessLog(this.#firstRequests)).slice(this.#firstRequests).filter(isWanted);
+      if (lines.length >= minimumLines) return lines;
+      if (Date.now() > deadlineMs) throw new Error(`${lines.length} lines where ${minimumLines} are expected`);
+      await sleep(50);
+    }
   }
 
   /** How a caller of this name connects. */
@@ -170,9 +194,17 @@ export class StormWorld {
     );
   }
 
-  /** Puts a configuration in force that differs from the one before only as a text. */
-  reload(): void {
-    this.#files.reload();
+  /** Puts a configuration in force; it differs from the one before as a text, and in what is given. */
+  reload(change: Reload = {}): void {
+    this.#files.reload(change);
+  }
+
+  /** The same, and resolves when Envoy has taken it over. */
+  async reloadAndWait(change: Reload = {}): Promise<void> {
+    const name = updates[this.#files.source];
+    const before = await this.stat(name);
+    this.reload(change);
+    while ((await this.stat(name)) === before) await sleep(5);
   }
 
   /** Takes the listener away, or brings it back. */
@@ -218,7 +250,7 @@ export function keepBusy(client: Http2Client, tokens: readonly string[]): Sent[]
 /** What a control plane would send, as files that Envoy watches: it looks at one when another is moved into its place. */
 class DiscoveryFiles {
   readonly #directory = mkdtempSync(join(tmpdir(), "sallyport-xds-"));
-  readonly #source: Source;
+  readonly source: Source;
   readonly #clustersFromFile: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
   #listener: any;
@@ -229,7 +261,7 @@ class DiscoveryFiles {
   #reloads = 0;
 
   constructor(source: Source, clustersFromFile: boolean) {
-    this.#source = source;
+    this.source = source;
     this.#clustersFromFile = clustersFromFile;
   }
 
@@ -251,28 +283,33 @@ class DiscoveryFiles {
     const filters = managerOf(bootstrap).http_filters;
     const at = filters.findIndex(({ name }: { name: string }) => name === wasm_filter);
     this.#filter = structuredClone(filters[at]);
-    if (this.#source === "lds") {
+    if (this.source === "lds") {
       this.#listener = structuredClone(resources.listeners[0]);
       resources.listeners = [];
       bootstrap.dynamic_resources = { ...bootstrap.dynamic_resources, lds_config: config("lds") };
-      this.reload();
+      this.reload({});
     }
-    if (this.#source === "ecds") {
+    if (this.source === "ecds") {
       const type_urls = [this.#filter.typed_config["@type"]];
       filters[at] = { name: wasm_filter, config_discovery: { config_source: config("ecds"), type_urls } };
-      this.reload();
+      this.reload({});
     }
   }
 
-  reload(): void {
+  reload({ members = '"mode":"enforce"', isNewVm = false }: Reload): void {
     const number = this.#reloads++;
     const { name, typed_config } = structuredClone(this.#filter);
     const spaces = number.toString(2).replaceAll("0", " ").replaceAll("1", "\t");
     typed_config.config.configuration = {
       "@type": "type.googleapis.com/google.protobuf.StringValue",
-      value: `{${spaces}"mode":"enforce"}`,
+      value: `{${spaces}${members}}`,
     };
-    if (this.#source === "ecds") {
+    if (isNewVm) {
+      // Envoy keeps a VM for as long as nothing of this is different.
+      const value = String(number);
+      typed_config.config.vm_config.configuration = { "@type": typed_config.config.configuration["@type"], value };
+    }
+    if (this.source === "ecds") {
       this.#move("ecds", "core.v3.TypedExtensionConfig", [{ name, typed_config }]);
     } else {
       const filters = this.#listener.filter_chains[0].filters[0].typed_config.http_filters;
