@@ -49,8 +49,16 @@ export function isEngineFresh(): boolean {
     "scripts/build/gate.ts",
     "scripts/build/sources.ts",
   ];
-  const builtAt = statSync(built).mtimeMs;
-  return inputs.every((input) => statSync(input).mtimeMs < builtAt);
+  return isNewest(
+    statSync(built).mtimeMs,
+    inputs.map((input) => statSync(input).mtimeMs),
+    Date.now(),
+  );
+}
+
+/** Whether something was made after everything else. What lies in the future, from before a clock was set back, was made long ago. */
+export function isNewest(builtMilliseconds: number, inputsMilliseconds: number[], nowMilliseconds: number): boolean {
+  return builtMilliseconds <= nowMilliseconds && inputsMilliseconds.every((input) => input < builtMilliseconds);
 }
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */

@@ -8,11 +8,11 @@ const barCells = 30;
 /** A progress bar on stderr for work that takes longer than a second; `end` removes it. */
 export function progressBar(what: string): { update: (done: number, total: number) => void; end: () => void } {
   const stream = process.stderr;
-  const started = Date.now();
+  const started = performance.now();
   let shownAt = 0;
   return {
     update(done, total) {
-      const now = Date.now();
+      const now = performance.now();
       if (stream.isTTY !== true || now - started < patienceMilliseconds || now - shownAt < 100) return;
       shownAt = now;
       const cells = Math.round((done / Math.max(total, 1)) * barCells);

@@ -107,7 +107,7 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
   };
 
   const startTimeoutMs = options.startTimeoutMs ?? 60_000;
-  const deadlineMs = Date.now() + startTimeoutMs;
+  const deadlineMs = performance.now() + startTimeoutMs;
   try {
     for (;;) {
       if (spawnError !== undefined) throw new EnvoyStartError(`${options.envoyPath}: ${spawnError.message}`);
@@ -116,7 +116,7 @@ export async function startEnvoy(options: StartOptions): Promise<RunningEnvoy> {
         const how = child.exitCode !== null ? `exit code ${child.exitCode}` : `signal ${child.signalCode}`;
         throw new EnvoyStartError(`Envoy did not start (${how}):\n${relevantLines(log())}`);
       }
-      if (Date.now() > deadlineMs) {
+      if (performance.now() > deadlineMs) {
         throw new EnvoyStartError(`Envoy was not ready after ${startTimeoutMs} ms:\n${relevantLines(log())}`);
       }
       const ready = await readiness(adminAddressPath);
