@@ -22,8 +22,17 @@ import {
 import { LogLevel } from "./host/abi";
 import { lendArena, resetArena } from "./host/arena";
 import { log, Read, readConfiguration, setContext, setTickPeriod, valueSize, valueStart } from "./host/host";
+import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
 import { giveRegion, page_room_bytes, takeRegion, trimRegion } from "./host/region";
-import { addPolicy, goneRoot, isStream, newestPolicy, policyOfRoot, removePolicy } from "./host/root";
+import {
+  addPolicy,
+  areContextsAnnounced,
+  goneRoot,
+  isStream,
+  newestPolicy,
+  policyOfRoot,
+  removePolicy,
+} from "./host/root";
 import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, giveUpTokens, holdTokens, most_key_sets_bytes, openKeySets } from "./keys/keyset";
@@ -32,7 +41,7 @@ import { key_tick_milliseconds, log_bytes, policies_with_known_tokens } from "./
 import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
-import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
+import { head, Policy, placeAt, sectionCount, textSize, textStart } from "./policy/policy";
 import { hostCanVerify } from "./token/signature";
 
 /** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
@@ -191,6 +200,11 @@ function putInForce(rootContext: u32, page: usize, region: usize): bool {
 
 /** Whether the host can do what the policy will ask of it. */
 function isServed(policy: Policy): bool {
+  if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
+  let missing = missingCall();
+  if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
+  if (missing.length == 0 && fetchesKeys(policy)) missing = missingFetchCall(policy.rootContext);
+  if (missing.length != 0) return refuseWithout(missing);
   if (!openSecret()) return refuse(secretProblem);
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
   if (fetchesKeys(policy) && !setTickPeriod(key_tick_milliseconds)) {
@@ -198,6 +212,16 @@ function isServed(policy: Policy): bool {
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
   return true;
+}
+
+/** Whether requests may go on with other headers than they came with. */
+function changesHeaders(policy: Policy): bool {
+  if (sectionCount(policy, layout.section_forwards) != 0) return true;
+  const places = sectionCount(policy, layout.section_places);
+  for (let index: u32 = 0; index < places; index++) {
+    if (load<u32>(placeAt(policy, index), layout.place_strip) != 0) return true;
+  }
+  return false;
 }
 
 /** One choice for all signatures of a policy, so that the log tells by whom they were verified. */
@@ -233,6 +257,12 @@ function denyEverything(): bool {
 function refuse(phrase: string): bool {
   openLine("configuration refused: ");
   writeText(writer, phrase);
+  return closeRefusal();
+}
+
+function refuseWithout(capability: string): bool {
+  openLine("configuration refused: the host does not allow ");
+  writeText(writer, capability);
   return closeRefusal();
 }
 

@@ -11,7 +11,7 @@ import { literal } from "./bytes/literal";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { continueRequest, fail, Read, readClock, readProperty, setContext } from "./host/host";
+import { continueRequest, fail, lastFailure, Read, readClock, readProperty, setContext } from "./host/host";
 import { policyOfRoot, policyOfStream } from "./host/root";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
@@ -28,6 +28,7 @@ import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
 import { clearTokens } from "./token/slot";
 import { rememberTokens } from "./token/token";
+import { denyUnserved } from "./unserved";
 import { forwardHeaders } from "./verdict/forward";
 import { respond, respondPlainly } from "./verdict/respond";
 import { stripTokens } from "./verdict/strip";
@@ -37,8 +38,7 @@ export function onRequestHeaders(context: u32): Action {
   resetArena();
   const policy = policyOfStream(context);
   if (policy == null) {
-    clearRequest();
-    respondPlainly();
+    denyUnserved();
     return Action.STOP;
   }
   const reason = decide(policy);
@@ -123,8 +123,22 @@ function takeBack(policy: Policy): void {
   if (!respond(policy, Reason.INTERNAL)) respondPlainly();
 }
 
-/** The caller comes first, so that the record of a malformed request says who sent it. */
+/**
+ * The decision. What does not fit the arena is no failure of ours: the request is too large, by its headers or by what they hold,
+ * since nothing else goes there.
+ */
 function decide(policy: Policy): Reason {
+  return withoutOverflow(judge(policy));
+}
+
+function withoutOverflow(reason: Reason): Reason {
+  if (lastFailure != Failure.ARENA_FULL) return reason;
+  fail(Failure.NONE);
+  return reason == Reason.INTERNAL ? Reason.HEADERS_TOO_LARGE : reason;
+}
+
+/** The caller comes first, so that the record of a malformed request says who sent it. */
+function judge(policy: Policy): Reason {
   clearRequest();
   clearTokens(sectionCount(policy, section_places));
   fail(Failure.NONE);
@@ -155,7 +169,7 @@ function act(policy: Policy, decided: Reason): Action {
   let admits = reason == Reason.ALLOWED || policy.shadow;
   if (admits && !(stripTokens(policy) && forwardHeaders(policy, reason == Reason.ALLOWED))) {
     // Also in shadow mode: an upstream must not take for ours what came from outside.
-    reason = Reason.INTERNAL;
+    if (reason != Reason.HEADERS_TOO_LARGE) reason = withoutOverflow(Reason.INTERNAL);
     admits = false;
   }
   const isRecorded = writeRecord(policy, reason, admits);

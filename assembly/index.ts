@@ -15,6 +15,7 @@ import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
 import { clearTokens, lastFlaw } from "./token/slot";
 import { inspectToken } from "./token/token";
+import { noteConfiguration } from "./unserved";
 
 export function proxy_abi_version_0_2_1(): void {}
 
@@ -29,6 +30,7 @@ export function proxy_on_context_create(context: u32, parent: u32): void {
 
 export function proxy_on_configure(rootContext: u32, configuration_bytes: u32): bool {
   resetArena();
+  noteConfiguration();
   return configure(rootContext, configuration_bytes);
 }
 

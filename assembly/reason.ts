@@ -7,6 +7,7 @@ export const enum Reason {
   ALLOWED = 0,
   NO_RULE,
   RULE_DENIED,
+  HEADERS_TOO_LARGE,
   REQUEST_MALFORMED,
   PATH_AMBIGUOUS,
   IDENTITY_MISSING,
@@ -44,6 +45,8 @@ export function reasonName(reason: Reason): string {
       return "no_rule";
     case Reason.RULE_DENIED:
       return "rule_denied";
+    case Reason.HEADERS_TOO_LARGE:
+      return "headers_too_large";
     case Reason.REQUEST_MALFORMED:
       return "request_malformed";
     case Reason.PATH_AMBIGUOUS:
@@ -97,6 +100,7 @@ export function reasonName(reason: Reason): string {
 /** The HTTP status a denial is answered with; 200 stands for "passed on". */
 export function reasonStatus(reason: Reason): u32 {
   if (reason == Reason.ALLOWED) return 200;
+  if (reason == Reason.HEADERS_TOO_LARGE) return 431;
   if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS) return 400;
   if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) return 401;
   if (reason == Reason.LIMIT_EXCEEDED) return 429;

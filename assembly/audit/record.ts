@@ -129,6 +129,15 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   return writeProperty(policy.recordProperty, policy.recordPropertySize, record, writer.size);
 }
 
+/** Writes the record of a request that there is no policy for; where the host refuses it, nothing is left to do. */
+export function writeRecordWithoutPolicy(): void {
+  openWriter(writer, record, record_bytes);
+  writeText(writer, '{"admit":false,"policy":"","decision":"deny","reason":"internal"');
+  writeRequest();
+  writeText(writer, ',"cause":"no_policy"}');
+  writeProperty(property_name.start, property_name.size, record, writer.size);
+}
+
 /** What was judged, as far as it was read. */
 function writeRequest(): void {
   writeCut(',"method":', request.methodStart, request.methodSize, method_bytes);

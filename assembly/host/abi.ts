@@ -35,6 +35,7 @@ export const enum Result {
   BAD_ARGUMENT = 2,
   INVALID_MEMORY_ACCESS = 6,
   CAS_MISMATCH = 8,
+  INTERNAL_FAILURE = 10,
 }
 
 export const enum LogLevel {

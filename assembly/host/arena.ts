@@ -1,7 +1,7 @@
 /**
  * Where the host puts what it hands us. The host calls `malloc` for every buffer it returns (proxy-wasm ABI 0.2.1,
  * "Memory ownership"); ours takes from one fixed block, reset at the start of every callback, and answers 0 when the
- * block is full. The host call then fails and the request is denied: an oversized request cannot grow memory.
+ * block is full. The host call then fails and the request is denied, with 431: an oversized request cannot grow memory.
  *
  * A plugin configuration may be far larger than a request, so on_configure lends a region of its own for the time of
  * one call.
@@ -20,6 +20,9 @@ if (
 )
   ERROR("arena_bytes holds a whole request");
 
+/** Whether something was asked for since the last `resetArena` that did not fit. */
+export let isOverfull: bool = false;
+
 let cursor: usize = block;
 let end: usize = block + arena_bytes;
 
@@ -27,6 +30,7 @@ let end: usize = block + arena_bytes;
 export function resetArena(): void {
   cursor = block;
   end = block + arena_bytes;
+  isOverfull = false;
 }
 
 /** Takes allocations from `start` to `start + size_bytes` until the next `resetArena`. */
@@ -60,7 +64,10 @@ export function roomBytes(): u32 {
 /** Takes `size_bytes`, 8-aligned; 0 when the arena is full. */
 export function takeBytes(size_bytes: usize): usize {
   const start = (cursor + 7) & ~(<usize>7);
-  if (!hasRoom(size_bytes)) return 0;
+  if (!hasRoom(size_bytes)) {
+    isOverfull = true;
+    return 0;
+  }
   cursor = start + size_bytes;
   return start;
 }

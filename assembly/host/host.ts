@@ -7,7 +7,7 @@ import { Failure } from "../failure";
 import { foreign_result_bytes } from "../limits";
 import * as abi from "./abi";
 import { LogLevel, Result } from "./abi";
-import { hasRoom } from "./arena";
+import { hasRoom, isOverfull } from "./arena";
 
 export const enum Read {
   PRESENT = 0,
@@ -264,6 +264,6 @@ function finishRead(result: u32, failure: Failure): Read {
   valueSize = load<u32>(out, 4);
   if (result == Result.OK) return Read.PRESENT;
   // What the host answers when our `malloc` had nothing left to give.
-  lastFailure = result == Result.INVALID_MEMORY_ACCESS ? Failure.ARENA_FULL : failure;
+  lastFailure = result == Result.INVALID_MEMORY_ACCESS && isOverfull ? Failure.ARENA_FULL : failure;
   return Read.FAILED;
 }

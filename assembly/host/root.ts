@@ -14,6 +14,12 @@ const stream_slots: u32 = 4096;
 const streams: usize = memory.data(4096 * 8, 4);
 
 let first: usize = 0;
+let hasContexts: bool = false;
+
+/** Whether the host tells of contexts at all; of a root context it does before it configures that. */
+export function areContextsAnnounced(): bool {
+  return hasContexts;
+}
 
 /** The policy that came into force last, of those that are; 0 for none. The others follow by `next`. */
 export function newestPolicy(): usize {
@@ -22,6 +28,7 @@ export function newestPolicy(): usize {
 
 /** A context was created: a root context when `parent` is 0, else a stream of that root context. */
 export function rememberStream(context: u32, parent: u32): void {
+  hasContexts = true;
   if (parent == 0) return;
   const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
   store<u32>(slot, context);

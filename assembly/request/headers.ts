@@ -24,17 +24,15 @@ const content_type_name = literal("content-type");
 const forwarded_name = literal("x-forwarded-client-cert");
 const grpc_type = literal("application/grpc");
 
-/** Reads what the stages need into the request's slot. REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
+/** Reads what the stages need into the request's slot. HEADERS_TOO_LARGE, REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readHeaders(): Reason {
   if (readRequestHeaders() != Read.PRESENT) return Reason.INTERNAL;
-  if (valueSize > header_pairs_bytes) {
-    fail(Failure.ARENA_FULL);
-    return Reason.INTERNAL;
-  }
-  if (!readPairs(valueStart, valueSize)) {
+  const size = valueSize;
+  if (!readPairs(valueStart, size)) {
     fail(Failure.GET_HEADER_MAP_PAIRS);
     return Reason.INTERNAL;
   }
+  if (size > header_pairs_bytes) return Reason.HEADERS_TOO_LARGE;
   if (!isToken(request.methodStart, request.methodSize) || request.pathSize == 0) return Reason.REQUEST_MALFORMED;
   return readHost() ? Reason.ALLOWED : Reason.REQUEST_MALFORMED;
 }

@@ -12,6 +12,7 @@ export function grpcStatus(status: u32): u32 {
     case 401:
       return 16;
     case 429:
+    case 431:
       return 8;
     case 503:
       return 14;
@@ -20,7 +21,7 @@ export function grpcStatus(status: u32): u32 {
   }
 }
 
-/** The status's own phrase (RFC 9110 §15), as RFC 9457 §4.2.1 asks of problems of type about:blank. */
+/** The status's own phrase (RFC 9110 §15, RFC 6585 §5), as RFC 9457 §4.2.1 asks of problems of type about:blank. */
 export function title(status: u32): string {
   switch (status) {
     case 400:
@@ -29,6 +30,8 @@ export function title(status: u32): string {
       return "Unauthorized";
     case 429:
       return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
     case 503:
       return "Service Unavailable";
     default:

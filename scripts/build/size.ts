@@ -22,12 +22,12 @@ const rest_part = "rest";
 /** What each part may weigh, in bytes: about a tenth more than it does. `npm run size -- --budgets` prints it anew. */
 export const partBudgets: Readonly<Record<string, number>> = {
   AssemblyScript: 200,
-  assembly: 8_700,
-  audit: 6_200,
+  assembly: 9_800,
+  audit: 6_800,
   bytes: 8_900,
   condition: 9_200,
   crypto: 11_200,
-  host: 2_900,
+  host: 4_000,
   identity: 3_100,
   keys: 11_800,
   limit: 2_100,

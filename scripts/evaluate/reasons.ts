@@ -14,6 +14,7 @@ const words: Readonly<Record<string, string>> = {
   allowed: "let through",
   no_rule: "no rule of the policy speaks of this caller and this request",
   rule_denied: "a deny rule matches",
+  headers_too_large: "the headers, or what they hold, take more room than the door has",
   request_malformed:
     "the request lacks something every request has, or has it in a form that two readers could take differently",
   path_ambiguous: "the path could be read in two ways",

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pair } from "../../scripts/host/pairs.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
 import { assertInternal, Door, recordOf } from "./door.ts";
 
 const pseudo: Pair[] = [
@@ -10,12 +11,53 @@ const pseudo: Pair[] = [
   [":authority", "localhost"],
 ];
 
+/** Asserts that a request was refused for its size, and that nothing was counted as a failure of ours. */
+function assertTooLarge(door: Door, outcome: Outcome, what: string): void {
+  assert.equal(outcome.trapped, false, what);
+  assert.equal(outcome.localResponse?.requestedStatus, 431, what);
+  const { admit, reason, cause } = recordOf(outcome);
+  assert.deepEqual({ admit, reason, cause }, { admit: false, reason: "headers_too_large", cause: undefined }, what);
+  const failures = [...door.host.metrics()].filter(
+    ([name, value]) => name.startsWith("sallyport_failures") && value > 0n,
+  );
+  assert.deepEqual(failures, [], what);
+}
+
+test("headers beyond the bound are 431, by their size or by their number, with what was judged in the record", () => {
+  const door = new Door("shop");
+  for (const headers of [
+    Array.from({ length: 1900 }, (_, n): Pair => [`x-${n}`, "a".repeat(20)]),
+    [["x-padding", "a".repeat(65_536)] as const],
+  ]) {
+    const outcome = door.request({ caller: null, method: "GET", path: "/healthz?q", headers });
+    assertTooLarge(door, outcome, `${headers.length} headers`);
+    assert.deepEqual([recordOf(outcome).method, recordOf(outcome).path], ["GET", "/healthz"]);
+    const { body } = outcome.localResponse!;
+    assert.deepEqual(JSON.parse(body), { type: "about:blank", title: "Request Header Fields Too Large", status: 431 });
+  }
+  const grpc = door.request({
+    headers: [
+      ["content-type", "application/grpc"],
+      ["x-padding", "a".repeat(65_536)],
+    ],
+  });
+  assert.deepEqual([grpc.localResponse?.status, grpc.localResponse?.grpcStatus], [200, 8]);
+});
+
+test("in shadow mode they pass, and the record says what they are", () => {
+  const shadow = new Door("shadow");
+  const large = shadow.request({ method: "GET", path: "/two", headers: [["x-padding", "a".repeat(65_536)]] });
+  assert.deepEqual(
+    [large.action, recordOf(large).reason, recordOf(large).admit],
+    ["continue", "headers_too_large", true],
+  );
+});
+
 test("headers larger than the arena are a clean denial", () => {
   const door = new Door("shop");
   const headers: Pair[] = [...pseudo, ...Array.from({ length: 100 }, (_, n): Pair => [`x-${n}`, "a".repeat(4000)])];
   const outcome = door.host.request(door.root, { headers });
-  assertInternal(outcome, "400 kB of headers");
-  assert.equal(recordOf(outcome).reason, "internal");
+  assertTooLarge(door, outcome, "400 kB of headers");
   assert.equal(door.host.request(door.root, { headers: pseudo }).action, "continue", "the arena is free again");
 });
 
@@ -35,7 +77,7 @@ test("however full the arena, a request never traps, never takes the proxy down 
     assert.equal(outcome.trapped, false, `${size} bytes`);
     if (outcome.action === "continue") assert.equal(refused, 0, `${size} bytes pass though fewer did not`);
     else refused++;
-    if (outcome.action === "pause") assertInternal(outcome, `${size} bytes`);
+    if (outcome.action === "pause") assertTooLarge(door, outcome, `${size} bytes`);
   }
   assert.ok(refused > 0, "the arena is bounded");
 });

@@ -3,6 +3,7 @@ const order = [
   "allowed",
   "no_rule",
   "rule_denied",
+  "headers_too_large",
   "request_malformed",
   "path_ambiguous",
   "identity_missing",
@@ -47,6 +48,7 @@ export function reasonName(reason: Reason): string {
 /** The HTTP status by the table "Verdicts" of docs/policy-language.md. */
 export function statusOf(reason: Reason): number {
   if (reason === "allowed") return 200;
+  if (reason === "headers_too_large") return 431;
   if (reason === "request_malformed" || reason === "path_ambiguous") return 400;
   if (reason.startsWith("token_")) return 401;
   return reason === "limit_exceeded" ? 429 : 403;

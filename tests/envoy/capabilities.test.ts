@@ -1,0 +1,107 @@
+/**
+ * Capability lists that lack something, in a real Envoy: what every policy needs is missed at start, by name, and what cannot be
+ * asked for shows with the first request. Nothing hangs.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
+import { EnvoyStartError } from "../../scripts/envoy/process.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+
+const web = "spiffe://example.org/web";
+const rules = `rules: [{ name: reads, callers: [${web}], allow: ["GET /**"] }]`;
+const head = "version: 1\nname: caps\ntrust: { domains: [example.org] }\n";
+const plain = await moduleFor({ policyYaml: `${head}${rules}` });
+const forwarding = await moduleFor({ policyYaml: `${head}forward: { x-caller: caller.id }\n${rules}` });
+const fetching = await moduleFor({
+  policyYaml: `${head}issuers: { idp: { issuer: "https://idp.example.org", audiences: [a], algorithms: [ES256], keys: { url: "https://127.0.0.1/jwks.json", cluster: orders } } }\n${rules}`,
+});
+
+const without =
+  (...names: string[]) =>
+  (bootstrap: Bootstrap): void => {
+    const { config } = managerOf(bootstrap).http_filters[0].typed_config;
+    const { allowed_capabilities } = config.capability_restriction_config;
+    for (const name of names) {
+      assert.ok(name in allowed_capabilities, name);
+      delete allowed_capabilities[name];
+    }
+  };
+
+describe("is refused at start, by name", () => {
+  const needed: [what: string, wasm: Uint8Array, names: string[]][] = [
+    [
+      "for any policy",
+      plain,
+      [
+        ...["proxy_on_context_create", "proxy_send_local_response", "proxy_get_header_map_pairs", "proxy_get_property"],
+        ...["proxy_set_property", "proxy_get_current_time_nanoseconds", "proxy_increment_metric"],
+        ...["proxy_define_metric", "proxy_get_shared_data", "proxy_set_shared_data"],
+      ],
+    ],
+    ["for one that sets headers", forwarding, ["proxy_remove_header_map_value", "proxy_replace_header_map_value"]],
+    [
+      "for one whose keys are fetched",
+      fetching,
+      [
+        ...["proxy_http_call", "proxy_set_tick_period_milliseconds", "proxy_set_effective_context"],
+        ...["proxy_continue_stream", "proxy_record_metric"],
+      ],
+    ],
+  ];
+  for (const [what, wasm, names] of needed) {
+    for (const name of names) {
+      test(`${name}, ${what}`, async () => {
+        const starting = startDoor({ wasm, adjust: without(name) }).then((door) => door.stop());
+        await assert.rejects(starting, (error: unknown) => {
+          assert.ok(error instanceof EnvoyStartError);
+          assert.match(error.message, new RegExp(`sallyport: configuration refused: .*${name}\\b`, "u"));
+          return true;
+        });
+      });
+    }
+  }
+});
+
+/** Runs with a door that lacks these. */
+async function withDoor(names: string[], run: (door: TestDoor) => Promise<void>): Promise<void> {
+  const door = await startDoor({ wasm: plain, adjust: without(...names) });
+  try {
+    await run(door);
+  } finally {
+    await door.stop();
+  }
+}
+
+describe("starts, since nobody can tell us, and denies", () => {
+  for (const names of [["proxy_on_configure"], ["proxy_on_configure", "proxy_on_context_create"]]) {
+    test(`${names.join(" and ")}: 503 with a record, and one line in each VM that names it`, () =>
+      withDoor(names, async (door) => {
+        for (let turn = 0; turn < 3; turn++) {
+          const { status, details, record } = await door.judge({ caller: web, path: "/orders/1?q" });
+          assert.deepEqual([status, details], [503, "sallyport_denied{internal}"]);
+          const { admit, decision, reason, cause, method, path } = record!;
+          assert.deepEqual(
+            { admit, decision, reason, cause, method, path },
+            {
+              admit: false,
+              decision: "deny",
+              reason: "internal",
+              cause: "no_policy",
+              method: "GET",
+              path: "/orders/1",
+            },
+          );
+        }
+        const lines = door.door.envoy.log().match(/\[critical\].*the host never called .*/gu) ?? [];
+        assert.equal(lines.length, 1, door.door.envoy.log());
+        assert.match(lines[0]!, new RegExp(names.at(-1)!, "u"));
+      }));
+  }
+
+  test("proxy_on_request_headers: the second lock answers", () =>
+    withDoor(["proxy_on_request_headers"], async (door) => {
+      const { status, details } = await door.judge({ caller: web, path: "/orders/1" });
+      assert.deepEqual([status, details], [403, "rbac_access_denied_matched_policy[not-judged]"]);
+    }));
+});
