@@ -152,14 +152,18 @@ export function sendHttp1(target: Target, { path, token, headers, upload = false
   };
   const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   const { socket, closed } = startHttp1(target);
-  socket.on("secureConnect", () => {
-    socket.write(`${upload ? "POST" : "GET"} ${path} HTTP/1.1\r\n${head.join("")}\r\n`);
-    if (upload) socket.write(Buffer.alloc(upload_bytes));
+  const sent = new Promise<void>((resolve) => {
+    socket.on("secureConnect", () => {
+      socket.write(`${upload ? "POST" : "GET"} ${path} HTTP/1.1\r\n${head.join("")}\r\n`);
+      if (upload) socket.write(Buffer.alloc(upload_bytes));
+      resolve();
+    });
   });
   return {
     ended: closed.then((text) => ({ status: statusOf(text), tookMs: performance.now() - startedMs })),
     finish: () => {
-      if (upload) socket.write(Buffer.alloc(upload_bytes));
+      // Not before its head.
+      if (upload) void sent.then(() => socket.write(Buffer.alloc(upload_bytes)));
     },
     leave: () => socket.destroy(),
   };
