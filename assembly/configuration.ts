@@ -1,6 +1,7 @@
 /**
- * What a plugin configuration says: `policy`, the base64 of an image, `mode`, and `record`, a name for the record. It arrives as
- * JSON, or as what Envoy makes of a google.protobuf.Struct, which is that message's own bytes (google/protobuf/struct.proto):
+ * What a plugin configuration says: `policy`, the base64 of an image, `mode`, `record`, a name for the record, and
+ * `certificateEnd`, whether certificates may end on open connections. It arrives as JSON, or as what Envoy makes of a
+ * google.protobuf.Struct, which is that message's own bytes (google/protobuf/struct.proto):
  *
  *   Struct { 1: entry, 1: entry, … }     entry { 1: key, 2: Value }     Value { 3: string }
  *
@@ -18,6 +19,8 @@ import * as layout from "./policy/layout";
 const policy_key = literal("policy");
 const mode_key = literal("mode");
 const record_key = literal("record");
+const certificate_end_key = literal("certificateEnd");
+const checked_value = literal("checked");
 const enforce_value = literal("enforce");
 const shadow_value = literal("shadow");
 
@@ -27,6 +30,8 @@ export let imageSize: u32 = 0;
 /** `mode_enforce` or `mode_shadow` of policy/layout.ts, or `mode_of_policy` where the configuration does not say. */
 export let mode: u32 = 0;
 export const mode_of_policy: u32 = 0xff;
+/** Whether the end of callers' certificates is to be looked at with every request. */
+export let checksCertificateEnd: bool = false;
 
 /** What the record is told from others by, kept apart from the configuration; size 0 where that does not say. */
 export const recordName: usize = memory.data(name_bytes);
@@ -48,6 +53,7 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   imageSize = 0;
   mode = mode_of_policy;
   recordNameSize = 0;
+  checksCertificateEnd = false;
   start = text;
   if (size == 0) return true;
   json.beginScratchTape();
@@ -148,7 +154,13 @@ function takeMember(name: usize, nameSize: u32, text: usize, size: u32): bool {
     recordNameSize = size;
     return true;
   }
-  return refuse("unknown key, only `policy`, `mode` and `record` are known", name);
+  if (isLiteral(name, nameSize, certificate_end_key)) {
+    if (checksCertificateEnd) return refuse("`certificateEnd` twice", name);
+    if (!isText(text, size, checked_value)) return refuse("`certificateEnd` is not `checked`", name);
+    checksCertificateEnd = true;
+    return true;
+  }
+  return refuse("unknown key, only `policy`, `mode`, `record` and `certificateEnd` are known", name);
 }
 
 function isText(text: usize, size: u32, value: Literal): bool {

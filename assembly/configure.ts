@@ -9,6 +9,7 @@ import { defineCounters, most_counters_bytes } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import {
+  checksCertificateEnd,
   imageSize,
   imageStart,
   mistake,
@@ -186,6 +187,7 @@ function putInForce(rootContext: u32, page: usize, region: usize): bool {
   policy.rootContext = rootContext;
   policy.shadow = (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode) : mode) == layout.mode_shadow;
   nameRecord(policy, recordName, recordNameSize);
+  policy.checksCertificateEnd = checksCertificateEnd;
   resetArena();
   if (!isServed(policy)) return false;
   openKeySets(policy);

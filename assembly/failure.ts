@@ -15,6 +15,7 @@ export const enum Failure {
   REPLACE_HEADER_MAP_VALUE,
   SEND_LOCAL_RESPONSE,
   CONTINUE_STREAM,
+  CERTIFICATE_END,
   CALLER_GROUPS,
   INDEX_VISITS,
   CANDIDATE_RULES,
@@ -51,6 +52,8 @@ export function failureName(failure: Failure): string {
       return "send_local_response";
     case Failure.CONTINUE_STREAM:
       return "continue_stream";
+    case Failure.CERTIFICATE_END:
+      return "certificate_end";
     case Failure.CALLER_GROUPS:
       return "caller_groups";
     case Failure.INDEX_VISITS:

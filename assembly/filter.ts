@@ -13,6 +13,7 @@ import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
 import { continueRequest, fail, lastFailure, Read, readClock, readProperty, setContext } from "./host/host";
 import { policyOfRoot, policyOfStream } from "./host/root";
+import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
@@ -143,6 +144,8 @@ function judge(policy: Policy): Reason {
   clearTokens(sectionCount(policy, section_places));
   fail(Failure.NONE);
   let reason = readIdentity(policy);
+  if (reason != Reason.ALLOWED) return reason;
+  reason = checkExpiry(policy);
   if (reason != Reason.ALLOWED) return reason;
   reason = readHeaders();
   if (reason != Reason.ALLOWED) return reason;

@@ -13,6 +13,7 @@ export const enum Reason {
   IDENTITY_MISSING,
   IDENTITY_MALFORMED,
   IDENTITY_UNTRUSTED,
+  IDENTITY_EXPIRED,
   GRANT_INACTIVE,
   TOKEN_MISSING,
   TOKEN_TOO_LARGE,
@@ -57,6 +58,8 @@ export function reasonName(reason: Reason): string {
       return "identity_malformed";
     case Reason.IDENTITY_UNTRUSTED:
       return "identity_untrusted";
+    case Reason.IDENTITY_EXPIRED:
+      return "identity_expired";
     case Reason.GRANT_INACTIVE:
       return "grant_inactive";
     case Reason.TOKEN_MISSING:

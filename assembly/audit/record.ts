@@ -163,7 +163,8 @@ function writeCut(member: string, start: usize, size: u32, limit_bytes: u32): vo
 
 /** A valid ID has nothing to escape; of another the first part is enough to find where it came from. */
 function writeCaller(): void {
-  const isValid = request.callerReason == Reason.ALLOWED || request.callerReason == Reason.IDENTITY_UNTRUSTED;
+  const reason = request.callerReason;
+  const isValid = reason == Reason.ALLOWED || reason == Reason.IDENTITY_UNTRUSTED || reason == Reason.IDENTITY_EXPIRED;
   writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
 }
 

@@ -72,6 +72,8 @@ let digestSize: u32 = 0;
  */
 export function readForwarded(policy: Policy): Reason {
   if (request.forwardedCount == 0 || request.callerReason == Reason.IDENTITY_MISSING) return Reason.ALLOWED;
+  // A gateway speaks for others only while it is itself.
+  if (request.callerReason == Reason.IDENTITY_EXPIRED) return Reason.ALLOWED;
   const place = request.callerPlace;
   if (place != 0 && request.forwardedCount == 1 && isForwardedKnown(place)) return Reason.ALLOWED;
   const isGateway = isForwarder(policy);

@@ -12,6 +12,8 @@ export class Policy {
   /** The property its record is written to (audit/record.ts). */
   recordProperty: usize;
   recordPropertySize: u32;
+  /** Whether a caller whose certificate has ended meanwhile has no identity any more (identity/expiry.ts). */
+  checksCertificateEnd: bool;
   /** The region of an image that came with the configuration; 0 when the image is the embedded one. */
   configurationRegion: usize;
   /** What is known of callers (identity/known.ts). */

@@ -22,13 +22,13 @@ const rest_part = "rest";
 /** What each part may weigh, in bytes: about a tenth more than it does. `npm run size -- --budgets` prints it anew. */
 export const partBudgets: Readonly<Record<string, number>> = {
   AssemblyScript: 200,
-  assembly: 9_800,
+  assembly: 10_100,
   audit: 6_800,
   bytes: 8_900,
   condition: 9_200,
   crypto: 11_200,
   host: 4_000,
-  identity: 3_100,
+  identity: 3_800,
   keys: 11_800,
   limit: 2_100,
   policy: 15_500,

@@ -21,6 +21,7 @@ const words: Readonly<Record<string, string>> = {
   identity_missing: "the caller showed no certificate with a SPIFFE ID",
   identity_malformed: "the caller's ID is not a valid SPIFFE ID",
   identity_untrusted: "the caller's trust domain is not among those trusted",
+  identity_expired: "the caller's certificate has ended while its connection was open",
   grant_inactive: "the rule does not hold yet, or not any more",
   token_missing: "there is no token",
   token_too_large: "the token is larger than any the door reads",

@@ -4,12 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent, createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type SecureVersion } from "node:tls";
+import { parse } from "yaml";
 import type { Bootstrap, ExampleName } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
@@ -183,6 +186,48 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       });
     });
   });
+}
+
+test("where Envoy tells the filter the end of certificates, an open connection is denied after it", async () => {
+  const door = await startDoor({
+    wasm,
+    pluginConfiguration: { certificateEnd: "checked" },
+    adjust: (bootstrap) => {
+      bootstrap.static_resources.listeners[0].filter_chains[0].filters.unshift(parse(documented("certificate-end")));
+    },
+  });
+  const { identity, expired } = await shortLived(door, web);
+  const { port, authorityPem: ca, serverName: servername } = await door.door.target();
+  const { certificatePem: cert, privateKeyPem: key } = identity;
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { ca, cert, key, servername });
+  try {
+    const ask = async (): Promise<number> => {
+      const stream = session.request({ ":path": "/", ":authority": servername });
+      const [headers] = await once(stream, "response");
+      await once(stream.resume(), "end");
+      return headers[":status"];
+    };
+    assert.equal(await ask(), 200);
+    await expired();
+    assert.equal(await ask(), 403);
+    const { record, details } = (await door.door.accessLog(2)).at(-1)!;
+    assert.deepEqual([record?.reason, record?.caller], ["identity_expired", web]);
+    assert.match(String(details), /^sallyport_denied\{identity_expired\}/u);
+    // A certificate that is good goes on.
+    assert.equal((await door.request({ path: "/", caller: web })).status, 200);
+  } finally {
+    session.destroy();
+    await door.stop();
+  }
+});
+
+/** The YAML block of docs/operations.md that names a filter so. */
+function documented(name: string): string {
+  const text = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+  const blocks = [...text.matchAll(/```yaml\n(.*?)```/gsu)].map(([, block]) => block!);
+  const [found, ...others] = blocks.filter((block) => block.includes(`name: ${name}\n`));
+  assert.ok(found !== undefined && others.length === 0, `one block of docs/operations.md has the filter ${name}`);
+  return found;
 }
 
 /** The example's bound on a connection's life, as far as a test can wait for it. */

@@ -1,4 +1,5 @@
 import {
+  checksCertificateEnd,
   imageSize,
   imageStart,
   mistake,
@@ -20,7 +21,7 @@ function read(start: usize, size: u32): string {
   if (!readConfigurationText(target + 64, size, target)) return mistake + " @" + mistakeAt.toString();
   const said = mode == mode_of_policy ? "-" : mode == mode_shadow ? "shadow" : mode == mode_enforce ? "enforce" : "?";
   const named = recordNameSize == 0 ? "" : " " + textOf(recordName, recordNameSize);
-  return textOf(imageStart, imageSize) + " " + said + named;
+  return textOf(imageStart, imageSize) + " " + said + named + (checksCertificateEnd ? " end" : "");
 }
 
 function text(json: string): string {
@@ -57,6 +58,8 @@ describe("a configuration as JSON", () => {
     expect(text('{"policy":"Zm9v","record":"edge_\\u0031-B"}')).toBe("foo - edge_1-B");
     expect(text('\n{"policy":"Zm9v\\u003d"}')).toBe("`policy` is not valid base64 @12");
     expect(text('{"policy":"Zm9vYg\\u003d\\u003d"}')).toBe("foob -");
+    expect(text('{"certificateEnd":"checked","policy":"Zm9v"}')).toBe("foo - end");
+    expect(text('{"policy":"Zm9v"}')).toBe("foo -");
   });
 
   test("mistakes, and where they are", () => {
@@ -64,7 +67,9 @@ describe("a configuration as JSON", () => {
     expect(text("null")).toBe("not a JSON object @0");
     expect(text("{")).toBe("no valid JSON @1");
     expect(text("\n{")).toBe("no valid JSON, and no Struct @0");
-    expect(text('{"polcy":"Zm9v"}')).toBe("unknown key, only `policy`, `mode` and `record` are known @2");
+    expect(text('{"polcy":"Zm9v"}')).toBe(
+      "unknown key, only `policy`, `mode`, `record` and `certificateEnd` are known @2",
+    );
     expect(text('{"policy":"Zm9v","policy":"Zm9v"}')).toBe("no valid JSON @17");
     expect(text('{"policy":""}')).toBe("`policy` is not the base64 of a policy image @2");
     expect(text('{"policy":7}')).toBe("`policy` is not the base64 of a policy image @2");
@@ -78,6 +83,8 @@ describe("a configuration as JSON", () => {
     expect(text('{"record":"a b"}')).toBe(unnamed);
     expect(text('{"record":"\\u0000"}')).toBe("no valid JSON @17");
     expect(text('{"record":"' + "a".repeat(65) + '"}')).toBe(unnamed);
+    expect(text('{"certificateEnd":"off"}')).toBe("`certificateEnd` is not `checked` @2");
+    expect(text('{"certificateEnd":true}')).toBe("`certificateEnd` is not `checked` @2");
   });
 });
 
@@ -89,9 +96,14 @@ describe("a configuration as Envoy's Struct", () => {
   });
 
   test("mistakes", () => {
-    expect(struct(entry("polcy", "Zm9v"))).toBe("unknown key, only `policy`, `mode` and `record` are known @4");
-    expect(struct(entry("mode", "shadow") + entry("mode", "shadow"))).toBe("`mode` twice @22");
     expect(struct(entry("record", "edge") + entry("record", "edge"))).toBe("`record` twice @22");
+    expect(struct(entry("polcy", "Zm9v"))).toBe(
+      "unknown key, only `policy`, `mode`, `record` and `certificateEnd` are known @4",
+    );
+    expect(struct(entry("mode", "shadow") + entry("mode", "shadow"))).toBe("`mode` twice @22");
+    const end = entry("certificateEnd", "checked");
+    expect(struct(end)).toBe(" - end");
+    expect(struct(end + end)).toBe("`certificateEnd` twice @33");
     expect(struct(entry("policy", "Zm9v") + entry("policy", "Zm9v"))).toBe("`policy` twice @22");
     expect(struct(entry("policy", "%%%%"))).toBe("`policy` is not valid base64 @14");
     // A number, a nested Struct, a key alone, a member before its key.

@@ -9,6 +9,7 @@ const order = [
   "identity_missing",
   "identity_malformed",
   "identity_untrusted",
+  "identity_expired",
   "grant_inactive",
   "token_missing",
   "token_too_large",
