@@ -79,14 +79,13 @@ export function adoptKeySets(policy: Policy): void {
 
 /** Gives back the leases that a policy holds, as its root context ends: nobody waits for what it began. */
 export function endFetches(policy: Policy): void {
-  const now = readClock();
   const count = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < count; index++) {
     const set = keySetAt(policy, index);
     if (!set.calling) continue;
     resetArena();
     if (!readState(set, current)) continue;
-    if (step(current, set, Event.ENDED, now, 0, 0) == Action.WRITE) writeState(set, current);
+    if (step(current, set, Event.ENDED, readClock(), 0, 0) == Action.WRITE) writeState(set, current);
   }
 }
 
