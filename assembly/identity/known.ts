@@ -1,16 +1,19 @@
 /**
  * Callers that were seen before: what follows from an ID's bytes and the policy alone need not be found again. Each policy has
- * a table of places, one of which an ID's last bytes choose; whoever comes takes the place, and all bytes are compared.
+ * a table of places in sets of four, and a hash of the ID under a secret (host/secret.ts) names its set, so that nobody can choose whom
+ * to meet there. An ID has one place at the most, and all its bytes are compared. A newcomer takes a place of its set that is free, or
+ * its turn among the four.
  *
- *   place   0         4        8               12           16             20           72    256         512
- *           +---------+--------+---------------+------------+--------------+-----------+-----+-----------+
- *           | ID size | reason | domain size   | groups     | forwarded    | 13 groups | ID  | forwarded |
- *           |         |        |               | + 1, or 0  | size         |           |     |           |
- *           +---------+--------+---------------+------------+--------------+-----------+-----+-----------+
+ *   place   0         4        8               12           16             20          72     80    256         512
+ *           +---------+--------+---------------+------------+--------------+-----------+------+-----+-----------+
+ *           | ID size | reason | domain size   | groups     | forwarded    | 13 groups | hash | ID  | forwarded |
+ *           |         |        |               | + 1, or 0  | size         |           | u64  |     |           |
+ *           +---------+--------+---------------+------------+--------------+-----------+------+-----+-----------+
  *
  * `forwarded` is an x-forwarded-client-cert that told nothing but what the connection did: it need not be read again either.
  */
 import { copyBytes, sameBytes } from "../bytes/span";
+import { keyedHash } from "../host/secret";
 import { known_callers } from "../limits";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
@@ -19,22 +22,37 @@ import { group, request, setGroups } from "../request/request";
 const place_bytes: u32 = 512;
 const place_groups: u32 = 13;
 const groups_at: u32 = 20;
-const id_at: u32 = 72;
+const hash_at: u32 = 72;
+const id_at: u32 = 80;
 const forwarded_at: u32 = 256;
 const id_bytes: u32 = forwarded_at - id_at;
 const forwarded_bytes: u32 = place_bytes - forwarded_at;
+const set_places: u32 = 4;
+const kind_known: u64 = 0x200;
 
-// The highest bits of the product, since every byte of the input has a part in them.
-if (!(known_callers == 64)) ERROR("known_callers is as many places as the six highest bits of a hash choose among");
+if (!(known_callers == 64)) ERROR("known_callers is sixteen sets of four, which four bits of a hash choose among");
 
 /** The bytes of a policy's table. */
 export const known_callers_bytes: u32 = known_callers * place_bytes;
 
-/** The place of an ID, whoever has it now; 0 for IDs that are not kept. */
+/** Whose turn it is to give way in a set that is full. */
+let turn: u32 = 0;
+
+/** The place of an ID, or the one that it may take; 0 for IDs that are not kept. */
 export function placeOfCaller(policy: Policy, start: usize, size: u32): usize {
-  if (size < 8 || size > id_bytes) return 0;
-  const mixed = (load<u64>(start + size - 8) ^ <u64>size) * 0x9e3779b97f4a7c15;
-  return policy.knownCallers + <usize>(<u32>(mixed >> 58)) * place_bytes;
+  if (size == 0 || size > id_bytes) return 0;
+  const hash = keyedHash(0, kind_known, start, size);
+  const set = policy.knownCallers + <usize>(<u32>(hash >> 60) * set_places) * place_bytes;
+  let free: usize = 0;
+  for (let place = set; place < set + set_places * place_bytes; place += place_bytes) {
+    if (load<u32>(place) == 0) free = place;
+    else if (load<u64>(place, hash_at) == hash) return place;
+  }
+  if (free == 0) free = set + <usize>(turn++ & (set_places - 1)) * place_bytes;
+  // Nobody's until the newcomer has it.
+  store<u32>(free, 0);
+  store<u64>(free, hash, hash_at);
+  return free;
 }
 
 /** Takes what is known of the caller in the request's slot from a place; false where another has it. */

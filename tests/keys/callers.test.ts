@@ -1,6 +1,6 @@
 /**
  * Callers the engine has seen before (assembly/identity/known.ts): whatever came in between, each gets what it would have
- * got from an engine that has seen nobody. Callers that share a place of the table, gateways, JWT-SVIDs, headers that
+ * got from an engine that has seen nobody. Callers that resemble each other, gateways, JWT-SVIDs, headers that
  * are too long for a place, and policies that follow one another are put against each other.
  */
 import assert from "node:assert/strict";
@@ -36,7 +36,7 @@ import {
   wedge,
 } from "./callers.ts";
 
-describe("callers that share a place", () => {
+describe("callers that resemble each other", () => {
   test("are what these tests have", () => {
     const sharing = [
       [alice, bruno, malformed],
@@ -353,6 +353,8 @@ test("any order of callers, gateways and headers: SEED=<number> changes it", () 
   const keeper = new Keeper();
   let admitted = 0;
   for (let count = 0; count < 2000; count++) {
+    // A crowd, so that sets of the table are full and places change hands.
+    keeper.ask({ caller: `spiffe://example.org/crowd/${random.below(300)}`, path: "/any" });
     const asked = random.pick(pool);
     const outcome = keeper.ask(asked);
     assert.deepEqual(seen(outcome), fresh(asked), `request ${count}: ${JSON.stringify(asked)}`);
