@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { known_tokens_bytes, token_bytes } from "../../assembly/limits.ts";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
 import { Door, nowSeconds, recordOf } from "../wasm/door.ts";
@@ -126,4 +127,79 @@ test("a flood of good tokens pushes out the oldest, grows nothing, and leaves ot
   assert.equal(isVerified(workers.ask(0, others)), false, "each key set has a cache of its own");
   assert.equal(isVerified(workers.ask(0, first)), true, "the oldest gave way");
   assert.equal(isVerified(workers.ask(0, first)), false);
+});
+
+describe("a caller with many good tokens", () => {
+  const fill = "x".repeat(5000);
+  const one_issuer = two_issuers.replace(/ {2}other: .*\n/u, "").replace("[idp, other]", "idp");
+
+  /** A VM with one issuer, what a caller asks there, and whether its token had to be verified. */
+  async function start() {
+    const key = await makeKey("one");
+    const workers = new Workers(imageOf(one_issuer, { "one.json": jwks(key) }), 1);
+    const ask = (who: string, token: string): boolean => {
+      const request = { source: "10.0.0.1", method: "GET", path: "/orders", host: "h", headers: [] };
+      const caller = `spiffe://example.org/${who}`;
+      const outcome = workers.hosts[0]!.request(workers.roots[0]!, hostRequest({ ...request, caller, token }));
+      assert.equal(outcomeOf(outcome), "allowed");
+      return isVerified(outcome);
+    };
+    /** Tokens of a caller that come once each, and fill the whole ring so many times. */
+    const flood = async (who: string, times: number, between = (): void => {}): Promise<void> => {
+      for (let number = 0; number < (times * known_tokens_bytes) / 13_000; number++) {
+        ask(who, await key.token({ sub: `${who}${number}`, fill }));
+        if (number % 20 === 0) between();
+      }
+    };
+    return { key, workers, ask, flood };
+  }
+
+  test("pushes out no tokens of others that are in use", async () => {
+    const { key, ask, flood } = await start();
+    const victims = await Promise.all(
+      Array.from({ length: 30 }, async (_, number) => ({
+        who: `victim${number % 3}`,
+        token: await key.token({ sub: `v${number}` }),
+      })),
+    );
+    let verified = 0;
+    const use = (): void => {
+      for (const { who, token } of victims) if (ask(who, token)) verified++;
+    };
+    use();
+    await flood("mallory", 4, use);
+    assert.equal(verified, victims.length, "each was verified once, when it came");
+  });
+
+  test("may have all that is free", async () => {
+    const { key, ask } = await start();
+    const tokens = await Promise.all(
+      Array.from({ length: 100 }, (_, number) => key.token({ sub: `s${number}`, fill })),
+    );
+    for (const token of tokens) ask("gateway", token);
+    assert.equal(tokens.filter((token) => ask("gateway", token)).length, 0);
+  });
+
+  test("in the end has the room of those that are not used any more", async () => {
+    const { key, ask, flood } = await start();
+    const token = await key.token({ sub: "gone" });
+    ask("gone", token);
+    assert.equal(ask("gone", token), false);
+    await flood("gateway", 12);
+    assert.equal(ask("gone", token), true);
+  });
+
+  test("has the room of those that have expired", async () => {
+    const { key, workers, ask, flood } = await start();
+    const seconds = Math.floor(Date.now() / 1000);
+    const token = await key.token({ sub: "old", exp: seconds + 10 });
+    ask("old", token);
+    ask("old", token);
+    const now = workers.hosts[0]!.clock;
+    workers.pass(400);
+    await flood("gateway", 2);
+    workers.hosts[0]!.clock = () => BigInt(seconds) * 1_000_000_000n;
+    assert.equal(ask("old", token), true);
+    workers.hosts[0]!.clock = now;
+  });
 });

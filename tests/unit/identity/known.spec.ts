@@ -56,7 +56,7 @@ describe("places of known callers", () => {
   test("four of one set stand beside each other; the fifth takes the place of one, and each has its turn", () => {
     clear();
     const set = (meet(0) - table) / 2048;
-    const mates = new Array<u32>();
+    const mates: u32[] = [];
     mates.push(0);
     for (let number: u32 = 1; mates.length < 8; number++) {
       clear();
