@@ -10,7 +10,7 @@ import { findViolations } from "./gate.ts";
 import { readEngineSource } from "./sources.ts";
 
 /** The engine without a policy. */
-export const engineBytesBudget = 96 * 1024;
+export const engineBytesBudget = 104 * 1024;
 
 /** What the engine may ask of the host: one line each in the capability lists of envoy/*.yaml. All but WASI's come from `env`. */
 export const allowedImports = [

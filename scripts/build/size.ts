@@ -28,7 +28,7 @@ export const partBudgets: Readonly<Record<string, number>> = {
   condition: 9_200,
   crypto: 11_200,
   host: 4_000,
-  identity: 4_400,
+  identity: 3_900,
   keys: 11_800,
   limit: 2_100,
   policy: 15_500,
