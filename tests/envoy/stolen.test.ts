@@ -176,9 +176,12 @@ describe("a stolen token used over another connection is refused", () => {
       );
       assert.equal(await forwarded(hers), `200 allowed ${alice}`);
       assert.equal(await forwarded(hers.replace(/Hash=\w+/u, (hash) => hash.toUpperCase())), `200 allowed ${alice}`);
-      // Only the last one is the gateway's word.
-      assert.equal(await forwarded(`${hers},${elementOf(bobIdentity, bob)}`), `${binding} ${bob}`);
-      assert.equal(await forwarded(`${elementOf(bobIdentity, bob)},${hers}`), `200 allowed ${alice}`);
+      // Only the last one is the gateway's word, behind what another proxy wrote.
+      const outer = (element: string) => element.replace(`By=${edge}`, "By=spiffe://example.org/outer");
+      assert.equal(await forwarded(`${outer(hers)},${elementOf(bobIdentity, bob)}`), `${binding} ${bob}`);
+      assert.equal(await forwarded(`${outer(elementOf(bobIdentity, bob))},${hers}`), `200 allowed ${alice}`);
+      // What follows the gateway's own element stood in a name of the caller's certificate.
+      assert.match(await forwarded(`${elementOf(bobIdentity, bob)},${hers}`), /^403 identity_malformed/);
       // Whoever is no gateway cannot say it.
       assert.equal(await forwarded(hers, bob), `${binding} ${bob}`);
       // The gateway itself is not alice either.
