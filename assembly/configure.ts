@@ -1,13 +1,13 @@
 /**
  * From a plugin configuration to a policy in force. Whatever is invalid is refused with one line of log, and the host
  * keeps the configuration it had. The answer depends on the configuration alone, never on the worker: a worker that
- * refused what the main thread accepted would be left without the filter. A worker without memory accepts, and denies
- * every request (see `policyOfStream`).
+ * refused what the main thread accepted would be left without the filter. A worker without memory accepts, denies every
+ * request, and tries again (shortage/shortage.ts).
  */
 
+import { announce, announceShortage, refuse, refuseAt, refuseImage, refuseWithout, warn } from "./announce";
 import { defineCounters, most_counters_bytes } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
-import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import {
   checksCertificateEnd,
   imageSize,
@@ -20,29 +20,49 @@ import {
   recordName,
   recordNameSize,
 } from "./configuration";
-import { LogLevel } from "./host/abi";
-import { lendArena, resetArena } from "./host/arena";
-import { log, Read, readConfiguration, setContext, setTickPeriod, valueSize, valueStart } from "./host/host";
+import { lendArena, resetArena, takeBytes } from "./host/arena";
+import {
+  isContextGone,
+  Read,
+  readClock,
+  readConfiguration,
+  setContext,
+  setTickPeriod,
+  valueSize,
+  valueStart,
+} from "./host/host";
 import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
-import { giveRegion, page_room_bytes, takeRegion, trimRegion } from "./host/region";
+import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
 import {
   addPolicy,
   areContextsAnnounced,
   goneRoot,
   isStream,
-  newestPolicy,
   policyOfRoot,
   removePolicy,
+  rootOfStream,
 } from "./host/root";
 import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
-import { closeKeySets, giveUpTokens, holdTokens, most_key_sets_bytes, openKeySets } from "./keys/keyset";
+import { closeKeySets, most_key_sets_bytes, openKeySets } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
-import { key_tick_milliseconds, log_bytes, policies_with_known_tokens } from "./limits";
-import { no_section, problem, problemRecord, problemSection } from "./policy/check";
+import { key_tick_milliseconds, short_configuration_bytes, shortages } from "./limits";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
-import { head, Policy, placeAt, sectionCount, textSize, textStart } from "./policy/policy";
+import { head, Policy, placeAt, sectionCount } from "./policy/policy";
+import { Parking } from "./shortage/parking";
+import { shareTokenRoom, takeRoom } from "./shortage/room";
+import {
+  dueShortage,
+  endShortage,
+  hasShortages,
+  loseShortage,
+  noteShortage,
+  readKept,
+  Shortage,
+  shortageAt,
+  shortageOf,
+} from "./shortage/shortage";
 import { hostCanVerify } from "./token/signature";
 
 /** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
@@ -65,70 +85,152 @@ if (
 let policyStart: usize = 0;
 let policySize: u32 = 0;
 
-const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(log_bytes);
+/** What became of a configuration. */
+const enum Attempt {
+  IN_FORCE = 0,
+  REFUSED,
+  /** There is no memory for it now. */
+  NO_MEMORY,
+  /** What was kept of it is there no more. */
+  LOST,
+}
+
+/** How many configurations have ended, whose memory others may have since. */
+let endings: u32 = 0;
 
 /** Puts the configuration of a root context, `size` bytes of it, in force. False: refused. */
 export function configure(rootContext: u32, size: u32): bool {
-  forgetGone(rootContext);
-  const page = takeRoom(page_room_bytes);
-  const region = page == 0 || size == 0 ? 0 : takeRoom(<usize>size + 16);
-  const hasMemory = page != 0 && (size == 0 || region != 0);
-  const accepted = hasMemory && findImage(region, size) && putInForce(rootContext, page, region);
-  if (!accepted) {
-    giveRegion(region);
-    giveRegion(page);
-  }
-  shareTokenRoom();
+  forgetGone();
+  setContext(rootContext);
+  const before = shortageOf(rootContext);
+  if (before != null) endShortage(before);
+  const outcome = attempt(rootContext, size, null, true);
+  if (outcome != Attempt.NO_MEMORY) return outcome == Attempt.IN_FORCE;
+  // The host configures a root context again only with what it was configured with.
+  if (policyOfRoot(rootContext) != null) return true;
+  const shortage = noteShortage(rootContext, size);
   resetArena();
-  return accepted || (!hasMemory && denyEverything());
+  if (shortage == null) return refuse(not_handed_over);
+  shortage.endings = endings;
+  announceShortage(
+    shortage.isLost
+      ? "until it is configured anew, since its configuration could not be kept"
+      : "until older configurations end",
+  );
+  return true;
+}
+
+const not_handed_over: string = "the host did not hand it over: is proxy_get_buffer_bytes allowed?";
+
+/**
+ * Tries again, newest first, to put in force what found no memory. `context` is the one in hand: a root context that ticks, or a
+ * stream that has no policy. On a request this is the only way that leads to more memory.
+ */
+export function recover(context: u32): void {
+  if (!hasShortages()) return;
+  const now = readClock();
+  if (now == 0) return;
+  let shortage = dueShortage(0xffffffff, now);
+  if (shortage == null) return;
+  forgetGone();
+  while (shortage != null) {
+    const rootContext = shortage.rootContext;
+    // A host that does not let us speak for others lets each speak for itself.
+    if (setContext(rootContext) || rootContext == context || rootContext == rootOfStream(context))
+      tryAgain(shortage, now);
+    shortage = dueShortage(rootContext, now);
+  }
+  setContext(context);
+  resetArena();
+}
+
+function tryAgain(shortage: Shortage, now: u64): void {
+  shortage.tried = now;
+  // What others can give up is not asked for over and over.
+  const mayAskOthers = shortage.endings != endings;
+  shortage.endings = endings;
+  const outcome = attempt(shortage.rootContext, shortage.size, shortage, mayAskOthers);
+  if (outcome == Attempt.NO_MEMORY) return;
+  const policy = policyOfRoot(shortage.rootContext);
+  // The period stays as it is for keys: a tick must not change its own.
+  if (shortage.ticks && (policy == null || !fetchesKeys(policy))) setTickPeriod(0);
+  if (outcome == Attempt.LOST) {
+    shortage.ticks = false;
+    loseShortage(shortage);
+    announceShortage("until it is configured anew, since its configuration had to give way to others");
+  } else {
+    endShortage(shortage);
+  }
 }
 
 /** A context ends: if it is a root context, what belonged to it is given back, and its timer ends. */
 export function endConfiguration(context: u32): void {
   if (isStream(context)) return;
+  const shortage = shortageOf(context);
+  if (shortage != null) {
+    if (shortage.ticks) setTickPeriod(0);
+    endShortage(shortage);
+  }
   const policy = policyOfRoot(context);
   if (policy == null) return;
   if (fetchesKeys(policy)) setTickPeriod(0);
   forget(context);
 }
 
-/** Takes a region; where there is no memory, policies give up what tokens they know. */
-function takeRoom(size_bytes: usize): usize {
-  const region = takeRegion(size_bytes);
-  if (region != 0) return region;
-  giveUpTokensFrom(newestPolicy());
-  return takeRegion(size_bytes);
-}
-
-function giveUpTokensFrom(policy: usize): void {
-  for (let each = policy; each != 0; each = changetype<Policy>(each).next) giveUpTokens(changetype<Policy>(each));
-}
-
-/** Has the newest policies that verify tokens keep them, and no others. Where memory is short, the newest of those goes first. */
-function shareTokenRoom(): void {
-  let holders: u32 = 0;
-  let last = newestPolicy();
-  for (; last != 0 && holders < policies_with_known_tokens; last = changetype<Policy>(last).next) {
-    if (verifiesTokens(changetype<Policy>(last))) holders++;
+/** Puts a configuration in force that the host hands over, or that was kept. Others give up what they can if they may be asked. */
+function attempt(rootContext: u32, size: u32, shortage: Shortage | null, mayAskOthers: bool): Attempt {
+  resetArena();
+  const isShort = size <= short_configuration_bytes;
+  // The larger one first, so that the other does not take from where it would fit.
+  const region = isShort ? 0 : takeRoom(<usize>size + 16, mayAskOthers);
+  const page = !isShort && region == 0 ? 0 : takeRoom(page_room_bytes, mayAskOthers);
+  let outcome = Attempt.NO_MEMORY;
+  if (page != 0) {
+    outcome = readText(size, region, shortage);
+    if (outcome == Attempt.IN_FORCE && !(findImage(size) && putInForce(rootContext, page, region, shortage))) {
+      outcome = Attempt.REFUSED;
+    }
   }
-  giveUpTokensFrom(last);
-  for (let each = newestPolicy(); each != last; each = changetype<Policy>(each).next) {
-    const policy = changetype<Policy>(each);
-    if (!verifiesTokens(policy) || holdTokens(policy)) continue;
-    giveUpTokensFrom(policy.next);
-    holdTokens(policy);
+  if (outcome != Attempt.IN_FORCE) {
+    giveRegion(region);
+    giveRegion(page);
   }
+  shareTokenRoom();
+  resetArena();
+  return outcome;
 }
 
-function verifiesTokens(policy: Policy): bool {
-  return sectionCount(policy, layout.section_key_sets) != 0;
+/** Where the configuration in hand begins. */
+let textStartAt: usize = 0;
+
+/** Reads the configuration into `region`, or into the arena where it is short. IN_FORCE: it is there. */
+function readText(size: u32, region: usize, shortage: Shortage | null): Attempt {
+  textStartAt = region;
+  if (shortage != null) {
+    if (region == 0) textStartAt = takeBytes(short_configuration_bytes);
+    if (textStartAt == 0) return Attempt.NO_MEMORY;
+    const kept = readKept(shortage, textStartAt);
+    if (kept == Parking.DONE) return Attempt.IN_FORCE;
+    return kept == Parking.LOST ? Attempt.LOST : Attempt.NO_MEMORY;
+  }
+  if (size == 0) return Attempt.IN_FORCE;
+  if (region != 0) lendArena(region, <usize>size + 16);
+  const isThere = readConfiguration(0, size) == Read.PRESENT && valueSize == size;
+  textStartAt = valueStart;
+  resetArena();
+  if (isThere) return Attempt.IN_FORCE;
+  refuse(not_handed_over);
+  return Attempt.REFUSED;
 }
 
-/** Gives back what belonged to root contexts that are gone, before more is taken. */
-function forgetGone(rootContext: u32): void {
+/** Gives back what belonged to root contexts that are gone, before more is taken. Another context is in hand afterwards. */
+function forgetGone(): void {
   for (let gone = goneRoot(); gone != 0; gone = goneRoot()) forget(gone);
-  setContext(rootContext);
+  if (!hasShortages()) return;
+  for (let index: u32 = 0; index < shortages; index++) {
+    const shortage = shortageAt(index);
+    if (shortage.rootContext != 0 && isContextGone(shortage.rootContext)) endShortage(shortage);
+  }
 }
 
 /** Gives back what belonged to a root context. */
@@ -139,18 +241,13 @@ function forget(context: u32): void {
   closeKeySets(policy);
   giveRegion(policy.configurationRegion);
   giveRegion(changetype<usize>(policy));
+  endings++;
 }
 
-/** Finds the image: in the configuration, whose bytes go into `region`, or else in the module. */
-function findImage(region: usize, size: u32): bool {
-  if (size != 0) {
-    lendArena(region, <usize>size + 16);
-    if (readConfiguration(size) != Read.PRESENT) {
-      return refuse("the host did not hand it over: is proxy_get_buffer_bytes allowed?");
-    }
-  }
-  // The image is decoded to where the region begins, so that it is aligned.
-  if (!readConfigurationText(valueStart, size == 0 ? 0 : valueSize, region)) return refuseAt(mistake, mistakeAt);
+/** Finds the image: in the configuration in hand, or else in the module. */
+function findImage(size: u32): bool {
+  // The image is decoded to where the configuration begins, so that it is aligned. In a short one there is room for none that is valid.
+  if (!readConfigurationText(textStartAt, size, textStartAt)) return refuseAt(mistake, mistakeAt);
   policyStart = imageStart;
   policySize = imageSize;
   return policySize != 0 || findEmbedded();
@@ -175,7 +272,7 @@ function findEmbedded(): bool {
 }
 
 /** Puts the image found in force, with its tables in `page`. `region` has what the host was given, the image among it if it is from there. */
-function putInForce(rootContext: u32, page: usize, region: usize): bool {
+function putInForce(rootContext: u32, page: usize, region: usize, shortage: Shortage | null): bool {
   if (!isImage(policyStart, policySize)) return refuseImage();
   const policy = changetype<Policy>(page);
   policy.image = policyStart;
@@ -189,19 +286,24 @@ function putInForce(rootContext: u32, page: usize, region: usize): bool {
   nameRecord(policy, recordName, recordNameSize);
   policy.checksCertificateEnd = checksCertificateEnd;
   resetArena();
-  if (!isServed(policy)) return false;
+  if (!isServed(policy, shortage == null ? false : shortage.ticks)) return false;
   openKeySets(policy);
   forget(rootContext);
   if (imageSize == 0) giveRegion(region);
   else trimRegion(region, imageSize);
   addPolicy(policy);
   adoptKeySets(policy);
-  announce(policy);
+  announce(policy, shortage == null ? 0 : max(secondsSince(shortage.since), 1));
   return true;
 }
 
+function secondsSince(time: u64): u64 {
+  const now = readClock();
+  return now > time ? (now - time) / 1000000000 : 0;
+}
+
 /** Whether the host can do what the policy will ask of it. */
-function isServed(policy: Policy): bool {
+function isServed(policy: Policy, isTicking: bool): bool {
   if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
   let missing = missingCall();
   if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
@@ -209,7 +311,7 @@ function isServed(policy: Policy): bool {
   if (missing.length != 0) return refuseWithout(missing);
   if (!openSecret()) return refuse(secretProblem);
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
-  if (fetchesKeys(policy) && !setTickPeriod(key_tick_milliseconds)) {
+  if (fetchesKeys(policy) && !isTicking && !setTickPeriod(key_tick_milliseconds)) {
     return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
@@ -230,71 +332,5 @@ function changesHeaders(policy: Policy): bool {
 function chooseVerifier(policy: Policy): void {
   policy.hostVerifies = hostCanVerify();
   if (policy.hostVerifies) return;
-  openLine(
-    "the host does not verify signatures (verify_signature), so the module verifies all of them, at a higher cost",
-  );
-  log(LogLevel.WARN, line, writer.size);
-}
-
-/** One line that says what is in force from now on; the image's checksum is the one `sallyport build` and `image` print. */
-function announce(policy: Policy): void {
-  openLine("policy ");
-  const name = head(policy) + layout.policy_name;
-  writeBytes(writer, textStart(policy, name), textSize(name));
-  writeText(writer, " in force, ");
-  writeDecimal(writer, sectionCount(policy, layout.section_rules));
-  writeText(writer, " rules, image ");
-  writeHex(writer, load<u32>(policy.image, layout.checksum_offset));
-  writeText(writer, imageSize == 0 ? ", of the module" : ", of the configuration");
-  writeText(writer, policy.shadow ? ", in shadow mode: every request passes" : ", enforced");
-  log(policy.shadow ? LogLevel.WARN : LogLevel.INFO, line, writer.size);
-}
-
-function denyEverything(): bool {
-  openLine("out of memory, every request will be denied");
-  log(LogLevel.CRITICAL, line, writer.size);
-  return true;
-}
-
-function refuse(phrase: string): bool {
-  openLine("configuration refused: ");
-  writeText(writer, phrase);
-  return closeRefusal();
-}
-
-function refuseWithout(capability: string): bool {
-  openLine("configuration refused: the host does not allow ");
-  writeText(writer, capability);
-  return closeRefusal();
-}
-
-function refuseAt(phrase: string, offset: usize): bool {
-  openLine("configuration refused: ");
-  writeText(writer, phrase);
-  writeText(writer, ", at byte ");
-  writeDecimal(writer, offset);
-  return closeRefusal();
-}
-
-function refuseImage(): bool {
-  openLine("configuration refused: policy image: ");
-  writeText(writer, problem);
-  if (problemSection != no_section) {
-    writeText(writer, ", in section ");
-    writeDecimal(writer, problemSection);
-    writeText(writer, ", record ");
-    writeDecimal(writer, problemRecord);
-  }
-  return closeRefusal();
-}
-
-function openLine(phrase: string): void {
-  openWriter(writer, line, log_bytes);
-  writeText(writer, "sallyport: ");
-  writeText(writer, phrase);
-}
-
-function closeRefusal(): bool {
-  log(LogLevel.ERROR, line, writer.size);
-  return false;
+  warn("the host does not verify signatures (verify_signature), so the module verifies all of them, at a higher cost");
 }

@@ -19,7 +19,10 @@ export const enum Failure {
   CALLER_GROUPS,
   INDEX_VISITS,
   CANDIDATE_RULES,
+  /** Those that are counted; where there is no policy, there is nothing to count the others with. */
   COUNT,
+  OUT_OF_MEMORY,
+  NO_POLICY,
 }
 
 export function failureName(failure: Failure): string {
@@ -60,6 +63,10 @@ export function failureName(failure: Failure): string {
       return "index_visits";
     case Failure.CANDIDATE_RULES:
       return "candidate_rules";
+    case Failure.OUT_OF_MEMORY:
+      return "out_of_memory";
+    case Failure.NO_POLICY:
+      return "no_policy";
     default:
       return "none";
   }

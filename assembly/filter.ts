@@ -8,11 +8,12 @@ import { inspecting } from "./audit/inspect";
 import { countDecision, countFailure, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
+import { recover } from "./configure";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
 import { continueRequest, fail, lastFailure, Read, readClock, readProperty, setContext } from "./host/host";
-import { policyOfRoot, policyOfStream } from "./host/root";
+import { policyOfRoot, policyOfStream, rootOfStream } from "./host/root";
 import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
@@ -27,6 +28,7 @@ import { Reason } from "./reason";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
+import { shortageOf } from "./shortage/shortage";
 import { clearTokens } from "./token/slot";
 import { rememberTokens } from "./token/token";
 import { denyUnserved } from "./unserved";
@@ -37,9 +39,13 @@ import { stripTokens } from "./verdict/strip";
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32): Action {
   resetArena();
-  const policy = policyOfStream(context);
+  let policy = policyOfStream(context);
   if (policy == null) {
-    denyUnserved();
+    recover(context);
+    policy = policyOfStream(context);
+  }
+  if (policy == null) {
+    denyUnserved(shortageOf(rootOfStream(context)) != null ? Failure.OUT_OF_MEMORY : Failure.NO_POLICY);
     return Action.STOP;
   }
   const reason = decide(policy);
@@ -59,7 +65,10 @@ export function onRequestHeaders(context: u32): Action {
 /** Looks after the key sets of a root context's policy, and decides what waited for them. */
 export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
-  if (policy == null) return;
+  if (policy == null) {
+    recover(rootContext);
+    return;
+  }
   fail(Failure.NONE);
   refreshKeySets(policy);
   countFailure(policy);
@@ -121,7 +130,7 @@ function isAnswered(): bool {
 function takeBack(policy: Policy): void {
   writeRecord(policy, Reason.INTERNAL, false);
   countFailure(policy);
-  if (!respond(policy, Reason.INTERNAL)) respondPlainly();
+  if (!respond(policy, Reason.INTERNAL)) respondPlainly(Failure.NONE);
 }
 
 /**
@@ -182,7 +191,7 @@ function act(policy: Policy, decided: Reason): Action {
     admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason);
   }
-  if (!admits && !respond(policy, reason)) respondPlainly();
+  if (!admits && !respond(policy, reason)) respondPlainly(Failure.NONE);
   // Last, since a call may have failed at any step.
   countFailure(policy);
   return admits ? Action.CONTINUE : Action.STOP;

@@ -108,6 +108,18 @@ export const response_bytes: u32 = 2048;
 export const log_bytes: u32 = 512;
 
 export const image_bytes: u32 = 268435456;
+/** Root contexts whose configuration found no memory and is tried again, and how often it is. */
+export const shortages: u32 = 32;
+export const shortage_retry_seconds: u32 = 1;
+/** A configuration that needs no region, since no policy can be in it. */
+export const short_configuration_bytes: u32 = 256;
+/** Longer ones that found no memory, kept in shared data meanwhile: how many at a time, the largest, and what it is cut into. */
+export const parking_places: u32 = 4;
+export const parked_bytes: u32 = 67108864;
+export const parked_chunk_bytes: u32 = 131072;
+/** Attempts at one compare-and-swap of a place's head, and how long nobody claims a place that its last holder left. */
+export const parking_attempts: u32 = 8;
+export const parking_quiet_seconds: u32 = 10;
 /** The room kept for `literal` texts, filled while the module initializes. */
 export const literals_bytes: u32 = 6144;
 /** Callers whose groups are kept, of each policy. */

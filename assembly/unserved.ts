@@ -24,15 +24,15 @@ export function noteConfiguration(): void {
   isConfigured = true;
 }
 
-/** Answers a request that there is no policy for. */
-export function denyUnserved(): void {
+/** Answers a request that there is no policy for, and says why. */
+export function denyUnserved(failure: Failure): void {
   clearRequest();
   fail(Failure.NONE);
   readHeaders();
-  writeRecordWithoutPolicy();
+  writeRecordWithoutPolicy(failure);
   if (!areContextsAnnounced()) report("proxy_on_context_create");
   else if (!isConfigured) report("proxy_on_configure");
-  respondPlainly();
+  respondPlainly(failure);
 }
 
 function report(callback: string): void {

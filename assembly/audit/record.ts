@@ -130,11 +130,13 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
 }
 
 /** Writes the record of a request that there is no policy for; where the host refuses it, nothing is left to do. */
-export function writeRecordWithoutPolicy(): void {
+export function writeRecordWithoutPolicy(failure: Failure): void {
   openWriter(writer, record, record_bytes);
   writeText(writer, '{"admit":false,"policy":"","decision":"deny","reason":"internal"');
   writeRequest();
-  writeText(writer, ',"cause":"no_policy"}');
+  writeText(writer, ',"cause":"');
+  writeText(writer, failureName(failure));
+  writeText(writer, '"}');
   writeProperty(property_name.start, property_name.size, record, writer.size);
 }
 

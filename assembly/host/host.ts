@@ -46,10 +46,10 @@ export function readProperty(path: Literal): Read {
   return finishRead(result, Failure.GET_PROPERTY);
 }
 
-/** The configuration the host was given for this plugin, `size` bytes of it. */
-export function readConfiguration(size: u32): Read {
+/** The configuration the host was given for this plugin, `size` bytes of it from `offset` on. Only while it is being put in force. */
+export function readConfiguration(offset: u32, size: u32): Read {
   clearOut();
-  const result = abi.proxy_get_buffer_bytes(abi.plugin_configuration, 0, size, out, out + 4);
+  const result = abi.proxy_get_buffer_bytes(abi.plugin_configuration, offset, size, out, out + 4);
   return finishRead(result, Failure.NONE);
 }
 

@@ -8,7 +8,7 @@
  *   +---------+---------------+-------+-------+----------------- ... -+
  *
  * A region is given back when its root context ends and taken again by a later one, joined with free neighbours
- * and split as needed, so a thousand reloads grow nothing. Nothing here runs on a request's path.
+ * and split as needed, the smallest that will do, so a thousand reloads grow nothing. Nothing here runs on a request's path.
  */
 const header_bytes: usize = 16;
 const page_bytes: usize = 65536;
@@ -22,30 +22,39 @@ export function takeRegion(size_bytes: usize): usize {
   if (size_bytes > 0x40000000) return 0;
   const wanted = wholePages(size_bytes);
   let last: usize = 0;
-  let region = first;
-  while (region != 0) {
-    if (load<u32>(region, 8) == 0) {
-      joinFreeNeighbours(region);
-      if (<usize>load<u32>(region, 4) >= wanted) {
-        const bytes = claim(region, wanted);
-        memory.fill(bytes, 0, wanted - header_bytes);
-        return bytes;
-      }
-    }
+  let best: usize = 0;
+  for (let region = first; region != 0; region = <usize>load<u32>(region)) {
     last = region;
-    region = <usize>load<u32>(region);
+    if (load<u32>(region, 8) != 0) continue;
+    joinFreeNeighbours(region);
+    if (<usize>load<u32>(region, 4) < wanted) continue;
+    if (best == 0 || load<u32>(region, 4) < load<u32>(best, 4)) best = region;
   }
-  const pages = memory.grow(<i32>(wanted / page_bytes));
+  if (best != 0) {
+    const bytes = claim(best, wanted);
+    memory.fill(bytes, 0, wanted - header_bytes);
+    return bytes;
+  }
+  return growBy(wanted, last);
+}
+
+/** Takes a region at the end of memory, of which the last one is a part if it is free. */
+function growBy(wanted: usize, last: usize): usize {
+  const spare = last != 0 && load<u32>(last, 8) == 0 ? <usize>load<u32>(last, 4) : 0;
+  const pages = memory.grow(<i32>((wanted - spare) / page_bytes));
   if (pages < 0) return 0;
+  // New pages are zero as they are. To write that would have the host find memory for all of them at once.
+  if (spare != 0) {
+    store<u32>(last, <u32>wanted, 4);
+    const bytes = claim(last, wanted);
+    memory.fill(bytes, 0, spare - header_bytes);
+    return bytes;
+  }
   const grown = <usize>pages * page_bytes;
   store<u32>(grown, 0);
   store<u32>(grown, <u32>wanted, 4);
-  if (last == 0) {
-    first = grown;
-  } else {
-    store<u32>(last, <u32>grown);
-  }
-  // New pages are zero as they are. To write that would have the host find memory for all of them at once.
+  if (last == 0) first = grown;
+  else store<u32>(last, <u32>grown);
   return claim(grown, wanted);
 }
 

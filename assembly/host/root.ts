@@ -21,7 +21,7 @@ export function areContextsAnnounced(): bool {
   return hasContexts;
 }
 
-/** The policy that came into force last, of those that are; 0 for none. The others follow by `next`. */
+/** The policy of the newest root context that has one; 0 for none. Those of older ones follow by `next`. */
 export function newestPolicy(): usize {
   return first;
 }
@@ -63,10 +63,17 @@ export function policyOfRoot(rootContext: u32): Policy | null {
   return null;
 }
 
-/** Puts a policy in force for its root context. The newest is found first: most streams ask for it. */
+/** Puts a policy in force for its root context. That of the newest root context is found first: most streams ask for it. */
 export function addPolicy(policy: Policy): void {
-  policy.next = first;
-  first = changetype<usize>(policy);
+  let before: usize = 0;
+  let next = first;
+  while (next != 0 && changetype<Policy>(next).rootContext > policy.rootContext) {
+    before = next;
+    next = changetype<Policy>(next).next;
+  }
+  policy.next = next;
+  if (before == 0) first = changetype<usize>(policy);
+  else changetype<Policy>(before).next = changetype<usize>(policy);
 }
 
 /** The root context of a policy in force that is no more; 0 when there is none. Another context is in hand afterwards. */

@@ -3,6 +3,7 @@
  * into response_code_details, which access logs show and callers never see.
  */
 import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
+import { Failure, failureName } from "../failure";
 import { sendResponse } from "../host/host";
 import { response_bytes } from "../limits";
 import * as layout from "../policy/layout";
@@ -51,10 +52,15 @@ export function respond(policy: Policy, reason: Reason): bool {
   );
 }
 
-/** Answers where there is no policy to speak of: the plainest 503. */
-export function respondPlainly(): void {
+/** Answers where there is no policy, or no other answer can be given: the plainest 503, with the failure that is to blame. */
+export function respondPlainly(failure: Failure): void {
   openWriter(details, detailsBlock, details_bytes);
   writeText(details, "sallyport_denied{internal}");
+  if (failure != Failure.NONE) {
+    writeByte(details, 0x7b);
+    writeText(details, failureName(failure));
+    writeByte(details, 0x7d);
+  }
   openHeaders();
   closeHeaders();
   sendResponse(503, detailsBlock, details.size, bodyBlock, 0, headersBlock, headers.size, grpcStatus(503));

@@ -17,6 +17,11 @@
  * share with a request's path, such as deciding one that waited for keys, is held to more from `proxy_on_request_headers`.
  */
 const configuring = new Set(["proxy_on_configure", "proxy_on_tick", "proxy_on_http_call_response"]);
+/**
+ * Where a request may lead to configuring: it has no policy, for want of memory, and tries again to put it in force, at most once a
+ * second. A tick leads there too, by which what it may do is proved.
+ */
+const recovering = "assembly/configure/recover";
 /** Runs once, before any input: a module whose own texts do not fit may stop there. */
 const initializing = new Set(["_initialize", "proxy_abi_version_0_2_1"]);
 
@@ -38,9 +43,10 @@ export function findViolations(text: string): string[] {
     violations.push("the module has a start section, which runs before the host has bound it");
   for (const [name, target] of exported) {
     if (initializing.has(name!)) continue;
-    for (const path of pathsFrom(target!, functions)) {
+    const isConfiguring = configuring.has(name!);
+    for (const path of pathsFrom(target!, functions, isConfiguring ? undefined : `$${recovering}`)) {
       const reached = path[path.length - 1]!;
-      for (const problem of problemsIn(reached, functions.get(reached) ?? [], configuring.has(name!))) {
+      for (const problem of problemsIn(reached, functions.get(reached) ?? [], isConfiguring)) {
         violations.push(`${name}: ${problem}, by way of ${path.join(" > ")}`);
       }
     }
@@ -57,8 +63,8 @@ function functionsOf(text: string): Map<string, string[]> {
   return functions;
 }
 
-/** One shortest path to every function reachable from `start`. */
-function* pathsFrom(start: string, functions: Map<string, string[]>): Generator<string[]> {
+/** One shortest path to every function reachable from `start`, without one that is left out and what only it leads to. */
+function* pathsFrom(start: string, functions: Map<string, string[]>, leftOut?: string): Generator<string[]> {
   const seen = new Set([start]);
   const queue = [[start]];
   for (let path = queue.shift(); path; path = queue.shift()) {
@@ -66,7 +72,7 @@ function* pathsFrom(start: string, functions: Map<string, string[]>): Generator<
     const words = functions.get(path[path.length - 1]!) ?? [];
     for (const [index, word] of words.entries()) {
       const target = words[index + 1]!;
-      if (word !== "call" || seen.has(target)) continue;
+      if (word !== "call" || target === leftOut || seen.has(target)) continue;
       seen.add(target);
       queue.push([...path, target]);
     }

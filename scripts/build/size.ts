@@ -22,18 +22,19 @@ const rest_part = "rest";
 /** What each part may weigh, in bytes: about a tenth more than it does. `npm run size -- --budgets` prints it anew. */
 export const partBudgets: Readonly<Record<string, number>> = {
   AssemblyScript: 200,
-  assembly: 10_100,
+  assembly: 11_800,
   audit: 6_800,
   bytes: 8_900,
   condition: 9_200,
   crypto: 11_200,
-  host: 4_000,
+  host: 4_200,
   identity: 3_900,
   keys: 11_800,
   limit: 2_100,
   policy: 15_500,
   request: 4_500,
-  rest: 2_800,
+  rest: 3_100,
+  shortage: 2_300,
   token: 11_100,
   verdict: 4_200,
 };

@@ -79,7 +79,7 @@ describe("starts, since nobody can tell us, and denies", () => {
       withDoor(names, async (door) => {
         for (let turn = 0; turn < 3; turn++) {
           const { status, details, record } = await door.judge({ caller: web, path: "/orders/1?q" });
-          assert.deepEqual([status, details], [503, "sallyport_denied{internal}"]);
+          assert.deepEqual([status, details], [503, "sallyport_denied{internal}{no_policy}"]);
           const { admit, decision, reason, cause, method, path } = record!;
           assert.deepEqual(
             { admit, decision, reason, cause, method, path },
