@@ -23,7 +23,7 @@ export interface CompiledPolicy extends LoadedPolicy {
 }
 
 /** How a policy file is read. */
-export interface LoadOptions {
+interface LoadOptions {
   onProgress?: OnProgress;
   /** What is said of keys whose private halves lie about. Default: nothing. */
   exampleKeys?: ExampleKeys;

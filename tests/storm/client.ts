@@ -5,7 +5,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Target } from "../../scripts/envoy/client.ts";
 
 /** What to ask. */
-export interface HeldRequest {
+interface HeldRequest {
   path: string;
   /** Sent as a bearer token. */
   token?: string;
@@ -111,7 +111,7 @@ export class Http2Client {
 }
 
 /** One connection over HTTP/1.1, for whatever bytes one likes. */
-export interface Http1Connection {
+interface Http1Connection {
   socket: TLSSocket;
   /** All that came over it, once it has closed. */
   closed: Promise<string>;

@@ -35,7 +35,7 @@ interface Wave {
 }
 
 /** How long and how hard. */
-export interface StormOptions {
+interface StormOptions {
   seconds: number;
   workers: number;
   seed: number;
@@ -44,7 +44,7 @@ export interface StormOptions {
 }
 
 /** How the storm went. */
-export interface StormResult {
+interface StormResult {
   waves: number;
   requests: number;
   left: number;

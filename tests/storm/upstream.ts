@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { UpstreamAddress } from "../../scripts/envoy/bootstrap.ts";
 
-export interface PlainUpstream {
+interface PlainUpstream {
   address: UpstreamAddress;
   stop(): void;
 }

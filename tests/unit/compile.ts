@@ -5,7 +5,7 @@ import { join } from "node:path";
 import asc from "assemblyscript/asc";
 
 /** An instance of a part of the engine. */
-export interface CompiledModule {
+interface CompiledModule {
   instance: WebAssembly.Instance;
   /** The module as text. */
   text: string;
