@@ -19,7 +19,7 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { awaitKeys, dueStream, endWaiting, isFinal, stopWaiting, waitingSlots } from "./keys/waiting";
+import { awaitKeys, dueStream, endWaiting, isFinal, mayAct, stopWaiting, waitingSlots } from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -100,8 +100,9 @@ export function onStreamEnd(context: u32): void {
  */
 function decideWaiting(policy: Policy): void {
   const now = readClock();
+  let acted: u32 = 0;
   // From the last slot: what is decided leaves its slot behind.
-  for (let index = <i32>waitingSlots() - 1; index >= 0; index--) {
+  for (let index = <i32>waitingSlots() - 1; index >= 0 && mayAct(acted); index--) {
     resetArena();
     const context = dueStream(policy, index, now);
     if (context == 0) continue;
@@ -113,6 +114,7 @@ function decideWaiting(policy: Policy): void {
     const reason = decide(policy);
     if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal(index)) continue;
     stopWaiting(context);
+    acted++;
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
     rememberTokens(policy);
   }

@@ -157,6 +157,8 @@ export const jwks_nodes: u32 = 32768;
 export const waiting_streams: u32 = 256;
 export const client_streams: u32 = 64;
 export const unidentified_streams: u32 = 128;
+/** Those that may wait on a worker that has not been told of the end of any stream yet. */
+export const untold_streams: u32 = 16;
 export const key_wait_seconds: u32 = 5;
 /** Key sets that one request waits for. */
 export const awaited_sets: u32 = 4;

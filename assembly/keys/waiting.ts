@@ -26,6 +26,7 @@ import {
   key_floor_seconds,
   key_wait_seconds,
   unidentified_streams,
+  untold_streams,
   waiting_streams,
 } from "../limits";
 import { section_key_sets } from "../policy/layout";
@@ -87,9 +88,9 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   return true;
 }
 
-/** Whether the host has told of the end of a stream, and whether one has waited before it had. */
+/** Whether the host has told of the end of a stream, and how many have begun to wait before it had. */
 let isTold: bool = false;
-let hasTried: bool = false;
+let untoldWaits: u32 = 0;
 let hasWarned: bool = false;
 
 const untold = literal(
@@ -98,16 +99,22 @@ const untold = literal(
 
 /**
  * A host that does not call `proxy_on_delete` would have us act on streams that are gone. Whether it does shows with the first stream
- * that ends; until then one request may wait and no more.
+ * that ends; until then few may wait (`untold_streams`), and a callback acts on one of them at most (`mayAct`).
  */
 function mayWait(): bool {
-  if (isTold || !hasTried) {
-    hasTried = true;
+  if (isTold) return true;
+  if (untoldWaits < untold_streams) {
+    untoldWaits++;
     return true;
   }
   if (!hasWarned) log(LogLevel.WARN, untold.start, untold.size);
   hasWarned = true;
   return false;
+}
+
+/** Whether a callback that has acted on so many streams may act on another: the end of the first shows whether ends are told. */
+export function mayAct(acted: u32): bool {
+  return isTold || acted == 0;
 }
 
 const source_address = literal("source\0address");

@@ -103,17 +103,34 @@ test("a request that somebody else answered while it waited is left alone", () =
   assert.equal(waiting.localResponse, undefined);
 });
 
+test("requests that wait on a worker that no stream has ended on yet are decided once the first of them has ended", () => {
+  const workers = new Workers(image, 1);
+  const waiting = Array.from({ length: 16 }, () => workers.ask(0, tokenOne));
+  workers.fetch({ body: jwks(one) });
+  assert.deepEqual(new Set(waiting.map(outcomeOf)), new Set(["allowed"]));
+});
+
 describe("a host that does not tell of the end of streams", () => {
   const untold = () => new Workers(image, 1, new SharedData(), { deniedExports: ["proxy_on_delete"] });
 
-  test("has one request wait, and no other: the log says why", () => {
+  test("has few requests wait, and then none: the log says why", () => {
     const workers = untold();
-    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "waits");
-    for (let request = 0; request < 3; request++) {
-      assert.equal(outcomeOf(workers.ask(0, tokenOne)), "token_key_unknown");
-    }
+    const outcomes = Array.from({ length: 20 }, () => outcomeOf(workers.ask(0, tokenOne)));
+    assert.equal(outcomes.filter((outcome) => outcome === "waits").length, 16);
+    assert.equal(outcomes.at(-1), "token_key_unknown");
     const warnings = workers.hosts[0]!.logs.filter(({ message }) => /proxy_on_delete/.test(message));
     assert.equal(warnings.length, 1);
+  });
+
+  test("has one of them decided at a time", () => {
+    const workers = untold();
+    const waiting = Array.from({ length: 3 }, () => workers.ask(0, tokenOne));
+    workers.tick(0);
+    workers.answer({ body: jwks(one) });
+    const decided = () => waiting.filter(({ paused }) => !paused).length;
+    assert.equal(decided(), 1);
+    workers.tick(0);
+    assert.equal(decided(), 2);
   });
 
   test("still has keys fetched", () => {
