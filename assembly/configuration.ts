@@ -58,8 +58,9 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   if (size == 0) return true;
   json.beginScratchTape();
   // JSON may begin with the same byte as a Struct, but what follows in a Struct is never JSON.
-  const isStruct = load<u8>(text) == entry_tag && !scanJson(text, size);
-  if (!(isStruct ? readStruct(text + size) : readJson(size))) return false;
+  const isScanned = load<u8>(text) == entry_tag && scanJson(text, size);
+  const isStruct = load<u8>(text) == entry_tag && !isScanned;
+  if (!(isStruct ? readStruct(text + size) : readJson(size, isScanned))) return false;
   if (imageSize == 0) return true;
   const decoded = decodeBase64(imageStart, imageSize, target);
   if (decoded == malformed) return refuse("`policy` is not valid base64", imageStart);
@@ -74,9 +75,10 @@ function refuse(phrase: string, at: usize): bool {
   return false;
 }
 
-function readJson(size: u32): bool {
-  json.beginScratchTape();
-  if (!scanJson(start, size)) return refuse("no valid JSON", stoppedAt());
+/** Scanning unescapes in place, so what was scanned is not scanned again. */
+function readJson(size: u32, isScanned: bool): bool {
+  if (!isScanned) json.beginScratchTape();
+  if (!isScanned && !scanJson(start, size)) return refuse("no valid JSON", stoppedAt());
   if (json.kindOf(0) != Kind.OBJECT) return refuse("not a JSON object", start);
   const end = json.after(0);
   for (let name = 1; name < end; name = json.after(name + 1)) {

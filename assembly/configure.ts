@@ -265,7 +265,11 @@ function findEmbedded(): bool {
     distance >= layout.trailer_bytes &&
     distance <= <u32>(end - __heap_base) &&
     policySize <= distance - layout.trailer_bytes;
-  if (load<u32>(trailer, 4) != layout.image_version || !isInside || (policyStart & 7) != 0) {
+  if (
+    (load<u32>(trailer, 4) & ~layout.trailer_without_ends) != layout.image_version ||
+    !isInside ||
+    (policyStart & 7) != 0
+  ) {
     return refuse("the embedded policy image is not where its trailer says");
   }
   return true;
@@ -307,6 +311,11 @@ function isServed(policy: Policy, isTicking: bool): bool {
   if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
   let missing = missingCall();
   if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
+  if (fetchesKeys(policy) && isWithoutEnds()) {
+    return refuse(
+      "it has keys fetched, and this module was built for a policy that fetches none: build it for one that does",
+    );
+  }
   if (missing.length == 0 && fetchesKeys(policy)) missing = missingFetchCall(policy.rootContext);
   if (missing.length != 0) return refuseWithout(missing);
   if (!openSecret()) return refuse(secretProblem);
@@ -316,6 +325,11 @@ function isServed(policy: Policy, isTicking: bool): bool {
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
   return true;
+}
+
+/** Whether the module was built without the callback that tells of the end of streams, which requests that wait need. */
+function isWithoutEnds(): bool {
+  return load<u32>(trailer) == layout.trailer_magic && (load<u32>(trailer, 4) & layout.trailer_without_ends) != 0;
 }
 
 /** Whether requests may go on with other headers than they came with. */

@@ -19,7 +19,16 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import { awaitKeys, dueStream, endWaiting, isFinal, mayAct, stopWaiting, waitingSlots } from "./keys/waiting";
+import {
+  awaitKeys,
+  dueStream,
+  endWaiting,
+  expectEnd,
+  isFinal,
+  mayAct,
+  stopWaiting,
+  waitingSlots,
+} from "./keys/waiting";
 import { evaluate } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
@@ -69,6 +78,7 @@ export function onTick(rootContext: u32): void {
     recover(rootContext);
     return;
   }
+  policy.hasTicked = true;
   fail(Failure.NONE);
   refreshKeySets(policy);
   countFailure(policy);
@@ -193,7 +203,10 @@ function act(policy: Policy, decided: Reason): Action {
     admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason);
   }
-  if (!admits && !respond(policy, reason)) respondPlainly(Failure.NONE);
+  if (!admits) {
+    if (!respond(policy, reason)) respondPlainly(Failure.NONE);
+    expectEnd();
+  }
   // Last, since a call may have failed at any step.
   countFailure(policy);
   return admits ? Action.CONTINUE : Action.STOP;

@@ -24,6 +24,7 @@ import {
   client_streams,
   key_fetch_milliseconds,
   key_floor_seconds,
+  key_tick_milliseconds,
   key_wait_seconds,
   unidentified_streams,
   untold_streams,
@@ -42,6 +43,8 @@ const slot_bytes: u32 = 56;
 const slots: usize = memory.data(waiting_streams * 56, 8);
 const attempts_at: usize = 40;
 if (!(awaited_sets == 4)) ERROR("a slot has room for an attempt of each set");
+const first_tick_nanoseconds: u64 = <u64>10 * key_tick_milliseconds * 1000000;
+const never: u64 = 0xffffffffffffffff;
 const wait_nanoseconds: u64 = <u64>key_wait_seconds * second;
 /** No slot is beyond this one. */
 let used: u32 = 0;
@@ -75,7 +78,7 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
     awaited |= bit;
     generations += set.generation;
   }
-  if (!isHeld || awaited == 0 || !mayWait()) return false;
+  if (!isTicking(policy) || !isHeld || awaited == 0 || !mayWait()) return false;
   const slot = freeSlot(clientOf());
   if (slot == 0) return false;
   store<u32>(slot, context);
@@ -88,8 +91,9 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   return true;
 }
 
-/** Whether the host has told of the end of a stream, and how many have begun to wait before it had. */
+/** Whether the host has told of the end of a stream; whether one must have ended already; how many have begun to wait before. */
 let isTold: bool = false;
+let isEndDue: bool = false;
 let untoldWaits: u32 = 0;
 let hasWarned: bool = false;
 
@@ -103,7 +107,7 @@ const untold = literal(
  */
 function mayWait(): bool {
   if (isTold) return true;
-  if (untoldWaits < untold_streams) {
+  if (!isEndDue && untoldWaits < untold_streams) {
     untoldWaits++;
     return true;
   }
@@ -112,9 +116,31 @@ function mayWait(): bool {
   return false;
 }
 
-/** Whether a callback that has acted on so many streams may act on another: the end of the first shows whether ends are told. */
+/** A request was answered by us: Envoy ends its stream once the callback has returned, and tells of it then. */
+export function expectEnd(): void {
+  isEndDue = true;
+}
+
+/**
+ * Whether a callback that has acted on so many streams may act on another: the end of the first shows whether ends are told. Where one
+ * was due and was not told, nothing acts on streams any more; those that wait are left to the timeouts of the host.
+ */
 export function mayAct(acted: u32): bool {
-  return isTold || acted == 0;
+  return isTold || (acted == 0 && !isEndDue);
+}
+
+const unticked = literal(
+  "sallyport: requests do not wait for keys, and none are fetched: the host does not tick. Is proxy_on_tick allowed?",
+);
+
+/** Without ticks nothing is fetched, and nobody would end a wait. The first comes a moment after the policy is in force. */
+function isTicking(policy: Policy): bool {
+  if (policy.hasTicked) return true;
+  if (policy.waitedAt == 0) policy.waitedAt = request.nowNanoseconds;
+  if (age(policy.waitedAt, request.nowNanoseconds) < first_tick_nanoseconds) return true;
+  if (policy.waitedAt != never) log(LogLevel.ERROR, unticked.start, unticked.size);
+  policy.waitedAt = never;
+  return false;
 }
 
 const source_address = literal("source\0address");

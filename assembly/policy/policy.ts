@@ -27,6 +27,9 @@ export class Policy {
   tokensRegion: usize;
   /** Whether the host verifies the signatures it knows how to (token/signature.ts). */
   hostVerifies: bool;
+  /** Whether its root context has ticked; and since when requests have wanted to wait while it had not (keys/waiting.ts). */
+  hasTicked: bool;
+  waitedAt: u64;
 }
 
 /** The sizes of records (policy/layout.ts) in a table, since a request asks for them often. */

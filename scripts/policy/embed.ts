@@ -12,8 +12,9 @@ import {
   image_version,
   trailer_bytes,
   trailer_magic,
+  trailer_without_ends,
 } from "../../assembly/policy/layout.ts";
-import { exportsWithout, unusedCallbacks } from "./exports.ts";
+import { endOfStreams, exportsWithout, unusedCallbacks } from "./exports.ts";
 import {
   type MemoryLimits,
   most_pages,
@@ -112,7 +113,8 @@ function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number): U
   segment.set(image, head.length);
   const trailer = new DataView(segment.buffer, segment.length - trailer_bytes);
   trailer.setUint32(0, trailer_magic, true);
-  trailer.setUint32(4, image_version, true);
+  const flags = unusedCallbacks(image).includes(endOfStreams) ? trailer_without_ends : 0;
+  trailer.setUint32(4, (image_version | flags) >>> 0, true);
   trailer.setUint32(8, spanBytes, true);
   trailer.setUint32(12, image.length, true);
   return segment;

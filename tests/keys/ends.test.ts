@@ -122,6 +122,26 @@ describe("a host that does not tell of the end of streams", () => {
     assert.equal(warnings.length, 1);
   });
 
+  test("has nobody wait once an end was due and was not told", () => {
+    const workers = untold();
+    workers.fetch({ body: jwks(one) });
+    workers.ask(0, "no token");
+    assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
+  });
+
+  test("acts on nobody after that", () => {
+    const workers = untold();
+    const waiting = [workers.ask(0, tokenOne), workers.ask(0, tokenOne)];
+    workers.fetch("refused");
+    workers.tick(0);
+    const [first, second] = [...waiting].reverse();
+    assert.equal(outcomeOf(first!), "token_key_unknown", "its end shows that the host does not tell");
+    workers.hosts[0]!.deleteContext(second!.context);
+    workers.pass(6);
+    workers.tick(0);
+    assert.equal(second!.localResponse, undefined);
+  });
+
   test("has one of them decided at a time", () => {
     const workers = untold();
     const waiting = Array.from({ length: 3 }, () => workers.ask(0, tokenOne));
@@ -138,6 +158,19 @@ describe("a host that does not tell of the end of streams", () => {
     workers.ask(0, tokenOne);
     workers.fetch({ body: jwks(one) });
     assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+  });
+});
+
+describe("a host that does not tick", () => {
+  test("has nobody wait for longer than the first tick takes, and the log says why", () => {
+    const workers = new Workers(image, 1, new SharedData(), { deniedExports: ["proxy_on_tick"] });
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "waits");
+    workers.pass(2.5);
+    for (let request = 0; request < 3; request++) {
+      assert.equal(outcomeOf(workers.ask(0, tokenOne)), "token_key_unknown");
+    }
+    const errors = workers.hosts[0]!.logs.filter(({ message }) => /proxy_on_tick/.test(message));
+    assert.equal(errors.length, 1);
   });
 });
 

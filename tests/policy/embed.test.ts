@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { trailer_bytes, trailer_magic } from "../../assembly/policy/layout.ts";
-import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage, extractImage } from "../../scripts/policy/embed.ts";
@@ -166,6 +166,10 @@ ${rule}
     token: null,
   };
   assert.equal(host.request(rootContext, hostRequest(request)).action, "continue");
+  const refused = PluginHost.load(without, { clusters: ["idp"] }).startPlugin(pluginConfiguration(fetching));
+  assert.equal(refused.ok, false, "nobody would tell it of the end of streams");
+  assert.match(refused.logs.map(({ message }) => message).join("\n"), /built for a policy that fetches none/);
+  assert.equal(PluginHost.load(embedImage(engine, fetching), { clusters: ["idp"] }).startPlugin().ok, true);
 });
 
 const refused: [what: string, module: Uint8Array, message: RegExp][] = [
