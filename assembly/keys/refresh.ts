@@ -60,7 +60,8 @@ function refresh(policy: Policy, set: KeySet, index: u32, state: State, now: u64
   const action = step(state, set, Event.TICK, now, refreshSeconds(set), retry);
   if (action == Action.NOTHING || !writeState(set, state)) return;
   if (action == Action.FETCH) beginFetch(policy, set, index, state);
-  else if (wasCalling && !set.calling) tellFailed(policy, set, index, "the host has lost its answer", 0);
+  else if (wasCalling && !set.calling)
+    tellFailed(policy, set, index, "the host has lost its answer: is proxy_on_http_call_response allowed?", 0);
 }
 
 function refreshSeconds(set: KeySet): u32 {

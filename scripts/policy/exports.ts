@@ -6,7 +6,7 @@ import { key_set_url, section_key_sets, sectionRecordBytes, sections_offset } fr
 import { type Section, section_export, unsigned, WasmReader } from "./wasm.ts";
 
 /** The callback that tells of the end of each stream: for policies under which requests wait. */
-const endOfStreams = "proxy_on_delete";
+export const endOfStreams = "proxy_on_delete";
 
 /** The callbacks that a policy image has no use for. */
 export function unusedCallbacks(image: Uint8Array): string[] {

@@ -113,6 +113,14 @@ describe("accepted", () => {
     }
   });
 
+  test("JSON may begin with a line break, and have escapes in it", () => {
+    for (const before of ["", " ", "\n", "\r\n"]) {
+      const text = pluginConfiguration(image).replaceAll("/", "\\/").replace('"policy"', '"polic\\u0079"');
+      const { ok, logs } = PluginHost.load(engine).startPlugin(before + text);
+      assert.equal(ok, true, JSON.stringify(before) + logs[0]?.message);
+    }
+  });
+
   test("a configured policy takes the place of the embedded one", () => {
     const host = PluginHost.load(embedImage(engine, image));
     const { rootContext, ok } = host.startPlugin(pluginConfiguration(policyNamed("callers").image));
