@@ -36,7 +36,7 @@ const steps: readonly Step[] = [
     name: "step-limit",
     title: "… and a bucket, read and written",
     calls:
-      "proxy_get_shared_data(text(1), size(1), out, out + 4, out + 8); proxy_set_shared_data(text(1), size(1), record, 128, 0);",
+      "proxy_get_shared_data(text(1), size(1), out, out + 4, out + 8); proxy_set_shared_data(text(1), size(1), record, 256, 0);",
   },
   {
     name: "step-record",
@@ -57,7 +57,7 @@ export const stepNames: readonly string[] = steps.map(({ name }) => name);
 
 const texts = [
   "connection\0uri_san_peer_certificate",
-  "sallyport:bucket:1:12345678",
+  "sallyport:bucket:2:12345678",
   "sallyport",
   "bench_rules",
   "bench_hits",
