@@ -40,7 +40,8 @@ const routing =
 
 const publishing = (world: StormWorld) => statusesOver(world, () => {});
 
-describe("other filters, and the upstream", { concurrency: true }, () => {
+// One by one: all requests have to be under way within the five seconds that the first of them waits.
+describe("other filters, and the upstream", () => {
   test("a filter before ours that answers: ours is never asked, and says nothing", async () => {
     await within({ adjust: answering("before") }, async (world) => {
       const client = await world.connect("web");

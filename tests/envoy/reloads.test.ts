@@ -4,11 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { assertAdmits, within } from "../storm/checks.ts";
 import type { Http2Client, Sent } from "../storm/client.ts";
-import { pathOf, type StormWorld, type WorldOptions } from "../storm/world.ts";
+import { pathOf, type StormWorld, until, type WorldOptions } from "../storm/world.ts";
 import { makeKey } from "./jwks-server.ts";
 
 const reloads = 600;
@@ -62,7 +61,10 @@ describe("reloads while streams stay open", { concurrency: true }, () => {
         const inTime = source === "lds" ? ended.slice(-reloads / 6) : ended;
         assert.deepEqual([...new Set(inTime)], [200]);
         for (const client of clients) client.destroy();
-        while ((await world.stat("listener_manager.total_filter_chains_draining")) > 0) await sleep(500);
+        // The drain of the last one has begun.
+        const draining = "listener_manager.total_filter_chains_draining";
+        const isDrained = async () => (await world.stat(draining)) === 0;
+        await until("nothing drains", isDrained, (drainSeconds + 60) * 1000);
         // Nothing has to be loaded anew, and what comes finds the room that is free now.
         await assertDecides(world);
         await assertAdmits(world);

@@ -9,7 +9,7 @@ import { assertAdmits, within } from "../storm/checks.ts";
 import { trapping, trapping_headers } from "../storm/trapping.ts";
 import { startPlainUpstream } from "../storm/upstream.ts";
 import { Waiting } from "../storm/waiting.ts";
-import { pathOf, type StormWorld } from "../storm/world.ts";
+import { pathOf, type StormWorld, until } from "../storm/world.ts";
 
 /** Has the worker's VM trap. */
 async function trap(world: StormWorld): Promise<void> {
@@ -27,7 +27,8 @@ describe("the examples' request_timeout", { concurrency: true }, () => {
         const [server] = world.servers;
         server!.mode = "hang";
         const waiting = await Waiting.open(world);
-        await sleep(500);
+        const active = `http.${example}.downstream_rq_active`;
+        await until("all of them wait", async () => (await world.stat(active)) === waiting.sent.length);
         await trap(world);
         // Envoy's 408 and 504 pass through the filter that failed, which makes 503 of both.
         assert.deepEqual(await waiting.statuses(), { 503: 16 });

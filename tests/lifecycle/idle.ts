@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StormWorld } from "../storm/world.ts";
+import { StormWorld, until } from "../storm/world.ts";
 
 const seconds = 20;
 /** Of `/proc/<pid>/stat`, on Linux. */
@@ -27,7 +27,8 @@ for (const source of ["lds", "ecds"] as const) {
   try {
     const before = await idleShare(world);
     for (let count = 0; count < reloads; count++) await world.reloadAndWait();
-    while ((await world.stat("listener_manager.total_filter_chains_draining")) > 0) await sleep(500);
+    const draining = "listener_manager.total_filter_chains_draining";
+    await until("nothing drains", async () => (await world.stat(draining)) === 0);
     await sleep(1_000);
     const after = await idleShare(world);
     console.log(`${source}: ${before.toFixed(2)} % of a core, after ${reloads} reloads ${after.toFixed(2)} %`);

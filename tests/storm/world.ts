@@ -85,6 +85,17 @@ ${paths.join("\n")}
 ${rules}`;
 }
 
+/** Waits until something is so, and not for ever: what a busy machine makes slow is there within a minute. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
+  const startedMs = Date.now();
+  while (!(await isSo())) {
+    const passedMs = Date.now() - startedMs;
+    if (passedMs > limitMs) throw new Error(`after ${limitMs} ms still not so: ${what}`);
+    // The longer it takes, the less often it is looked at.
+    await sleep(Math.min(500, Math.max(5, passedMs / 20)));
+  }
+}
+
 /** The running world. */
 export class StormWorld {
   readonly door: Door;
@@ -139,7 +150,7 @@ export class StormWorld {
       });
       const world = new StormWorld(door, servers, busyKey, files);
       // The first fetch is not one that requests wait for.
-      while (servers.some(({ requests }) => requests.length === 0)) await sleep(20);
+      await until("every key server has been asked", () => servers.every(({ requests }) => requests.length > 0));
       await world.#warm(options.concurrency ?? 1);
       return world;
     } catch (error) {
@@ -204,7 +215,7 @@ export class StormWorld {
     const name = updates[this.#files.source];
     const before = await this.stat(name);
     this.reload(change);
-    while ((await this.stat(name)) === before) await sleep(5);
+    await until(`${name} has counted the reload`, async () => (await this.stat(name)) > before);
   }
 
   /** Takes the listener away, or brings it back. */
