@@ -122,7 +122,7 @@ describe("sallyport explain", () => {
       return explain(...checkout, "--request", "POST /orders", "--token", `@${folder.path("large.txt")}`).verdict;
     };
     assert.deepEqual(verdictOf(8193), { decision: "deny", status: 401, reason: "token_too_large", rule: "orders" });
-    assert.deepEqual(verdictOf(200_000), { decision: "deny", status: 503, reason: "internal", rule: null });
+    assert.deepEqual(verdictOf(200_000), { decision: "deny", status: 431, reason: "headers_too_large", rule: null });
   });
 
   test("text for people", () => {

@@ -80,7 +80,7 @@ tests:
 `,
   "large.yaml": tests
     .replace("name: no token", `name: no token\n    token: ${"a".repeat(200_000)}`)
-    .replace("{ deny: token_missing, status: 401 }", "{ deny: internal, status: 503 }"),
+    .replace("{ deny: token_missing, status: 401 }", "{ deny: headers_too_large, status: 431 }"),
 });
 after(folder.remove);
 
