@@ -62,13 +62,20 @@ test(`the product decides ${decisions} times as the policy reads`, async () => {
   assert.deepEqual(lacking(tally.counts), [], "what came up too rarely to be tested");
 });
 
+/**
+ * Reasons that no random request has: one needs more headers than any of them, the other a certificate's end in the plugin's
+ * configuration. They have tests of their own: tests/wasm/requests.test.ts and tests/wasm/expiry.test.ts.
+ */
+const elsewhere: readonly string[] = ["headers_too_large", "identity_expired"];
+
 /** What came up less often than so many decisions should have it. */
 function lacking(counts: Tally["counts"]): string[] {
   const least = Math.floor(decisions / rarest);
   const leastTraits = Math.floor(decisions / rarest_trait);
   const missed: string[] = [];
   for (const reason of reasonNames) {
-    if ((counts.reasons[reason] ?? 0) < least) missed.push(`${reason}: ${counts.reasons[reason] ?? 0} times`);
+    if (!elsewhere.includes(reason) && (counts.reasons[reason] ?? 0) < least)
+      missed.push(`${reason}: ${counts.reasons[reason] ?? 0} times`);
   }
   for (const trait of traitNames) {
     if ((counts.traits[trait] ?? 0) < leastTraits) missed.push(`${trait}: ${counts.traits[trait] ?? 0} times`);
