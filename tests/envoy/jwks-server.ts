@@ -117,6 +117,8 @@ export async function startJwksServer(): Promise<JwksServer> {
   const { certificatePem, privateKeyPem } = await authority.issue({
     dnsNames: ["localhost"],
     ipAddresses: ["127.0.0.1"],
+    // Longer than the longest storm: with an expired one no key would come any more, and no good token get in.
+    notAfter: new Date(Date.now() + 23 * 3_600_000),
   });
   let text = JSON.stringify({ keys: [] });
   const sockets = new Set<Socket>();
