@@ -20,7 +20,8 @@ import * as limits from "../limits";
 import { State, View } from "./state";
 
 export const second: u64 = 1000000000;
-const never: u64 = 0xffffffffffffffff;
+/** The age of what never was, or was by another clock; as a time, one that never comes. */
+export const never: u64 = 0xffffffffffffffff;
 
 /** What happened to a set on this worker. */
 export const enum Event {

@@ -35,7 +35,7 @@ import { Policy, sectionCount } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { keySetAt } from "./keyset";
-import { age, hasAnswered, isBehind, nextAttempt, second, untilWanted } from "./machine";
+import { age, hasAnswered, isBehind, never, nextAttempt, second, untilWanted } from "./machine";
 import { readState } from "./shared";
 import { State } from "./state";
 
@@ -44,7 +44,6 @@ const slots: usize = memory.data(waiting_streams * 56, 8);
 const attempts_at: usize = 40;
 if (!(awaited_sets == 4)) ERROR("a slot has room for an attempt of each set");
 const first_tick_nanoseconds: u64 = <u64>10 * key_tick_milliseconds * 1000000;
-const never: u64 = 0xffffffffffffffff;
 const wait_nanoseconds: u64 = <u64>key_wait_seconds * second;
 /** No slot is beyond this one. */
 let used: u32 = 0;

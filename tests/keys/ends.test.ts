@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { makeKey, type ProviderKey } from "../envoy/jwks-server.ts";
+import type { ProviderKey } from "../envoy/jwks-server.ts";
 import { recordOf } from "../wasm/door.ts";
-import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "./workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;
@@ -17,10 +17,7 @@ let tokenTwo: string;
 const image = imageOf(fetchingPolicy());
 
 before(async () => {
-  one = await makeKey("one");
-  two = await makeKey("two");
-  tokenOne = await one.token();
-  tokenTwo = await two.token();
+  ({ one, two, tokenOne, tokenTwo } = await makeTwoKeys());
 });
 
 /** One worker that has keys, and knows that it is told of ends. */

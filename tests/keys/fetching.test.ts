@@ -5,7 +5,7 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { makeKey, makeStrangers, type ProviderKey } from "../envoy/jwks-server.ts";
 import { engine } from "../wasm/door.ts";
-import { fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "./workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;
@@ -14,10 +14,7 @@ let tokenTwo: string;
 const image = imageOf(fetchingPolicy());
 
 before(async () => {
-  one = await makeKey("one");
-  two = await makeKey("two", "RS256");
-  tokenOne = await one.token();
-  tokenTwo = await two.token();
+  ({ one, two, tokenOne, tokenTwo } = await makeTwoKeys("RS256"));
 });
 
 describe("fetching", () => {

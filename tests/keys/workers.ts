@@ -8,7 +8,13 @@ import type { CalloutAnswer } from "../../scripts/host/callout.ts";
 import { type HostOptions, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { type ProviderKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
+import {
+  type KeyAlgorithm,
+  makeKey,
+  type ProviderKey,
+  providerAudience,
+  providerIssuer,
+} from "../envoy/jwks-server.ts";
 import { engine } from "../wasm/door.ts";
 
 export const caller = "spiffe://example.org/web";
@@ -41,6 +47,20 @@ export function imageOf(text: string, files: Readonly<Record<string, string>> = 
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** What most tests of key sets sign with. */
+export interface TwoKeys {
+  one: ProviderKey;
+  two: ProviderKey;
+  tokenOne: string;
+  tokenTwo: string;
+}
+
+/** Two keys, and a token of each. */
+export async function makeTwoKeys(secondAlgorithm?: KeyAlgorithm): Promise<TwoKeys> {
+  const [one, two] = [await makeKey("one"), await makeKey("two", secondAlgorithm)];
+  return { one, two, tokenOne: await one.token(), tokenTwo: await two.token() };
 }
 
 export const jwks = (...keys: ProviderKey[]): string => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
