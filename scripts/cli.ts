@@ -16,7 +16,7 @@ import { printJson } from "./commands/output.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerToken } from "./commands/token.ts";
-import { PolicyError } from "./policy/diagnostic.ts";
+import { PolicyError } from "./policy/source/diagnostic.ts";
 
 const wrong_usage = 2;
 

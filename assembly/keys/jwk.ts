@@ -1,6 +1,6 @@
 /**
  * One key of a fetched set (RFC 7517 §4): what it is for, which algorithms it fits, and its public part. A key that does not
- * fit is left out (RFC 7517 §5); the policy compiler (scripts/policy/keys.ts) judges embedded ones by the same rules, says why,
+ * fit is left out (RFC 7517 §5); the policy compiler (scripts/policy/check/jwks.ts) judges embedded ones by the same rules, says why,
  * and looks whether points are on their curves, which here shows when something is to be verified.
  */
 import { decodeBase64url } from "../bytes/base64";

@@ -1,5 +1,5 @@
 /**
- * The policy image, byte by byte: what the compiler writes (scripts/policy/image.ts) and the engine reads
+ * The policy image, byte by byte: what the compiler writes (scripts/policy/image/image.ts) and the engine reads
  * (policy/image.ts). Both read this file, so it uses plain numbers only.
  *
  *   0          4          8            12         16
@@ -31,7 +31,7 @@ export const image_version: u32 = 3;
 /** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
-/** In the trailer's version: the module has no callback for the end of streams (scripts/policy/exports.ts). */
+/** In the trailer's version: the module has no callback for the end of streams (scripts/policy/module/exports.ts). */
 export const trailer_without_ends: u32 = 0x80000000;
 
 export const checksum_offset: u32 = 12;

@@ -15,7 +15,7 @@ import {
   unsigned,
   WasmError,
   WasmReader,
-} from "../policy/wasm.ts";
+} from "../policy/module/wasm.ts";
 
 /** Stands for the source of what the map tells nothing about. */
 export const no_source = "";

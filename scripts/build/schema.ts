@@ -1,6 +1,6 @@
 /** The JSON Schemas by which editors complete and check policies. They are in the repository, and a test holds them to the language. */
 import { writeFile } from "node:fs/promises";
-import { schemas } from "../policy/language.ts";
+import { schemas } from "../policy/language/policy.ts";
 
 /** The text of each schema, by file name. */
 export function schemaTexts(): Map<string, string> {

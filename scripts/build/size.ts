@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
-import { readSections } from "../policy/wasm.ts";
+import { readSections } from "../policy/module/wasm.ts";
 import { type Attribution, attribute, no_source, type SectionBytes } from "./attribution.ts";
 import { engineBytesBudget, isEngineFresh } from "./engine.ts";
 import { readEngineSource } from "./sources.ts";

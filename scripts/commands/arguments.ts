@@ -1,7 +1,7 @@
 /** Arguments that more than one verb takes. */
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
-import { reasonOf } from "../policy/read.ts";
+import { reasonOf } from "../policy/source/read.ts";
 import { parseTime } from "../policytest/time.ts";
 import { UsageError } from "./output.ts";
 

@@ -1,9 +1,9 @@
 /** `sallyport build`: the engine with a policy inside, ready for Envoy. */
 import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
-import { embedImage } from "../policy/embed.ts";
-import { unusedCallbacks } from "../policy/exports.ts";
-import { imageChecksum } from "../policy/image.ts";
+import { imageChecksum } from "../policy/image/image.ts";
+import { embedImage } from "../policy/module/embed.ts";
+import { unusedCallbacks } from "../policy/module/exports.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 

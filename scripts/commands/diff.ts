@@ -9,7 +9,7 @@ import {
   isSame,
   type PolicyDifference,
 } from "../policy/meaning/difference.ts";
-import type { PolicyChange } from "../policy/meaning/policywide.ts";
+import type { PolicyChange } from "../policy/meaning/settings.ts";
 import { formatOption, type OutputFormat, printJson } from "./output.ts";
 import { painter, printable } from "./terminal.ts";
 

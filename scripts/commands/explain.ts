@@ -5,12 +5,12 @@ import { type Explanation, explain, type RuleExplanation } from "../evaluate/exp
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngine } from "../policy/build.ts";
-import { parseCaller } from "../policy/spiffe.ts";
+import { parseCaller } from "../policy/language/spiffe.ts";
 import { byCertificate, type Prepared, prepare } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
+import { callerFault, pathFault } from "../policytest/lint.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
-import { callerFault, pathFault } from "../policytest/slips.ts";
 import { parseSvid, parseToken, type TestSvid, type TestToken } from "../policytest/token.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";

@@ -1,5 +1,5 @@
 /** Telling what went wrong, in one way for every verb. */
-import { type Diagnostic, PolicyError } from "../policy/diagnostic.ts";
+import { type Diagnostic, PolicyError } from "../policy/source/diagnostic.ts";
 import { painter } from "../screen.ts";
 import { showFindings } from "./output.ts";
 

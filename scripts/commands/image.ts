@@ -1,6 +1,6 @@
 /** `sallyport image`: the policy image alone, as plugin configuration carries it. */
 import type { Command } from "commander";
-import { imageChecksum } from "../policy/image.ts";
+import { imageChecksum } from "../policy/image/image.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 

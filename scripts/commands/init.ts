@@ -5,8 +5,8 @@ import type { Command } from "commander";
 import { readExample } from "../envoy/bootstrap.ts";
 import { findPackaged } from "../files.ts";
 import { makeKeyPair } from "../keypair.ts";
-import { example_member, privateKeyPath } from "../policy/check-example.ts";
-import { reasonOf } from "../policy/read.ts";
+import { example_member, privateKeyPath } from "../policy/check/example.ts";
+import { reasonOf } from "../policy/source/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
 interface NewFile {

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import type { Verdict } from "../evaluate/engine.ts";
 import { loadEngine } from "../policy/build.ts";
-import { reasonOf } from "../policy/read.ts";
+import { reasonOf } from "../policy/source/read.ts";
 import type { RuleCoverage } from "../policytest/coverage.ts";
 import { expectationWords, junitXml } from "../policytest/junit.ts";
 import { runPolicyTests, type TestReport, type TestResult } from "../policytest/run.ts";

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { findPackaged } from "../files.ts";
 import { trustDomainOf } from "./callers.ts";
-import { hasSecondLocks, nameSecondLocks } from "./secondlock.ts";
+import { hasSecondLocks, nameSecondLocks } from "./enforcement.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export type ExampleName = "inbound" | "gateway";

@@ -1,7 +1,7 @@
 /** Who may call what by a policy, as examples for people to try. */
-import type { Endpoint } from "../policy/endpoint.ts";
-import type { Policy, Rule, RuleCaller } from "../policy/model.ts";
-import type { CallerPattern } from "../policy/spiffe.ts";
+import type { Endpoint } from "../policy/language/endpoint.ts";
+import type { Policy, Rule, RuleCaller } from "../policy/language/model.ts";
+import type { CallerPattern } from "../policy/language/spiffe.ts";
 
 /** One request a rule is about. */
 export interface CallerExample {

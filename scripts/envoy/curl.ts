@@ -1,7 +1,7 @@
 /** `curl` commands ready to paste, for people who try a local door by hand. */
-import type { Place } from "../policy/model.ts";
-import { putToken } from "../policytest/place.ts";
-import type { StoredIdentity } from "./door.ts";
+import type { Place } from "../policy/language/model.ts";
+import { putToken } from "../policytest/location.ts";
+import type { StoredIdentity } from "./local.ts";
 
 /** A token that the shell puts in. */
 export interface ShellToken {

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { extractImage } from "../policy/embed.ts";
-import { name_pattern, policyNameOf } from "../policy/name.ts";
+import { name_pattern, policyNameOf } from "../policy/image/name.ts";
+import { extractImage } from "../policy/module/embed.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;

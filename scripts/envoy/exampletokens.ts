@@ -6,10 +6,10 @@ import { createPublicKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { importJWK, type JWK, type JWTPayload, SignJWT } from "jose";
-import { algorithm_names } from "../policy/algorithms.ts";
-import { privateKeyPath } from "../policy/check-example.ts";
-import type { Issuer, Policy } from "../policy/model.ts";
-import { reasonOf } from "../policy/read.ts";
+import { privateKeyPath } from "../policy/check/example.ts";
+import { algorithm_names } from "../policy/language/algorithms.ts";
+import type { Issuer, Policy } from "../policy/language/model.ts";
+import { reasonOf } from "../policy/source/read.ts";
 
 /** A token that was made. */
 export interface MadeToken {

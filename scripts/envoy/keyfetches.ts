@@ -1,5 +1,5 @@
 /** Where a policy's keys are fetched from, for an Envoy that must have the clusters it names. */
-import type { Policy } from "../policy/model.ts";
+import type { Policy } from "../policy/language/model.ts";
 
 /** One key set that Envoy fetches. */
 export interface KeyFetch {

@@ -1,10 +1,10 @@
 /** Requests for people to try: the examples of a policy with what each has to show and carry to be admitted. */
 import { X509Certificate } from "node:crypto";
-import type { Issuer, Place, Policy } from "../policy/model.ts";
+import type { Issuer, Place, Policy } from "../policy/language/model.ts";
 import { type CallerExample, exampleCaller, trustDomainOf } from "./callers.ts";
 import type { ShellToken } from "./curl.ts";
-import type { StoredIdentity } from "./door.ts";
 import type { MadeToken, Signer } from "./exampletokens.ts";
+import type { StoredIdentity } from "./local.ts";
 
 /** A token or a JWT-SVID that requests carry, and the shell's variable it goes into. */
 export interface Credential {

@@ -1,7 +1,7 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
-import type { Rule } from "../policy/model.ts";
+import type { Rule } from "../policy/language/model.ts";
+import { flawWords } from "./details.ts";
 import type { DoorRequest, Evaluator, Verdict } from "./engine.ts";
-import { flawWords } from "./flaws.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { reasonNumber } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";

@@ -1,8 +1,8 @@
 /** Judging one token as the filter would, its signature and its claims apart. */
 import { reasonName } from "../../assembly/reason.ts";
-import type { Issuer, Policy, PolicyKey } from "../policy/model.ts";
+import type { Issuer, Policy, PolicyKey } from "../policy/language/model.ts";
+import { flawWords } from "./details.ts";
 import type { Evaluator } from "./engine.ts";
-import { flawWords } from "./flaws.ts";
 
 /** Whether the signature fits, as far as it can be told. `unsupported`: `alg` is none the issuer and its key may use. */
 export type SignatureState = "valid" | "invalid" | "unsupported" | "malformed";

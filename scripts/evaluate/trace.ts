@@ -1,6 +1,6 @@
 /** What a condition was made of when it was evaluated: its terms, joined by `&&`, `||`, `!` and `?:`, and what each was. */
 import * as code from "../../assembly/policy/instructions.ts";
-import type { Condition, Instruction } from "../policy/condition/condition.ts";
+import type { Condition, Instruction } from "../policy/language/condition.ts";
 
 /** A part of a condition's text and the value it had; undefined where it was not evaluated. */
 export interface TracedValue {

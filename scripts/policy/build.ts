@@ -1,15 +1,15 @@
 /** The compiler as the command line uses it: a policy file in, an image or a module out. */
 import { readFileSync } from "node:fs";
 import { findPackaged } from "../files.ts";
-import { BoundError } from "./bounds.ts";
-import { checkPolicy } from "./check.ts";
-import type { ExampleKeys } from "./check-example.ts";
-import { type Diagnostic, Findings, PolicyError, Reporter } from "./diagnostic.ts";
-import { embedImage } from "./embed.ts";
-import { writeImage } from "./image.ts";
-import type { Policy } from "./model.ts";
-import { type OnProgress, parsePolicy } from "./parse.ts";
-import { readSource } from "./read.ts";
+import type { ExampleKeys } from "./check/example.ts";
+import { checkPolicy } from "./check/policy.ts";
+import { writeImage } from "./image/image.ts";
+import { BoundError } from "./index/bounds.ts";
+import type { Policy } from "./language/model.ts";
+import { type OnProgress, parsePolicy } from "./language/parse.ts";
+import { embedImage } from "./module/embed.ts";
+import { type Diagnostic, Findings, PolicyError, Reporter } from "./source/diagnostic.ts";
+import { readSource } from "./source/read.ts";
 
 /** A policy that was read and found sound. */
 export interface LoadedPolicy {

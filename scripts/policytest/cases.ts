@@ -4,14 +4,14 @@
  */
 import type { DoorRequest } from "../evaluate/engine.ts";
 import { decodeToken } from "../evaluate/token.ts";
-import { PolicyError } from "../policy/diagnostic.ts";
-import type { Place } from "../policy/model.ts";
-import { didYouMean } from "../policy/suggest.ts";
+import type { Place } from "../policy/language/model.ts";
+import { PolicyError } from "../policy/source/diagnostic.ts";
+import { didYouMean } from "../policy/source/suggest.ts";
 import type { Expectation } from "./expectation.ts";
 import type { PolicyTest, TestFile } from "./file.ts";
 import { type CallerIdentity, certificateDigest, identify } from "./identity.ts";
+import { isBearer, putToken } from "./location.ts";
 import { MintError, mintToken } from "./mint.ts";
-import { isBearer, putToken } from "./place.ts";
 import type { TestIssuer, TestPolicy } from "./policy.ts";
 import type { ClaimsToken, Position } from "./token.ts";
 

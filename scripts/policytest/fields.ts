@@ -1,6 +1,6 @@
 /** What keys of test files have in common: being there or not, and values of a few kinds. What is wrong is reported. */
 import { isSourceAddress } from "../evaluate/engine.ts";
-import type { Field, Reader, Slot } from "../policy/yaml.ts";
+import type { Field, Reader, Slot } from "../policy/source/yaml.ts";
 import { parseTime } from "./time.ts";
 
 /** The fields of a mapping by key. */

@@ -9,14 +9,14 @@
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { reasonNames } from "../evaluate/reasons.ts";
-import { type Diagnostic, Findings, Reporter } from "../policy/diagnostic.ts";
-import { readSource } from "../policy/read.ts";
-import { positionOf } from "../policy/source.ts";
-import { didYouMean } from "../policy/suggest.ts";
-import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
+import { type Diagnostic, Findings, Reporter } from "../policy/source/diagnostic.ts";
+import { readSource } from "../policy/source/read.ts";
+import { positionOf } from "../policy/source/source.ts";
+import { didYouMean } from "../policy/source/suggest.ts";
+import { type Field, parseYaml, Reader, type Slot } from "../policy/source/yaml.ts";
 import type { Expectation } from "./expectation.ts";
 import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
-import { callerFault, isPolicy, pathFault, warnOfSlips } from "./slips.ts";
+import { callerFault, isPolicy, pathFault, warnOfSlips } from "./lint.ts";
 import { type Position, readSvid, readToken, type TestSvid, type TestToken } from "./token.ts";
 
 /** The codes a denial may carry. */

@@ -5,9 +5,9 @@
 import { constants, type KeyObject, sign } from "node:crypto";
 import { algorithm_eddsa, algorithmHash } from "../../assembly/crypto/algorithms.ts";
 import { type KeyPair, makeKeyPair } from "../keypair.ts";
-import { algorithm_names, algorithmNumber, curveOf } from "../policy/algorithms.ts";
-import { policyKey } from "../policy/key.ts";
-import type { PolicyKey } from "../policy/model.ts";
+import { algorithm_names, algorithmNumber, curveOf } from "../policy/language/algorithms.ts";
+import type { PolicyKey } from "../policy/language/model.ts";
+import { policyKey } from "../policy/language/publickey.ts";
 
 /** A stand-in key of one algorithm. */
 export interface StandIn extends PolicyKey {

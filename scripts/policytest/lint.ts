@@ -1,7 +1,7 @@
 /** Slips in tests: a request that is refused before any rule is looked at makes a `deny` pass for the wrong reason. */
 import { isMap, type Node } from "yaml";
-import { parseCaller } from "../policy/spiffe.ts";
-import type { Reader, Slot } from "../policy/yaml.ts";
+import { parseCaller } from "../policy/language/spiffe.ts";
+import type { Reader, Slot } from "../policy/source/yaml.ts";
 import type { Expectation } from "./expectation.ts";
 
 /** What is wrong with a caller, or undefined. */

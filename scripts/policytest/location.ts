@@ -1,6 +1,6 @@
 /** Putting a token where an issuer looks for it. */
-import { bearer_place } from "../policy/check-places.ts";
-import type { Place } from "../policy/model.ts";
+import { bearer_place } from "../policy/check/locations.ts";
+import type { Place } from "../policy/language/model.ts";
 
 /** The parts of a request that may carry a token. */
 export interface Carrier {

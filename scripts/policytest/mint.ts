@@ -1,6 +1,6 @@
 /** Making the token a test describes, signed by a key of the runner's own. */
 
-import { algorithmNumber } from "../policy/algorithms.ts";
+import { algorithmNumber } from "../policy/language/algorithms.ts";
 import { standInKey } from "./keys.ts";
 import type { ClaimsToken } from "./token.ts";
 

@@ -1,12 +1,12 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
 import { algorithm_es256 } from "../../assembly/crypto/algorithms.ts";
-import { algorithmNumber } from "../policy/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
-import { bearer_place } from "../policy/check-places.ts";
-import type { Identity, Issuer, Place, Policy, Rule } from "../policy/model.ts";
+import { bearer_place } from "../policy/check/locations.ts";
+import { algorithmNumber } from "../policy/language/algorithms.ts";
+import type { Identity, Issuer, Place, Policy, Rule } from "../policy/language/model.ts";
 import { standInKeys } from "./keys.ts";
+import { isBearer } from "./location.ts";
 import type { MintingIssuer } from "./mint.ts";
-import { isBearer } from "./place.ts";
 
 /** For whom the runner's keys stand in. */
 export interface StandIns {

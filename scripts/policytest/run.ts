@@ -2,7 +2,7 @@
 import { Engine, type Verdict } from "../evaluate/engine.ts";
 import { explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
-import type { Diagnostic } from "../policy/diagnostic.ts";
+import type { Diagnostic } from "../policy/source/diagnostic.ts";
 import { type ConcreteFile, type ConcreteTest, concreteTests } from "./cases.ts";
 import { CoverageCounter, type RuleCoverage } from "./coverage.ts";
 import type { Expectation } from "./expectation.ts";

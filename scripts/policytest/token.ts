@@ -1,7 +1,7 @@
 /** Tokens as tests and options describe them. */
-import { reporterFor } from "../policy/read.ts";
-import { positionOf } from "../policy/source.ts";
-import { type Field, parseYaml, Reader, type Slot } from "../policy/yaml.ts";
+import { reporterFor } from "../policy/source/read.ts";
+import { positionOf } from "../policy/source/source.ts";
+import { type Field, parseYaml, Reader, type Slot } from "../policy/source/yaml.ts";
 import { optional, readText, required } from "./fields.ts";
 
 /** A line and a column, from 1. */

@@ -4,7 +4,7 @@
  */
 import { connect } from "node:tls";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
-import { type Door, startDoor } from "../../scripts/envoy/door.ts";
+import { type Door, startDoor } from "../../scripts/envoy/local.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { cpuNanoseconds } from "./cpu.ts";
 

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readExample } from "../../scripts/envoy/bootstrap.ts";
-import { nameSecondLocks } from "../../scripts/envoy/secondlock.ts";
+import { nameSecondLocks } from "../../scripts/envoy/enforcement.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 import type { Json } from "./native.ts";
 import { audience, caller, issuer, type World } from "./world.ts";

@@ -1,9 +1,9 @@
 /** Policies of any size for the benchmark, and requests that they admit or deny. */
 import { compileCondition } from "../../scripts/policy/condition/compile.ts";
-import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
-import type { Policy, Rule } from "../../scripts/policy/model.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
-import { type CallerPattern, parseCaller } from "../../scripts/policy/spiffe.ts";
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
+import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
+import { type CallerPattern, parseCaller } from "../../scripts/policy/language/spiffe.ts";
+import { reporterFor } from "../../scripts/policy/source/read.ts";
 import { type BenchRequest, benchRequest } from "./host.ts";
 
 /** A policy and requests for it. */

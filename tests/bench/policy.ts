@@ -9,7 +9,7 @@
  */
 import { performance } from "node:perf_hooks";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
 import { Bench } from "./host.ts";
 import { type Scenario, scenarios } from "./policies.ts";
 

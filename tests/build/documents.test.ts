@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { flawNames, flawWords } from "../../scripts/evaluate/flaws.ts";
+import { flawNames, flawWords } from "../../scripts/evaluate/details.ts";
 
 const documents = [
   "README.md",

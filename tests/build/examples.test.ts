@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { parse } from "yaml";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { endsInTime, program } from "../program.ts";
+import { endsInTime, program } from "../support/program.ts";
 
 const root = join(import.meta.dirname, "../..");
 const language = readFileSync(join(root, "docs/policy-language.md"), "utf8");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import asc from "assemblyscript/asc";
 import { attribute } from "../../scripts/build/attribution.ts";
 import { type EngineSize, findOverweight, measureEngine, sizeByPart, sizeTable } from "../../scripts/build/size.ts";
-import { WasmError } from "../../scripts/policy/wasm.ts";
+import { WasmError } from "../../scripts/policy/module/wasm.ts";
 
 /** A module of several files, by name, compiled as the engine is, and its source map. */
 async function compile(sources: Record<string, string>): Promise<{ module: Uint8Array; map: string }> {

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { markOf } from "../../scripts/envoy/secondlock.ts";
+import { markOf } from "../../scripts/envoy/enforcement.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { extractImage } from "../../scripts/policy/embed.ts";
+import { extractImage } from "../../scripts/policy/module/embed.ts";
 import { folderWith, plain_policy, sallyport } from "./program.ts";
 
 const codeOf = ({ code }: { code: string }): string => code;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { endsInTime, program } from "../program.ts";
+import { endsInTime, program } from "../support/program.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { program } from "../program.ts";
+import { program } from "../support/program.ts";
 import { folderWith, plain_policy } from "./program.ts";
 
 const tests = `policy: policy/policy.yaml

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Engine } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import type { Condition } from "../../scripts/policy/condition/condition.ts";
+import type { Condition } from "../../scripts/policy/language/condition.ts";
 import { type ConformanceCase, conformanceCases } from "./cases.ts";
 import { Conditions, compileText } from "./engine.ts";
 

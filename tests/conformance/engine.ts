@@ -2,12 +2,12 @@
 
 import type { Engine, Evaluator } from "../../scripts/evaluate/engine.ts";
 import { compileCondition } from "../../scripts/policy/condition/compile.ts";
-import type { Condition } from "../../scripts/policy/condition/condition.ts";
-import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/diagnostic.ts";
-import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Policy, Rule } from "../../scripts/policy/model.ts";
-import { sourceOf } from "../../scripts/policy/source.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import type { Condition } from "../../scripts/policy/language/condition.ts";
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
+import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
+import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/source/diagnostic.ts";
+import { sourceOf } from "../../scripts/policy/source/source.ts";
 import { standInKeys } from "../../scripts/policytest/keys.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
 

@@ -4,10 +4,10 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { Engine } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import type { Condition } from "../../scripts/policy/condition/condition.ts";
 import { normalConjuncts } from "../../scripts/policy/condition/normal.ts";
-import { parameters } from "../policy/arbitrary.ts";
-import { someCondition } from "../policy/condition-arbitrary.ts";
+import type { Condition } from "../../scripts/policy/language/condition.ts";
+import { parameters } from "../support/arbitrary.ts";
+import { someCondition } from "../support/condition-arbitrary.ts";
 import { type CompiledText, Conditions, compileText, type Outcome } from "./engine.ts";
 
 const engine = new Engine(loadEngine());

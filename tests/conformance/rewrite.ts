@@ -2,7 +2,7 @@
  * What the suite writes and conditions do not have, said otherwise: variables and map literals become claims, and
  * `dyn(x)` becomes an element of a list of mixed types.
  */
-import { type Token, tokenize } from "../../scripts/policy/condition/tokens.ts";
+import { type Token, tokenize } from "../../scripts/policy/condition/lexer.ts";
 import { claims_name } from "./engine.ts";
 
 /** Rewrites an expression; values of map literals are added to the claims. */

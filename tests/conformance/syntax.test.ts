@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { tests } from "@bufbuild/cel-spec/testdata/conformance.js";
 import * as fc from "fast-check";
 import { type Node, parseSyntax } from "../../scripts/policy/condition/syntax.ts";
-import { parameters } from "../policy/arbitrary.ts";
-import { someCondition } from "../policy/condition-arbitrary.ts";
+import { parameters } from "../support/arbitrary.ts";
+import { someCondition } from "../support/condition-arbitrary.ts";
 import { doubleText, NoExpression, parseGrammar, type Tree } from "./grammar.ts";
 import { someSyntax } from "./syntax-arbitrary.ts";
 

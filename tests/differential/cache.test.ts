@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { known_tokens_bytes } from "../../assembly/limits.ts";
-import { Random, runSeed } from "../fuzz/random.ts";
+import { Random, runSeed } from "../support/random.ts";
 import { mint, type TokenParts, writeKeySets } from "./arbitrary/keys.ts";
 import { digests, issuer_urls, start_seconds } from "./arbitrary/tokens.ts";
 import { compileText, Product } from "./product.ts";

@@ -9,7 +9,7 @@ import * as code from "../../assembly/policy/instructions.ts";
 import * as layout from "../../assembly/policy/layout.ts";
 import { Engine } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";

@@ -5,7 +5,7 @@ import { hostRequest, pluginConfiguration, type Verdict, verdictOf } from "../..
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { type ForeignFunction, verifySignature } from "../../scripts/host/signature.ts";
 import { compilePolicyFile, loadEngine } from "../../scripts/policy/build.ts";
-import { PolicyError } from "../../scripts/policy/diagnostic.ts";
+import { PolicyError } from "../../scripts/policy/source/diagnostic.ts";
 import type { PolicyText } from "./arbitrary/policies.ts";
 import type { Arrived } from "./reference/request.ts";
 

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 import {
   type JwksServer,
   type KeyAlgorithm,
@@ -19,7 +19,7 @@ import {
   providerAudience,
   providerIssuer,
   startJwksServer,
-} from "./jwks-server.ts";
+} from "../support/jwks-server.ts";
 
 const caller = "spiffe://example.org/web";
 const listeners = ["inbound", "module"] as const;

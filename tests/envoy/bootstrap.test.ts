@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Bootstrap, type BootstrapOptions, bootstrapFrom, readExample } from "../../scripts/envoy/bootstrap.ts";
-import { type Mark, markOf, secondLock } from "../../scripts/envoy/secondlock.ts";
+import { type Mark, markOf, secondLock } from "../../scripts/envoy/enforcement.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
-import { managerOf } from "./harness.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import type { Policy } from "../../scripts/policy/language/model.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
+import { managerOf } from "../support/envoy.ts";
 
 const options: BootstrapOptions = {
   wasm: "/tmp/module.wasm",

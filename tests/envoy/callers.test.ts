@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 import { admitsAnonymous, callerExamples } from "../../scripts/envoy/callers.ts";
 import { curlCommand } from "../../scripts/envoy/curl.ts";
 import { loadPolicyFile } from "../../scripts/policy/build.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
-import { makeCorpIssuer } from "./harness.ts";
+import type { Policy } from "../../scripts/policy/language/model.ts";
+import { makeCorpIssuer } from "../support/envoy.ts";
 
 async function policyOf(text: string): Promise<Policy> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-callers-"));

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const rules = `rules: [{ name: reads, callers: [${web}], allow: ["GET /**"] }]`;

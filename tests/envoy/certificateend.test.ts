@@ -16,7 +16,7 @@ import { parse } from "yaml";
 import type { Bootstrap, ExampleName } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const orders = "spiffe://example.org/orders";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { test } from "node:test";
 import type { SecureContextOptions } from "node:tls";
-import { startDoor } from "./harness.ts";
+import { startDoor } from "../support/envoy.ts";
 
 // The burst is more than comes in while a test's client stalls, and less than what workers take tokens ahead from.
 const [rate, burst] = [Number(process.env.CONTENDED_RATE ?? 400), 900];

@@ -8,8 +8,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest } from "../../scripts/envoy/client.ts";
-import { markOf, secondLock } from "../../scripts/envoy/secondlock.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { markOf, secondLock } from "../../scripts/envoy/enforcement.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const policyNamed = (name: string, allow: string): string => `

@@ -12,7 +12,7 @@ import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { ExampleName } from "../../scripts/envoy/bootstrap.ts";
 import type { Authority, LeafRequest } from "../../scripts/envoy/certificates.ts";
-import { type Asker, moduleFor, startDoor, type TestDoor } from "./harness.ts";
+import { type Asker, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const ours = "example.org";
 const partner = "partner.example.net";

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
-import { makeCorpIssuer, managerOf, moduleFor, startDoor, type TestDoor } from "./harness.ts";
-import { type JwksServer, makeKey, type ProviderKey, providerIssuer, startJwksServer } from "./jwks-server.ts";
+import { makeCorpIssuer, managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { type JwksServer, makeKey, type ProviderKey, providerIssuer, startJwksServer } from "../support/jwks-server.ts";
 
 const caller = "spiffe://example.org/web";
 

@@ -1,7 +1,7 @@
 /** Behind a gateway, in a real Envoy: whose word on callers is believed, and what the upstream is told of them. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Asker, makeCorpIssuer, managerOf, startDoor, type TestDoor } from "./harness.ts";
+import { type Asker, makeCorpIssuer, managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const edge = "spiffe://example.org/edge";
 const mobile = "spiffe://example.org/mobile";

@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendRequest } from "../../scripts/envoy/client.ts";
-import { startDoor } from "../../scripts/envoy/door.ts";
+import { startDoor } from "../../scripts/envoy/local.ts";
 import { marshalPairs } from "../../scripts/host/pairs.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
-import { compileFilter } from "../host/filter.ts";
-import { managerOf } from "./harness.ts";
+import { managerOf } from "../support/envoy.ts";
+import { compileFilter } from "../support/filter.ts";
 
 const data = (bytes: Iterable<number>): string => `memory.data<u8>([${[...bytes].join(",")}])`;
 const ascii = (text: string): string => data(Buffer.from(text));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyFetches } from "../../scripts/envoy/keyfetches.ts";
-import type { Issuer } from "../../scripts/policy/model.ts";
+import type { Issuer } from "../../scripts/policy/language/model.ts";
 
 /** An issuer of which only the source of its keys matters. */
 function issuerOf(url?: string, cluster = "idp"): Issuer {

@@ -7,7 +7,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { startDoor, type TestDoor } from "./harness.ts";
+import { startDoor, type TestDoor } from "../support/envoy.ts";
 import {
   type JwksMode,
   type JwksServer,
@@ -18,7 +18,7 @@ import {
   providerAudience,
   providerIssuer,
   startJwksServer,
-} from "./jwks-server.ts";
+} from "../support/jwks-server.ts";
 
 const refreshMs = 2_000;
 /** How long after a refresh the last worker has the keys, and how late a refresh itself may be on a busy machine. */

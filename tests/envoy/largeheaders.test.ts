@@ -1,7 +1,7 @@
 /** Headers as large as the arena takes, and larger, in an Envoy that lets them through: every request is denied, and Envoy stays up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeCorpIssuer, managerOf, startDoor } from "./harness.ts";
+import { makeCorpIssuer, managerOf, startDoor } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1

@@ -8,7 +8,7 @@ import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { startEnvoy } from "../../scripts/envoy/process.ts";
-import { moduleFor } from "./harness.ts";
+import { moduleFor } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1

@@ -10,7 +10,7 @@ import { connectHttp1, statusOf } from "../storm/client.ts";
 import { startPlainUpstream } from "../storm/upstream.ts";
 import { duringFetch, Waiting } from "../storm/waiting.ts";
 import { pathOf, type StormWorld, type WorldOptions } from "../storm/world.ts";
-import { makeKey } from "./jwks-server.ts";
+import { makeKey } from "../support/jwks-server.ts";
 
 /** A filter that answers every request to a key set's path. */
 const fault = {

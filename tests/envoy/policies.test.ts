@@ -15,7 +15,7 @@ import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
 import { runTest } from "../../scripts/policytest/run.ts";
-import { managerOf, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
 
 const folder = "tests/policy/cases";
 const wasm = loadEngine();

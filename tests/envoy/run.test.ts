@@ -17,9 +17,9 @@ import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
 import { filterLog } from "../../scripts/envoy/filterlog.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { program } from "../program.ts";
-import { makeCorpIssuer } from "./harness.ts";
-import { makeKey, providerAudience, providerIssuer, startJwksServer } from "./jwks-server.ts";
+import { makeCorpIssuer } from "../support/envoy.ts";
+import { makeKey, providerAudience, providerIssuer, startJwksServer } from "../support/jwks-server.ts";
+import { program } from "../support/program.ts";
 
 const policyYaml = `
 version: 1

@@ -1,7 +1,7 @@
 /** What several workers of one Envoy share: a limit holds for all of them together. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startDoor } from "./harness.ts";
+import { startDoor } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runSeed } from "../fuzz/random.ts";
 import { runStorm } from "../storm/storm.ts";
+import { runSeed } from "../support/random.ts";
 
 for (const workers of [1, 2]) {
   test(`a storm of clients that leave does an Envoy of ${workers} workers no harm`, async () => {

@@ -4,8 +4,8 @@ import { X509Certificate } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { type Asker, managerOf, startDoor, type TestDoor } from "./harness.ts";
-import { makeKey } from "./jwks-server.ts";
+import { type Asker, managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { makeKey } from "../support/jwks-server.ts";
 
 const alice = "spiffe://example.org/alice";
 const bob = "spiffe://example.org/bob";

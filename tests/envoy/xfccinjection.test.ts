@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { LeafRequest } from "../../scripts/envoy/certificates.ts";
-import { managerOf, startDoor, type TestDoor } from "./harness.ts";
+import { managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
 
 /** The gateway's own ID, in the certificates it shows to both sides. */
 const edge = "spiffe://example.org/orders";

@@ -12,7 +12,7 @@ import { compileText, Product } from "../differential/product.ts";
 import { Reference } from "../differential/reference/evaluate.ts";
 import { readPolicy } from "../differential/reference/policy.ts";
 import { answerOf, isSame } from "../differential/scenario.ts";
-import { Random, runSeed } from "./random.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -8,8 +8,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { Limited, policyOf } from "../wasm/limited.ts";
-import { Random, runSeed } from "./random.ts";
+import { Limited, policyOf } from "../support/limited.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 /** Shared data in which something else may happen right before a value is written. */
 class Racing extends SharedData {

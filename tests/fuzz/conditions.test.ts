@@ -10,9 +10,9 @@ import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
-import { engine, nowSeconds, policyNamed } from "../wasm/door.ts";
+import { engine, nowSeconds, policyNamed } from "../support/plugin.ts";
+import { Random, runSeed } from "../support/random.ts";
 import { reseal } from "./mutate.ts";
-import { Random, runSeed } from "./random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -11,12 +11,12 @@ import { type DoorRequest, hostRequest, pluginConfiguration } from "../../script
 import { readImage } from "../../scripts/evaluate/image.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { concreteTests, mintFor } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
-import { engine, markOf, nowSeconds, policyNamed } from "../wasm/door.ts";
+import { engine, markOf, nowSeconds, policyNamed } from "../support/plugin.ts";
+import { Random, runSeed } from "../support/random.ts";
 import { mutate, mutateSections, reseal } from "./mutate.ts";
-import { Random, runSeed } from "./random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -15,8 +15,8 @@ import { makeKeyPair } from "../../scripts/keypair.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { writeKeySets } from "../differential/arbitrary/keys.ts";
 import { parseJson } from "../differential/reference/json.ts";
-import { engine } from "../wasm/door.ts";
-import { Random, runSeed } from "./random.ts";
+import { engine } from "../support/plugin.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -5,8 +5,8 @@ import {
   sectionRecordBytes,
   sections_offset,
 } from "../../assembly/policy/layout.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import type { Random } from "./random.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
+import type { Random } from "../support/random.ts";
 
 const extremes = [
   0, 1, 2, 3, 31, 32, 255, 256, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffc, 0xfffffffe, 0xffffffff,

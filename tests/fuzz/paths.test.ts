@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeKeySets } from "../differential/arbitrary/keys.ts";
 import { compileText, Product } from "../differential/product.ts";
-import { Random, runSeed } from "./random.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

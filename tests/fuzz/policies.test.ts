@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { BoundError } from "../../scripts/policy/bounds.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import { parseKeySet } from "../../scripts/policy/keys.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
-import { parameters as seeded } from "../policy/arbitrary.ts";
-import { check, withRule } from "../policy/support.ts";
+import { parseKeySet } from "../../scripts/policy/check/jwks.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import { BoundError } from "../../scripts/policy/index/bounds.ts";
+import { reporterFor } from "../../scripts/policy/source/read.ts";
+import { parameters as seeded } from "../support/arbitrary.ts";
+import { check, withRule } from "../support/policy.ts";
 
 const parameters = { numRuns: 1500, ...seeded };
 

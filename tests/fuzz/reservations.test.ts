@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { Limited, policyOf } from "../wasm/limited.ts";
-import { runSeed } from "./random.ts";
+import { Limited, policyOf } from "../support/limited.ts";
+import { runSeed } from "../support/random.ts";
 
 test("whatever comes, nobody has more than burst and rate allow and workers hold, nor is denied while the bucket has tokens", () => {
   const burst = 3000;

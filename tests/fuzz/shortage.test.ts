@@ -9,11 +9,11 @@ import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
-import { imageOf } from "../keys/workers.ts";
-import { engine, policyNamed } from "../wasm/door.ts";
-import { withoutExport, withRoom } from "../wasm/modules.ts";
-import { runSeed } from "./random.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
+import { withoutExport, withRoom } from "../support/modules.ts";
+import { engine, policyNamed } from "../support/plugin.ts";
+import { runSeed } from "../support/random.ts";
+import { imageOf } from "../support/workers.ts";
 
 const rounds = 60;
 const page = 65536;

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
-import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
-import { imageOf, jwks, Workers } from "../keys/workers.ts";
-import { recordOf } from "../wasm/door.ts";
-import { Random, runSeed } from "./random.ts";
+import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
+import { recordOf } from "../support/plugin.ts";
+import { Random, runSeed } from "../support/random.ts";
+import { imageOf, jwks, Workers } from "../support/workers.ts";
 
 /** So many key sets share the room that each has the least. */
 const issuers = 16;

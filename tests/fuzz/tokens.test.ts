@@ -15,7 +15,7 @@ import { Reference } from "../differential/reference/evaluate.ts";
 import { readPolicy } from "../differential/reference/policy.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 import { answerOf, isSame } from "../differential/scenario.ts";
-import { Random, runSeed } from "./random.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { key_wait_seconds } from "../../assembly/limits.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { makeKey, type ProviderKey } from "../envoy/jwks-server.ts";
-import { fetchingPolicy, imageOf, jwks, Workers } from "../keys/workers.ts";
-import { Random, runSeed } from "./random.ts";
+import { makeKey, type ProviderKey } from "../support/jwks-server.ts";
+import { Random, runSeed } from "../support/random.ts";
+import { fetchingPolicy, imageOf, jwks, Workers } from "../support/workers.ts";
 
 const image = imageOf(fetchingPolicy({ refresh: "10s" }));
 let keys: ProviderKey[];

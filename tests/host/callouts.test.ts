@@ -5,7 +5,7 @@ import { HostCrash, WasmResult } from "../../scripts/host/abi.ts";
 import { marshalPairs, type Pair } from "../../scripts/host/pairs.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { compileFilter } from "./filter.ts";
+import { compileFilter } from "../support/filter.ts";
 
 const { Ok, NotFound, BadArgument, InvalidMemoryAccess, Unimplemented, InternalFailure } = WasmResult;
 const headers = [

@@ -9,7 +9,7 @@ import { localResponse } from "../../scripts/host/reply.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { verifySignature } from "../../scripts/host/signature.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { compileFilter } from "./filter.ts";
+import { compileFilter } from "../support/filter.ts";
 
 const headers = [
   [":method", "GET"],

@@ -5,9 +5,9 @@ import { known_tokens_bytes } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { makeKey, providerIssuer } from "../envoy/jwks-server.ts";
-import { markOf } from "../wasm/door.ts";
-import { caller, fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
+import { makeKey, providerIssuer } from "../support/jwks-server.ts";
+import { markOf } from "../support/plugin.ts";
+import { caller, fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 
 function ask(workers: Workers, headers: [string, string][], path = "/orders"): Outcome {
   const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token: null };

@@ -4,9 +4,9 @@ import { describe, test } from "node:test";
 import { known_tokens_bytes, token_bytes } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
-import { Door, nowSeconds, recordOf } from "../wasm/door.ts";
-import { imageOf, jwks, outcomeOf, Workers } from "./workers.ts";
+import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
+import { Door, nowSeconds, recordOf } from "../support/plugin.ts";
+import { imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 
 const isVerified = ({ calls }: Outcome) => calls.some(({ name }) => name === "call_foreign_function");
 const reasonOf = (outcome: Outcome) => recordOf(outcome).reason;

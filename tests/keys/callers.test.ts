@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Random } from "../fuzz/random.ts";
-import { nowSeconds, recordOf } from "../wasm/door.ts";
+import { nowSeconds, recordOf } from "../support/plugin.ts";
+import { Random } from "../support/random.ts";
 import {
   type Asked,
   agree,

@@ -10,7 +10,7 @@ import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../../scripts/policytest/policy.ts";
-import { engine, markOf, nowSeconds, recordOf } from "../wasm/door.ts";
+import { engine, markOf, nowSeconds, recordOf } from "../support/plugin.ts";
 
 const module = new WebAssembly.Module(engine as Uint8Array<ArrayBuffer>);
 const keys = join(import.meta.dirname, "../policy/keys");

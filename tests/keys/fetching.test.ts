@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
-import { makeKey, makeStrangers, type ProviderKey } from "../envoy/jwks-server.ts";
-import { engine } from "../wasm/door.ts";
-import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "./workers.ts";
+import { makeKey, makeStrangers, type ProviderKey } from "../support/jwks-server.ts";
+import { engine } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "../support/workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;

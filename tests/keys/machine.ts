@@ -1,5 +1,5 @@
 /** assembly/keys/machine.ts alone in Node: states and views as values, so that a search can go back to any of them. */
-import { compileModule } from "../unit/compile.ts";
+import { compileModule } from "../support/compile.ts";
 
 /** A set's shared state; times in nanoseconds since 1970. */
 export interface State {

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import type { ProviderKey } from "../envoy/jwks-server.ts";
-import { recordOf } from "../wasm/door.ts";
-import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "./workers.ts";
+import type { ProviderKey } from "../support/jwks-server.ts";
+import { recordOf } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "../support/workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;

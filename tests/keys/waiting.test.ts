@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import type { ProviderKey } from "../envoy/jwks-server.ts";
-import { markOf } from "../wasm/door.ts";
-import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "./workers.ts";
+import type { ProviderKey } from "../support/jwks-server.ts";
+import { markOf } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "../support/workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;

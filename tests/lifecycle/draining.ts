@@ -2,11 +2,11 @@
  * `npx tsx tests/lifecycle/draining.ts [rules] [reloads]`: what Envoy's memory comes to while old configurations drain, with a large policy
  * (99,000 rules if not said otherwise) in the filter's configuration, and in the module.
  */
-import { extractImage } from "../../scripts/policy/embed.ts";
-import { moduleFor } from "../envoy/harness.ts";
+import { extractImage } from "../../scripts/policy/module/embed.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { mebibytes, sum } from "../soak/report.ts";
 import { type Reload, StormWorld, type WorldOptions } from "../storm/world.ts";
+import { moduleFor } from "../support/envoy.ts";
 
 const [rules = 99_000, reloads = 12] = process.argv.slice(2).map(Number);
 const policyYaml = `version: 1

@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { envoyVersion } from "../../scripts/envoy/find.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { judgeMemory, memoryText, verdictLines } from "../soak/report.ts";
 import { measureReloads } from "./reloads.ts";
 import { measureRules, moduleOf, type RulesMemory, rulesCases, usual } from "./rules.ts";

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type RunningEnvoy, startEnvoy } from "../../scripts/envoy/process.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import type { Sample } from "../soak/report.ts";
 import { type Answer, Connection } from "./connection.ts";

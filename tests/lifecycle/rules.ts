@@ -6,8 +6,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startEnvoy } from "../../scripts/envoy/process.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { scenarios } from "../bench/policies.ts";
 import { type EnvoyMemory, readEnvoyMemory } from "../soak/envoymemory.ts";
 import { Connection } from "./connection.ts";

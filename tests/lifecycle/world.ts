@@ -14,8 +14,8 @@ import type { Target } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { managerOf } from "../envoy/harness.ts";
 import { answerDirectly, no_upstream } from "../soak/door.ts";
+import { managerOf } from "../support/envoy.ts";
 
 export const caller = "spiffe://example.org/web";
 /** The listener of the example. */

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Policy } from "../../scripts/policy/language/model.ts";
 import { comparePolicies, hasGain } from "../../scripts/policy/meaning/difference.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
 import { mint } from "../differential/arbitrary/keys.ts";
 import { digests, issuer_urls, start_seconds } from "../differential/arbitrary/tokens.ts";
 import type { Arrived } from "../differential/reference/request.ts";

@@ -1,9 +1,9 @@
 /** Warnings about rules that others hold already, and about wide patterns. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Rule } from "../../scripts/policy/language/model.ts";
 import { warnCovered } from "../../scripts/policy/meaning/coverage.ts";
-import type { Rule } from "../../scripts/policy/model.ts";
-import { check } from "../policy/support.ts";
+import { check } from "../support/policy.ts";
 
 const head = `version: 1
 name: shop

@@ -2,8 +2,8 @@
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import type { Policy } from "../../scripts/policy/language/model.ts";
 import { module, rememberingVerify } from "../differential/product.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 import { clusters } from "./changes.ts";

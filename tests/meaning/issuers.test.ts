@@ -1,9 +1,9 @@
 /** What `sallyport diff` tells of tokens and identities: whatever lets more tokens, or more callers, pass is a gain. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Policy } from "../../scripts/policy/language/model.ts";
 import { comparePolicies } from "../../scripts/policy/meaning/difference.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
-import { check, withRule } from "../policy/support.ts";
+import { check, withRule } from "../support/policy.ts";
 
 function read(lines: string, change: (text: string) => string = (text) => text): Policy {
   const text = change(withRule("").replace("    leeway: 30s", `    ${lines}\n    leeway: 30s`));

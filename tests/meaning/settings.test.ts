@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { BoundError } from "../../scripts/policy/bounds.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import { schemas } from "../../scripts/policy/language.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import { BoundError } from "../../scripts/policy/index/bounds.ts";
+import type { Policy } from "../../scripts/policy/language/model.ts";
+import { schemas } from "../../scripts/policy/language/policy.ts";
 import { comparePolicies, hasGain } from "../../scripts/policy/meaning/difference.ts";
-import { issuer_rows, limit_rows, policy_rows, svid_rows } from "../../scripts/policy/meaning/policywide.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
+import { issuer_rows, limit_rows, policy_rows, svid_rows } from "../../scripts/policy/meaning/settings.ts";
 import { carry } from "../differential/arbitrary/carry.ts";
 import { somePolicy } from "../differential/arbitrary/policies.ts";
 import { someStep } from "../differential/arbitrary/requests.ts";
 import { someToken, start_seconds } from "../differential/arbitrary/tokens.ts";
 import type { Arrived } from "../differential/reference/request.ts";
-import { parameters } from "../policy/arbitrary.ts";
+import { parameters } from "../support/arbitrary.ts";
 import {
   type Change,
   changed,

@@ -1,8 +1,8 @@
 /** Whether what `sallyport diff` tells speaks of a request: the narrowest pattern that fits decides, as people read it. */
-import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
 import type { AccessChange } from "../../scripts/policy/meaning/difference.ts";
 import { methodsCover, pathCovers } from "../../scripts/policy/meaning/relations.ts";
-import type { Asked } from "../policy/lookup.ts";
+import type { Asked } from "../support/lookup.ts";
 
 /** Whether a text is matched, and by nothing narrower that is excepted. */
 function isMeant(

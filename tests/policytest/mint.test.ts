@@ -7,9 +7,9 @@ import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { jwtVerify } from "jose";
 import { decodeToken } from "../../scripts/evaluate/token.ts";
-import { algorithm_names } from "../../scripts/policy/algorithms.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { PolicyError } from "../../scripts/policy/diagnostic.ts";
+import { algorithm_names } from "../../scripts/policy/language/algorithms.ts";
+import { PolicyError } from "../../scripts/policy/source/diagnostic.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { certificateDigest } from "../../scripts/policytest/identity.ts";
@@ -31,7 +31,7 @@ for (const [algorithm, name] of algorithm_names.entries()) {
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-mint-"));
 after(() => rmSync(folder, { recursive: true }));
-const keys = join(import.meta.dirname, "keys");
+const keys = join(import.meta.dirname, "../policy/keys");
 const web = "spiffe://example.org/web";
 
 /** The requests that tests make of a policy with these parts. */

@@ -4,9 +4,9 @@
  * with keys inside the policy, and one whose keys are fetched every second and change while the soak runs.
  */
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
-import { type Door, startDoor } from "../../scripts/envoy/door.ts";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { managerOf, moduleFor } from "../envoy/harness.ts";
+import { type Door, startDoor } from "../../scripts/envoy/local.ts";
+import { managerOf, moduleFor } from "../support/envoy.ts";
 import {
   type JwksServer,
   makeKey,
@@ -14,7 +14,7 @@ import {
   providerAudience,
   providerIssuer,
   startJwksServer,
-} from "../envoy/jwks-server.ts";
+} from "../support/jwks-server.ts";
 import type { Signers } from "./mix.ts";
 
 /** The policy's name, as its metrics carry it. */

@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { benchTools, Load } from "../bench/tools.ts";
-import { runSeed } from "../fuzz/random.ts";
+import { runSeed } from "../support/random.ts";
 import { Account } from "./account.ts";
 import { callers, policy_name, startSoakDoor } from "./door.ts";
 import { readEnvoyMemory } from "./envoymemory.ts";

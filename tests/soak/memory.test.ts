@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
-import { Door, policyNamed } from "../wasm/door.ts";
+import { Door, policyNamed } from "../support/plugin.ts";
 
 const request = { source: "10.0.0.1", host: "h", headers: [], token: null };
 const oneAllowed = { ...request, caller: "spiffe://example.org/fleet/7", method: "GET", path: "/child" };

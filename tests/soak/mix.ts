@@ -4,8 +4,8 @@
  */
 import type { LocalIssuer } from "../../scripts/envoy/issuer.ts";
 import { stripSignature } from "../../scripts/envoy/issuer.ts";
-import type { ProviderKey } from "../envoy/jwks-server.ts";
-import { Random } from "../fuzz/random.ts";
+import type { ProviderKey } from "../support/jwks-server.ts";
+import { Random } from "../support/random.ts";
 
 /** One request, as the load generator reads it (tests/bench/peers/load). */
 export interface SoakRequest {

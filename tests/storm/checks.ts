@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AccessLogLine } from "../../scripts/envoy/accesslog.ts";
-import { makeKey } from "../envoy/jwks-server.ts";
+import { makeKey } from "../support/jwks-server.ts";
 import { contradiction } from "./account.ts";
 import { Http2Client } from "./client.ts";
 import { duringFetch, Waiting } from "./waiting.ts";

@@ -4,7 +4,7 @@
  * or something was left over.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { runSeed } from "../fuzz/random.ts";
+import { runSeed } from "../support/random.ts";
 import { runStorm } from "./storm.ts";
 
 const whole = (text: string): number => {

@@ -13,10 +13,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { key_wait_seconds } from "../../assembly/limits.ts";
 import { followAccessLog } from "../../scripts/envoy/accesslog.ts";
-import { makeKey } from "../envoy/jwks-server.ts";
-import { Random } from "../fuzz/random.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { judgeMemory, type Sample, verdictLines } from "../soak/report.ts";
+import { makeKey } from "../support/jwks-server.ts";
+import { Random } from "../support/random.ts";
 import { Account } from "./account.ts";
 import { type Ended, Http2Client, type Sent, sendHttp1 } from "./client.ts";
 import { keepBusy, pathOf, StormWorld } from "./world.ts";

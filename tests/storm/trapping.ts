@@ -7,7 +7,7 @@ import {
   unsigned,
   WasmError,
   WasmReader,
-} from "../../scripts/policy/wasm.ts";
+} from "../../scripts/policy/module/wasm.ts";
 
 /** A request with so many headers has the module trap. Envoy takes a hundred. */
 export const trapping_headers = 90;

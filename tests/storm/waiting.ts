@@ -1,6 +1,6 @@
 /** Requests of every kind that wait for keys, and what is made to happen to them in the round in which they would be decided. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type JwksServer, makeKey, type ProviderKey } from "../envoy/jwks-server.ts";
+import { type JwksServer, makeKey, type ProviderKey } from "../support/jwks-server.ts";
 import { type Ended, Http2Client, type Sent, sendHttp1 } from "./client.ts";
 import { keepBusy, pathOf, type StormWorld } from "./world.ts";
 

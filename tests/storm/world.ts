@@ -9,10 +9,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AccessLogLine } from "../../scripts/envoy/accesslog.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { type Door, type DoorOptions, startDoor } from "../../scripts/envoy/door.ts";
-import { managerOf, moduleFor } from "../envoy/harness.ts";
-import { type JwksServer, makeKey, type ProviderKey, providerAudience, startJwksServer } from "../envoy/jwks-server.ts";
+import { type Door, type DoorOptions, startDoor } from "../../scripts/envoy/local.ts";
 import { freePort } from "../lifecycle/world.ts";
+import { managerOf, moduleFor } from "../support/envoy.ts";
+import {
+  type JwksServer,
+  makeKey,
+  type ProviderKey,
+  providerAudience,
+  startJwksServer,
+} from "../support/jwks-server.ts";
 import { Http2Client, type Sent } from "./client.ts";
 
 /** Where Envoy has the filter's configuration from: its bootstrap, or a file that a test moves into place. */

@@ -1,10 +1,10 @@
 /** Random policies, and random requests that have a chance of meeting their rules. */
 import * as fc from "fast-check";
-import { type Endpoint, parseEndpoint } from "../../scripts/policy/endpoint.ts";
-import type { Issuer, KeySet, Limit, Place, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
-import { type CallerPattern, parseCaller } from "../../scripts/policy/spiffe.ts";
+import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
+import type { Issuer, KeySet, Limit, Place, Policy, Rule, RuleCaller } from "../../scripts/policy/language/model.ts";
+import { type CallerPattern, parseCaller } from "../../scripts/policy/language/spiffe.ts";
 import type { Asked } from "./lookup.ts";
-import { ecKey } from "./support.ts";
+import { ecKey } from "./policy.ts";
 
 /** Failures print their seed; SEED=… runs that case again. */
 export const parameters = process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) };

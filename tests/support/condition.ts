@@ -1,9 +1,9 @@
 /** Conditions written in tests, and what the compiler says about them. */
 import * as code from "../../assembly/policy/instructions.ts";
 import { compileCondition } from "../../scripts/policy/condition/compile.ts";
-import type { Condition, Instruction } from "../../scripts/policy/condition/condition.ts";
-import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/diagnostic.ts";
-import { sourceOf } from "../../scripts/policy/source.ts";
+import type { Condition, Instruction } from "../../scripts/policy/language/condition.ts";
+import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/source/diagnostic.ts";
+import { sourceOf } from "../../scripts/policy/source/source.ts";
 import { endpoint } from "./arbitrary.ts";
 
 /** What stands before the condition in its file: an offset into the text is not one into the file. */

@@ -17,8 +17,8 @@ import {
   type Target,
   tlsRefusal,
 } from "../../scripts/envoy/client.ts";
-import { type Door, type DoorOptions, startDoor as startLocalDoor } from "../../scripts/envoy/door.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
+import { type Door, type DoorOptions, startDoor as startLocalDoor } from "../../scripts/envoy/local.ts";
 import type { ReceivedRequest } from "../../scripts/envoy/upstream.ts";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
 import { buildModule } from "../../scripts/policy/build.ts";

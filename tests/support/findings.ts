@@ -1,7 +1,7 @@
 /** Policies with one thing in them, and what the compiler must say of it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { check, unmark, withRule } from "./support.ts";
+import { check, unmark, withRule } from "./policy.ts";
 
 /** A rule with one endpoint that is allowed. */
 export const allow = (endpoint: string): string =>

@@ -3,8 +3,8 @@
 import { lease_places } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { imageOf, Workers } from "../keys/workers.ts";
-import { fingerprintOf, knownSecret } from "./secret.ts";
+import { fingerprintOf, knownSecret } from "../wasm/secret.ts";
+import { imageOf, Workers } from "./workers.ts";
 
 /** Who asks where nobody else is named. */
 export const x = "spiffe://example.org/x";

@@ -3,10 +3,10 @@
  * itself, by looking at each rule. The two share nothing, so that they can be held against each other.
  */
 import * as layout from "../../assembly/policy/layout.ts";
-import type { Endpoint } from "../../scripts/policy/endpoint.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import type { Policy, RuleCaller } from "../../scripts/policy/model.ts";
-import type { CallerPattern } from "../../scripts/policy/spiffe.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
+import type { Endpoint } from "../../scripts/policy/language/endpoint.ts";
+import type { Policy, RuleCaller } from "../../scripts/policy/language/model.ts";
+import type { CallerPattern } from "../../scripts/policy/language/spiffe.ts";
 
 /** A request as the index sees it. */
 export interface Asked {

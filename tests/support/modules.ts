@@ -6,7 +6,7 @@ import {
   section_export,
   section_memory,
   unsigned,
-} from "../../scripts/policy/wasm.ts";
+} from "../../scripts/policy/module/wasm.ts";
 
 /** The module with room for so many more bytes of memory than it begins with. */
 export function withRoom(module: Uint8Array, bytes: number): Uint8Array {

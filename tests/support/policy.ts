@@ -1,12 +1,12 @@
 /** Policies written in tests, and what the compiler says about them. */
 import { join } from "node:path";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { checkPolicy } from "../../scripts/policy/check.ts";
-import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
-import { policyKey } from "../../scripts/policy/key.ts";
-import type { Policy, PolicyKey } from "../../scripts/policy/model.ts";
-import { parsePolicy } from "../../scripts/policy/parse.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
+import { checkPolicy } from "../../scripts/policy/check/policy.ts";
+import type { Policy, PolicyKey } from "../../scripts/policy/language/model.ts";
+import { parsePolicy } from "../../scripts/policy/language/parse.ts";
+import { policyKey } from "../../scripts/policy/language/publickey.ts";
+import type { Diagnostic } from "../../scripts/policy/source/diagnostic.ts";
+import { reporterFor } from "../../scripts/policy/source/read.ts";
 
 /** Stands in a policy's text right before the place that a finding must have; taken out before it is read. */
 export const mark = "▸";

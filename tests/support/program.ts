@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The program's path. A bundle older than its sources would be a test of something else, so then there is none. */
 export const program = join(root, "dist/sallyport.mjs");

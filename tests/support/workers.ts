@@ -8,14 +8,8 @@ import type { CalloutAnswer } from "../../scripts/host/callout.ts";
 import { type HostOptions, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import {
-  type KeyAlgorithm,
-  makeKey,
-  type ProviderKey,
-  providerAudience,
-  providerIssuer,
-} from "../envoy/jwks-server.ts";
-import { engine } from "../wasm/door.ts";
+import { type KeyAlgorithm, makeKey, type ProviderKey, providerAudience, providerIssuer } from "./jwks-server.ts";
+import { engine } from "./plugin.ts";
 
 export const caller = "spiffe://example.org/web";
 

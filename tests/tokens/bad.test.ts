@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { type DoorRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type HostOptions, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { markOf } from "../wasm/door.ts";
+import { markOf } from "../support/plugin.ts";
 import { nowSeconds } from "./mint.ts";
 import { tokenImage } from "./policy.ts";
 import type { Row, Said, Shown } from "./row.ts";

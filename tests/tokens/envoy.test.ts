@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { startDoor, type TestDoor } from "../envoy/harness.ts";
+import { startDoor, type TestDoor } from "../support/envoy.ts";
 import { tokenImage } from "./policy.ts";
 import type { Said } from "./row.ts";
 import { tables } from "./table.ts";

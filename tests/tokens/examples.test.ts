@@ -10,10 +10,10 @@ import { after, describe, test } from "node:test";
 import { Evaluator, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { decodeToken, judgeToken, policyForToken, type TokenReport } from "../../scripts/evaluate/token.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
-import { algorithm_names } from "../../scripts/policy/algorithms.ts";
 import { compilePolicy, loadEngine } from "../../scripts/policy/build.ts";
-import { parseKeySet } from "../../scripts/policy/keys.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
+import { parseKeySet } from "../../scripts/policy/check/jwks.ts";
+import { algorithm_names } from "../../scripts/policy/language/algorithms.ts";
+import { reporterFor } from "../../scripts/policy/source/read.ts";
 import { sallyport } from "../cli/program.ts";
 import { type Example, examples } from "./vectors.ts";
 

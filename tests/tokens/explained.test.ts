@@ -1,7 +1,7 @@
 /** `sallyport token` says of each bad token, in one line, what is wrong with it. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { flawNames, flawWords } from "../../scripts/evaluate/flaws.ts";
+import { flawNames, flawWords } from "../../scripts/evaluate/details.ts";
 import { reasonWords } from "../../scripts/evaluate/reasons.ts";
 import { folderOf, sallyport } from "../cli/program.ts";
 import { attackers, jwkOf, mint, nowSeconds, pairs, raw } from "./mint.ts";

@@ -1,12 +1,13 @@
 /** The policy the tokens are held against: an issuer for each algorithm alone, and some for what takes several keys. */
-import { algorithm_names } from "../../scripts/policy/algorithms.ts";
+
 import { compilePolicy } from "../../scripts/policy/build.ts";
-import type { Reporter } from "../../scripts/policy/diagnostic.ts";
-import { embeddedKeys } from "../../scripts/policy/key.ts";
-import { parseKeySet } from "../../scripts/policy/keys.ts";
-import type { PolicyKey } from "../../scripts/policy/model.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
-import { check } from "../policy/support.ts";
+import { parseKeySet } from "../../scripts/policy/check/jwks.ts";
+import { algorithm_names } from "../../scripts/policy/language/algorithms.ts";
+import type { PolicyKey } from "../../scripts/policy/language/model.ts";
+import { embeddedKeys } from "../../scripts/policy/language/publickey.ts";
+import type { Reporter } from "../../scripts/policy/source/diagnostic.ts";
+import { reporterFor } from "../../scripts/policy/source/read.ts";
+import { check } from "../support/policy.ts";
 import { attackers, audience, issOf, jwkOf, type Pair, pairOf, pairs } from "./mint.ts";
 
 /** `é` in one character (NFC); in `iss` and `aud` of the issuer `unicode`. */

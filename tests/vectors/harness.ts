@@ -1,5 +1,5 @@
 /** assembly/crypto/ alone, compiled as the engine is and instantiated in Node. */
-import { compileModule } from "../unit/compile.ts";
+import { compileModule } from "../support/compile.ts";
 
 /** A public key as `verifyInModule` takes it. */
 export interface Key {

@@ -19,7 +19,7 @@ import {
   algorithm_rs512,
 } from "../../assembly/crypto/algorithms.ts";
 import { makeKeyPair } from "../../scripts/keypair.ts";
-import { Random, runSeed } from "../fuzz/random.ts";
+import { Random, runSeed } from "../support/random.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey } from "./keys.ts";
 import { encodePkcs1, encodePss, RsaSigner } from "./rsa.ts";

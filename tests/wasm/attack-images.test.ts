@@ -4,10 +4,10 @@ import { test } from "node:test";
 import * as layout from "../../assembly/policy/layout.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import { check } from "../policy/support.ts";
-import { Door, engine } from "./door.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
+import { writeImage } from "../../scripts/policy/image/image.ts";
+import { Door, engine } from "../support/plugin.ts";
+import { check } from "../support/policy.ts";
 
 /** An image open for changes, by section and record. */
 class Image {

@@ -8,8 +8,8 @@ import { bucket_sets, bucket_ways, clock_skew_nanoseconds } from "../../assembly
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import { Door, engine, nowSeconds } from "./door.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
+import { Door, engine, nowSeconds } from "../support/plugin.ts";
 import { bucketKeys, fingerprintOf, knownSecret } from "./secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };

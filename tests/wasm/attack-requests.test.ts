@@ -8,8 +8,8 @@ import { candidate_rules } from "../../assembly/limits.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { type Diagnostic, PolicyError } from "../../scripts/policy/diagnostic.ts";
-import { engine } from "./door.ts";
+import { type Diagnostic, PolicyError } from "../../scripts/policy/source/diagnostic.ts";
+import { engine } from "../support/plugin.ts";
 
 const head = "version: 1\nname: attack\ntrust: { domains: [example.org] }\n";
 

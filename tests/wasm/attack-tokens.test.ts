@@ -4,8 +4,8 @@ import { before, describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { makeKey, type ProviderKey, providerIssuer } from "../envoy/jwks-server.ts";
-import { caller, imageOf, jwks, outcomeOf, Workers } from "../keys/workers.ts";
+import { makeKey, type ProviderKey, providerIssuer } from "../support/jwks-server.ts";
+import { caller, imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 
 type Headers = [name: string, value: string][];
 

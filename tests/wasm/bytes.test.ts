@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { HostRequest } from "../../scripts/host/plugin.ts";
-import { Door, recordOf } from "./door.ts";
+import { Door, recordOf } from "../support/plugin.ts";
 
 const every = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 const range = (first: string, last: string): string[] => every.slice(first.charCodeAt(0), last.charCodeAt(0) + 1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
-import { callNames, Door, markOf, recordOf } from "./door.ts";
+import { callNames, Door, markOf, recordOf } from "../support/plugin.ts";
 
 const identity = "get_property connection.uri_san_peer_certificate";
 const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop.decision.${decision}`;

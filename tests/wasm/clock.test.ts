@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DoorRequest } from "../../scripts/evaluate/engine.ts";
 import { mintFor } from "../../scripts/policytest/cases.ts";
-import { Random, runSeed } from "../fuzz/random.ts";
-import { Door, nowSeconds, policyNamed, recordOf } from "./door.ts";
+import { Door, nowSeconds, policyNamed, recordOf } from "../support/plugin.ts";
+import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
 console.log(`SEED=${seed}`);

@@ -5,10 +5,10 @@ import { checksum_offset, image_version, sections_offset } from "../../assembly/
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import { imageChecksum } from "../../scripts/policy/image.ts";
-import { engine, policyNamed } from "./door.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
+import { imageChecksum } from "../../scripts/policy/image/image.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
+import { engine, policyNamed } from "../support/plugin.ts";
 
 const image = policyNamed("shop").image;
 const healthz = {

@@ -5,10 +5,10 @@ import { known_tokens_bytes, policies_with_known_tokens } from "../../assembly/l
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
-import { page_bytes } from "../../scripts/policy/wasm.ts";
-import { fetchingPolicy, imageOf } from "../keys/workers.ts";
-import { Door, engine, policyNamed } from "./door.ts";
-import { envoy_memory_bytes, withoutExport, withRoom } from "./modules.ts";
+import { page_bytes } from "../../scripts/policy/module/wasm.ts";
+import { envoy_memory_bytes, withoutExport, withRoom } from "../support/modules.ts";
+import { Door, engine, policyNamed } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
 const request = {
   caller: "spiffe://example.org/checkout-service",

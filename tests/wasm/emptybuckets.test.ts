@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { imageOf, outcomeOf } from "../keys/workers.ts";
-import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "./limited.ts";
+import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "../support/limited.ts";
+import { imageOf, outcomeOf } from "../support/workers.ts";
 
 describe("a bucket that was found empty", () => {
   const three = "big: { rate: 1/m, burst: 3, per: [caller] }";

@@ -5,7 +5,7 @@ import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { PropertyValue } from "../../scripts/host/context.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
-import { assertInternal, callNames, engine, nowSeconds, policyNamed, recordOf } from "./door.ts";
+import { assertInternal, callNames, engine, nowSeconds, policyNamed, recordOf } from "../support/plugin.ts";
 
 const edge = "spiffe://example.org/edge";
 const mobile = "spiffe://example.org/mobile";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { assertInternal, Door, markOf } from "./door.ts";
+import { assertInternal, Door, markOf } from "../support/plugin.ts";
 
 const failures = [
   WasmResult.InternalFailure,

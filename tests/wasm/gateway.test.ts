@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { Door, recordOf } from "./door.ts";
+import { Door, recordOf } from "../support/plugin.ts";
 
 const edge = "spiffe://example.org/edge";
 const mobile = "spiffe://example.org/mobile";

@@ -1,7 +1,7 @@
 /** Rules that hold for a while, and rules in shadow mode: to the second, and in the record and the metrics. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Door, recordOf } from "./door.ts";
+import { Door, recordOf } from "../support/plugin.ts";
 
 const get = (path: string) => ({ caller: "spiffe://example.org/x", method: "GET", path });
 const at = (time: string) => ({ clock: () => BigInt(Date.parse(time)) * 1_000_000n });

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { makeKey, providerAudience, providerIssuer } from "../envoy/jwks-server.ts";
-import { caller, imageOf, jwks, Workers } from "../keys/workers.ts";
-import { assertInternal, Door, nowSeconds, recordOf } from "./door.ts";
+import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
+import { assertInternal, Door, nowSeconds, recordOf } from "../support/plugin.ts";
+import { caller, imageOf, jwks, Workers } from "../support/workers.ts";
 import { bucketKeys } from "./secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };

@@ -8,7 +8,7 @@ import { rule_metrics } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { engine } from "./door.ts";
+import { engine } from "../support/plugin.ts";
 
 test("rules past the last with a counter of its own share `_other`", (context) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-metrics-"));

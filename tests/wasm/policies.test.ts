@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { expectationWords } from "../../scripts/policytest/junit.ts";
 import { runPolicyTests } from "../../scripts/policytest/run.ts";
-import { engine } from "./door.ts";
+import { engine } from "../support/plugin.ts";
 
 const folder = fileURLToPath(new URL("../policy/cases/", import.meta.url));
 

@@ -5,7 +5,7 @@ import { host_bytes, method_bytes, record_bytes, record_path_bytes } from "../..
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { Door, markOf, recordOf } from "./door.ts";
+import { Door, markOf, recordOf } from "../support/plugin.ts";
 
 const textOf = (outcome: Outcome): string => outcome.filterState.get("sallyport")!;
 const anonymous = { caller: null, method: "GET", path: "/healthz" } as const;

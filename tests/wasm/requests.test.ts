@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pair } from "../../scripts/host/pairs.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { assertInternal, Door, recordOf } from "./door.ts";
+import { assertInternal, Door, recordOf } from "../support/plugin.ts";
 
 const pseudo: Pair[] = [
   [":method", "GET"],

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { lease_divisor, lease_places, lease_tokens } from "../../assembly/limits.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
-import { imageOf, outcomeOf } from "../keys/workers.ts";
-import { assertInternal } from "./door.ts";
-import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "./limited.ts";
+import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "../support/limited.ts";
+import { assertInternal } from "../support/plugin.ts";
+import { imageOf, outcomeOf } from "../support/workers.ts";
 
 describe("tokens taken ahead", () => {
   test("of a large bucket a request in four asks for them, and all tokens of the burst are given, no more", () => {

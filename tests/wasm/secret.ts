@@ -1,6 +1,6 @@
 /** The secret that an Envoy's tables are hashed under (assembly/host/secret.ts), put there by a test that must know who meets whom. */
 import { SharedData } from "../../scripts/host/shared.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
+import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { sipHash } from "./siphash.ts";
 
 export const secretKey = "sallyport:secret:1";

@@ -6,11 +6,11 @@ import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type HostOptions, PluginHost, type StartOutcome } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { embedImage } from "../../scripts/policy/embed.ts";
-import { readExports, readSections } from "../../scripts/policy/wasm.ts";
-import { fetchingPolicy, imageOf } from "../keys/workers.ts";
-import { engine, policyNamed, recordOf } from "./door.ts";
-import { withoutExport, withRoom } from "./modules.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
+import { readExports, readSections } from "../../scripts/policy/module/wasm.ts";
+import { withoutExport, withRoom } from "../support/modules.ts";
+import { engine, policyNamed, recordOf } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
 const page = 65536;
 const image = policyNamed("callers").image;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
-import { makeKey } from "../envoy/jwks-server.ts";
-import { imageOf, jwks, Workers } from "../keys/workers.ts";
+import { makeKey } from "../support/jwks-server.ts";
+import { imageOf, jwks, Workers } from "../support/workers.ts";
 
 const policy = `version: 1
 name: shop

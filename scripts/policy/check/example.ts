@@ -5,7 +5,7 @@
 import { createPublicKey } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Reporter } from "./diagnostic.ts";
+import type { Reporter } from "../source/diagnostic.ts";
 
 /** What is said of example keys: nothing, a warning, or an error. */
 export type ExampleKeys = "take" | "warn" | "refuse";

@@ -1,9 +1,9 @@
 /** What goes between gateways, this filter and the upstream: whose word on callers is taken, and which headers are set. */
-import { header_name_bytes, policy_forwarders, policy_forwards } from "../../assembly/limits.ts";
-import { type Context, checkCaller } from "./check-names.ts";
-import type { DraftForward, Forward } from "./model.ts";
-import { forms, parseForwardValue } from "./values.ts";
-import type { Located } from "./yaml.ts";
+import { header_name_bytes, policy_forwarders, policy_forwards } from "../../../assembly/limits.ts";
+import type { DraftForward, Forward } from "../language/model.ts";
+import { forms, parseForwardValue } from "../language/values.ts";
+import type { Located } from "../source/yaml.ts";
+import { type Context, checkCaller } from "./names.ts";
 
 const of_http = "says how a request is sent";
 const of_caller = "carries the caller's own credentials";

@@ -1,8 +1,9 @@
 /** When a rule holds, whether it takes part in decisions, and what it costs. */
-import type { Context } from "./check-names.ts";
-import type { DraftRule, Rule } from "./model.ts";
-import { parseTimestampSeconds } from "./values.ts";
-import type { Located } from "./yaml.ts";
+
+import type { DraftRule, Rule } from "../language/model.ts";
+import { parseTimestampSeconds } from "../language/values.ts";
+import type { Located } from "../source/yaml.ts";
+import type { Context } from "./names.ts";
 
 /** A grant that ends within so many days is worth a word. */
 const soon_days = 7;

@@ -1,15 +1,15 @@
 /** What says who the caller is: its certificate, a JWT-SVID, or either. */
-import { leeway_seconds, policy_issuers } from "../../assembly/limits.ts";
-import { svid_algorithm_names } from "./algorithms.ts";
-import { default_leeway_seconds } from "./check-issuer.ts";
-import type { KeySources } from "./check-keys.ts";
-import type { Context } from "./check-names.ts";
-import { type Places, placeKey, placeText } from "./check-places.ts";
-import { checkDuration, checkTexts } from "./check-texts.ts";
-import type { Reporter } from "./diagnostic.ts";
-import type { DraftTrust, Issuer, Policy } from "./model.ts";
-import { didYouMean } from "./suggest.ts";
-import type { Located } from "./yaml.ts";
+import { leeway_seconds, policy_issuers } from "../../../assembly/limits.ts";
+import { svid_algorithm_names } from "../language/algorithms.ts";
+import type { DraftTrust, Issuer, Policy } from "../language/model.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { didYouMean } from "../source/suggest.ts";
+import type { Located } from "../source/yaml.ts";
+import { default_leeway_seconds } from "./issuer.ts";
+import type { KeySources } from "./keysources.ts";
+import { type Places, placeKey, placeText } from "./locations.ts";
+import type { Context } from "./names.ts";
+import { checkDuration, checkTexts } from "./texts.ts";
 
 type DraftSvid = NonNullable<DraftTrust["jwtSvid"]>;
 

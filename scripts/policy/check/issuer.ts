@@ -1,14 +1,14 @@
 /** Issuers: whose tokens are believed, by which keys and algorithms. */
-import { leeway_seconds } from "../../assembly/limits.ts";
-import { algorithm_names, algorithmMask } from "./algorithms.ts";
-import type { KeySources } from "./check-keys.ts";
-import { checkName } from "./check-names.ts";
-import type { Places } from "./check-places.ts";
-import { checkDuration, checkTexts } from "./check-texts.ts";
-import type { Reporter } from "./diagnostic.ts";
-import type { DraftIssuer, Issuer, KeySet } from "./model.ts";
-import { didYouMean } from "./suggest.ts";
-import type { Located } from "./yaml.ts";
+import { leeway_seconds } from "../../../assembly/limits.ts";
+import { algorithm_names, algorithmMask } from "../language/algorithms.ts";
+import type { DraftIssuer, Issuer, KeySet } from "../language/model.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { didYouMean } from "../source/suggest.ts";
+import type { Located } from "../source/yaml.ts";
+import type { KeySources } from "./keysources.ts";
+import type { Places } from "./locations.ts";
+import { checkName } from "./names.ts";
+import { checkDuration, checkTexts } from "./texts.ts";
 
 /** The clock skew that is tolerated when an issuer does not say. */
 export const default_leeway_seconds = 60;

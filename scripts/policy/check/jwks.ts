@@ -3,14 +3,14 @@
  * that carries a secret is refused, since what is built from it is handed around.
  */
 import { createPublicKey } from "node:crypto";
-import { algorithm_eddsa, svid_algorithms } from "../../assembly/crypto/algorithms.ts";
-import { key_bytes, kid_bytes } from "../../assembly/limits.ts";
-import { algorithm_names, curves, rsa_algorithms } from "./algorithms.ts";
-import { type ExampleKeyCheck, example_member } from "./check-example.ts";
-import type { Reporter } from "./diagnostic.ts";
-import { policyKey } from "./key.ts";
-import type { KeyUse, PolicyKey } from "./model.ts";
-import { type Field, parseYaml, Reader, type Slot } from "./yaml.ts";
+import { algorithm_eddsa, svid_algorithms } from "../../../assembly/crypto/algorithms.ts";
+import { key_bytes, kid_bytes } from "../../../assembly/limits.ts";
+import { algorithm_names, curves, rsa_algorithms } from "../language/algorithms.ts";
+import type { KeyUse, PolicyKey } from "../language/model.ts";
+import { policyKey } from "../language/publickey.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { type Field, parseYaml, Reader, type Slot } from "../source/yaml.ts";
+import { type ExampleKeyCheck, example_member } from "./example.ts";
 
 const rsa_least_bits = 2048;
 const rsa_most_bits = 8192;

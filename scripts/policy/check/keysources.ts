@@ -6,16 +6,16 @@ import {
   least_refresh_seconds,
   most_refresh_seconds,
   set_keys,
-} from "../../assembly/limits.ts";
-import type { ExampleKeyCheck } from "./check-example.ts";
-import { checkDuration } from "./check-texts.ts";
-import { PolicyError, Reporter } from "./diagnostic.ts";
-import { parseKeySet } from "./keys.ts";
-import type { DraftKeys, KeySet, KeySource, KeyUse, PolicyKey } from "./model.ts";
-import { readSource } from "./read.ts";
-import { positionOf } from "./source.ts";
-import { forms } from "./values.ts";
-import type { Located } from "./yaml.ts";
+} from "../../../assembly/limits.ts";
+import type { DraftKeys, KeySet, KeySource, KeyUse, PolicyKey } from "../language/model.ts";
+import { forms } from "../language/values.ts";
+import { PolicyError, Reporter } from "../source/diagnostic.ts";
+import { readSource } from "../source/read.ts";
+import { positionOf } from "../source/source.ts";
+import type { Located } from "../source/yaml.ts";
+import type { ExampleKeyCheck } from "./example.ts";
+import { parseKeySet } from "./jwks.ts";
+import { checkDuration } from "./texts.ts";
 
 /** How often keys are fetched where the policy does not say. */
 const default_refresh_seconds = 300;

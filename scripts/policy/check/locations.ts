@@ -1,9 +1,9 @@
 /** Where tokens stand in a request. What one token is must never depend on whose place it is read from. */
-import { issuer_places, place_name_bytes, place_prefix_bytes, policy_places } from "../../assembly/limits.ts";
-import type { Reporter } from "./diagnostic.ts";
-import type { DraftPlaces, Forward, Place } from "./model.ts";
-import { forms } from "./values.ts";
-import type { Located } from "./yaml.ts";
+import { issuer_places, place_name_bytes, place_prefix_bytes, policy_places } from "../../../assembly/limits.ts";
+import type { DraftPlaces, Forward, Place } from "../language/model.ts";
+import { forms } from "../language/values.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import type { Located } from "../source/yaml.ts";
 
 /** The place of RFC 6750 §2.1. */
 export const bearer_place: Place = { kind: "header", name: "authorization", prefix: "Bearer " };

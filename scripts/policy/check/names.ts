@@ -1,11 +1,12 @@
 /** Names and callers, as every part of a policy is checked for them. */
-import type { Reporter } from "./diagnostic.ts";
-import type { CallerSet, Issuer, Limit } from "./model.ts";
-import { positionOf, type Source } from "./source.ts";
-import { type CallerPattern, parseCaller } from "./spiffe.ts";
-import { nearest } from "./suggest.ts";
-import { nameFault } from "./values.ts";
-import type { Located } from "./yaml.ts";
+
+import type { CallerSet, Issuer, Limit } from "../language/model.ts";
+import { type CallerPattern, parseCaller } from "../language/spiffe.ts";
+import { nameFault } from "../language/values.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { positionOf, type Source } from "../source/source.ts";
+import { nearest } from "../source/suggest.ts";
+import type { Located } from "../source/yaml.ts";
 
 /** What rules are checked against. */
 export interface Context {

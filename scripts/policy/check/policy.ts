@@ -2,21 +2,21 @@
  * From a draft to a policy: every name known, every value in bounds, every rule of a form the engine can evaluate. What
  * is suspicious but sound is a warning.
  */
-import { limit_burst, policy_issuers } from "../../assembly/limits.ts";
-import { ExampleKeyCheck, type ExampleKeys } from "./check-example.ts";
-import { checkForwarders, checkForwards } from "./check-forward.ts";
-import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./check-identity.ts";
-import { checkIssuer } from "./check-issuer.ts";
-import { KeySources } from "./check-keys.ts";
-import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
-import { Places } from "./check-places.ts";
-import { checkRules } from "./check-rules.ts";
-import type { Reporter } from "./diagnostic.ts";
-import { warnCovered } from "./meaning/coverage.ts";
-import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "./model.ts";
-import { type CallerPattern, trustDomainFault } from "./spiffe.ts";
-import { parseRate, parseSelector, type Selector } from "./values.ts";
-import type { Located } from "./yaml.ts";
+import { limit_burst, policy_issuers } from "../../../assembly/limits.ts";
+import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "../language/model.ts";
+import { type CallerPattern, trustDomainFault } from "../language/spiffe.ts";
+import { parseRate, parseSelector, type Selector } from "../language/values.ts";
+import { warnCovered } from "../meaning/coverage.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import type { Located } from "../source/yaml.ts";
+import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
+import { checkForwarders, checkForwards } from "./forward.ts";
+import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./identity.ts";
+import { checkIssuer } from "./issuer.ts";
+import { KeySources } from "./keysources.ts";
+import { Places } from "./locations.ts";
+import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
+import { checkRules } from "./rules.ts";
 
 /**
  * Checks a draft; what it returns is a sound policy only if no error was reported.

@@ -1,15 +1,15 @@
 /** Rules: each part on its own, and what the parts mean together. */
-import { policy_methods, policy_rules, response_bytes, rule_limits } from "../../assembly/limits.ts";
-import { checkGrant } from "./check-grant.ts";
-import { type Context, caller_words, checkCaller, checkName, Names } from "./check-names.ts";
-import { type ConditionScope, compileCondition } from "./condition/compile.ts";
-import type { Condition } from "./condition/condition.ts";
-import { type Endpoint, likelyMethod, parseEndpoint } from "./endpoint.ts";
-import type { DraftFile, DraftRule, Rule, RuleCaller } from "./model.ts";
-import { positionOf } from "./source.ts";
-import { didYouMean } from "./suggest.ts";
-import { type HostPattern, parseHost, scopeFault } from "./values.ts";
-import type { Located } from "./yaml.ts";
+import { policy_methods, policy_rules, response_bytes, rule_limits } from "../../../assembly/limits.ts";
+import { type ConditionScope, compileCondition } from "../condition/compile.ts";
+import type { Condition } from "../language/condition.ts";
+import { type Endpoint, likelyMethod, parseEndpoint } from "../language/endpoint.ts";
+import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
+import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
+import { positionOf } from "../source/source.ts";
+import { didYouMean } from "../source/suggest.ts";
+import type { Located } from "../source/yaml.ts";
+import { checkGrant } from "./grant.ts";
+import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
 
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];

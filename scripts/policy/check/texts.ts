@@ -1,8 +1,8 @@
 /** Texts and durations, as issuers and key sets have them. */
-import { token_bytes } from "../../assembly/limits.ts";
-import type { Reporter } from "./diagnostic.ts";
-import { parseDurationSeconds } from "./values.ts";
-import type { Located } from "./yaml.ts";
+import { token_bytes } from "../../../assembly/limits.ts";
+import { parseDurationSeconds } from "../language/values.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import type { Located } from "../source/yaml.ts";
 
 /** Reports texts that no claim could be equal to. @param what how messages call one */
 export function checkTexts(reporter: Reporter, texts: readonly Located<string>[], what: string): string[] {

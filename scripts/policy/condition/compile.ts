@@ -1,17 +1,17 @@
 /** From the text of `when` to instructions: parse, check types, emit, and count what it can cost. */
 import { condition_cost, condition_instructions, condition_values } from "../../../assembly/limits.ts";
-import type { Reporter } from "../diagnostic.ts";
-import { type Located, way_out } from "../yaml.ts";
-import { Checker } from "./check.ts";
-import type { Condition } from "./condition.ts";
+import type { Condition } from "../language/condition.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { placer } from "../source/scalar.ts";
+import { type Located, way_out } from "../source/yaml.ts";
 import { describeConstant } from "./constant.ts";
 import { costOf } from "./cost.ts";
 import { emit } from "./emit.ts";
 import { type ConditionScope, Names } from "./names.ts";
 import { warnNever } from "./never.ts";
-import { placer } from "./place.ts";
 import { parseSyntax, type Syntax } from "./syntax.ts";
 import type { Term } from "./term.ts";
+import { Checker } from "./typecheck.ts";
 
 export type { ConditionScope } from "./names.ts";
 

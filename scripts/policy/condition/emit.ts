@@ -1,6 +1,6 @@
 /** Instructions for a checked condition, with the jumps that assembly/policy/instructions.ts describes. */
 import * as code from "../../../assembly/policy/instructions.ts";
-import type { Instruction } from "./condition.ts";
+import type { Instruction } from "../language/condition.ts";
 import type { Range } from "./syntax.ts";
 import type { Operands, Term } from "./term.ts";
 

@@ -1,14 +1,14 @@
 /** Functions: what each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
 import { search_bytes } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
-import { nearest } from "../suggest.ts";
-import { allFound, aType, type Checker, longOperands } from "./check.ts";
+import { parseDuration, parseTimestamp, splitNanoseconds } from "../language/time.ts";
+import { nearest } from "../source/suggest.ts";
+import { dashedName, inHours, insteadOfCall } from "./hints.ts";
 import { parseNetwork } from "./network.ts";
 import type { Call } from "./operators.ts";
-import { dashedName, inHours, insteadOfCall } from "./slips.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { parseDuration, parseTimestamp, splitNanoseconds } from "./time.ts";
+import { allFound, aType, type Checker, longOperands } from "./typecheck.ts";
 import { isCompatible, typeName } from "./types.ts";
 
 const searches: ReadonlyMap<string, number> = new Map(

@@ -2,7 +2,7 @@
  * The words of a condition (cel-spec, langdef.md "Syntax"). The library parses them; this pass is for what it does not
  * give: where an expression ends, which escapes it let pass, and the exact place of a slip.
  */
-import type { OnFault } from "./fault.ts";
+import type { OnFault } from "./problem.ts";
 
 /** A word of the text. */
 export interface Token {

@@ -2,8 +2,9 @@
  * Refuses what the library's parser takes away without a word, where CEL has an error: `!(!x)` and `-(-x)` are `x` to it, also
  * where `x` is no bool and no number; the dot of `.x`, which says that no loop's `x` is meant; one `has` around another.
  */
-import type { OnFault } from "./fault.ts";
-import type { Token } from "./tokens.ts";
+
+import type { Token } from "./lexer.ts";
+import type { OnFault } from "./problem.ts";
 
 /** Reports the first of these, and is false if there is one. The words are in an order that checkOrder lets pass. */
 export function checkKept(words: readonly Token[], onFault: OnFault): boolean {

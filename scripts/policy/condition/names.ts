@@ -11,10 +11,10 @@ import {
   trust_domain_bytes,
 } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
-import type { Endpoint } from "../endpoint.ts";
-import { didYouMean } from "../suggest.ts";
-import type { OnFault } from "./fault.ts";
-import { nameFor } from "./slips.ts";
+import type { Endpoint } from "../language/endpoint.ts";
+import { didYouMean } from "../source/suggest.ts";
+import { nameFor } from "./hints.ts";
+import type { OnFault } from "./problem.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import type { Type } from "./types.ts";

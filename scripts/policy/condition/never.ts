@@ -3,10 +3,10 @@
  * on one denies nobody. Each is most likely a slip that has a name, which the message says.
  */
 import * as code from "../../../assembly/policy/instructions.ts";
-import type { Endpoint } from "../endpoint.ts";
+import type { Endpoint } from "../language/endpoint.ts";
 import { partsOf } from "./cost.ts";
-import type { OnFault } from "./fault.ts";
 import { canonicalAddress, parseNetwork } from "./network.ts";
+import type { OnFault } from "./problem.ts";
 import type { Term } from "./term.ts";
 
 /** How a text is compared with what the request has. */

@@ -1,10 +1,10 @@
 /** Operators: which types each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
 import * as code from "../../../assembly/policy/instructions.ts";
-import { allFound, aType, type Checker } from "./check.ts";
 import { checkFunction } from "./functions.ts";
-import { claimAsTime, dashedName, isTime } from "./slips.ts";
+import { claimAsTime, dashedName, isTime } from "./hints.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
+import { allFound, aType, type Checker } from "./typecheck.ts";
 import { isCompatible, join, type Type, typeName } from "./types.ts";
 
 /** An operator, or a function that is called. */

@@ -1,10 +1,10 @@
 /** A condition's text as a tree: the library's, with places that say where each expression begins and ends. */
 import { parse } from "@bufbuild/cel";
 import type { Constant, Expr, SourceInfo } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
-import type { OnFault } from "./fault.ts";
-import { checkKept, partners } from "./kept.ts";
-import { checkOrder } from "./order.ts";
-import { type Token, tokenize } from "./tokens.ts";
+import { type Token, tokenize } from "./lexer.ts";
+import { checkKept, partners } from "./lossless.ts";
+import type { OnFault } from "./problem.ts";
+import { checkOrder } from "./wordorder.ts";
 
 /** A value that is written out. */
 export type Literal = null | boolean | bigint | number | string;

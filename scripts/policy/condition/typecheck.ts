@@ -1,9 +1,9 @@
 /** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
 import { condition_values, json_depth, token_bytes } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
-import type { OnFault } from "./fault.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
 import { type Call, checkCall } from "./operators.ts";
+import type { OnFault } from "./problem.ts";
 import type { Literal, Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { isCompatible, join, type Type, typeName } from "./types.ts";

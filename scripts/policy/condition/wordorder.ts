@@ -2,8 +2,9 @@
  * Finds where a text stops being an expression: the library's parser knows that it does, but often points at the last
  * place where it could have ended instead.
  */
-import type { OnFault } from "./fault.ts";
-import type { Token } from "./tokens.ts";
+
+import type { Token } from "./lexer.ts";
+import type { OnFault } from "./problem.ts";
 
 const binary = new Set(["&&", "||", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "?", ":", ".", "in"]);
 const closing: Record<string, string> = { "(": ")", "[": "]", "{": "}" };

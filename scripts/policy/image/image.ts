@@ -1,16 +1,16 @@
 /** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
-import { image_bytes, rule_metrics } from "../../assembly/limits.ts";
-import * as layout from "../../assembly/policy/layout.ts";
-import { BoundError, checkBounds } from "./bounds.ts";
+import { image_bytes, rule_metrics } from "../../../assembly/limits.ts";
+import * as layout from "../../../assembly/policy/layout.ts";
+import { BoundError, checkBounds } from "../index/bounds.ts";
+import { compileIndex, type Index } from "../index/index.ts";
+import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
+import type { Identity, Limit, Policy } from "../language/model.ts";
+import { intervalNanoseconds, rateLimitPolicy } from "../language/rate.ts";
+import type { CallerPattern } from "../language/spiffe.ts";
+import type { ForwardValue } from "../language/values.ts";
 import { Words } from "./bytes.ts";
-import { compileIndex, type Index } from "./compile.ts";
 import { hash32 } from "./hash.ts";
-import type { Identity, Limit, Policy } from "./model.ts";
-import { byName, compare, numbersOf, sorted } from "./order.ts";
-import { intervalNanoseconds, rateLimitPolicy } from "./rate.ts";
-import { TokenSections } from "./sections-tokens.ts";
-import type { CallerPattern } from "./spiffe.ts";
-import type { ForwardValue } from "./values.ts";
+import { TokenSections } from "./issuers.ts";
 
 const caller_kinds: Record<CallerPattern["kind"], number> = {
   exact: layout.caller_exact,

@@ -5,7 +5,7 @@ import {
   policy_name,
   section_policy,
   sections_offset,
-} from "../../assembly/policy/layout.ts";
+} from "../../../assembly/policy/layout.ts";
 
 /** What names are made of: of policies, rules and limits, and of records. */
 export const name_pattern = /^[A-Za-z0-9_-]{1,64}$/u;

@@ -1,11 +1,11 @@
 /** The sections of an image while it is written: records, strings and runs that are stored once, and at the end the whole. */
-import * as layout from "../../assembly/policy/layout.ts";
+import * as layout from "../../../assembly/policy/layout.ts";
+import type { Condition } from "../language/condition.ts";
 import { StringPool, Words } from "./bytes.ts";
-import type { Condition } from "./condition/condition.ts";
 import { hash32 } from "./hash.ts";
 import { slotsOf } from "./slots.ts";
 
-/** What a writer of images is made of; scripts/policy/image.ts knows what stands in which record. */
+/** What a writer of images is made of; scripts/policy/image/image.ts knows what stands in which record. */
 export class Sections {
   protected readonly strings = new StringPool();
   private readonly sections = Array.from({ length: layout.section_count }, () => new Words());

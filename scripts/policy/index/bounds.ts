@@ -3,11 +3,11 @@
  * `index_visits`, `candidate_rules` or `caller_groups`); a policy under which one exists is refused where it is written.
  * All figures are upper bounds: methods are not looked at, and a rule in two groups counts twice.
  */
-import { caller_groups, candidate_rules, index_visits, request_condition_cost } from "../../assembly/limits.ts";
-import { group_anonymous, group_any, host_any } from "../../assembly/policy/layout.ts";
-import type { Index } from "./compile.ts";
-import type { Policy, Rule } from "./model.ts";
-import { callerText } from "./spiffe.ts";
+import { caller_groups, candidate_rules, index_visits, request_condition_cost } from "../../../assembly/limits.ts";
+import { group_anonymous, group_any, host_any } from "../../../assembly/policy/layout.ts";
+import type { Policy, Rule } from "../language/model.ts";
+import { callerText } from "../language/spiffe.ts";
+import type { Index } from "./index.ts";
 
 /** A bound of the engine that a policy passes only as a whole. */
 export class BoundError extends Error {

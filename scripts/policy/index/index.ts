@@ -6,12 +6,12 @@
  * A group is `any`, `anonymous`, a caller or pattern that a rule names, or a set that a rule names. A caller is told its
  * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
  */
-import { group_anonymous, group_any, host_any, no_segment } from "../../assembly/policy/layout.ts";
-import type { Policy, RuleCaller } from "./model.ts";
-import { compare, sorted } from "./order.ts";
-import { type CallerPattern, callerText } from "./spiffe.ts";
+import { group_anonymous, group_any, host_any, no_segment } from "../../../assembly/policy/layout.ts";
+import { compare, sorted } from "../language/byteorder.ts";
+import type { Policy, RuleCaller } from "../language/model.ts";
+import { type CallerPattern, callerText } from "../language/spiffe.ts";
+import type { HostPattern } from "../language/values.ts";
 import { type Target, Tries } from "./trie.ts";
-import type { HostPattern } from "./values.ts";
 
 /** Every bit: the methods a policy names, and bit 31 for all others. */
 const every_method = 0xffffffff;

@@ -2,7 +2,7 @@
  * The endpoint index: tries of path segments, their equal parts shared. Each root is the trie of the rules that one
  * group of callers has for one host; roots of the same rules are one.
  */
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "../language/endpoint.ts";
 
 /** A rule that ends at, or goes on from, a node. */
 interface Entry {

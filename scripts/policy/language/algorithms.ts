@@ -7,7 +7,7 @@ import {
   algorithm_es512,
   algorithmName,
   svid_algorithms,
-} from "../../assembly/crypto/algorithms.ts";
+} from "../../../assembly/crypto/algorithms.ts";
 
 /** `alg` values an issuer may name; an algorithm's place is its number in the engine. */
 export const algorithm_names: readonly string[] = Array.from({ length: algorithm_count }, (_, number) =>

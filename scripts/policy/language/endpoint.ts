@@ -2,8 +2,8 @@
  * Endpoints: `METHOD PATH`. Paths are taken apart as the engine takes a request's: split at `/`, each segment
  * percent-decoded (RFC 3986 §2.1), and what could be read in two ways refused.
  */
-import { method_bytes, path_bytes, path_segments } from "../../assembly/limits.ts";
-import { nearest } from "./suggest.ts";
+import { method_bytes, path_bytes, path_segments } from "../../../assembly/limits.ts";
+import { nearest } from "../source/suggest.ts";
 
 /** One `METHOD PATH`. */
 export interface Endpoint {

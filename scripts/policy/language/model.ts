@@ -2,15 +2,16 @@
  * The policy as data. `Draft…` is what its files say, structure and types sound, each value with its place (the types come
  * from the shapes of language.ts); `Policy` is what is left once it is checked: complete, every name known, every value in its own unit.
  */
-import type { Condition } from "./condition/condition.ts";
-import type { Reporter } from "./diagnostic.ts";
+
+import type { Reporter } from "../source/diagnostic.ts";
+import type { Located } from "../source/yaml.ts";
+import type { Condition } from "./condition.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { part_shape, policy_shape } from "./language.ts";
-import type { keys_shape, places_shape } from "./language-tokens.ts";
+import type { keys_shape, places_shape } from "./issuers.ts";
+import type { part_shape, policy_shape } from "./policy.ts";
 import type { Read } from "./shape.ts";
 import type { CallerPattern } from "./spiffe.ts";
 import type { ForwardValue, HostPattern, Rate, Selector } from "./values.ts";
-import type { Located } from "./yaml.ts";
 
 /** A checked policy. Rules are in the byte order of their names: a rule's index is its number in the engine. */
 export interface Policy {

@@ -1,10 +1,10 @@
 /** From YAML to a draft of the policy: structure and types, by the shapes of language.ts; not meaning. */
-import type { Reporter } from "./diagnostic.ts";
-import { findIncluded } from "./include.ts";
-import { part_shape, policy_shape, rules_shape } from "./language.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { findIncluded } from "../source/include.ts";
+import { findRules } from "../source/slice.ts";
+import { parseYaml, Reader, type Slot } from "../source/yaml.ts";
 import type { Draft, DraftPart } from "./model.ts";
-import { findRules } from "./region.ts";
-import { parseYaml, Reader, type Slot } from "./yaml.ts";
+import { part_shape, policy_shape, rules_shape } from "./policy.ts";
 
 /** Rules of one piece of a long file: enough that starting the parser costs little, few enough to be forgotten young. */
 const rules_a_piece = 20;

@@ -2,8 +2,8 @@
  * The whole language: every key, what it means, and what may stand there. The parser reads by these shapes, the types of
  * a draft are theirs, and the JSON Schemas for editors are made of them.
  */
-import { limit_burst } from "../../assembly/limits.ts";
-import { issuer, jwt_svid } from "./language-tokens.ts";
+import { limit_burst } from "../../../assembly/limits.ts";
+import { issuer, jwt_svid } from "./issuers.ts";
 import {
   described,
   integer,

@@ -2,8 +2,8 @@
  * Shapes: what may stand at a place of a YAML file, said once. A shape reads a node into a typed value, reporting what
  * is something else, and has the JSON Schema that tells editors the same.
  */
-import { didYouMean } from "./suggest.ts";
-import type { Field, Located, Reader, Slot } from "./yaml.ts";
+import { didYouMean } from "../source/suggest.ts";
+import type { Field, Located, Reader, Slot } from "../source/yaml.ts";
 
 /** JSON Schema, draft-07. It may admit what the compiler refuses, but refuses nothing that the compiler admits. */
 export type Schema = Readonly<Record<string, unknown>>;

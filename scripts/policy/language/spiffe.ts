@@ -2,7 +2,7 @@
  * SPIFFE IDs as the SPIFFE ID standard has them (https://spiffe.io/docs/latest/spiffe-specs/spiffe-id/ §2), and the
  * patterns a policy names callers by.
  */
-import { pattern_segments, spiffe_id_bytes, trust_domain_bytes } from "../../assembly/limits.ts";
+import { pattern_segments, spiffe_id_bytes, trust_domain_bytes } from "../../../assembly/limits.ts";
 
 /** A caller, or a family of callers. */
 export interface CallerPattern {

@@ -9,8 +9,8 @@ import {
   pattern_segments,
   place_name_bytes,
   place_prefix_bytes,
-} from "../../assembly/limits.ts";
-import { parseTimestamp } from "./condition/time.ts";
+} from "../../../assembly/limits.ts";
+import { parseTimestamp } from "./time.ts";
 
 /** A host a rule is for. */
 export interface HostPattern {

@@ -1,5 +1,5 @@
 /** Differences of two policies that no rule has, and what finds them: rows of a table, each about one part. */
-import type { Policy } from "../model.ts";
+import type { Policy } from "../language/model.ts";
 import type { Pair } from "./names.ts";
 
 /** A difference that is no rule's. */

@@ -2,12 +2,12 @@
  * All callers, and all hosts, that two policies tell apart: each pattern that either names, without the narrower ones in
  * it, is one atom, and so is whatever no pattern names. Callers that meet the same clauses in both policies are one class.
  */
-import type { CallerSet, Policy, Rule } from "../model.ts";
-import { type CallerPattern, callerText } from "../spiffe.ts";
-import type { HostPattern } from "../values.ts";
+import type { CallerSet, Policy, Rule } from "../language/model.ts";
+import { type CallerPattern, callerText } from "../language/spiffe.ts";
+import type { HostPattern } from "../language/values.ts";
 import type { Clause } from "./clauses.ts";
 import { every_host } from "./clauses.ts";
-import { Family } from "./nesting.ts";
+import { Family } from "./hierarchy.ts";
 import { PathIndex } from "./paths.ts";
 import { hostText, widerCallers, widerHosts } from "./relations.ts";
 

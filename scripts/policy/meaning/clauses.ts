@@ -2,8 +2,8 @@
  * Rules taken apart into clauses: one host, one method, one path, one set of conditions each. Two policies have a clause
  * in common however their rules are named, ordered, split and joined.
  */
-import type { Endpoint } from "../endpoint.ts";
-import type { Rule } from "../model.ts";
+import type { Endpoint } from "../language/endpoint.ts";
+import type { Rule } from "../language/model.ts";
 import { type Conditions, conditionsOf, type Naming } from "./conditions.ts";
 import { pathText } from "./paths.ts";
 import { hostText, type Method, type PathPattern } from "./relations.ts";

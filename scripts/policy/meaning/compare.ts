@@ -3,12 +3,11 @@
  * meet; only what is within reach of a clause that one policy has and the other has not can differ, so only that is
  * looked into. What cannot be shown to be the same is reported.
  */
-import type { Policy, Rule } from "../model.ts";
-import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from "./atoms.ts";
+import type { Policy, Rule } from "../language/model.ts";
+import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from "./classes.ts";
 import { type Clause, ClauseTable } from "./clauses.ts";
 import type { Naming } from "./conditions.ts";
-import type { Family, Part } from "./nesting.ts";
-import { pathText } from "./paths.ts";
+import type { Family, Part } from "./hierarchy.ts";
 import {
   type Change,
   changeKey,
@@ -17,7 +16,8 @@ import {
   type Surroundings,
   type Verdict,
   verdictKey,
-} from "./regions.ts";
+} from "./partition.ts";
+import { pathText } from "./paths.ts";
 import { type PathPattern, pathCovers } from "./relations.ts";
 
 /** The same difference, for the same callers, at the same hosts. */

@@ -4,8 +4,8 @@
  */
 
 import { normalConjuncts, normalDisjuncts } from "../condition/normal.ts";
-import type { Endpoint } from "../endpoint.ts";
-import type { Rule } from "../model.ts";
+import type { Endpoint } from "../language/endpoint.ts";
+import type { Rule } from "../language/model.ts";
 
 /** One operand of `when`. */
 export interface Conjunct {

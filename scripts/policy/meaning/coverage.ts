@@ -3,9 +3,9 @@
  * sound and still worth a word. For each warning the search begins at one caller and one endpoint of a rule and is
  * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
  */
-import type { Endpoint } from "../endpoint.ts";
-import type { CallerSet, Rule } from "../model.ts";
-import { callerText } from "../spiffe.ts";
+import type { Endpoint } from "../language/endpoint.ts";
+import type { CallerSet, Rule } from "../language/model.ts";
+import { callerText } from "../language/spiffe.ts";
 import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
 import { Callers, callerKey, most_members } from "./membership.ts";
 import { PathIndex } from "./paths.ts";

@@ -1,13 +1,14 @@
 /** The difference of two policies as `sallyport diff` tells it. */
-import type { Policy, Rule } from "../model.ts";
-import { compare } from "../order.ts";
+
+import { compare } from "../language/byteorder.ts";
+import type { Policy, Rule } from "../language/model.ts";
 import type { Access } from "./access.ts";
 import { every_host } from "./clauses.ts";
 import { type Compared, compareRules, type Finding } from "./compare.ts";
 import type { Conditions } from "./conditions.ts";
-import type { Part } from "./nesting.ts";
-import { comparePolicyWide, matchIssuers, matchLimits, type PolicyChange } from "./policywide.ts";
-import type { Place } from "./regions.ts";
+import type { Part } from "./hierarchy.ts";
+import type { Place } from "./partition.ts";
+import { comparePolicyWide, matchIssuers, matchLimits, type PolicyChange } from "./settings.ts";
 
 /** One way to be admitted: all of it must hold. What is left out is not asked for. */
 export interface ConditionWords {

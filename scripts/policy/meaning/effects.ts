@@ -1,6 +1,7 @@
 /** What a change does to callers and tokens beside what it says: whom else it lets through. */
-import type { Issuer, Policy, Rule } from "../model.ts";
-import { compare } from "../order.ts";
+
+import { compare } from "../language/byteorder.ts";
+import type { Issuer, Policy, Rule } from "../language/model.ts";
 import type { Meeting } from "./change.ts";
 import type { Matching } from "./names.ts";
 

@@ -1,7 +1,8 @@
 /** What two policies say differently of tokens: whose are believed, by which keys, where they stand, what they are bound to. */
-import { algorithmMask } from "../algorithms.ts";
-import { placeText } from "../check-places.ts";
-import type { Issuer, KeySet, Policy } from "../model.ts";
+
+import { placeText } from "../check/locations.ts";
+import { algorithmMask } from "../language/algorithms.ts";
+import type { Issuer, KeySet, Policy } from "../language/model.ts";
 import { type Gain, type Meeting, type Row, stableText } from "./change.ts";
 import type { Pair } from "./names.ts";
 

@@ -1,6 +1,6 @@
 /** Who is among the callers that rules name: members of sets, of patterns, of trust domains. */
-import type { CallerSet, RuleCaller } from "../model.ts";
-import { type CallerPattern, callerText } from "../spiffe.ts";
+import type { CallerSet, RuleCaller } from "../language/model.ts";
+import { type CallerPattern, callerText } from "../language/spiffe.ts";
 import { widerCallers } from "./relations.ts";
 
 /** Lists longer than this are not compared member by member. */

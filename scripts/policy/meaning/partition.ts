@@ -4,7 +4,7 @@
  */
 import { type Access, accessOf, compareAccess, type Difference } from "./access.ts";
 import type { Clause } from "./clauses.ts";
-import type { Family } from "./nesting.ts";
+import type { Family } from "./hierarchy.ts";
 import { PathIndex, type PathRegion, pathText, regionsOf } from "./paths.ts";
 import { deniesMethod, type Method, type PathPattern, pathCovers } from "./relations.ts";
 

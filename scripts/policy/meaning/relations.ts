@@ -2,8 +2,8 @@
  * When one pattern of a policy holds all that another does. Caller patterns, and host patterns, are nested or apart: two
  * of them never overlap in part, so what is wider than one can be listed. Paths with wildcards do overlap (paths.ts).
  */
-import type { CallerPattern } from "../spiffe.ts";
-import type { HostPattern } from "../values.ts";
+import type { CallerPattern } from "../language/spiffe.ts";
+import type { HostPattern } from "../language/values.ts";
 
 /** Path segments, as an endpoint has them: null stands for any one segment, `tail` for any number of further ones. */
 export interface PathPattern {

@@ -4,8 +4,8 @@
  * denied, or a header, cookie or parameter for the upstream that was removed. What cannot be shown to let nothing more
  * through is a gain.
  */
-import type { Issuer, Limit, Policy, Rule } from "../model.ts";
-import { intervalNanoseconds } from "../rate.ts";
+import type { Issuer, Limit, Policy, Rule } from "../language/model.ts";
+import { intervalNanoseconds } from "../language/rate.ts";
 import { compareRows, type PolicyChange, type Row, stableText } from "./change.ts";
 import { admitsNameless, isDomainForwarding, isDomainMet, isSubstituted, reorderedIssuers } from "./effects.ts";
 import { type Believed, believed, hiddenPlaces, tokenRows } from "./issuers.ts";

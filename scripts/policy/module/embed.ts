@@ -13,7 +13,7 @@ import {
   trailer_bytes,
   trailer_magic,
   trailer_without_ends,
-} from "../../assembly/policy/layout.ts";
+} from "../../../assembly/policy/layout.ts";
 import { endOfStreams, exportsWithout, unusedCallbacks } from "./exports.ts";
 import {
   type MemoryLimits,

@@ -2,7 +2,7 @@
  * The callbacks a module needs for its policy. Envoy calls all that a module exports, and each one costs every request, so a
  * callback that only some policies need is taken away from the modules of the others.
  */
-import { key_set_url, section_key_sets, sectionRecordBytes, sections_offset } from "../../assembly/policy/layout.ts";
+import { key_set_url, section_key_sets, sectionRecordBytes, sections_offset } from "../../../assembly/policy/layout.ts";
 import { type Section, section_export, unsigned, WasmReader } from "./wasm.ts";
 
 /** The callback that tells of the end of each stream: for policies under which requests wait. */

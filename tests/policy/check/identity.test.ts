@@ -1,8 +1,8 @@
 /** Who says who the caller is: JWT-SVIDs, and the bundles they are verified by. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Case, many, policy, rule, run } from "./findings.ts";
-import { check, mark } from "./support.ts";
+import { type Case, many, policy, rule, run } from "../../support/findings.ts";
+import { check, mark } from "../../support/policy.ts";
 
 const trust = (lines: string): string => policy("  domains: [example.org]", lines);
 const bundles = "bundles: { example.org: { file: keys/bundle.json } }";

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { test } from "node:test";
-import { makeKeyPair } from "../../scripts/keypair.ts";
-import type { Diagnostic } from "../../scripts/policy/diagnostic.ts";
-import { parseKeySet } from "../../scripts/policy/keys.ts";
-import type { KeyUse, PolicyKey } from "../../scripts/policy/model.ts";
-import { reporterFor } from "../../scripts/policy/read.ts";
+import { makeKeyPair } from "../../../scripts/keypair.ts";
+import { parseKeySet } from "../../../scripts/policy/check/jwks.ts";
+import type { KeyUse, PolicyKey } from "../../../scripts/policy/language/model.ts";
+import type { Diagnostic } from "../../../scripts/policy/source/diagnostic.ts";
+import { reporterFor } from "../../../scripts/policy/source/read.ts";
 
 type Jwk = Record<string, unknown>;
 

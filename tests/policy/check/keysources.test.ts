@@ -1,9 +1,9 @@
 /** Where keys come from: files, URLs, and what two issuers may want of one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { key_url_bytes } from "../../assembly/limits.ts";
-import { type Case, policy, run } from "./findings.ts";
-import { check, mark } from "./support.ts";
+import { key_url_bytes } from "../../../assembly/limits.ts";
+import { type Case, policy, run } from "../../support/findings.ts";
+import { check, mark } from "../../support/policy.ts";
 
 const keys = (text: string): string => policy("keys: { file: keys/corp.jwks.json }", `keys: ${text}`);
 const url = (text: string): string => keys(`{ url: ${text}, cluster: idp, file: keys/corp.jwks.json }`);

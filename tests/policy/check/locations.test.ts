@@ -1,8 +1,8 @@
 /** Where tokens stand: every place is one that a token can be read from, in one way only. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Case, many, policy, run } from "./findings.ts";
-import { check, mark } from "./support.ts";
+import { type Case, many, policy, run } from "../../support/findings.ts";
+import { check, mark } from "../../support/policy.ts";
 
 const issuer = (lines: string): string => policy("    leeway: 30s", `    ${lines}\n    leeway: 30s`);
 const from = (list: string): string => issuer(`from: ${list}`);

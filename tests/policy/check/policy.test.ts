@@ -1,8 +1,20 @@
 /** Meaning: each case is a policy that a person could write wrongly, marked where the finding must point. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allow, type Case, caller, forward, forwarders, host, many, named, policy, rule, run } from "./findings.ts";
-import { check, mark, withRule } from "./support.ts";
+import {
+  allow,
+  type Case,
+  caller,
+  forward,
+  forwarders,
+  host,
+  many,
+  named,
+  policy,
+  rule,
+  run,
+} from "../../support/findings.ts";
+import { check, mark, withRule } from "../../support/policy.ts";
 
 const errors: Case[] = [
   ["a name with a space", named(`${mark}"my rule"`), "invalid_name", /did you mean `my-rule`\?/],

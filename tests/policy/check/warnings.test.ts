@@ -1,8 +1,8 @@
 /** What the compiler warns of: sound, but suspicious. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allow, type Case, caller, forward, forwarders, policy, rule, run } from "./findings.ts";
-import { check, mark, withRule } from "./support.ts";
+import { allow, type Case, caller, forward, forwarders, policy, rule, run } from "../../support/findings.ts";
+import { check, mark, withRule } from "../../support/policy.ts";
 
 const warnings: Case[] = [
   [

@@ -1,8 +1,8 @@
 /** Conditions that are refused, and those that are warned of: each marked where the finding must point. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compile } from "./condition.ts";
-import { mark, unmark } from "./support.ts";
+import { compile } from "../../support/condition.ts";
+import { mark, unmark } from "../../support/policy.ts";
 
 type Case = [marked: string, code: string, message: RegExp];
 

@@ -1,8 +1,8 @@
 /** What conditions become: instructions with their jumps and ranges, their cost, and where errors are in a YAML file. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compile, show } from "./condition.ts";
-import { check, unmark, withRule } from "./support.ts";
+import { compile, show } from "../../support/condition.ts";
+import { check, unmark, withRule } from "../../support/policy.ts";
 
 const emitted: [text: string, instructions: string[]][] = [
   ['claims.device.posture == "healthy"', ["claims", 'select "device"', 'select "posture"', 'text "healthy"', "equal"]],

@@ -1,8 +1,8 @@
 /** Conditions that say nothing, and conditions that say the same. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normalConjuncts, normalDisjuncts } from "../../scripts/policy/condition/normal.ts";
-import { compile } from "./condition.ts";
+import { normalConjuncts, normalDisjuncts } from "../../../scripts/policy/condition/normal.ts";
+import { compile } from "../../support/condition.ts";
 
 const always = /always true/;
 const never = /always false/;

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { condition_values } from "../../assembly/limits.ts";
-import * as code from "../../assembly/policy/instructions.ts";
-import type { Instruction } from "../../scripts/policy/condition/condition.ts";
-import { normalConjuncts } from "../../scripts/policy/condition/normal.ts";
-import { parameters } from "./arbitrary.ts";
-import { compile } from "./condition.ts";
-import { someCondition } from "./condition-arbitrary.ts";
+import { condition_values } from "../../../assembly/limits.ts";
+import * as code from "../../../assembly/policy/instructions.ts";
+import { normalConjuncts } from "../../../scripts/policy/condition/normal.ts";
+import type { Instruction } from "../../../scripts/policy/language/condition.ts";
+import { parameters } from "../../support/arbitrary.ts";
+import { compile } from "../../support/condition.ts";
+import { someCondition } from "../../support/condition-arbitrary.ts";
 
 /** Follows every way through the code: the depth of the stack at each instruction is the same on all of them. */
 function checkCode(instructions: readonly Instruction[]): void {

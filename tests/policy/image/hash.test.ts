@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hash32 } from "../../scripts/policy/hash.ts";
+import { hash32 } from "../../../scripts/policy/image/hash.ts";
 
 // Published vectors of MurmurHash3_x86_32, as SMHasher and many ports of it check them.
 const vectors: [text: string | number[], seed: number, hash: number][] = [

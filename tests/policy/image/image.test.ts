@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { caller_groups, candidate_rules } from "../../assembly/limits.ts";
-import * as layout from "../../assembly/policy/layout.ts";
-import { BoundError } from "../../scripts/policy/bounds.ts";
-import { hash32 } from "../../scripts/policy/hash.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Issuer, Limit, Policy, Rule, RuleCaller } from "../../scripts/policy/model.ts";
-import { intervalNanoseconds, rateLimitPolicy } from "../../scripts/policy/rate.ts";
-import { asked, endpoint, ids, parameters, pattern, somePolicy } from "./arbitrary.ts";
-import { rulesInImage, rulesInPolicy } from "./lookup.ts";
+import { caller_groups, candidate_rules } from "../../../assembly/limits.ts";
+import * as layout from "../../../assembly/policy/layout.ts";
+import { hash32 } from "../../../scripts/policy/image/hash.ts";
+import { writeImage } from "../../../scripts/policy/image/image.ts";
+import { BoundError } from "../../../scripts/policy/index/bounds.ts";
+import type { Issuer, Limit, Policy, Rule, RuleCaller } from "../../../scripts/policy/language/model.ts";
+import { intervalNanoseconds, rateLimitPolicy } from "../../../scripts/policy/language/rate.ts";
+import { asked, endpoint, ids, parameters, pattern, somePolicy } from "../../support/arbitrary.ts";
+import { rulesInImage, rulesInPolicy } from "../../support/lookup.ts";
 
 test("an image finds the rules that match, no more and no less", () => {
   fc.assert(

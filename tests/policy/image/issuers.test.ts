@@ -1,12 +1,12 @@
 /** What images say of tokens: key sets, keys, places and issuers, read back as assembly/policy/layout.ts has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { svid_algorithms } from "../../assembly/crypto/algorithms.ts";
-import * as layout from "../../assembly/policy/layout.ts";
-import { readImage } from "../../scripts/evaluate/image.ts";
-import { algorithmMask } from "../../scripts/policy/algorithms.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import { check } from "./support.ts";
+import { svid_algorithms } from "../../../assembly/crypto/algorithms.ts";
+import * as layout from "../../../assembly/policy/layout.ts";
+import { readImage } from "../../../scripts/evaluate/image.ts";
+import { writeImage } from "../../../scripts/policy/image/image.ts";
+import { algorithmMask } from "../../../scripts/policy/language/algorithms.ts";
+import { check } from "../../support/policy.ts";
 
 const text = `version: 1
 name: shop

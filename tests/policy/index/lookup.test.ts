@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { Engine } from "../../scripts/evaluate/engine.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
-import { asked, parameters, somePolicy } from "./arbitrary.ts";
-import { type Asked, rulesInPolicy } from "./lookup.ts";
+import { Engine } from "../../../scripts/evaluate/engine.ts";
+import { loadEngine } from "../../../scripts/policy/build.ts";
+import { writeImage } from "../../../scripts/policy/image/image.ts";
+import type { Policy } from "../../../scripts/policy/language/model.ts";
+import { asked, parameters, somePolicy } from "../../support/arbitrary.ts";
+import { type Asked, rulesInPolicy } from "../../support/lookup.ts";
 
 const engine = new Engine(loadEngine());
 

@@ -1,7 +1,7 @@
 /** Structure and types: each case is a policy that a person could write wrongly, marked where the error must point. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { check, mark, unmark, withRule } from "./support.ts";
+import { check, mark, unmark, withRule } from "../../support/policy.ts";
 
 const head = "version: 1\nname: shop\ntrust: { domains: [example.org] }\n";
 const rule = "  - name: a\n    callers: [any]\n    allow: [GET /a]\n";

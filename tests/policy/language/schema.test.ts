@@ -6,12 +6,12 @@ import { test } from "node:test";
 import { Ajv } from "ajv";
 import * as fc from "fast-check";
 import { parse, stringify } from "yaml";
-import { schemaTexts } from "../../scripts/build/schema.ts";
-import { schemas } from "../../scripts/policy/language.ts";
-import { parameters } from "./arbitrary.ts";
-import { check, withRule } from "./support.ts";
+import { schemaTexts } from "../../../scripts/build/schema.ts";
+import { schemas } from "../../../scripts/policy/language/policy.ts";
+import { parameters } from "../../support/arbitrary.ts";
+import { check, withRule } from "../../support/policy.ts";
 
-const root = join(import.meta.dirname, "../..");
+const root = join(import.meta.dirname, "../../..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 // Drafts of JSON Schema leave room for keywords of editors; whatever else is unknown would be a slip.
@@ -97,7 +97,7 @@ const accepted: (readonly [string, string])[] = [
   ["everything", everything],
   ["sallyport init", initial],
   ["the demo", read("scripts/demo/policy/policy.yaml")],
-  ...readdirSync(join(import.meta.dirname, "policies"))
+  ...readdirSync(join(import.meta.dirname, "../policies"))
     .filter((name) => name.endsWith(".yaml"))
     .map((name) => [name, read(`tests/policy/policies/${name}`)] as const),
   ...examples,

@@ -1,16 +1,16 @@
 /** Embedding: the module still is one, carries the image where the engine looks, and gives it back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { trailer_bytes, trailer_magic } from "../../assembly/policy/layout.ts";
-import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
-import { PluginHost } from "../../scripts/host/plugin.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
-import { embedImage, extractImage } from "../../scripts/policy/embed.ts";
-import { unusedCallbacks } from "../../scripts/policy/exports.ts";
-import { writeImage } from "../../scripts/policy/image.ts";
-import type { Policy } from "../../scripts/policy/model.ts";
-import { page_bytes, signedAddress, unsigned, WasmError, WasmReader } from "../../scripts/policy/wasm.ts";
-import { check } from "./support.ts";
+import { trailer_bytes, trailer_magic } from "../../../assembly/policy/layout.ts";
+import { hostRequest, pluginConfiguration } from "../../../scripts/evaluate/engine.ts";
+import { PluginHost } from "../../../scripts/host/plugin.ts";
+import { loadEngine } from "../../../scripts/policy/build.ts";
+import { writeImage } from "../../../scripts/policy/image/image.ts";
+import type { Policy } from "../../../scripts/policy/language/model.ts";
+import { embedImage, extractImage } from "../../../scripts/policy/module/embed.ts";
+import { unusedCallbacks } from "../../../scripts/policy/module/exports.ts";
+import { page_bytes, signedAddress, unsigned, WasmError, WasmReader } from "../../../scripts/policy/module/wasm.ts";
+import { check } from "../../support/policy.ts";
 
 /** An image of at least so many bytes. */
 function imageOf(bytes: number): Uint8Array {

@@ -5,9 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { type TestContext, test } from "node:test";
-import { compilePolicy, type LoadedPolicy, loadPolicyFile } from "../../scripts/policy/build.ts";
-import { type Diagnostic, PolicyError } from "../../scripts/policy/diagnostic.ts";
-import { mark, unmark } from "./support.ts";
+import { compilePolicy, type LoadedPolicy, loadPolicyFile } from "../../../scripts/policy/build.ts";
+import { type Diagnostic, PolicyError } from "../../../scripts/policy/source/diagnostic.ts";
+import { mark, unmark } from "../../support/policy.ts";
 
 type Files = Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 /** Long files are read by pieces; nobody may notice. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { check, mark, unmark } from "./support.ts";
+import { check, mark, unmark } from "../../support/policy.ts";
 
 const head = "version: 1\nname: shop\ntrust: { domains: [example.org] }\n";
 const many = 3000;
