@@ -22,7 +22,7 @@ interface Tally {
 
 /** Folders below tests/ by suite, fast ones first. `unit` is the inner loop: no Envoy, no long search. */
 const suites: Record<string, string[]> = {
-  unit: ["unit", "policy", "wasm"],
+  unit: ["unit", "policy", "policytest", "wasm"],
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
   cli: ["cli"],

@@ -11,7 +11,7 @@ import { reporterFor } from "../../scripts/policy/source/read.ts";
 /** Stands in a policy's text right before the place that a finding must have; taken out before it is read. */
 export const mark = "▸";
 
-const here = join(import.meta.dirname, "inline.yaml");
+const here = join(import.meta.dirname, "../policy/inline.yaml");
 
 /** What the compiler says about a policy's text. */
 export interface Findings {
@@ -20,7 +20,7 @@ export interface Findings {
   policy: Policy | undefined;
 }
 
-/** Reads and checks a policy's text; key files are found from this folder. */
+/** Reads and checks a policy's text; key files are found from tests/policy/. */
 export function check(text: string): Findings {
   const reporter = reporterFor(here, text);
   const draft = parsePolicy(reporter);
