@@ -5,14 +5,23 @@
  * every way leads past the record and the counters.
  */
 import { inspecting } from "./audit/inspect";
-import { countDecision, countFailure, countGone } from "./audit/metrics";
+import { countDecision, countFailures, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { recover } from "./configure";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { continueRequest, fail, lastFailure, Read, readClock, readProperty, setContext } from "./host/host";
+import {
+  clearFailures,
+  continueRequest,
+  fail,
+  firstFailure,
+  Read,
+  readClock,
+  readProperty,
+  setContext,
+} from "./host/host";
 import { policyOfRoot, policyOfStream, rootOfStream } from "./host/root";
 import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
@@ -29,7 +38,7 @@ import {
   stopWaiting,
   waitingSlots,
 } from "./keys/waiting";
-import { evaluate } from "./policy/evaluate";
+import { evaluateRules, evaluateShadowRules } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
 import { findCandidates } from "./policy/match";
 import { Policy, sectionCount } from "./policy/policy";
@@ -79,9 +88,9 @@ export function onTick(rootContext: u32): void {
     return;
   }
   policy.hasTicked = true;
-  fail(Failure.NONE);
+  clearFailures();
   refreshKeySets(policy);
-  countFailure(policy);
+  countFailures(policy);
   decideWaiting(policy);
 }
 
@@ -90,9 +99,9 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
   resetArena();
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
-  fail(Failure.NONE);
+  clearFailures();
   takeAnswer(policy, call, body_bytes);
-  countFailure(policy);
+  countFailures(policy);
   decideWaiting(policy);
 }
 
@@ -140,30 +149,41 @@ function isAnswered(): bool {
 
 /** The host did not let a request go on that was admitted: it is denied after all, and the record says so. */
 function takeBack(policy: Policy): void {
-  writeRecord(policy, Reason.INTERNAL, false);
-  countFailure(policy);
-  if (!respond(policy, Reason.INTERNAL)) respondPlainly(Failure.NONE);
+  const reason = fixFailure(Reason.INTERNAL);
+  writeRecord(policy, reason, false);
+  countFailures(policy);
+  if (!respond(policy, reason)) respondPlainly(Failure.NONE);
 }
 
 /**
- * The decision. What does not fit the arena is no failure of ours: the request is too large, by its headers or by what they hold,
- * since nothing else goes there.
+ * The decision. What failed otherwise than for its sake, for a rule in shadow mode or on the way to a decision that stands without,
+ * is no failure of the request's.
  */
 function decide(policy: Policy): Reason {
-  return withoutOverflow(judge(policy));
+  const reason = fixFailure(runStages(policy));
+  clearFailures();
+  fail(request.failure);
+  return reason;
 }
 
-function withoutOverflow(reason: Reason): Reason {
-  if (lastFailure != Failure.ARENA_FULL) return reason;
-  fail(Failure.NONE);
-  return reason == Reason.INTERNAL ? Reason.HEADERS_TOO_LARGE : reason;
+/**
+ * Fixes what INTERNAL stands for: what failed first, whatever fails after it. What does not fit the arena is no failure of ours: the
+ * request is too large, by its headers or by what they hold, since nothing else goes there.
+ */
+function fixFailure(reason: Reason): Reason {
+  if (reason != Reason.INTERNAL) return reason;
+  if (request.failure == Failure.NONE) request.failure = firstFailure();
+  if (request.failure != Failure.ARENA_FULL) return reason;
+  request.failure = Failure.NONE;
+  clearFailures();
+  return Reason.HEADERS_TOO_LARGE;
 }
 
 /** The caller comes first, so that the record of a malformed request says who sent it. */
-function judge(policy: Policy): Reason {
+function runStages(policy: Policy): Reason {
   clearRequest();
   clearTokens(sectionCount(policy, section_places));
-  fail(Failure.NONE);
+  clearFailures();
   let reason = readIdentity(policy);
   if (reason != Reason.ALLOWED) return reason;
   reason = checkExpiry(policy);
@@ -180,7 +200,9 @@ function judge(policy: Policy): Reason {
   if (reason != Reason.ALLOWED) return reason;
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
-  return evaluate(policy);
+  reason = fixFailure(evaluateRules(policy));
+  evaluateShadowRules(policy);
+  return reason;
 }
 
 /**
@@ -193,12 +215,12 @@ function act(policy: Policy, decided: Reason): Action {
   let admits = reason == Reason.ALLOWED || policy.shadow;
   if (admits && !(stripTokens(policy) && forwardHeaders(policy, reason == Reason.ALLOWED))) {
     // Also in shadow mode: an upstream must not take for ours what came from outside.
-    if (reason != Reason.HEADERS_TOO_LARGE) reason = withoutOverflow(Reason.INTERNAL);
+    if (reason != Reason.HEADERS_TOO_LARGE) reason = fixFailure(Reason.INTERNAL);
     admits = false;
   }
   const isRecorded = writeRecord(policy, reason, admits);
   if (!isRecorded || !countDecision(policy, reason)) {
-    reason = Reason.INTERNAL;
+    reason = fixFailure(Reason.INTERNAL);
     admits = admits && isRecorded && policy.shadow;
     admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason);
@@ -208,6 +230,6 @@ function act(policy: Policy, decided: Reason): Action {
     expectEnd();
   }
   // Last, since a call may have failed at any step.
-  countFailure(policy);
+  countFailures(policy);
   return admits ? Action.CONTINUE : Action.STOP;
 }

@@ -6,7 +6,7 @@ import { writeRecordWithoutPolicy } from "./audit/record";
 import { openWriter, Writer, writeText } from "./bytes/writer";
 import { Failure } from "./failure";
 import { LogLevel } from "./host/abi";
-import { fail, log } from "./host/host";
+import { log } from "./host/host";
 import { areContextsAnnounced } from "./host/root";
 import { log_bytes } from "./limits";
 import { readHeaders } from "./request/headers";
@@ -27,7 +27,6 @@ export function noteConfiguration(): void {
 /** Answers a request that there is no policy for, and says why. */
 export function denyUnserved(failure: Failure): void {
   clearRequest();
-  fail(Failure.NONE);
   readHeaders();
   writeRecordWithoutPolicy(failure);
   if (!areContextsAnnounced()) report("proxy_on_context_create");

@@ -19,7 +19,7 @@
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { incrementCounter, lastFailure, recordGauge } from "../host/host";
+import { incrementCounter, recordGauge, takeFailures } from "../host/host";
 import { policy_key_sets, rule_metrics } from "../limits";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
@@ -114,9 +114,11 @@ function countRule(policy: Policy, rule: u32, reason: Reason): bool {
   return increment(policy, rulesAt(policy) + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
 }
 
-/** Counts what `internal` stood for. */
-export function countFailure(policy: Policy): void {
-  if (lastFailure != Failure.NONE) increment(policy, failures_at + lastFailure);
+/** Counts what failed, each by name. */
+export function countFailures(policy: Policy): void {
+  for (let failures = takeFailures(); failures != 0; failures &= failures - 1) {
+    increment(policy, failures_at + <u32>ctz(failures));
+  }
 }
 
 /** Counts looks into the caches of tokens; what was pushed out after the last answer is counted with the next. */

@@ -33,7 +33,7 @@ import {
   writeText,
 } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { lastFailure, writeProperty } from "../host/host";
+import { writeProperty } from "../host/host";
 import {
   host_bytes,
   method_bytes,
@@ -120,9 +120,9 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
     writeByte(writer, 0x22);
   }
   writeShadows(policy);
-  if (reason == Reason.INTERNAL && lastFailure != Failure.NONE) {
+  if (reason == Reason.INTERNAL && request.failure != Failure.NONE) {
     writeText(writer, ',"cause":"');
-    writeText(writer, failureName(lastFailure));
+    writeText(writer, failureName(request.failure));
     writeByte(writer, 0x22);
   }
   writeByte(writer, 0x7d);

@@ -1,6 +1,6 @@
 /**
  * Typed calls to the host. A read has three ends, told apart by `Read`: the value is there (it may be empty), it is
- * absent, or the call failed. A failure is remembered by name in `lastFailure`, for the record and the metrics.
+ * absent, or the call failed. A failure is noted by name (`fail`), for the record and the metrics.
  */
 import { Literal } from "../bytes/literal";
 import { Failure } from "../failure";
@@ -20,15 +20,33 @@ export let valueStart: usize = 0;
 export let valueSize: u32 = 0;
 /** The compare-and-swap number that came with the last shared data read. */
 export let valueCas: u32 = 0;
-/** The last call that failed in this callback. */
-export let lastFailure: Failure = Failure.NONE;
+/** What failed and is not counted yet, a bit for each failure. */
+let failures: u32 = 0;
+if (!(Failure.COUNT <= 32)) ERROR("a word has a bit for each failure");
 
 /** Where the host writes what it returns: a pointer, a size, and a third word or a long. */
 const out: usize = memory.data(24, 8);
 
-/** Names what went wrong, for failures that are ours rather than a host call's. */
+/** Notes what went wrong, of a host call or of ours. */
 export function fail(failure: Failure): void {
-  lastFailure = failure;
+  if (failure != Failure.NONE) failures |= (<u32>1) << failure;
+}
+
+/** What failed first in the order of failure.ts; NONE where nothing did. */
+export function firstFailure(): Failure {
+  return failures == 0 ? Failure.NONE : <Failure>ctz(failures);
+}
+
+/** Begins anew: nothing has failed. */
+export function clearFailures(): void {
+  failures = 0;
+}
+
+/** What failed since this was asked last, a bit for each failure. */
+export function takeFailures(): u32 {
+  const taken = failures;
+  failures = 0;
+  return taken;
 }
 
 /** All request headers, pseudo-headers too, as the ABI serializes them (see request/headers.ts). */
@@ -68,7 +86,7 @@ export function readSharedData(key: usize, keySize: u32): Read {
  */
 export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
   if (!hasRoom(foreign_result_bytes)) {
-    lastFailure = Failure.ARENA_FULL;
+    fail(Failure.ARENA_FULL);
     return Read.FAILED;
   }
   clearOut();
@@ -88,7 +106,7 @@ export function readClock(): u64 {
   store<u64>(out, 0);
   const result = abi.proxy_get_current_time_nanoseconds(out);
   const now = result == Result.OK ? load<u64>(out) : 0;
-  if (now == 0) lastFailure = Failure.GET_CURRENT_TIME;
+  if (now == 0) fail(Failure.GET_CURRENT_TIME);
   return now;
 }
 
@@ -106,14 +124,14 @@ export const create_cas: u32 = 0xffffffff;
 /** Writes a shared value if its number is still `cas`. OK, CAS_MISMATCH, or a failure. */
 export function writeSharedData(key: usize, keySize: u32, value: usize, valueBytes: u32, cas: u32): Result {
   const result = <Result>abi.proxy_set_shared_data(key, keySize, value, valueBytes, cas);
-  if (result != Result.OK && result != Result.CAS_MISMATCH) lastFailure = Failure.SET_SHARED_DATA;
+  if (result != Result.OK && result != Result.CAS_MISMATCH) fail(Failure.SET_SHARED_DATA);
   return result;
 }
 
 /** Sets a property, which Envoy keeps as filter state `wasm.<name>`. */
 export function writeProperty(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
   if (abi.proxy_set_property(name, nameSize, value, valueBytes) == Result.OK) return true;
-  lastFailure = Failure.SET_PROPERTY;
+  fail(Failure.SET_PROPERTY);
   return false;
 }
 
@@ -121,7 +139,7 @@ export function writeProperty(name: usize, nameSize: u32, value: usize, valueByt
 export function removeRequestHeader(name: usize, nameSize: u32): bool {
   const result = abi.proxy_remove_header_map_value(abi.request_headers, name, nameSize);
   if (result == Result.OK || result == Result.NOT_FOUND) return true;
-  lastFailure = Failure.REMOVE_HEADER_MAP_VALUE;
+  fail(Failure.REMOVE_HEADER_MAP_VALUE);
   return false;
 }
 
@@ -129,7 +147,7 @@ export function removeRequestHeader(name: usize, nameSize: u32): bool {
 export function replaceRequestHeader(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
   if (abi.proxy_replace_header_map_value(abi.request_headers, name, nameSize, value, valueBytes) == Result.OK)
     return true;
-  lastFailure = Failure.REPLACE_HEADER_MAP_VALUE;
+  fail(Failure.REPLACE_HEADER_MAP_VALUE);
   return false;
 }
 
@@ -144,7 +162,7 @@ export function defineMetric(isGauge: bool, name: usize, nameSize: u32): i64 {
 /** Adds to a counter; false when the host refuses. */
 export function incrementCounter(counter: u32, times: u32): bool {
   if (abi.proxy_increment_metric(counter, times) == Result.OK) return true;
-  lastFailure = Failure.INCREMENT_METRIC;
+  fail(Failure.INCREMENT_METRIC);
   return false;
 }
 
@@ -179,7 +197,7 @@ export function isContextGone(context: u32): bool {
 /** Lets the request of a stream that waits go on. */
 export function continueRequest(): bool {
   if (abi.proxy_continue_stream(abi.stream_request) == Result.OK) return true;
-  lastFailure = Failure.CONTINUE_STREAM;
+  fail(Failure.CONTINUE_STREAM);
   return false;
 }
 
@@ -245,7 +263,7 @@ export function sendResponse(
     grpcStatus,
   );
   if (result == Result.OK) return true;
-  lastFailure = Failure.SEND_LOCAL_RESPONSE;
+  fail(Failure.SEND_LOCAL_RESPONSE);
   return false;
 }
 
@@ -264,6 +282,6 @@ function finishRead(result: u32, failure: Failure): Read {
   valueSize = load<u32>(out, 4);
   if (result == Result.OK) return Read.PRESENT;
   // What the host answers when our `malloc` had nothing left to give.
-  lastFailure = result == Result.INVALID_MEMORY_ACCESS && isOverfull ? Failure.ARENA_FULL : failure;
+  fail(result == Result.INVALID_MEMORY_ACCESS && isOverfull ? Failure.ARENA_FULL : failure);
   return Read.FAILED;
 }

@@ -23,15 +23,13 @@ const enum Charge {
   TAKE,
 }
 
-/** Judges the candidates in the request's slot and names the rule that decided there. */
-export function evaluate(policy: Policy): Reason {
+/** Evaluates the candidates in the request's slot and names the rule that decided there. */
+export function evaluateRules(policy: Policy): Reason {
   issuerKept = 0;
   let decision = judgeDenyRules(policy);
   if (decision == Reason.NO_RULE || inspecting) decision = judgeAllowRules(policy, decision);
   request.awaitedKeySets = request.unknownKeySets;
   if (request.rule == 0) keepToken();
-  judgeShadowRules(policy);
-  restoreToken();
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
   if (decision != Reason.NO_RULE || request.callerReason == Reason.ALLOWED) return decision;
   request.flaw = request.callerFlaw;
@@ -98,7 +96,8 @@ function judgeAllowRules(policy: Policy, decided: Reason): Reason {
   return decision;
 }
 
-function judgeShadowRules(policy: Policy): void {
+/** Evaluates the candidates in shadow mode, once the others have decided. */
+export function evaluateShadowRules(policy: Policy): void {
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const rule = candidate(index);
     const record = ruleAt(policy, rule);
@@ -113,6 +112,7 @@ function judgeShadowRules(policy: Policy): void {
     const isSilent = load<u32>(record, layout.rule_action) == layout.action_deny && reason < Reason.INTERNAL;
     if (!isSilent || reason == Reason.RULE_DENIED) addShadow(rule, reason);
   }
+  restoreToken();
 }
 
 function decides(rule: usize, action: u32): bool {

@@ -4,6 +4,7 @@
  */
 
 import { clearBytes, copyBytes } from "../bytes/span";
+import { Failure } from "../failure";
 import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
 import { Reason } from "../reason";
 import { Flaw } from "../token/flaw";
@@ -83,6 +84,8 @@ export class Request {
 
   /** The rule that decided or came closest, + 1. */
   rule: u32;
+  /** What INTERNAL stands for. */
+  failure: Failure;
   /** How many rules in shadow mode were judged and kept. */
   shadowCount: u32;
 }

@@ -1,9 +1,12 @@
 /** Every host call failing in turn: whatever the host refuses, the request is denied with 503 and the VM lives on. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
+import type { Fault } from "../../scripts/host/faults.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { assertInternal, Door, markOf } from "../support/plugin.ts";
+import { assertInternal, Door, markOf, recordOf } from "../support/plugin.ts";
+import { imageOf, Workers } from "../support/workers.ts";
 
 const failures = [
   WasmResult.InternalFailure,
@@ -157,4 +160,45 @@ test("a host without verify_signature denies by name", () => {
   const door = new Door("shop");
   door.host.faults = [{ call: "call_foreign_function", result: WasmResult.NotFound }];
   assertInternal(door.order(), "verify_signature is absent");
+});
+
+describe("what fails for a rule in shadow mode", () => {
+  const policy = `version: 1
+name: shop
+trust: { domains: [example.org] }
+limits: { few: { rate: 1/m, burst: 1, per: [caller] } }
+rules:
+  - { name: one, callers: [any], allow: [GET /one] }
+  - { name: two, callers: [any], allow: [GET /two], when: source.ip == '10.0.0.1' }
+  - { name: three, callers: [any], allow: [GET /one, GET /two], limit: few, mode: shadow }
+`;
+  const image = imageOf(policy);
+  const limit: Fault = { call: "get_shared_data", result: WasmResult.InternalFailure };
+  const address: Fault = { call: "get_property", nth: 2, result: WasmResult.InternalFailure };
+  const ask = (path: string, faults: Fault[]) => {
+    const workers = new Workers(image, 1);
+    const host = workers.hosts[0]!;
+    host.faults = faults;
+    const caller = "spiffe://example.org/x";
+    const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers: [], token: null };
+    const outcome = host.request(workers.roots[0]!, hostRequest(request));
+    const counted = [...host.metrics()].filter(
+      ([name, value]) => name.startsWith("sallyport_failures.") && value !== 0n,
+    );
+    return { record: recordOf(outcome), causes: counted.map(([name]) => name.split(".cause.")[1]) };
+  };
+
+  test("is no failure of a request that is admitted", () => {
+    const { record, causes } = ask("/one", [limit]);
+    assert.deepEqual([record.decision, record.rule, record.cause], ["allow", "one", undefined]);
+    assert.deepEqual(record.shadow, [{ rule: "three", decision: "deny", reason: "internal" }]);
+    assert.deepEqual(causes, []);
+  });
+
+  test("does not hide what failed for the decision", () => {
+    const { record, causes } = ask("/two", [address, limit]);
+    assert.deepEqual([record.reason, record.rule, record.cause], ["internal", "two", "get_property"]);
+    assert.deepEqual(record.shadow, [{ rule: "three", decision: "deny", reason: "internal" }]);
+    assert.deepEqual(causes, ["get_property"]);
+  });
 });
