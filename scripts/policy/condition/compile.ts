@@ -11,7 +11,7 @@ import { type ConditionScope, Names } from "./names.ts";
 import { warnNever } from "./never.ts";
 import { parseSyntax, type Syntax } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { Checker } from "./typecheck.ts";
+import { TypeChecker } from "./typecheck.ts";
 
 export type { ConditionScope } from "./names.ts";
 
@@ -43,7 +43,7 @@ export function compileCondition(
     if (syntax === undefined) return undefined;
     checkComments(syntax, reporter, { value: text, at: start }, onFault);
     const names = new Names(scope, onFault, onWarning);
-    const term = new Checker(names, onFault).condition(syntax.root);
+    const term = new TypeChecker(names, onFault).condition(syntax.root);
     if (term === undefined || failed) return undefined;
     const { instructions, depth } = emit(term);
     if (instructions.length > condition_instructions)

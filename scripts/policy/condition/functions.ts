@@ -3,13 +3,12 @@ import { search_bytes } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { parseDuration, parseTimestamp, splitNanoseconds } from "../language/time.ts";
 import { nearest } from "../source/suggest.ts";
+import { allFound, type Call, type Checker, longOperands } from "./checker.ts";
 import { dashedName, inHours, insteadOfCall } from "./hints.ts";
 import { parseNetwork } from "./network.ts";
-import type { Call } from "./operators.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { allFound, aType, type Checker, longOperands } from "./typecheck.ts";
-import { isCompatible, typeName } from "./types.ts";
+import { aType, isCompatible, typeName } from "./types.ts";
 
 const searches: ReadonlyMap<string, number> = new Map(
   Object.entries({

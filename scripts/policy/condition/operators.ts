@@ -1,14 +1,11 @@
 /** Operators: which types each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
 import * as code from "../../../assembly/policy/instructions.ts";
+import { allFound, type Call, type Checker } from "./checker.ts";
 import { checkFunction } from "./functions.ts";
 import { claimAsTime, dashedName, isTime } from "./hints.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { allFound, aType, type Checker } from "./typecheck.ts";
-import { isCompatible, join, type Type, typeName } from "./types.ts";
-
-/** An operator, or a function that is called. */
-export type Call = Node & { kind: "call" };
+import { aType, isCompatible, join, type Type, typeName } from "./types.ts";
 
 const comparisons: ReadonlyMap<string, [sign: string, op: number]> = new Map(
   Object.entries({

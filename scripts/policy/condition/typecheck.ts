@@ -1,15 +1,16 @@
 /** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
 import { condition_values, json_depth, token_bytes } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
+import { allFound, type Call, type Checker, longOperands } from "./checker.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
-import { type Call, checkCall } from "./operators.ts";
+import { checkCall } from "./operators.ts";
 import type { OnFault } from "./problem.ts";
 import type { Literal, Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { isCompatible, join, type Type, typeName } from "./types.ts";
+import { aType, isCompatible, join, type Type, typeName } from "./types.ts";
 
 /** Checks a tree; undefined where something in it is wrong, which is reported. */
-export class Checker {
+export class TypeChecker implements Checker {
   readonly names: Names;
   readonly #onFault: OnFault;
   /** The loop whose body is being checked: its variable, and what it runs over. */
@@ -28,7 +29,6 @@ export class Checker {
     return term !== undefined && this.#isBool(term, node, "a condition") ? term : undefined;
   }
 
-  /** An expression of any type. */
   check(node: Node): Term | undefined {
     const { start, end } = node;
     switch (node.kind) {
@@ -62,25 +62,21 @@ export class Checker {
     }
   }
 
-  /** The table, if that is what the expression names: `request.headers` or `request.query`. */
   tableOf(node: Node): Table | undefined {
     if (node.kind !== "select" || (node.field !== "headers" && node.field !== "query")) return undefined;
     return this.#spaceOf(node.operand) === "request" ? node.field : undefined;
   }
 
-  /** Reports what is wrong with the types of an operation. */
   mismatch(at: number, message: string): undefined {
     this.#onFault("condition_type", at, message);
     return undefined;
   }
 
-  /** Reports an operation that is not supported. */
   refuse(at: number, message: string): undefined {
     this.#onFault("condition_unsupported", at, message);
     return undefined;
   }
 
-  /** Reports a text whose content is wrong. */
   invalid(at: number, message: string): undefined {
     this.#onFault("condition_value", at, message);
     return undefined;
@@ -200,22 +196,6 @@ export class Checker {
     );
     return false;
   }
-}
-
-/** A 64-bit int as two words. */
-export function longOperands(value: bigint): { a: number; b: number } {
-  return { a: Number(BigInt.asUintN(32, value)), b: Number(BigInt.asUintN(32, value >> 32n)) };
-}
-
-/** Whether none is missing. */
-export function allFound<Found>(all: (Found | undefined)[]): all is Found[] {
-  return !all.includes(undefined);
-}
-
-/** The type with its article, for messages. */
-export function aType(type: Type): string {
-  const name = typeName(type);
-  return `${/^[aeiou]/u.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** What a loop over a value of the type meets: elements of a list, keys of a map; undefined where there are none. */

@@ -24,6 +24,12 @@ export function typeName(type: Type): string {
   return type === "map" ? "map(string, dyn)" : type;
 }
 
+/** The type with its article, for messages. */
+export function aType(type: Type): string {
+  const name = typeName(type);
+  return `${/^[aeiou]/u.test(name) ? "an" : "a"} ${name}`;
+}
+
 /** Whether a value of one type may be one of the other. */
 export function isCompatible(a: Type, b: Type): boolean {
   if (a === "dyn" || b === "dyn") return true;
