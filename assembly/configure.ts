@@ -33,15 +33,6 @@ import {
 } from "./host/host";
 import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
-import {
-  addPolicy,
-  areContextsAnnounced,
-  goneRoot,
-  isStream,
-  policyOfRoot,
-  removePolicy,
-  rootOfStream,
-} from "./host/root";
 import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, most_key_sets_bytes, openKeySets } from "./keys/keyset";
@@ -50,6 +41,15 @@ import { key_tick_milliseconds, short_configuration_bytes, shortages } from "./l
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
 import { head, Policy, placeAt, sectionCount } from "./policy/policy";
+import {
+  addPolicy,
+  areContextsAnnounced,
+  goneRoot,
+  isStream,
+  policyOfRoot,
+  removePolicy,
+  rootOfStream,
+} from "./policy/root";
 import { Parking } from "./shortage/parking";
 import { shareTokenRoom, takeRoom } from "./shortage/room";
 import {

@@ -4,11 +4,13 @@
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
-import { inspecting } from "./audit/inspect";
+
 import { countDecision, countFailures, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { recover } from "./configure";
+import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
+import { findCandidates } from "./decision/match";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
@@ -22,11 +24,11 @@ import {
   readProperty,
   setContext,
 } from "./host/host";
-import { policyOfRoot, policyOfStream, rootOfStream } from "./host/root";
 import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
+import { inspecting } from "./inspect";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
 import {
   awaitKeys,
@@ -38,21 +40,20 @@ import {
   stopWaiting,
   waitingSlots,
 } from "./keys/waiting";
-import { evaluateRules, evaluateShadowRules } from "./policy/evaluate";
 import { section_places } from "./policy/layout";
-import { findCandidates } from "./policy/match";
 import { Policy, sectionCount } from "./policy/policy";
+import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
 import { Reason } from "./reason";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
+import { respond, respondPlainly } from "./response/respond";
 import { shortageOf } from "./shortage/shortage";
 import { clearTokens } from "./token/slot";
 import { rememberTokens } from "./token/token";
 import { denyUnserved } from "./unserved";
-import { forwardHeaders } from "./verdict/forward";
-import { respond, respondPlainly } from "./verdict/respond";
-import { stripTokens } from "./verdict/strip";
+import { forwardHeaders } from "./upstream/forward";
+import { stripTokens } from "./upstream/strip";
 
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32): Action {

@@ -2,15 +2,16 @@
  * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and three entries for
  * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
  */
-import { inspecting, reportFlaw, setInspecting } from "./audit/inspect";
+
 import { configure, endConfiguration } from "./configure";
 import { onCallResponse, onRequestHeaders, onStreamEnd, onTick } from "./filter";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
-import { policyOfRoot, rememberStream } from "./host/root";
+import { inspecting, reportFlaw, setInspecting } from "./inspect";
 import { forgetLeases } from "./limit/lease";
 import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
+import { policyOfRoot, rememberStream } from "./policy/root";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
 import { clearTokens, lastFlaw } from "./token/slot";
@@ -63,7 +64,7 @@ export function proxy_on_http_call_response(
   onCallResponse(rootContext, call, body_bytes);
 }
 
-/** For tools: turns the inspection log on or off (audit/inspect.ts). */
+/** For tools: turns the inspection log on or off (inspect.ts). */
 export function sallyport_inspect(on: bool): void {
   setInspecting(on);
 }

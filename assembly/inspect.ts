@@ -2,13 +2,12 @@
  * Inspection: what the evaluator saw on its way, as lines of the host's trace log, for the tools that explain decisions
  * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
  */
-import { openWriter, Writer, writeByte, writeDecimal, writeJsonString, writeText } from "../bytes/writer";
-import { isTrue, kindOf, longOf, sizeOf, startOf, ValueKind } from "../condition/value";
-import { LogLevel } from "../host/abi";
-import { log } from "../host/host";
-import { log_bytes } from "../limits";
-import { Reason, reasonName } from "../reason";
-import { Flaw, flawName } from "../token/flaw";
+import { openWriter, Writer, writeByte, writeDecimal, writeText } from "./bytes/writer";
+import { Flaw, flawName } from "./detail";
+import { LogLevel } from "./host/abi";
+import { log } from "./host/host";
+import { log_bytes } from "./limits";
+import { Reason, reasonName } from "./reason";
 
 /** What is known of a token's signature. */
 export const enum Signature {
@@ -18,9 +17,6 @@ export const enum Signature {
   MALFORMED,
   KEY_UNKNOWN,
 }
-
-/** As much of a string as is shown. */
-const shown_bytes: u32 = 64;
 
 export let inspecting: bool = false;
 
@@ -51,61 +47,6 @@ export function reportEntry(rule: u32): void {
   writeDecimal(writer, rule);
   writeText(writer, " path");
   closeLine();
-}
-
-/**
- * An instruction of a condition left a value: its index in the condition, the value's type, and for a string, a number or a
- * bool what it is. The lines of a condition come before its own.
- */
-export function reportValue(instruction: u32, cell: usize): void {
-  openLine("value ");
-  writeDecimal(writer, instruction);
-  writeByte(writer, 0x20);
-  writeValue(cell);
-  closeLine();
-}
-
-function writeValue(cell: usize): void {
-  switch (kindOf(cell)) {
-    case ValueKind.ERROR:
-      writeText(writer, "error");
-      return;
-    case ValueKind.NULL:
-      writeText(writer, "null");
-      return;
-    case ValueKind.BOOL:
-      writeText(writer, isTrue(cell) ? "true" : "false");
-      return;
-    case ValueKind.INT:
-      writeText(writer, "int ");
-      writeLong(longOf(cell));
-      return;
-    case ValueKind.DOUBLE:
-      writeText(writer, "double");
-      return;
-    case ValueKind.STRING:
-      writeText(writer, "string ");
-      writeJsonString(writer, startOf(cell), sizeOf(cell), shown_bytes);
-      return;
-    case ValueKind.TIMESTAMP:
-      writeText(writer, "timestamp ");
-      writeLong(longOf(cell));
-      return;
-    case ValueKind.DURATION:
-      writeText(writer, "duration ");
-      writeLong(longOf(cell));
-      return;
-    case ValueKind.TAPE_MAP:
-      writeText(writer, "map");
-      return;
-    default:
-      writeText(writer, "list");
-  }
-}
-
-function writeLong(value: i64): void {
-  if (value < 0) writeByte(writer, 0x2d);
-  writeDecimal(writer, value < 0 ? <u64>(0 - value) : <u64>value);
 }
 
 /** The condition of a rule was evaluated. */
@@ -154,12 +95,15 @@ export function reportFlaw(flaw: Flaw): void {
   closeLine();
 }
 
-function openLine(kind: string): void {
+/** Begins a line; what is written to the writer follows, and closeLine. */
+export function openLine(kind: string): Writer {
   openWriter(writer, line, log_bytes);
   writeText(writer, "inspect ");
   writeText(writer, kind);
+  return writer;
 }
 
-function closeLine(): void {
+/** Hands the line to the host. */
+export function closeLine(): void {
   log(LogLevel.TRACE, line, writer.size);
 }

@@ -1,7 +1,7 @@
 /**
  * The reason codes: one list for the engine, the command line and the documents. A code's name is part of the public
  * contract and never changes; its number is private and may. The order is that of the checks, so that of two
- * reasons the greater came further (policy/evaluate.ts). Both compilers read this file.
+ * reasons the greater came further (decision/evaluate.ts). Both compilers read this file.
  */
 export const enum Reason {
   ALLOWED = 0,

@@ -7,11 +7,11 @@ import { openWriter, Writer, writeText } from "./bytes/writer";
 import { Failure } from "./failure";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
-import { areContextsAnnounced } from "./host/root";
 import { log_bytes } from "./limits";
+import { areContextsAnnounced } from "./policy/root";
 import { readHeaders } from "./request/headers";
 import { clearRequest } from "./request/request";
-import { respondPlainly } from "./verdict/respond";
+import { respondPlainly } from "./response/respond";
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes);

@@ -14,7 +14,7 @@
  * `decision` is `allow` or `deny`, or `wait` while a request waits for keys: it stays so where somebody else ends the request meanwhile.
  *
  * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow
- * mode, `limit` where a limit denied, `detail` where a token did (token/flaw.ts), `shadow` where rules in shadow mode matched
+ * mode, `limit` where a limit denied, `detail` where a token did (detail.ts), `shadow` where rules in shadow mode matched
  * (each with what it would have said), `cause` where the failure was ours.
  */
 
@@ -32,6 +32,7 @@ import {
   writeLiteral,
   writeText,
 } from "../bytes/writer";
+import { Flaw, flawName } from "../detail";
 import { Failure, failureName } from "../failure";
 import { writeProperty } from "../host/host";
 import {
@@ -48,7 +49,6 @@ import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "..
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
-import { Flaw, flawName } from "../token/flaw";
 
 const property_name = literal("sallyport");
 const subject_bytes: u32 = 256;

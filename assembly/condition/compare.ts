@@ -2,7 +2,7 @@
 
 import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
-import { setRecord } from "./tape";
+import { setRecord } from "./claims";
 import {
   cell_bytes,
   copyCell,

@@ -2,20 +2,22 @@
  * Evaluates the condition of a rule: a stack of values and one loop, nothing allocated, every step bounded by the image that
  * was validated (condition/check.ts). What an instruction means stands in policy/instructions.ts.
  */
-import { inspecting, reportCondition, reportValue } from "../audit/inspect";
+
 import * as json from "../bytes/tape";
 import { arenaMark, rewindArena } from "../host/arena";
+import { inspecting, reportCondition } from "../inspect";
 import { condition_values } from "../limits";
 import * as code from "../policy/instructions";
 import * as layout from "../policy/layout";
 import { Policy, recordAt } from "../policy/policy";
 import { request } from "../request/request";
+import { setRecord } from "./claims";
 import { toTimestamp } from "./clock";
 import { containsAddress, memberOf, readSize } from "./functions";
 import { beginLoop, clearLoop, endLoop, loopElement, loopPool, nextElement } from "./loop";
 import { applyToTwo, combine } from "./operators";
 import * as sources from "./sources";
-import { setRecord } from "./tape";
+import { reportValue } from "./trace";
 import {
   cell_bytes,
   copyCell,

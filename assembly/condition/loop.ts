@@ -1,8 +1,8 @@
 /** The loop of `exists` and `all`: one at a time, over the elements of a list or the keys of a map. */
 import * as json from "../bytes/tape";
 import { loop_all } from "../policy/instructions";
+import { setRecord } from "./claims";
 import { firstElement, listSize, mapSize, readElement } from "./compare";
-import { setRecord } from "./tape";
 import { copyCell, isFalse, isList, isTrue, kindOf, recordOf, setBool, setError, ValueKind } from "./value";
 
 /** The element the loop is at. */

@@ -5,15 +5,15 @@
  * when all is decided, and take no part in it.
  */
 
-import { inspecting, reportRule } from "../audit/inspect";
 import { evaluateCondition, Outcome } from "../condition/evaluate";
+import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
+import * as layout from "../policy/layout";
+import { Policy, ruleAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { addShadow, candidate, candidateBinding, request } from "../request/request";
 import { hasScopes } from "../token/scopes";
 import { checkToken, selectToken } from "../token/token";
-import * as layout from "./layout";
-import { Policy, ruleAt } from "./policy";
 
 /** What becomes of the limits of a rule that is judged. */
 const enum Charge {

@@ -3,16 +3,14 @@
  * walk down the path's segments. Hash lookups all the way (policy/layout.ts), so the number of rules does not show.
  */
 
-import { inspecting, reportEntry, reportGroup, reportHost } from "../audit/inspect";
 import { sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail } from "../host/host";
 import { recallGroups, rememberGroups } from "../identity/known";
 import { trust_domain_offset } from "../identity/spiffe";
+import { inspecting, reportEntry, reportGroup, reportHost } from "../inspect";
 import { index_visits, method_bytes, path_segments, pattern_segments } from "../limits";
-import { Reason } from "../reason";
-import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
-import * as layout from "./layout";
+import * as layout from "../policy/layout";
 import {
   edgeAt,
   head,
@@ -25,8 +23,10 @@ import {
   textAt,
   textSize,
   textStart,
-} from "./policy";
-import { findCaller, findEdge, findHost, findRoot } from "./table";
+} from "../policy/policy";
+import { findCaller, findEdge, findHost, findRoot } from "../policy/table";
+import { Reason } from "../reason";
+import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
 
 /** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
 const pending: usize = memory.data((path_segments + 2) * 8, 4);

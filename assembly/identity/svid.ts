@@ -7,12 +7,12 @@
 import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
+import { Flaw } from "../detail";
 import * as layout from "../policy/layout";
 import { head, issuerAt, Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { checkClaims, subjectClaim } from "../token/claims";
-import { Flaw } from "../token/flaw";
 import { lastFlaw, note, tokenSlot } from "../token/slot";
 import { chooseToken, chosenPlace, verifyToken } from "../token/token";
 import { takeCaller } from "./identity";

@@ -3,9 +3,9 @@
  * stack whichever way led there, so that evaluation need not look.
  */
 import { condition_instructions, condition_values, path_segments, token_bytes } from "../limits";
-import { at, countOf, isRun, isText, lookAt, refuse } from "../policy/check";
-import * as code from "../policy/instructions";
-import * as layout from "../policy/layout";
+import { at, countOf, isRun, isText, lookAt, refuse } from "./check";
+import * as code from "./instructions";
+import * as layout from "./layout";
 
 const unknown_depth: u32 = 0xffff;
 /** The depth before each instruction, and at the end. */

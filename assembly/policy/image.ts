@@ -3,7 +3,6 @@
  * then reads records without checking again. Layout: policy/layout.ts; the index: policy/image-index.ts; tokens: policy/image-tokens.ts.
  */
 import { hash32 } from "../bytes/hash";
-import { hasSoundInstructions, isSoundCondition } from "../condition/check";
 import * as limits from "../limits";
 import {
   at,
@@ -21,8 +20,9 @@ import {
   openImage,
   refuse,
 } from "./check";
+import { hasSoundInstructions, isSoundCondition } from "./image-conditions";
 import { hasSoundIndex } from "./image-index";
-import { hasSoundTokens } from "./image-tokens";
+import { hasSoundTokens } from "./image-issuers";
 import * as layout from "./layout";
 
 /** Whether the `size` bytes at `start` (8-aligned) are an image this engine can evaluate; if not, policy/check.ts has why. */

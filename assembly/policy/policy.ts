@@ -1,5 +1,5 @@
 /**
- * A configured policy: the image and what goes with it while it is in force. Each root context has one (host/root.ts),
+ * A configured policy: the image and what goes with it while it is in force. Each root context has one (policy/root.ts),
  * so that two configurations can live side by side while old streams drain.
  */
 import * as layout from "./layout";

@@ -6,8 +6,9 @@
  * and numbers contexts upwards, so a small table indexed by the number's last bits tells whose a stream is, with nothing
  * to clean up. A stream whose slot was taken by a later one has no policy, and is denied.
  */
-import { Policy } from "../policy/policy";
-import { isContextGone } from "./host";
+
+import { isContextGone } from "../host/host";
+import { Policy } from "./policy";
 
 const stream_slots: u32 = 4096;
 /** Two words a slot: the stream's context and its root context. */

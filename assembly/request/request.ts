@@ -4,10 +4,10 @@
  */
 
 import { clearBytes, copyBytes } from "../bytes/span";
+import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
 import { Reason } from "../reason";
-import { Flaw } from "../token/flaw";
 
 @unmanaged
 export class Request {

@@ -10,7 +10,7 @@ import * as layout from "../policy/layout";
 import { head, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName, reasonStatus } from "../reason";
 import { request } from "../request/request";
-import { grpcStatus, isChallenge, title } from "./verdict";
+import { grpcStatus, isChallenge, title } from "./status";
 
 const details = changetype<Writer>(memory.data(32, 8));
 const body = changetype<Writer>(memory.data(32, 8));

@@ -3,11 +3,11 @@
  * that has no policy.
  */
 import { takeRegion } from "../host/region";
-import { newestPolicy } from "../host/root";
 import { giveUpTokens, holdTokens } from "../keys/keyset";
 import { policies_with_known_tokens } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
+import { newestPolicy } from "../policy/root";
 
 /** Takes a region; where there is no memory, and others may be asked, policies give up what tokens they know. 0 for none. */
 export function takeRoom(size_bytes: usize, mayAskOthers: bool): usize {

@@ -7,12 +7,12 @@ import { literal } from "../bytes/literal";
 import { hexDigit } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
+import { Flaw } from "../detail";
 import { Read, readProperty, valueSize, valueStart } from "../host/host";
 import * as layout from "../policy/layout";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { subjectClaim } from "./claims";
-import { Flaw } from "./flaw";
 import { note, openToken } from "./slot";
 
 const key_name = literal("jkt");

@@ -5,11 +5,11 @@
 
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
+import { Flaw } from "../detail";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
-import { Flaw } from "./flaw";
 import { note, openToken, Token } from "./slot";
 
 const nanoseconds_a_second: u64 = 1000000000;

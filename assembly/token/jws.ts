@@ -10,13 +10,13 @@ import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { algorithm_count } from "../crypto/algorithms";
 import { algorithmNamed } from "../crypto/names";
+import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { json_nodes, kid_bytes, signature_bytes } from "../limits";
 import { Reason } from "../reason";
 import { findClaims } from "./claims";
-import { Flaw } from "./flaw";
 import { note, openClaims, Token } from "./slot";
 
 const alg_name = literal("alg");

@@ -4,6 +4,7 @@
  */
 import { literal } from "../bytes/literal";
 import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
+import { Flaw } from "../detail";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
@@ -11,7 +12,6 @@ import { Reason } from "../reason";
 import { findHeader, headerSize, headerStart } from "../request/headers";
 import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../request/pairs";
 import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
-import { Flaw } from "./flaw";
 import { note } from "./slot";
 
 const cookie_name = literal("cookie");

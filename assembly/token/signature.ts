@@ -18,6 +18,7 @@ import {
   host_algorithms,
 } from "../crypto/algorithms";
 import { verifyInModule } from "../crypto/verify";
+import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { arenaMark, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
@@ -27,7 +28,6 @@ import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
 import { der_bytes, encodeSignature, isSignatureInRange as isInRange } from "./der";
-import { Flaw } from "./flaw";
 import { lastFlaw, note, Token } from "./slot";
 
 const function_name = literal("verify_signature");

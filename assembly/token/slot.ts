@@ -4,9 +4,9 @@
  */
 import { clearBytes } from "../bytes/span";
 import { openTape } from "../bytes/tape";
+import { Flaw } from "../detail";
 import { policy_key_sets, policy_places } from "../limits";
 import { Reason } from "../reason";
-import { Flaw } from "./flaw";
 
 @unmanaged
 export class Token {

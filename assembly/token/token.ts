@@ -3,8 +3,9 @@
  * issuer, parsed once, and held once against each issuer asked for; what was found stays in the request's slot.
  */
 
-import { inspecting, reportSignature, Signature } from "../audit/inspect";
 import * as json from "../bytes/tape";
+import { Flaw } from "../detail";
+import { inspecting, reportSignature, Signature } from "../inspect";
 import { isFetched, keySetAt } from "../keys/keyset";
 import { token_bytes } from "../limits";
 import * as layout from "../policy/layout";
@@ -14,7 +15,6 @@ import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/r
 import { checkBinding } from "./binding";
 import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
-import { Flaw } from "./flaw";
 import { decodeParts, parseJws, scanClaims } from "./jws";
 import { findToken, foundSize, foundStart } from "./places";
 import { verifySignature } from "./signature";

@@ -1,6 +1,7 @@
-/** What is wrong with a token, by the names of the engine's own list (assembly/token/flaw.ts), in words for people. */
+/** What is wrong with a token, by the names of the engine's own list (assembly/detail.ts), in words for people. */
+
+import { Flaw, flawName } from "../../assembly/detail.ts";
 import { json_depth, json_members, json_nodes, kid_bytes, signature_bytes } from "../../assembly/limits.ts";
-import { Flaw, flawName } from "../../assembly/token/flaw.ts";
 
 /** Every name. */
 export const flawNames: readonly string[] = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>

@@ -33,7 +33,7 @@ export interface AuditRecord {
   /** The issuer of a token that was verified, and its `sub`. */
   issuer?: string;
   sub?: string;
-  /** What is wrong with a token, by the names of assembly/token/flaw.ts, where the reason does not say all there is. */
+  /** What is wrong with a token, by the names of assembly/detail.ts, where the reason does not say all there is. */
   detail?: string;
   /** The limit without room, for `limit_exceeded`. */
   limit?: string;

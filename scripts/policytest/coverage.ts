@@ -45,7 +45,7 @@ export class CoverageCounter {
     this.hasConditions = model.some(({ condition }) => condition !== undefined);
   }
 
-  /** @param lines what the engine said while it was inspected (assembly/audit/inspect.ts) */
+  /** @param lines what the engine said while it was inspected (assembly/inspect.ts) */
   count(verdict: Verdict, lines: readonly string[]): void {
     const decided = isDecided(verdict) ? [verdict.rule] : [];
     // A rule in shadow mode decides nothing; it is exercised where it says what it would have done.

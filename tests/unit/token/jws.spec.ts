@@ -1,6 +1,6 @@
+import { flawName } from "../../../assembly/detail";
 import { resetArena } from "../../../assembly/host/arena";
 import { reasonName } from "../../../assembly/reason";
-import { flawName } from "../../../assembly/token/flaw";
 import { parseJws } from "../../../assembly/token/jws";
 import { clearTokens, lastFlaw, tokenSlot } from "../../../assembly/token/slot";
 import { bytesOf, textOf } from "../support";
