@@ -3,13 +3,13 @@ import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } fro
 import { imageSize } from "./configuration";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
-import { log_bytes } from "./limits";
+import { log_bytes_max } from "./limits";
 import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import * as layout from "./policy/layout";
 import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
 
 const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(log_bytes);
+const line: usize = memory.data(log_bytes_max);
 
 /**
  * One line that says what is in force from now on; the image's checksum is the one `sallyport build` and `image` print. `waited` is
@@ -17,12 +17,12 @@ const line: usize = memory.data(log_bytes);
  */
 export function announce(policy: Policy, waited: u64): void {
   openLine("policy ");
-  const name = head(policy) + layout.policy_name;
+  const name = head(policy) + layout.policy_name_at;
   writeBytes(writer, textStart(policy, name), textSize(name));
   writeText(writer, " in force, ");
   writeDecimal(writer, sectionCount(policy, layout.section_rules));
   writeText(writer, " rules, image ");
-  writeHex(writer, load<u32>(policy.image, layout.checksum_offset));
+  writeHex(writer, load<u32>(policy.image, layout.checksum_at));
   writeText(writer, imageSize == 0 ? ", of the module" : ", of the configuration");
   writeText(writer, policy.shadow ? ", in shadow mode: every request passes" : ", enforced");
   if (waited != 0) {
@@ -80,7 +80,7 @@ export function refuseImage(): bool {
 }
 
 function openLine(phrase: string): void {
-  openWriter(writer, line, log_bytes);
+  openWriter(writer, line, log_bytes_max);
   writeText(writer, "sallyport: ");
   writeText(writer, phrase);
 }

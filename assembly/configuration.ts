@@ -13,7 +13,7 @@ import { Literal, literal } from "./bytes/literal";
 import { copyBytes, isLiteral, isNameText } from "./bytes/span";
 import * as json from "./bytes/tape";
 import { Kind } from "./bytes/tape";
-import { name_bytes } from "./limits";
+import { name_bytes_max } from "./limits";
 import * as layout from "./policy/layout";
 
 const policy_key = literal("policy");
@@ -34,7 +34,7 @@ export const mode_of_policy: u32 = 0xff;
 export let checksCertificateEnd: bool = false;
 
 /** What the record is told from others by, kept apart from the configuration; size 0 where that does not say. */
-export const recordName: usize = memory.data(name_bytes);
+export const recordName: usize = memory.data(name_bytes_max);
 export let recordNameSize: u32 = 0;
 
 /** What is wrong with the configuration refused last, and at which byte. */
@@ -149,7 +149,7 @@ function takeMember(name: usize, nameSize: u32, text: usize, size: u32): bool {
   }
   if (isLiteral(name, nameSize, record_key)) {
     if (recordNameSize != 0) return refuse("`record` twice", name);
-    if (text == 0 || size > name_bytes || !isNameText(text, size)) {
+    if (text == 0 || size > name_bytes_max || !isNameText(text, size)) {
       return refuse("`record` is not 1 to 64 letters, digits, `-` and `_`", name);
     }
     copyBytes(recordName, text, size);

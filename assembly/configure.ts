@@ -6,7 +6,7 @@
  */
 
 import { announce, announceShortage, refuse, refuseAt, refuseImage, refuseWithout, warn } from "./announce";
-import { defineCounters, most_counters_bytes } from "./audit/metrics";
+import { counters_bytes_max, defineCounters } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import {
   checksCertificateEnd,
@@ -35,9 +35,9 @@ import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
 import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
-import { closeKeySets, most_key_sets_bytes, openKeySets } from "./keys/keyset";
+import { closeKeySets, key_sets_bytes_max, openKeySets } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
-import { key_tick_milliseconds, short_configuration_bytes, shortages } from "./limits";
+import { key_tick_milliseconds, short_configuration_bytes_max, shortages_max } from "./limits";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
 import { head, Policy, placeAt, sectionCount } from "./policy/policy";
@@ -75,7 +75,7 @@ const policy_bytes: usize = 128;
 if (!(offsetof<Policy>() <= 128)) ERROR("a policy fits its place");
 if (
   !(
-    policy_bytes + record_property_bytes + known_callers_bytes + most_counters_bytes + most_key_sets_bytes + 16 <=
+    policy_bytes + record_property_bytes + known_callers_bytes + counters_bytes_max + key_sets_bytes_max + 16 <=
     page_room_bytes
   )
 )
@@ -180,7 +180,7 @@ export function endConfiguration(context: u32): void {
 /** Puts a configuration in force that the host hands over, or that was kept. Others give up what they can if they may be asked. */
 function attempt(rootContext: u32, size: u32, shortage: Shortage | null, mayAskOthers: bool): Attempt {
   resetArena();
-  const isShort = size <= short_configuration_bytes;
+  const isShort = size <= short_configuration_bytes_max;
   // The larger one first, so that the other does not take from where it would fit.
   const region = isShort ? 0 : takeRoom(<usize>size + 16, mayAskOthers);
   const page = !isShort && region == 0 ? 0 : takeRoom(page_room_bytes, mayAskOthers);
@@ -207,7 +207,7 @@ let textStartAt: usize = 0;
 function readText(size: u32, region: usize, shortage: Shortage | null): Attempt {
   textStartAt = region;
   if (shortage != null) {
-    if (region == 0) textStartAt = takeBytes(short_configuration_bytes);
+    if (region == 0) textStartAt = takeBytes(short_configuration_bytes_max);
     if (textStartAt == 0) return Attempt.NO_MEMORY;
     const kept = readKept(shortage, textStartAt);
     if (kept == Parking.DONE) return Attempt.IN_FORCE;
@@ -227,7 +227,7 @@ function readText(size: u32, region: usize, shortage: Shortage | null): Attempt 
 function forgetGone(): void {
   for (let gone = goneRoot(); gone != 0; gone = goneRoot()) forget(gone);
   if (!hasShortages()) return;
-  for (let index: u32 = 0; index < shortages; index++) {
+  for (let index: u32 = 0; index < shortages_max; index++) {
     const shortage = shortageAt(index);
     if (shortage.rootContext != 0 && isContextGone(shortage.rootContext)) endShortage(shortage);
   }
@@ -284,9 +284,10 @@ function putInForce(rootContext: u32, page: usize, region: usize, shortage: Shor
   policy.recordProperty = page + policy_bytes;
   policy.knownCallers = policy.recordProperty + record_property_bytes;
   policy.counters = policy.knownCallers + known_callers_bytes;
-  policy.keySets = (policy.counters + most_counters_bytes + 15) & ~15;
+  policy.keySets = (policy.counters + counters_bytes_max + 15) & ~15;
   policy.rootContext = rootContext;
-  policy.shadow = (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode) : mode) == layout.mode_shadow;
+  policy.shadow =
+    (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode_at) : mode) == layout.mode_shadow;
   nameRecord(policy, recordName, recordNameSize);
   policy.checksCertificateEnd = checksCertificateEnd;
   resetArena();
@@ -337,7 +338,7 @@ function changesHeaders(policy: Policy): bool {
   if (sectionCount(policy, layout.section_forwards) != 0) return true;
   const places = sectionCount(policy, layout.section_places);
   for (let index: u32 = 0; index < places; index++) {
-    if (load<u32>(placeAt(policy, index), layout.place_strip) != 0) return true;
+    if (load<u32>(placeAt(policy, index), layout.place_strip_at) != 0) return true;
   }
   return false;
 }

@@ -6,7 +6,7 @@ import { openWriter, Writer, writeByte, writeDecimal, writeText } from "./bytes/
 import { Flaw, flawName } from "./detail";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
-import { log_bytes } from "./limits";
+import { log_bytes_max } from "./limits";
 import { Reason, reasonName } from "./reason";
 
 /** What is known of a token's signature. */
@@ -21,7 +21,7 @@ export const enum Signature {
 export let inspecting: bool = false;
 
 const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(log_bytes);
+const line: usize = memory.data(log_bytes_max);
 
 export function setInspecting(on: bool): void {
   inspecting = on;
@@ -97,7 +97,7 @@ export function reportFlaw(flaw: Flaw): void {
 
 /** Begins a line; what is written to the writer follows, and closeLine. */
 export function openLine(kind: string): Writer {
-  openWriter(writer, line, log_bytes);
+  openWriter(writer, line, log_bytes_max);
   writeText(writer, "inspect ");
   writeText(writer, kind);
   return writer;

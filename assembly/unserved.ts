@@ -7,14 +7,14 @@ import { openWriter, Writer, writeText } from "./bytes/writer";
 import { Failure } from "./failure";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
-import { log_bytes } from "./limits";
+import { log_bytes_max } from "./limits";
 import { areContextsAnnounced } from "./policy/root";
 import { readHeaders } from "./request/headers";
 import { clearRequest } from "./request/request";
 import { respondPlainly } from "./response/respond";
 
 const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(log_bytes);
+const line: usize = memory.data(log_bytes_max);
 
 let isConfigured: bool = false;
 let isReported: bool = false;
@@ -37,7 +37,7 @@ export function denyUnserved(failure: Failure): void {
 function report(callback: string): void {
   if (isReported) return;
   isReported = true;
-  openWriter(writer, line, log_bytes);
+  openWriter(writer, line, log_bytes_max);
   writeText(writer, "sallyport: every request is denied: the host never called ");
   writeText(writer, callback);
   writeText(writer, ", is it in the capability list?");

@@ -1,5 +1,5 @@
 /**
- * Counters, under names that only the policy's author can choose and only so many of (rule_metrics). All are defined at
+ * Counters, under names that only the policy's author can choose and only so many of (rule_metrics_max). All are defined at
  * configure time; on a request they are numbers. The dots part names and values for Envoy's stats_tags
  * (envoy/inbound.yaml):
  *
@@ -20,7 +20,7 @@
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { incrementCounter, recordGauge, takeFailures } from "../host/host";
-import { policy_key_sets, rule_metrics } from "../limits";
+import { policy_key_sets_max, rule_metrics_max } from "../limits";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
@@ -60,7 +60,8 @@ const name: usize = memory.data(512);
 const writer = changetype<Writer>(memory.data(32, 8));
 
 /** The bytes of the counter numbers of the largest policy. */
-export const most_counters_bytes: u32 = (sets_at + KeySetMetric.COUNT * policy_key_sets + 2 * (rule_metrics + 1)) << 2;
+export const counters_bytes_max: u32 =
+  (sets_at + KeySetMetric.COUNT * policy_key_sets_max + 2 * (rule_metrics_max + 1)) << 2;
 
 function rulesAt(policy: Policy): u32 {
   return sets_at + KeySetMetric.COUNT * sectionCount(policy, layout.section_key_sets);
@@ -85,7 +86,7 @@ export function defineCounters(policy: Policy): bool {
   for (let set: u32 = 0; set < sets; set++) {
     if (!defineKeySet(policy, set)) return false;
   }
-  const rules = load<u32>(head(policy), layout.policy_rule_metrics);
+  const rules = load<u32>(head(policy), layout.policy_rule_metrics_at);
   for (let rule: u32 = 0; rule <= rules; rule++) {
     if (!defineRule(policy, rule, rule == rules, true) || !defineRule(policy, rule, rule == rules, false)) return false;
   }
@@ -110,7 +111,7 @@ export function countGone(policy: Policy): void {
 }
 
 function countRule(policy: Policy, rule: u32, reason: Reason): bool {
-  const counted = min(rule, load<u32>(head(policy), layout.policy_rule_metrics));
+  const counted = min(rule, load<u32>(head(policy), layout.policy_rule_metrics_at));
   return increment(policy, rulesAt(policy) + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
 }
 
@@ -160,10 +161,10 @@ function define(policy: Policy, counter: u32, metric: string, label: string, val
 /** Only sets that are fetched have something to tell. */
 function defineKeySet(policy: Policy, set: u32): bool {
   const record = recordAt(policy, layout.section_key_sets, set);
-  if (textSize(record + layout.key_set_url) == 0) return true;
+  if (textSize(record + layout.key_set_url_at) == 0) return true;
   for (let metric: i32 = 0; metric < KeySetMetric.COUNT; metric++) {
     openName(policy, keySetMetric(metric), "set");
-    const text = record + layout.key_set_name;
+    const text = record + layout.key_set_name_at;
     writeBytes(writer, textStart(policy, text), textSize(text));
     const isGauge = metric == KeySetMetric.AGE_SECONDS || metric == KeySetMetric.KEYS;
     if (!defineNamed(policy, sets_at + KeySetMetric.COUNT * set + metric, isGauge)) return false;
@@ -190,11 +191,12 @@ function defineRule(policy: Policy, rule: u32, isOther: bool, allows: bool): boo
   if (isOther) {
     writeText(writer, "_other");
   } else {
-    const text = ruleAt(policy, rule) + layout.rule_name;
+    const text = ruleAt(policy, rule) + layout.rule_name_at;
     writeBytes(writer, textStart(policy, text), textSize(text));
   }
   writeText(writer, ".decision.");
-  if (!isOther && load<u32>(ruleAt(policy, rule), layout.rule_mode) == layout.mode_shadow) writeText(writer, "shadow_");
+  if (!isOther && load<u32>(ruleAt(policy, rule), layout.rule_mode_at) == layout.mode_shadow)
+    writeText(writer, "shadow_");
   writeText(writer, allows ? "allow" : "deny");
   return defineNamed(policy, rulesAt(policy) + 2 * rule + (allows ? 0 : 1), false);
 }
@@ -204,7 +206,7 @@ function openName(policy: Policy, metric: string, label: string): void {
   writeText(writer, "sallyport_");
   writeText(writer, metric);
   writeText(writer, ".policy.");
-  const text = head(policy) + layout.policy_name;
+  const text = head(policy) + layout.policy_name_at;
   writeBytes(writer, textStart(policy, text), textSize(text));
   writeText(writer, ".");
   writeText(writer, label);

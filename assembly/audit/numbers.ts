@@ -15,7 +15,7 @@ import { defineMetric } from "../host/host";
 import { giveRegion, takeRegion } from "../host/region";
 
 const entry_bytes: u32 = 16;
-const least_entries: u32 = 1024;
+const entries_min: u32 = 1024;
 
 let table: usize = 0;
 let entries: u32 = 0;
@@ -55,7 +55,7 @@ function keep(entry: usize, hash: u64, number: u32): void {
 function growTable(): void {
   const before = table;
   const count = entries;
-  const wanted = count == 0 ? least_entries : count * 2;
+  const wanted = count == 0 ? entries_min : count * 2;
   const region = takeRegion(<usize>wanted * entry_bytes);
   if (region == 0) return;
   table = region;

@@ -36,13 +36,13 @@ import { Flaw, flawName } from "../detail";
 import { Failure, failureName } from "../failure";
 import { writeProperty } from "../host/host";
 import {
-  host_bytes,
-  method_bytes,
-  name_bytes,
-  record_bytes,
-  record_path_bytes,
-  shadow_rules,
-  spiffe_id_bytes,
+  host_bytes_max,
+  method_bytes_max,
+  name_bytes_max,
+  record_bytes_max,
+  record_path_bytes_max,
+  shadow_rules_max,
+  spiffe_id_bytes_max,
 } from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
@@ -52,24 +52,24 @@ import { subjectClaim } from "../token/claims";
 
 const property_name = literal("sallyport");
 const subject_bytes: u32 = 256;
-const record: usize = memory.data(record_bytes);
+const record: usize = memory.data(record_bytes_max);
 const writer = changetype<Writer>(memory.data(32, 8));
 
 // A caller and a gateway, the caller's own texts, of which escaping may make a byte six, rules in shadow mode, and all the rest.
 if (
   !(
-    record_bytes >=
-    2 * spiffe_id_bytes +
-      6 * (subject_bytes + method_bytes + host_bytes + record_path_bytes) +
-      shadow_rules * 128 +
+    record_bytes_max >=
+    2 * spiffe_id_bytes_max +
+      6 * (subject_bytes + method_bytes_max + host_bytes_max + record_path_bytes_max) +
+      shadow_rules_max * 128 +
       1024
   )
 )
-  ERROR("record_bytes holds a whole record");
+  ERROR("record_bytes_max holds a whole record");
 
 /** The room for a record's property: `sallyport.`, and a name. */
 export const record_property_bytes: u32 = 80;
-if (!(record_property_bytes >= name_bytes + 10)) ERROR("record_property_bytes holds a property");
+if (!(record_property_bytes >= name_bytes_max + 10)) ERROR("record_property_bytes holds a property");
 
 /** Says what the record of a policy is kept as, a name of size 0 for none. */
 export function nameRecord(policy: Policy, name: usize, size: u32): void {
@@ -96,9 +96,9 @@ export function writeWaiting(policy: Policy, reason: Reason): void {
 }
 
 function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: string): bool {
-  openWriter(writer, record, record_bytes);
+  openWriter(writer, record, record_bytes_max);
   writeText(writer, admits ? '{"admit":true,"policy":' : '{"admit":false,"policy":');
-  writeName(policy, head(policy) + layout.policy_name);
+  writeName(policy, head(policy) + layout.policy_name_at);
   if (policy.shadow) writeText(writer, ',"mode":"shadow"');
   writeText(writer, ',"decision":"');
   writeText(writer, decision);
@@ -106,13 +106,13 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   writeText(writer, ',"reason":"');
   writeText(writer, reasonName(reason));
   writeByte(writer, 0x22);
-  if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name);
+  if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name_at);
   writeRequest();
   writeCaller();
   writeForwarder();
   writeToken(policy);
   if (reason == Reason.LIMIT_EXCEEDED) {
-    writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name);
+    writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name_at);
   }
   if (reason != Reason.ALLOWED && request.flaw != Flaw.NONE) {
     writeText(writer, ',"detail":"');
@@ -131,7 +131,7 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
 
 /** Writes the record of a request that there is no policy for; where the host refuses it, nothing is left to do. */
 export function writeRecordWithoutPolicy(failure: Failure): void {
-  openWriter(writer, record, record_bytes);
+  openWriter(writer, record, record_bytes_max);
   writeText(writer, '{"admit":false,"policy":"","decision":"deny","reason":"internal"');
   writeRequest();
   writeText(writer, ',"cause":"');
@@ -142,16 +142,16 @@ export function writeRecordWithoutPolicy(failure: Failure): void {
 
 /** What was judged, as far as it was read. */
 function writeRequest(): void {
-  writeCut(',"method":', request.methodStart, request.methodSize, method_bytes);
-  writeCut(',"host":', request.hostStart, request.hostSize, host_bytes);
+  writeCut(',"method":', request.methodStart, request.methodSize, method_bytes_max);
+  writeCut(',"host":', request.hostStart, request.hostSize, host_bytes_max);
   let start = request.decodedPathStart;
   let size = request.decodedPathSize;
   if (size == 0) {
     start = request.pathStart;
     size = indexOfByte(start, request.pathSize, 0x3f);
   }
-  writeCut(',"path":', start, size, record_path_bytes);
-  if (size <= record_path_bytes) return;
+  writeCut(',"path":', start, size, record_path_bytes_max);
+  if (size <= record_path_bytes_max) return;
   writeText(writer, ',"path_bytes":');
   writeDecimal(writer, size);
 }
@@ -167,18 +167,18 @@ function writeCut(member: string, start: usize, size: u32, limit_bytes: u32): vo
 function writeCaller(): void {
   const reason = request.callerReason;
   const isValid = reason == Reason.ALLOWED || reason == Reason.IDENTITY_UNTRUSTED || reason == Reason.IDENTITY_EXPIRED;
-  writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes : subject_bytes);
+  writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes_max : subject_bytes);
 }
 
 /** The gateway that told us of the caller: a valid ID, or its word would not have been taken. */
 function writeForwarder(): void {
-  writeCut(',"forwarder":', request.forwarderStart, request.forwarderSize, spiffe_id_bytes);
+  writeCut(',"forwarder":', request.forwarderStart, request.forwarderSize, spiffe_id_bytes_max);
 }
 
 /** Only what a verified token says is worth recording. */
 function writeToken(policy: Policy): void {
   if (request.verifiedIssuer == 0) return;
-  writeMember(policy, ',"issuer":', issuerAt(policy, request.verifiedIssuer - 1) + layout.issuer_name);
+  writeMember(policy, ',"issuer":', issuerAt(policy, request.verifiedIssuer - 1) + layout.issuer_name_at);
   const subject = subjectClaim();
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return;
   writeText(writer, ',"sub":');
@@ -192,7 +192,7 @@ function writeShadows(policy: Policy): void {
   for (let index: u32 = 0; index < request.shadowCount; index++) {
     if (index != 0) writeByte(writer, 0x2c);
     const reason = shadowReason(index);
-    writeMember(policy, '{"rule":', ruleAt(policy, shadowRule(index)) + layout.rule_name);
+    writeMember(policy, '{"rule":', ruleAt(policy, shadowRule(index)) + layout.rule_name_at);
     writeText(writer, reason == Reason.ALLOWED ? ',"decision":"allow","reason":"' : ',"decision":"deny","reason":"');
     writeText(writer, reasonName(reason));
     writeText(writer, '"}');

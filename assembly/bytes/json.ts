@@ -4,7 +4,7 @@
  * or 64-bit integer holds, and nesting or counts past `limits.ts`. Strings are unescaped where they stand, so that
  * `"\u0069ss"` and `"iss"` are one name.
  */
-import { json_depth, json_members } from "../limits";
+import { json_depth_max, json_members_max } from "../limits";
 import { endOfPlain } from "./plain";
 import { hexDigit } from "./span";
 import { absent, addRecord, finishRecord, Kind, nameMember, startOf } from "./tape";
@@ -112,14 +112,14 @@ function scanWord(kind: Kind, tail: u32, size: u32): bool {
 function scanObject(): bool {
   const record = addValue(Kind.OBJECT, cursor);
   if (record == absent) return false;
-  if (++depth > json_depth) return refuse(Fault.DEPTH);
+  if (++depth > json_depth_max) return refuse(Fault.DEPTH);
   cursor++;
   skipSpace();
   let members: u32 = 0;
   if (!take(0x7d)) {
     do {
       skipSpace();
-      if (++members > json_members) return refuse(Fault.COUNT);
+      if (++members > json_members_max) return refuse(Fault.COUNT);
       if (cursor >= end || load<u8>(cursor) != 0x22) return false;
       const nameAt = cursor;
       const name = scanString();
@@ -144,7 +144,7 @@ function scanObject(): bool {
 function scanArray(): bool {
   const record = addValue(Kind.ARRAY, cursor);
   if (record == absent) return false;
-  if (++depth > json_depth) return refuse(Fault.DEPTH);
+  if (++depth > json_depth_max) return refuse(Fault.DEPTH);
   cursor++;
   skipSpace();
   if (!take(0x5d)) {

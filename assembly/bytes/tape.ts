@@ -10,7 +10,7 @@
  *
  * One tape is open at a time. A request may have several, one a token, and opens the one whose claims it asks for.
  */
-import { json_nodes } from "../limits";
+import { json_nodes_max } from "../limits";
 import { hash32 } from "./hash";
 import { sameBytes } from "./span";
 
@@ -30,7 +30,7 @@ export const absent: i32 = -1;
 export const tape_record_bytes: u32 = 20;
 
 /** A tape for what is read and forgotten: a configuration, a token's header. */
-const scratch: usize = memory.data(json_nodes * 20, 4);
+const scratch: usize = memory.data(json_nodes_max * 20, 4);
 
 /** The first record of the tape that is open. */
 let tape: usize = 0;
@@ -47,7 +47,7 @@ export function beginTape(start: usize, records: u32): void {
 
 /** Opens the tape that every other text of its kind will overwrite. */
 export function beginScratchTape(): void {
-  beginTape(scratch, json_nodes);
+  beginTape(scratch, json_nodes_max);
 }
 
 /** Opens a tape that was written before. */

@@ -6,7 +6,7 @@
 import * as json from "../bytes/tape";
 import { arenaMark, rewindArena } from "../host/arena";
 import { inspecting, reportCondition } from "../inspect";
-import { condition_values } from "../limits";
+import { condition_values_max } from "../limits";
 import * as code from "../policy/instructions";
 import * as layout from "../policy/layout";
 import { Policy, recordAt } from "../policy/policy";
@@ -44,9 +44,9 @@ export const enum Outcome {
   FAILED,
 }
 
-const stack: usize = memory.data(condition_values * 16, 8);
+const stack: usize = memory.data(condition_values_max * 16, 8);
 /** Elements of lists the condition writes out. */
-const pool: usize = memory.data(condition_values * 16, 8);
+const pool: usize = memory.data(condition_values_max * 16, 8);
 let poolUsed: u32 = 0;
 let policyInHand: Policy = changetype<Policy>(0);
 let bindingInHand: u32 = 0;
@@ -58,7 +58,7 @@ let hasClaims: bool = false;
  * @param tokenHolds whether the rule's token is good, so that there are claims
  */
 export function evaluateCondition(policy: Policy, rule: u32, binding: u32, tokenHolds: bool): Outcome {
-  const record = recordAt(policy, layout.section_rules, rule) + layout.rule_condition;
+  const record = recordAt(policy, layout.section_rules, rule) + layout.rule_condition_at;
   const first = recordAt(policy, layout.section_instructions, load<u32>(record));
   policyInHand = policy;
   bindingInHand = binding;
@@ -84,7 +84,7 @@ function run(first: usize, count: u32): bool {
   let at: u32 = 0;
   let top = stack - cell_bytes;
   while (at < count) {
-    const instruction = first + <usize>(at * layout.instruction_bytes);
+    const instruction = first + <usize>(at * layout.instruction_record_bytes);
     const op = load<u32>(instruction);
     const here = at++;
     if (op <= code.op_duration) {
@@ -171,7 +171,7 @@ function pushConstant(cell: usize, instruction: usize, op: u32): void {
 
 /** Moves elements from the stack into the pool; an error where one of them is, or the pool is full. */
 function makeList(first: usize, count: u32): void {
-  if (count > condition_values - poolUsed) {
+  if (count > condition_values_max - poolUsed) {
     setError(first);
     return;
   }

@@ -1,6 +1,6 @@
 /** Functions and members of values. Each leaves its outcome in the cell of its first operand. */
 import * as json from "../bytes/tape";
-import { search_bytes } from "../limits";
+import { search_bytes_max } from "../limits";
 import { isInNetwork, parseAddress } from "./address";
 import { listSize, mapSize } from "./compare";
 import { codePoints, holds } from "./text";
@@ -29,6 +29,6 @@ export function containsAddress(cell: usize, network: usize, size: u32, prefix: 
 /** Whether one string holds another; an error where the other is longer than is looked for. */
 export function holdsText(text: usize, part: usize): void {
   if (sizeOf(part) > sizeOf(text)) setBool(text, false);
-  else if (sizeOf(part) > search_bytes) setError(text);
+  else if (sizeOf(part) > search_bytes_max) setError(text);
   else setBool(text, holds(startOf(text), sizeOf(text), startOf(part), sizeOf(part)));
 }

@@ -5,7 +5,7 @@ import { indexOfByte } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { Read, readProperty, valueSize, valueStart } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
-import { condition_text_bytes } from "../limits";
+import { condition_text_bytes_max } from "../limits";
 import * as instructions from "../policy/instructions";
 import { no_segment } from "../policy/layout";
 import { Policy, wordAt } from "../policy/policy";
@@ -59,7 +59,7 @@ export function readRequest(cell: usize, part: u32): void {
 
 /** A header that stands once, is text, and no longer than conditions read. */
 export function readHeader(cell: usize, name: usize, size: u32): void {
-  const isOne = findHeader(name, size) == 1 && headerSize <= condition_text_bytes;
+  const isOne = findHeader(name, size) == 1 && headerSize <= condition_text_bytes_max;
   if (!isOne || !isUtf8(headerStart, headerSize)) setError(cell);
   else setString(cell, headerStart, headerSize);
 }

@@ -1,9 +1,9 @@
 /** Strings: beginnings, ends, searching in linear time, and their size in code points. */
 import { sameBytes } from "../bytes/span";
-import { search_bytes } from "../limits";
+import { search_bytes_max } from "../limits";
 
 /** For each place of the text searched for, how much of its beginning also ends there (Knuth, Morris, Pratt 1977). */
-const overlaps: usize = memory.data(search_bytes * 2, 2);
+const overlaps: usize = memory.data(search_bytes_max * 2, 2);
 
 /** Whether the text ends in another. */
 export function endsWith(start: usize, size: u32, end: usize, endSize: u32): bool {
@@ -15,7 +15,7 @@ export function startsWith(start: usize, size: u32, head: usize, headSize: u32):
   return headSize <= size && sameBytes(start, head, headSize);
 }
 
-/** Whether the text holds another of at most `search_bytes`, in time that grows with the sum of their sizes. */
+/** Whether the text holds another of at most `search_bytes_max`, in time that grows with the sum of their sizes. */
 export function holds(start: usize, size: u32, part: usize, partSize: u32): bool {
   if (partSize == 0) return true;
   if (partSize > size) return false;

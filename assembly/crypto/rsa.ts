@@ -8,7 +8,7 @@ import { readBigEndian, writeBigEndian } from "./number";
 import { finishHash, hashOf, startHash, updateHash } from "./sha2";
 
 /** 2048 bits; `modulus_bytes` is the other bound. */
-const least_modulus_bytes: u32 = 256;
+const modulus_bytes_min: u32 = 256;
 
 const modulus: usize = memory.data(modulus_bytes, 8);
 const base: usize = memory.data(modulus_bytes, 8);
@@ -141,10 +141,10 @@ function generateMask(hashBytes: u32, seed: usize, counter: u32): void {
  * for a key or signature that cannot be one.
  */
 function recover(key: usize, keySize: u32, exponent: u32, signature: usize, signatureSize: u32): bool {
-  if (keySize < least_modulus_bytes || keySize > modulus_bytes || signatureSize != keySize) return false;
+  if (keySize < modulus_bytes_min || keySize > modulus_bytes || signatureSize != keySize) return false;
   // Keys of fewer than 2048 bits in 256 bytes, with leading zeros, or with an even modulus are none.
   const first = load<u8>(key);
-  if (first == 0 || (keySize == least_modulus_bytes && first < 0x80)) return false;
+  if (first == 0 || (keySize == modulus_bytes_min && first < 0x80)) return false;
   if ((load<u8>(key + keySize - 1) & 1) == 0 || exponent < 3 || (exponent & 1) == 0) return false;
   const numberBytes = (keySize + 3) & ~3;
   readBigEndian(modulus, numberBytes, key, keySize);

@@ -22,7 +22,7 @@ import { verifyPkcs1, verifyPss } from "./rsa";
 
 /**
  * Whether the signature is the text's, under an algorithm of crypto/algorithms.ts. Sizes are in bytes. The key is the RSA modulus,
- * big-endian without leading zeros, with its exponent; the EC point x‖y; or the 32 bytes of Ed25519's (the `key_public` of
+ * big-endian without leading zeros, with its exponent; the EC point x‖y; or the 32 bytes of Ed25519's (the `key_public_at` of
  * policy/layout.ts). The signature is as in JWS: for ECDSA r‖s. False for whatever is malformed.
  */
 export function verifyInModule(

@@ -101,7 +101,7 @@ export function evaluateShadowRules(policy: Policy): void {
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const rule = candidate(index);
     const record = ruleAt(policy, rule);
-    if (load<u32>(record, layout.rule_mode) != layout.mode_shadow) continue;
+    if (load<u32>(record, layout.rule_mode_at) != layout.mode_shadow) continue;
     const limit = request.fullLimit;
     const wait = request.retryAfterSeconds;
     const reason = judge(policy, index, record, Charge.DRY);
@@ -109,14 +109,16 @@ export function evaluateShadowRules(policy: Policy): void {
     request.retryAfterSeconds = wait;
     if (inspecting) reportRule(rule, reason);
     // A deny rule that does not match would have done nothing.
-    const isSilent = load<u32>(record, layout.rule_action) == layout.action_deny && reason < Reason.INTERNAL;
+    const isSilent = load<u32>(record, layout.rule_action_at) == layout.action_deny && reason < Reason.INTERNAL;
     if (!isSilent || reason == Reason.RULE_DENIED) addShadow(rule, reason);
   }
   restoreToken();
 }
 
 function decides(rule: usize, action: u32): bool {
-  return load<u32>(rule, layout.rule_mode) == layout.mode_enforce && load<u32>(rule, layout.rule_action) == action;
+  return (
+    load<u32>(rule, layout.rule_mode_at) == layout.mode_enforce && load<u32>(rule, layout.rule_action_at) == action
+  );
 }
 
 /** The parts of a candidate's rule, in the order of their reasons: ALLOWED, RULE_DENIED, or the part that does not hold. */
@@ -124,7 +126,7 @@ function judge(policy: Policy, index: u32, rule: usize, charge: Charge): Reason 
   if (!isActive(rule)) return Reason.GRANT_INACTIVE;
   const token = checkToken(policy, rule);
   if (token == Reason.INTERNAL) return token;
-  if (load<u32>(rule, layout.rule_action) == layout.action_deny) return judgeDenial(policy, index, rule, token);
+  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny) return judgeDenial(policy, index, rule, token);
   if (token != Reason.ALLOWED) return token;
   if (!hasScopes(policy, rule)) return Reason.SCOPE_MISSING;
   const condition = holds(policy, index, rule, true);
@@ -142,14 +144,14 @@ function judgeDenial(policy: Policy, index: u32, rule: usize, token: Reason): Re
 }
 
 function holds(policy: Policy, index: u32, rule: usize, tokenHolds: bool): Outcome {
-  if (load<u32>(rule, layout.rule_condition + 4) == 0) return Outcome.TRUE;
-  const hasClaims = tokenHolds && load<u32>(rule, layout.rule_issuers + 4) != 0;
+  if (load<u32>(rule, layout.rule_condition_at + 4) == 0) return Outcome.TRUE;
+  const hasClaims = tokenHolds && load<u32>(rule, layout.rule_issuers_at + 4) != 0;
   return evaluateCondition(policy, candidate(index), candidateBinding(index), hasClaims);
 }
 
 /** Just-in-time grants: from `starts` on, and before `expires`. */
 function isActive(rule: usize): bool {
   const now = request.nowNanoseconds / 1000000000;
-  const expires = load<u64>(rule, layout.rule_expires_seconds);
-  return now >= load<u64>(rule, layout.rule_starts_seconds) && (expires == 0 || now < expires);
+  const expires = load<u64>(rule, layout.rule_expires_seconds_at);
+  return now >= load<u64>(rule, layout.rule_starts_seconds_at) && (expires == 0 || now < expires);
 }

@@ -9,7 +9,7 @@ import { fail } from "../host/host";
 import { recallGroups, rememberGroups } from "../identity/known";
 import { trust_domain_offset } from "../identity/spiffe";
 import { inspecting, reportEntry, reportGroup, reportHost } from "../inspect";
-import { index_visits, method_bytes, path_segments, pattern_segments } from "../limits";
+import { index_visits_max, method_bytes_max, path_segments_max, pattern_segments_max } from "../limits";
 import * as layout from "../policy/layout";
 import {
   edgeAt,
@@ -29,8 +29,8 @@ import { Reason } from "../reason";
 import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
 
 /** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
-const pending: usize = memory.data((path_segments + 2) * 8, 4);
-const capitals: usize = memory.data(method_bytes);
+const pending: usize = memory.data((path_segments_max + 2) * 8, 4);
+const capitals: usize = memory.data(method_bytes_max);
 let visits: u32 = 0;
 
 /** Collects the candidate rules in the request's slot. INTERNAL where a bound was met, else ALLOWED. */
@@ -58,12 +58,12 @@ function collectGroups(policy: Policy): bool {
   const size = request.callerSize;
   if (!addGroupsOf(policy, layout.caller_exact, start, size)) return false;
   const record = head(policy);
-  const children = load<u32>(record, layout.policy_child_depths);
-  const descendants = load<u32>(record, layout.policy_descendant_depths);
+  const children = load<u32>(record, layout.policy_child_depths_at);
+  const descendants = load<u32>(record, layout.policy_descendant_depths_at);
   if ((children | descendants) == 0) return true;
   const segments = countSegments(start, size);
   let depth: u32 = 0;
-  for (let cursor = trust_domain_offset; cursor < size && depth < pattern_segments; cursor++) {
+  for (let cursor = trust_domain_offset; cursor < size && depth < pattern_segments_max; cursor++) {
     if (load<u8>(start + cursor) != 0x2f) continue;
     const bit: u32 = 1 << depth;
     if ((descendants & bit) != 0 && !addGroupsOf(policy, layout.caller_descendants, start, cursor)) return false;
@@ -87,8 +87,8 @@ function addGroupsOf(policy: Policy, kind: u32, start: usize, size: u32): bool {
   const place = findCaller(policy, kind, start, size);
   if (place < 0) return true;
   const caller = recordAt(policy, layout.section_callers, place);
-  const first = load<u32>(caller, layout.caller_groups_run);
-  const count = load<u32>(caller, layout.caller_groups_run + 4);
+  const first = load<u32>(caller, layout.caller_groups_at);
+  const count = load<u32>(caller, layout.caller_groups_at + 4);
   if (count == 1) return addMembership(first);
   const words = sectionStart(policy, layout.section_words);
   for (let index: u32 = 0; index < count; index++) {
@@ -111,12 +111,12 @@ function walkHosts(policy: Policy): bool {
   const start = request.hostStart;
   const size = request.hostSize;
   if (!walkHost(policy, layout.host_exact, start, size)) return false;
-  const depths = load<u32>(head(policy), layout.policy_host_depths);
+  const depths = load<u32>(head(policy), layout.policy_host_depths_at);
   let labels: u32 = 0;
   for (let cursor = size; cursor > 1; cursor--) {
     if (load<u8>(start + cursor - 1) != 0x2e) continue;
     labels++;
-    if (labels > pattern_segments) return true;
+    if (labels > pattern_segments_max) return true;
     if ((depths & (1 << labels)) == 0) continue;
     if (!walkHost(policy, layout.host_suffix, start + cursor, size - cursor)) return false;
   }
@@ -140,10 +140,10 @@ function walkGroups(policy: Policy, host: u32): bool {
 /** The root node of a group for a host, + 1; 0 for none. */
 function rootOf(policy: Policy, number: u32, host: u32): u32 {
   const record = recordAt(policy, layout.section_groups, number);
-  if (host == layout.host_any) return load<u32>(record, layout.group_any_root);
-  if (load<u32>(record, layout.group_host_roots) == 0) return 0;
+  if (host == layout.host_any) return load<u32>(record, layout.group_any_root_at);
+  if (load<u32>(record, layout.group_host_roots_at) == 0) return 0;
   const root = findRoot(policy, number, host);
-  return root < 0 ? 0 : load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node) + 1;
+  return root < 0 ? 0 : load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node_at) + 1;
 }
 
 /** Visits every node the path leads to: at each segment the edge of that name and the wildcard. */
@@ -154,21 +154,21 @@ function walk(policy: Policy, root: u32): bool {
     waiting--;
     const node = load<u32>(pending + ((<usize>waiting) << 3));
     const depth = load<u32>(pending + ((<usize>waiting) << 3), 4);
-    if (++visits > index_visits) {
+    if (++visits > index_visits_max) {
       fail(Failure.INDEX_VISITS);
       return false;
     }
     const record = nodeAt(policy, node);
-    if (!addEntries(policy, record + layout.node_tails)) return false;
+    if (!addEntries(policy, record + layout.node_tails_at)) return false;
     if (depth == request.segmentCount) {
-      if (!addEntries(policy, record + layout.node_ends)) return false;
+      if (!addEntries(policy, record + layout.node_ends_at)) return false;
       continue;
     }
-    const wildcard = load<u32>(record, layout.node_wildcard);
+    const wildcard = load<u32>(record, layout.node_wildcard_at);
     if (wildcard != 0) push(waiting++, wildcard - 1, depth + 1);
     const edge = findEdge(policy, node, segmentStart(depth), segmentSize(depth));
     if (edge >= 0) {
-      push(waiting++, load<u32>(edgeAt(policy, edge), layout.edge_child), depth + 1);
+      push(waiting++, load<u32>(edgeAt(policy, edge), layout.edge_child_at), depth + 1);
     }
   }
   return true;
@@ -186,14 +186,14 @@ function addEntries(policy: Policy, run: usize): bool {
   if (count == 0) return true;
   let entry = recordAt(policy, layout.section_entries, first);
   for (let index: u32 = 0; index < count; index++) {
-    const rule = load<u32>(entry, layout.entry_rule);
-    if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods))) {
+    const rule = load<u32>(entry, layout.entry_rule_at);
+    if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods_at))) {
       if (inspecting) reportEntry(rule);
-    } else if (!addCandidate(rule, load<u32>(entry, layout.entry_binding))) {
+    } else if (!addCandidate(rule, load<u32>(entry, layout.entry_binding_at))) {
       fail(Failure.CANDIDATE_RULES);
       return false;
     }
-    entry += layout.entry_bytes;
+    entry += layout.entry_record_bytes;
   }
   return true;
 }
@@ -205,7 +205,7 @@ function addEntries(policy: Policy, run: usize): bool {
 function hasMethod(policy: Policy, rule: u32, methods: u32): bool {
   if ((methods & methodBit(policy)) != 0) return true;
   if ((methods & capitalMethodBit(policy)) == 0) return false;
-  return load<u32>(ruleAt(policy, rule), layout.rule_action) == layout.action_deny;
+  return load<u32>(ruleAt(policy, rule), layout.rule_action_at) == layout.action_deny;
 }
 
 const bit_unknown: u32 = 0;
@@ -231,8 +231,8 @@ function capitalMethodBit(policy: Policy): u32 {
 
 function bitOf(policy: Policy, start: usize, size: u32): u32 {
   const record = head(policy);
-  const first = load<u32>(record, layout.policy_methods_run);
-  const count = load<u32>(record, layout.policy_methods_run + 4);
+  const first = load<u32>(record, layout.policy_methods_at);
+  const count = load<u32>(record, layout.policy_methods_at + 4);
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return 1 << index;

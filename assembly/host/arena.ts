@@ -7,29 +7,32 @@
  * one call.
  */
 import { tape_record_bytes } from "../bytes/tape";
-import { arena_bytes, header_pairs_bytes, json_nodes, path_bytes, token_bytes } from "../limits";
+import { arena_bytes_max, header_pairs_bytes_max, json_nodes_max, path_bytes_max, token_bytes_max } from "../limits";
 
-const block: usize = memory.data(arena_bytes, 16);
+const block: usize = memory.data(arena_bytes_max, 16);
 
 // One request may take: its header pairs, its decoded path and query, its token three times over (decoded parts, the signing
 // input inside the argument of verify_signature, and slack for keys and signatures), the tape of its claims, its cookies once
 // more where one is taken away, and what shared data hands back. Several tokens share the room: all of them stood in the
 // header pairs, but the tapes of more than one that is full of values may not fit, and then the request is denied.
 if (
-  !(arena_bytes >= 2 * header_pairs_bytes + 2 * path_bytes + 4 * token_bytes + json_nodes * tape_record_bytes + 16384)
+  !(
+    arena_bytes_max >=
+    2 * header_pairs_bytes_max + 2 * path_bytes_max + 4 * token_bytes_max + json_nodes_max * tape_record_bytes + 16384
+  )
 )
-  ERROR("arena_bytes holds a whole request");
+  ERROR("arena_bytes_max holds a whole request");
 
 /** Whether something was asked for since the last `resetArena` that did not fit. */
 export let isOverfull: bool = false;
 
 let cursor: usize = block;
-let end: usize = block + arena_bytes;
+let end: usize = block + arena_bytes_max;
 
 /** Starts a callback: everything handed out before is free again. */
 export function resetArena(): void {
   cursor = block;
-  end = block + arena_bytes;
+  end = block + arena_bytes_max;
   isOverfull = false;
 }
 

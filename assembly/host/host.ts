@@ -4,7 +4,7 @@
  */
 import { Literal } from "../bytes/literal";
 import { Failure } from "../failure";
-import { foreign_result_bytes } from "../limits";
+import { foreign_result_bytes_max } from "../limits";
 import * as abi from "./abi";
 import { LogLevel, Result } from "./abi";
 import { hasRoom, isOverfull } from "./arena";
@@ -85,7 +85,7 @@ export function readSharedData(key: usize, keySize: u32): Read {
  * asking whether `malloc` had anything to give (source/extensions/common/wasm/foreign.cc), so that is asked here first.
  */
 export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
-  if (!hasRoom(foreign_result_bytes)) {
+  if (!hasRoom(foreign_result_bytes_max)) {
     fail(Failure.ARENA_FULL);
     return Read.FAILED;
   }

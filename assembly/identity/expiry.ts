@@ -12,7 +12,7 @@ import { request } from "../request/request";
 /** The end in seconds since 1970, in decimal digits. */
 const certificate_end = literal("filter_state\0sallyport.certificate_end");
 /** RFC 5280 §4.1.2.5: no certificate ends after the year 9999, which is twelve digits. */
-const most_digits: u32 = 12;
+const digits_max: u32 = 12;
 
 /**
  * Takes the identity away from a caller whose certificate has ended, where the configuration asks for that. An end that is not
@@ -40,7 +40,7 @@ export function checkExpiry(policy: Policy): Reason {
 
 /** A number in decimal digits, or -1 where it is none. */
 function secondsOf(start: usize, size: u32): i64 {
-  if (size == 0 || size > most_digits) return -1;
+  if (size == 0 || size > digits_max) return -1;
   let seconds: i64 = 0;
   for (let index: u32 = 0; index < size; index++) {
     const digit = <u32>load<u8>(start + index) - 0x30;

@@ -126,8 +126,8 @@ function refuse(): void {
 function isForwarder(policy: Policy): bool {
   if (request.callerReason != Reason.ALLOWED) return false;
   const record = head(policy);
-  const first = load<u32>(record, layout.policy_forwarders);
-  const count = load<u32>(record, layout.policy_forwarders + 4);
+  const first = load<u32>(record, layout.policy_forwarders_at);
+  const count = load<u32>(record, layout.policy_forwarders_at + 4);
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     const size = textSize(text);

@@ -17,7 +17,7 @@ const uri_san = literal("connection\0uri_san_peer_certificate");
  * rule for `anonymous` may still admit. INTERNAL, or ALLOWED.
  */
 export function readIdentity(policy: Policy): Reason {
-  if (load<u32>(head(policy), layout.policy_identity) == layout.identity_jwt_svid) {
+  if (load<u32>(head(policy), layout.policy_identity_at) == layout.identity_jwt_svid) {
     request.callerReason = Reason.IDENTITY_MISSING;
     return Reason.ALLOWED;
   }
@@ -55,8 +55,8 @@ function judgeCaller(policy: Policy, start: usize, size: u32): void {
 
 function isTrusted(policy: Policy, start: usize, size: u32): bool {
   const record = head(policy);
-  const first = load<u32>(record, layout.policy_domains);
-  const count = load<u32>(record, layout.policy_domains + 4);
+  const first = load<u32>(record, layout.policy_domains_at);
+  const count = load<u32>(record, layout.policy_domains_at + 4);
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return true;

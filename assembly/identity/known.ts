@@ -14,7 +14,7 @@
  */
 import { copyBytes, sameBytes } from "../bytes/span";
 import { keyedHash } from "../host/secret";
-import { known_callers } from "../limits";
+import { known_callers_max } from "../limits";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
 import { group, request, setGroups } from "../request/request";
@@ -30,10 +30,11 @@ const forwarded_bytes: u32 = place_bytes - forwarded_at;
 const set_places: u32 = 4;
 const kind_known: u64 = 0x200;
 
-if (!(known_callers == 64)) ERROR("known_callers is sixteen sets of four, which four bits of a hash choose among");
+if (!(known_callers_max == 64))
+  ERROR("known_callers_max is sixteen sets of four, which four bits of a hash choose among");
 
 /** The bytes of a policy's table. */
-export const known_callers_bytes: u32 = known_callers * place_bytes;
+export const known_callers_bytes: u32 = known_callers_max * place_bytes;
 
 /** Whose turn it is to give way in a set that is full. */
 let turn: u32 = 0;

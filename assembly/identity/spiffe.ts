@@ -5,7 +5,7 @@
  */
 import { literal } from "../bytes/literal";
 import { isNameByte, startsWithLiteral } from "../bytes/span";
-import { spiffe_id_bytes, trust_domain_bytes } from "../limits";
+import { spiffe_id_bytes_max, trust_domain_bytes_max } from "../limits";
 
 const scheme = literal("spiffe://");
 /** Where the trust domain begins in every ID. */
@@ -13,11 +13,11 @@ export const trust_domain_offset: u32 = 9;
 
 /** The size in bytes of the trust domain of a workload's ID; 0 when it is not a valid one. A workload's ID has a path (X509-SVID.md §3.1). */
 export function trustDomainBytes(start: usize, size: u32): u32 {
-  if (size > spiffe_id_bytes || !startsWithLiteral(start, size, scheme)) return 0;
+  if (size > spiffe_id_bytes_max || !startsWithLiteral(start, size, scheme)) return 0;
   let cursor = trust_domain_offset;
   while (cursor < size && isNameByte(load<u8>(start + cursor))) cursor++;
   const domain = cursor - trust_domain_offset;
-  if (domain == 0 || domain > trust_domain_bytes || cursor == size) return 0;
+  if (domain == 0 || domain > trust_domain_bytes_max || cursor == size) return 0;
   return isPath(start + cursor, size - cursor) ? domain : 0;
 }
 

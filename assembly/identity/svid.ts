@@ -24,10 +24,14 @@ import { trust_domain_offset, trustDomainBytes } from "./spiffe";
  */
 export function readSvid(policy: Policy): Reason {
   const record = head(policy);
-  if (load<u32>(record, layout.policy_identity) == layout.identity_mtls) return Reason.ALLOWED;
+  if (load<u32>(record, layout.policy_identity_at) == layout.identity_mtls) return Reason.ALLOWED;
   if (request.callerReason != Reason.IDENTITY_MISSING) return Reason.ALLOWED;
   note(Flaw.NONE, Reason.ALLOWED);
-  const reason = judgeSvid(policy, load<u32>(record, layout.policy_svids), load<u32>(record, layout.policy_svids + 4));
+  const reason = judgeSvid(
+    policy,
+    load<u32>(record, layout.policy_svids_at),
+    load<u32>(record, layout.policy_svids_at + 4),
+  );
   if (reason == Reason.INTERNAL) return reason;
   if (reason == Reason.ALLOWED) {
     const subject = subjectClaim();
@@ -52,7 +56,7 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Reason {
   const domain = json.startOf(subject) + trust_domain_offset;
   for (let index = first; index < first + count; index++) {
     const issuer = issuerAt(policy, index);
-    const text = issuer + layout.issuer_iss;
+    const text = issuer + layout.issuer_iss_at;
     if (textSize(text) != domainBytes || !sameBytes(textStart(policy, text), domain, domainBytes)) continue;
     const reason = verifyToken(policy, issuer, token);
     return reason == Reason.ALLOWED ? checkClaims(policy, index) : reason;

@@ -3,7 +3,7 @@ import { Literal, literal } from "../bytes/literal";
 import { isLiteral, startsWithLiteral } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
 import { Read, readResponseHeaders, startCall, valueSize, valueStart } from "../host/host";
-import { etag_bytes, key_fetch_milliseconds, key_url_bytes } from "../limits";
+import { etag_bytes_max, key_fetch_milliseconds_max, key_url_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
 import { etagStart, State } from "./state";
@@ -24,7 +24,7 @@ const https_start = literal("https:");
 const accepted = literal("application/jwk-set+json, application/json");
 const max_age = literal("max-age=");
 
-const request_bytes: u32 = 512 + 2 * key_url_bytes + etag_bytes;
+const request_bytes: u32 = 512 + 2 * key_url_bytes_max + etag_bytes_max;
 const pairs: usize = memory.data(512 + 2 * 1024 + 128, 4);
 if (!(request_bytes == 512 + 2 * 1024 + 128)) ERROR("the pairs have room for a request");
 const writer = changetype<Writer>(memory.data(32, 8));
@@ -33,9 +33,9 @@ const writer = changetype<Writer>(memory.data(32, 8));
 export function requestKeySet(set: KeySet, state: State): i64 {
   // Only a set that is in use can be told to be unchanged.
   const conditional = state.etagSize != 0 && set.generation != 0 && set.generation == state.generation;
-  const authority = set.record + layout.key_set_authority;
-  const path = set.record + layout.key_set_path;
-  const url = set.record + layout.key_set_url;
+  const authority = set.record + layout.key_set_authority_at;
+  const path = set.record + layout.key_set_path_at;
+  const url = set.record + layout.key_set_url_at;
   const isSecure = startsWithLiteral(set.image + load<u32>(url), load<u32>(url, 4), https_start);
   const scheme = isSecure ? https_scheme : http_scheme;
   openWriter(writer, pairs, request_bytes);
@@ -52,8 +52,14 @@ export function requestKeySet(set: KeySet, state: State): i64 {
   writePair(scheme_name, scheme.start, scheme.size);
   writePair(accept_name, accepted.start, accepted.size);
   if (conditional) writePair(if_none_match_name, etagStart(state), state.etagSize);
-  const cluster = set.record + layout.key_set_cluster;
-  return startCall(set.image + load<u32>(cluster), load<u32>(cluster, 4), pairs, writer.size, key_fetch_milliseconds);
+  const cluster = set.record + layout.key_set_cluster_at;
+  return startCall(
+    set.image + load<u32>(cluster),
+    load<u32>(cluster, 4),
+    pairs,
+    writer.size,
+    key_fetch_milliseconds_max,
+  );
 }
 
 function writeSizes(name: Literal, valueBytes: u32): void {
@@ -101,7 +107,7 @@ export function readResponse(): void {
 function takeHeader(name: usize, nameBytes: u32, value: usize, size: u32): void {
   if (isLiteral(name, nameBytes, status_name)) {
     responseStatus = <u32>max(readNumber(value, size, 3), 0);
-  } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes) {
+  } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes_max) {
     responseEtag = value;
     responseEtagSize = size;
   } else if (isLiteral(name, nameBytes, cache_control_name)) {

@@ -31,7 +31,7 @@ export function findKey(set: KeySet, kid: usize, kidSize: u32, algorithm: u32): 
   for (let key = set.keys; key < end; key += layout.key_record_bytes) {
     if (kidSize != 0 && !isNamed(set, key, kid, kidSize)) continue;
     named++;
-    if (((load<u32>(key, layout.key_algorithms) >> algorithm) & 1) == 0) continue;
+    if (((load<u32>(key, layout.key_algorithms_at) >> algorithm) & 1) == 0) continue;
     fitting++;
     keyRecord = key;
   }
@@ -41,6 +41,6 @@ export function findKey(set: KeySet, kid: usize, kidSize: u32, algorithm: u32): 
 }
 
 function isNamed(set: KeySet, key: usize, kid: usize, kidSize: u32): bool {
-  if (load<u32>(key + layout.key_kid, 4) != kidSize) return false;
-  return sameBytes(set.base + <usize>load<u32>(key, layout.key_kid), kid, kidSize);
+  if (load<u32>(key + layout.key_kid_at, 4) != kidSize) return false;
+  return sameBytes(set.base + <usize>load<u32>(key, layout.key_kid_at), kid, kidSize);
 }

@@ -23,7 +23,7 @@ import {
   svid_algorithms,
 } from "../crypto/algorithms";
 import { algorithmNamed } from "../crypto/names";
-import { kid_bytes } from "../limits";
+import { kid_bytes_max } from "../limits";
 import { use_jwt_svid } from "../policy/layout";
 
 const kty_name = literal("kty");
@@ -133,7 +133,7 @@ function readKid(key: i32, use: u32): bool {
   const kid = member(key, kid_name);
   kidSize = 0;
   if (kid == json.absent) return use != use_jwt_svid;
-  if (json.kindOf(kid) != Kind.STRING || json.sizeOf(kid) == 0 || json.sizeOf(kid) > kid_bytes) return false;
+  if (json.kindOf(kid) != Kind.STRING || json.sizeOf(kid) == 0 || json.sizeOf(kid) > kid_bytes_max) return false;
   kidStart = json.startOf(kid);
   kidSize = json.sizeOf(kid);
   return true;

@@ -13,7 +13,7 @@ import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { openWriter, Writer } from "../bytes/writer";
 import { giveRegion, takeRegion } from "../host/region";
-import { jwks_nodes, key_bytes, set_keys } from "../limits";
+import { jwks_nodes_max, key_bytes_max, key_set_keys_max } from "../limits";
 import * as layout from "../policy/layout";
 import { algorithms, coordinateBytes, exponent, isRsa, kidSize, kidStart, publicSize, readKey } from "./jwk";
 import { writeCurveKey, writeRsaKey } from "./spki";
@@ -28,7 +28,7 @@ const head_bytes: u32 = 8;
  * them perhaps; 0 where this is no key set, or memory is out.
  */
 export function readKeySet(text: usize, size: u32, use: u32): usize {
-  const records = min(size / 2 + 2, jwks_nodes);
+  const records = min(size / 2 + 2, jwks_nodes_max);
   const tape = takeRegion(records * json.tape_record_bytes);
   if (tape == 0) return 0;
   json.beginTape(tape, records);
@@ -49,9 +49,9 @@ function readKeys(size: u32, use: u32): usize {
     if (json.member(key, kty_name.start, kty_name.size) != json.absent) typed++;
   }
   // What has no type is no key (RFC 7517 §4.1); where nothing else is there, this is something other than a key set.
-  if (count > set_keys || (count != 0 && typed == 0)) return 0;
+  if (count > key_set_keys_max || (count != 0 && typed == 0)) return 0;
   // A key's ID and public part are in the text already, the latter twice in what is made of it; decoding needs a little more.
-  const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes;
+  const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes_max;
   const region = takeRegion(room);
   if (region == 0) return 0;
   let record = region + head_bytes;
@@ -67,16 +67,16 @@ function readKeys(size: u32, use: u32): usize {
 
 /** Writes the record of the key read last, whose public part stands at `cursor` already. Where the next one's may go. */
 function writeKey(region: usize, record: usize, cursor: usize, end: usize): usize {
-  setText(region, record + layout.key_public, cursor, publicSize);
+  setText(region, record + layout.key_public_at, cursor, publicSize);
   const kid = cursor + publicSize;
   memory.copy(kid, kidStart, kidSize);
-  setText(region, record + layout.key_kid, kid, kidSize);
+  setText(region, record + layout.key_kid_at, kid, kidSize);
   openWriter(writer, kid + kidSize, <u32>(end - (kid + kidSize)));
   if (isRsa) writeRsaKey(writer, cursor, publicSize, exponent);
   else writeCurveKey(writer, cursor, publicSize, coordinateBytes);
-  setText(region, record + layout.key_spki, writer.start, writer.size);
-  store<u32>(record, algorithms, layout.key_algorithms);
-  store<u32>(record, exponent, layout.key_exponent);
+  setText(region, record + layout.key_spki_at, writer.start, writer.size);
+  store<u32>(record, algorithms, layout.key_algorithms_at);
+  store<u32>(record, exponent, layout.key_exponent_at);
   return writer.cursor;
 }
 

@@ -7,7 +7,7 @@
  *   +------------------------+------------------------+------- ... -+
  */
 import { giveRegion, takeRegion } from "../host/region";
-import { known_tokens_bytes, least_known_tokens_bytes, policy_key_sets } from "../limits";
+import { known_tokens_bytes_max, known_tokens_bytes_min, policy_key_sets_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount } from "../policy/policy";
 import { View } from "./state";
@@ -37,7 +37,7 @@ export class KeySet extends View {
 }
 
 /** The bytes of the key sets of the largest policy. */
-export const most_key_sets_bytes: u32 = policy_key_sets * <u32>offsetof<KeySet>();
+export const key_sets_bytes_max: u32 = policy_key_sets_max * <u32>offsetof<KeySet>();
 
 /** A policy's key set. */
 export function keySetAt(policy: Policy, index: u32): KeySet {
@@ -46,7 +46,7 @@ export function keySetAt(policy: Policy, index: u32): KeySet {
 
 /** Whether a set is fetched, or only embedded. */
 export function isFetched(set: KeySet): bool {
-  return load<u32>(set.record + layout.key_set_url, 4) != 0;
+  return load<u32>(set.record + layout.key_set_url_at, 4) != 0;
 }
 
 /** Sets up the key sets of a policy, each with the keys of the image and no token known. */
@@ -56,7 +56,7 @@ export function openKeySets(policy: Policy): void {
     const set = keySetAt(policy, index);
     set.record = recordAt(policy, layout.section_key_sets, index);
     set.image = policy.image;
-    const run = set.record + layout.key_set_keys;
+    const run = set.record + layout.key_set_keys_at;
     set.base = policy.image;
     set.keys = recordAt(policy, layout.section_keys, load<u32>(run));
     set.keyCount = load<u32>(run, 4);
@@ -69,9 +69,9 @@ export function holdTokens(policy: Policy): bool {
   if (policy.tokensRegion != 0) return true;
   const count = sectionCount(policy, layout.section_key_sets);
   if (count == 0) return false;
-  let share = known_tokens_bytes;
+  let share = known_tokens_bytes_max;
   for (let sharing: u32 = 1; sharing < count; sharing *= 2) share /= 2;
-  share = max(share, least_known_tokens_bytes);
+  share = max(share, known_tokens_bytes_min);
   const region = takeRegion(count * share);
   policy.tokensRegion = region;
   if (region == 0) return false;

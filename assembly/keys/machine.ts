@@ -48,7 +48,7 @@ export const enum Action {
 export function age(time: u64, now: u64): u64 {
   if (time == 0) return never;
   if (time <= now) return now - time;
-  return time - now <= <u64>limits.clock_skew_milliseconds * 1000000 ? 0 : never;
+  return time - now <= <u64>limits.clock_skew_milliseconds_max * 1000000 ? 0 : never;
 }
 
 /** Whether a deadline that was set at most `furthest` nanoseconds ahead has come; one that lies further ahead was set by another clock. */
@@ -74,11 +74,11 @@ export function hasAnswered(state: State, view: View, attempt: u32): bool {
 /** How many nanoseconds remain until an attempt may begin that a token's unknown key asks for; 0 where one may at once. */
 export function untilWanted(state: State, now: u64): u64 {
   const elapsed = age(state.attemptAt, now);
-  const floor = <u64>limits.key_floor_seconds * second;
+  const floor = <u64>limits.key_interval_seconds_min * second;
   const rest = elapsed >= floor ? 0 : floor - elapsed;
   if (state.failures == 0) return rest;
   // A server that fails is asked less often, but one that is there again should not wait for the end of a long backoff.
-  const failing = <u64>limits.key_failing_floor_seconds * second;
+  const failing = <u64>limits.key_failing_interval_seconds_min * second;
   const restFailing = elapsed >= failing ? 0 : failing - elapsed;
   const restBackoff = isReached(state.nextAt, now, furthest(0)) ? 0 : state.nextAt - now;
   return max(rest, min(restFailing, restBackoff));
@@ -127,21 +127,21 @@ export function step(
 
 /** Seconds after which a set is asked for again whose server has failed so many times in a row before. */
 export function backoffSeconds(failures: u32, refresh_seconds: u32): u32 {
-  const doubled = limits.least_backoff_seconds << min(failures, backoff_doublings);
-  return min(doubled, max(refresh_seconds, limits.least_backoff_seconds));
+  const doubled = limits.backoff_seconds_min << min(failures, backoff_doublings);
+  return min(doubled, max(refresh_seconds, limits.backoff_seconds_min));
 }
 
 const backoff_doublings: u32 = 6;
-if (!(limits.most_backoff_seconds == limits.least_backoff_seconds << 6))
+if (!(limits.backoff_seconds_max == limits.backoff_seconds_min << 6))
   ERROR("the longest backoff is so many doublings away");
-if (!(limits.key_lost_seconds * 1000 > limits.key_fetch_milliseconds))
+if (!(limits.key_callout_seconds_max * 1000 > limits.key_fetch_milliseconds_max))
   ERROR("an answer counts as lost only after the host has given up on it");
-if (!(limits.key_lease_seconds * 1000 >= 4 * limits.key_tick_milliseconds))
+if (!(limits.key_lease_seconds_max * 1000 >= 4 * limits.key_tick_milliseconds))
   ERROR("a lease outlasts several ticks of its owner");
 
 /** The owner's tick: half way through, the lease is put off. An answer that the host owes us no more counts as a failure. */
 function keepLease(state: State, view: View, now: u64, next_nanoseconds: u64): Action {
-  if (age(state.attemptAt, now) > <u64>limits.key_lost_seconds * second) {
+  if (age(state.attemptAt, now) > <u64>limits.key_callout_seconds_max * second) {
     return step(state, view, Event.FAILED, now, 0, next_nanoseconds);
   }
   if (isLeased(state, now) && state.leaseUntil - now > lease() / 2) return Action.NOTHING;
@@ -150,7 +150,7 @@ function keepLease(state: State, view: View, now: u64, next_nanoseconds: u64): A
 }
 
 function lease(): u64 {
-  return <u64>limits.key_lease_seconds * second;
+  return <u64>limits.key_lease_seconds_max * second;
 }
 
 function isLeased(state: State, now: u64): bool {
@@ -164,5 +164,5 @@ function isDue(state: State, view: View, now: u64, refresh_seconds: u32): bool {
 
 /** The furthest ahead that a set's next attempt is ever planned. */
 function furthest(refresh_seconds: u32): u64 {
-  return <u64>max(refresh_seconds, limits.most_backoff_seconds) * second;
+  return <u64>max(refresh_seconds, limits.backoff_seconds_max) * second;
 }

@@ -25,14 +25,14 @@ import { etagStart, State } from "./state";
 const current = changetype<State>(memory.data(200, 8));
 
 const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(limits.log_bytes);
+const line: usize = memory.data(limits.log_bytes_max);
 const entropy: usize = memory.data(16, 8);
 
 /** Whether any set of a policy is fetched, so that its root context needs ticks. */
 export function fetchesKeys(policy: Policy): bool {
   const count = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < count; index++) {
-    if (textSize(recordAt(policy, layout.section_key_sets, index) + layout.key_set_url) != 0) return true;
+    if (textSize(recordAt(policy, layout.section_key_sets, index) + layout.key_set_url_at) != 0) return true;
   }
   return false;
 }
@@ -65,7 +65,7 @@ function refresh(policy: Policy, set: KeySet, index: u32, state: State, now: u64
 }
 
 function refreshSeconds(set: KeySet): u32 {
-  return load<u32>(set.record, layout.key_set_refresh_seconds);
+  return load<u32>(set.record, layout.key_set_refresh_seconds_at);
 }
 
 /** Takes over what was fetched before this policy came into force, for sets that are there. */
@@ -123,7 +123,7 @@ function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, bo
   }
   if (responseStatus != 200) {
     finishFailed(policy, set, index, state, statusWords(responseStatus), responseStatus);
-  } else if (bodyBytes > limits.jwks_bytes) {
+  } else if (bodyBytes > limits.jwks_bytes_max) {
     finishFailed(policy, set, index, state, "it is larger than 1 MiB", 0);
   } else {
     takeBody(policy, set, index, state, bodyBytes);
@@ -162,7 +162,7 @@ function takeBody(policy: Policy, set: KeySet, index: u32, state: State, bytes: 
     if (!isThere) trouble = "the host did not hand it over";
     else {
       memory.copy(copy, valueStart, bytes);
-      region = readKeySet(copy, bytes, load<u32>(set.record, layout.key_set_use));
+      region = readKeySet(copy, bytes, load<u32>(set.record, layout.key_set_use_at));
       if (region == 0) trouble = "it is no JSON Web Key Set";
     }
   }
@@ -211,7 +211,7 @@ function keepEtag(state: State): void {
 function finishFetched(policy: Policy, set: KeySet, index: u32, state: State): void {
   const now = readClock();
   const refresh_seconds = refreshSeconds(set);
-  const fresh = responseMaxAge < 0 ? <i64>refresh_seconds : max(responseMaxAge, <i64>limits.least_max_age_seconds);
+  const fresh = responseMaxAge < 0 ? <i64>refresh_seconds : max(responseMaxAge, <i64>limits.max_age_seconds_min);
   const next = jittered(<u32>min(fresh, <i64>refresh_seconds), now, policy);
   // Nobody else writes while the lease lasts; where it did not, the other worker's attempt is as good.
   if (step(state, set, Event.FETCHED, now, refresh_seconds, next) == Action.WRITE) writeState(set, state);
@@ -260,14 +260,14 @@ function jittered(period_seconds: u32, now: u64, policy: Policy): u64 {
  */
 function adoptShared(policy: Policy, set: KeySet, index: u32, state: State): void {
   // Another set, a larger one, may come between: then it is taken over on the next tick.
-  const room = min(state.size, limits.jwks_bytes) + set_head_bytes + 16;
+  const room = min(state.size, limits.jwks_bytes_max) + set_head_bytes + 16;
   const shared = takeRegion(room);
   let region: usize = 0;
   if (shared != 0) {
     lendArena(shared, room);
     if (readSharedSet(set, state.generation)) {
       const size = valueSize - set_head_bytes;
-      region = readKeySet(valueStart + set_head_bytes, size, load<u32>(set.record, layout.key_set_use));
+      region = readKeySet(valueStart + set_head_bytes, size, load<u32>(set.record, layout.key_set_use_at));
       if (region != 0) set.generation = state.generation;
     }
     resetArena();
@@ -278,7 +278,7 @@ function adoptShared(policy: Policy, set: KeySet, index: u32, state: State): voi
     replaceKeys(set, region);
     return;
   }
-  if (++set.missed != limits.key_takeover_attempts) return;
+  if (++set.missed != limits.key_takeover_attempts_max) return;
   set.wanted = nextAttempt(state);
   dropKeys(set);
   countKeySet(policy, index, KeySetMetric.FAILURES);
@@ -296,8 +296,8 @@ function announce(set: KeySet): void {
 }
 
 function openLine(set: KeySet): void {
-  openWriter(writer, line, limits.log_bytes);
+  openWriter(writer, line, limits.log_bytes_max);
   writeText(writer, "sallyport: key set ");
-  const name = set.record + layout.key_set_name;
+  const name = set.record + layout.key_set_name_at;
   writeBytes(writer, set.image + load<u32>(name), load<u32>(name, 4));
 }

@@ -11,7 +11,7 @@
 import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
 import { Result } from "../host/abi";
 import { create_cas, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
-import { cluster_name_bytes, etag_bytes, key_url_bytes } from "../limits";
+import { cluster_name_bytes_max, etag_bytes_max, key_url_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
 import { casOf, State, setCas, state_bytes } from "./state";
@@ -19,7 +19,7 @@ import { casOf, State, setCas, state_bytes } from "./state";
 /** In front of the set itself. */
 export const set_head_bytes: u32 = 8;
 
-const shared_key_bytes: u32 = 32 + key_url_bytes + cluster_name_bytes;
+const shared_key_bytes: u32 = 32 + key_url_bytes_max + cluster_name_bytes_max;
 const key: usize = memory.data(32 + 1024 + 256);
 if (!(shared_key_bytes == 32 + 1024 + 256)) ERROR("the key has room for cluster and URL");
 const writer = changetype<Writer>(memory.data(32, 8));
@@ -33,7 +33,7 @@ export function readState(set: KeySet, state: State): bool {
   if (read == Read.ABSENT) return true;
   if (read == Read.FAILED || valueSize != state_bytes) return false;
   memory.copy(changetype<usize>(state), valueStart, state_bytes);
-  if (state.etagSize > etag_bytes) state.etagSize = 0;
+  if (state.etagSize > etag_bytes_max) state.etagSize = 0;
   setCas(state, valueCas);
   return true;
 }
@@ -67,9 +67,9 @@ function writeSetKey(set: KeySet, generation: u32): void {
 function writeKey(set: KeySet, prefix: string): void {
   openWriter(writer, key, shared_key_bytes);
   writeText(writer, prefix);
-  writeImageText(set.record + layout.key_set_cluster, set.image);
+  writeImageText(set.record + layout.key_set_cluster_at, set.image);
   writeByte(writer, 0x20);
-  writeImageText(set.record + layout.key_set_url, set.image);
+  writeImageText(set.record + layout.key_set_url_at, set.image);
 }
 
 function writeImageText(text: usize, image: usize): void {

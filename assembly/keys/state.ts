@@ -10,7 +10,7 @@
  *
  * Times are nanoseconds since 1970.
  */
-import { etag_bytes } from "../limits";
+import { etag_bytes_max } from "../limits";
 
 /** A set's state, as it is in shared data, and the number under which it was read. */
 @unmanaged
@@ -37,7 +37,7 @@ const etag_offset: u32 = 64;
 if (!(offsetof<State>() == 64)) ERROR("the ETag follows the state");
 
 /** The bytes of a state in shared data. */
-export const state_bytes: u32 = 64 + etag_bytes;
+export const state_bytes: u32 = 64 + etag_bytes_max;
 const cas_offset: u32 = state_bytes;
 /** The bytes a state takes in memory: the compare-and-swap number it was read under follows it. */
 export const state_room_bytes: u32 = state_bytes + 8;

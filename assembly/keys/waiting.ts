@@ -20,15 +20,15 @@ import { LogLevel } from "../host/abi";
 import { log, Read, readProperty, valueSize, valueStart } from "../host/host";
 import { keyedHash } from "../host/secret";
 import {
-  awaited_sets,
-  client_streams,
-  key_fetch_milliseconds,
-  key_floor_seconds,
+  awaited_key_sets_max,
+  client_streams_max,
+  key_fetch_milliseconds_max,
+  key_interval_seconds_min,
   key_tick_milliseconds,
-  key_wait_seconds,
-  unidentified_streams,
-  untold_streams,
-  waiting_streams,
+  key_wait_seconds_max,
+  unidentified_streams_max,
+  untold_streams_max,
+  waiting_streams_max,
 } from "../limits";
 import { section_key_sets } from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
@@ -40,17 +40,19 @@ import { readState } from "./shared";
 import { State } from "./state";
 
 const slot_bytes: u32 = 56;
-const slots: usize = memory.data(waiting_streams * 56, 8);
+const slots: usize = memory.data(waiting_streams_max * 56, 8);
 const attempts_at: usize = 40;
-if (!(awaited_sets == 4)) ERROR("a slot has room for an attempt of each set");
+if (!(awaited_key_sets_max == 4)) ERROR("a slot has room for an attempt of each set");
 const first_tick_nanoseconds: u64 = <u64>10 * key_tick_milliseconds * 1000000;
-const wait_nanoseconds: u64 = <u64>key_wait_seconds * second;
+const wait_nanoseconds: u64 = <u64>key_wait_seconds_max * second;
 /** No slot is beyond this one. */
 let used: u32 = 0;
 
-if (!(key_wait_seconds > key_floor_seconds)) ERROR("a request waits long enough for the next fetch to begin");
-if (!(key_wait_seconds * 1000 >= key_fetch_milliseconds)) ERROR("a request waits as long as its fetch may take");
-if (!(client_streams < unidentified_streams && unidentified_streams < waiting_streams))
+if (!(key_wait_seconds_max > key_interval_seconds_min))
+  ERROR("a request waits long enough for the next fetch to begin");
+if (!(key_wait_seconds_max * 1000 >= key_fetch_milliseconds_max))
+  ERROR("a request waits as long as its fetch may take");
+if (!(client_streams_max < unidentified_streams_max && unidentified_streams_max < waiting_streams_max))
   ERROR("no client, and not all that have no identity together, can keep others from waiting");
 
 const current = changetype<State>(memory.data(200, 8));
@@ -60,7 +62,7 @@ const attempts: usize = memory.data(16, 8);
 
 /**
  * Has the fetched sets of a request fetched anew that lack the key its token names; and where the request is to be held, has its
- * stream wait for those that it hangs on, the first `awaited_sets` of them. False where it does not wait: it is not to be held, no
+ * stream wait for those that it hangs on, the first `awaited_key_sets_max` of them. False where it does not wait: it is not to be held, no
  * fetch could come in time, or there is no room.
  */
 export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
@@ -71,7 +73,7 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
     if (!readState(set, current)) continue;
     set.wanted = nextAttempt(current);
     const bit = sets & (0 - sets);
-    if ((request.awaitedKeySets & bit) == 0 || popcnt(awaited) == awaited_sets) continue;
+    if ((request.awaitedKeySets & bit) == 0 || popcnt(awaited) == awaited_key_sets_max) continue;
     if (!isBehind(current, set) && untilWanted(current, request.nowNanoseconds) > wait_nanoseconds) continue;
     store<u32>(attempts + ((<usize>popcnt(awaited)) << 2), nextAttempt(current));
     awaited |= bit;
@@ -86,7 +88,7 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   store<u32>(slot, 0, 20);
   store<u64>(slot, awaited, 24);
   store<u64>(slot, request.nowNanoseconds, 32);
-  copyBytes(slot + attempts_at, attempts, awaited_sets * 4);
+  copyBytes(slot + attempts_at, attempts, awaited_key_sets_max * 4);
   return true;
 }
 
@@ -102,11 +104,11 @@ const untold = literal(
 
 /**
  * A host that does not call `proxy_on_delete` would have us act on streams that are gone. Whether it does shows with the first stream
- * that ends; until then few may wait (`untold_streams`), and a callback acts on one of them at most (`mayAct`).
+ * that ends; until then few may wait (`untold_streams_max`), and a callback acts on one of them at most (`mayAct`).
  */
 function mayWait(): bool {
   if (isTold) return true;
-  if (!isEndDue && untoldWaits < untold_streams) {
+  if (!isEndDue && untoldWaits < untold_streams_max) {
     untoldWaits++;
     return true;
   }
@@ -175,10 +177,10 @@ function freeSlot(client: u64): usize {
     if (other == client) held++;
     unidentified += <u32>(other & unidentified_bit);
   }
-  const isFull = (client & unidentified_bit) != 0 && unidentified >= unidentified_streams;
-  if (held >= client_streams || isFull) return 0;
+  const isFull = (client & unidentified_bit) != 0 && unidentified >= unidentified_streams_max;
+  if (held >= client_streams_max || isFull) return 0;
   if (free == 0) {
-    if (used == waiting_streams) return 0;
+    if (used == waiting_streams_max) return 0;
     free = slots + <usize>used * slot_bytes;
     used++;
   }

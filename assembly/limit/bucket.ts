@@ -12,7 +12,7 @@
  * little later, and was first to write. The bucket is right then, and the time is old: nothing moves a bucket's time back but
  * a clock that jumped (`isBeyond`).
  */
-import { clock_skew_nanoseconds } from "../limits";
+import { clock_skew_nanoseconds_max } from "../limits";
 
 /** The time at which the bucket is full after `cost_tokens` are taken; 0 when it has fewer. */
 export function takeTokens(fullAt: u64, now: u64, interval_nanoseconds: u64, burst_tokens: u32, cost_tokens: u32): u64 {
@@ -40,7 +40,7 @@ export function nanosecondsUntilTokens(
  * bucket counts as just empty, or it would shut its key out for as long as the clock was off.
  */
 export function isBeyond(fullAt: u64, now: u64, capacity_nanoseconds: u64): bool {
-  return fullAt > now + capacity_nanoseconds + <u64>clock_skew_nanoseconds;
+  return fullAt > now + capacity_nanoseconds + <u64>clock_skew_nanoseconds_max;
 }
 
 /**
@@ -48,5 +48,5 @@ export function isBeyond(fullAt: u64, now: u64, capacity_nanoseconds: u64): bool
  * worker with an older time would find nothing of its key, and take for full what was not.
  */
 export function isForgettable(fullAt: u64, now: u64): bool {
-  return fullAt + <u64>clock_skew_nanoseconds <= now && fullAt <= now;
+  return fullAt + <u64>clock_skew_nanoseconds_max <= now && fullAt <= now;
 }

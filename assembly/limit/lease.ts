@@ -21,27 +21,27 @@
  *   | empty since | empty until |
  *   +-------------+-------------+
  */
-import { lease_believed_nanoseconds, lease_divisor, lease_places, lease_tokens } from "../limits";
+import { lease_believed_nanoseconds_max, lease_divisor, lease_places_max, lease_tokens_max } from "../limits";
 
-if (!((lease_places & (lease_places - 1)) == 0))
-  ERROR("lease_places is a power of two, since the fingerprint is masked with it");
+if (!((lease_places_max & (lease_places_max - 1)) == 0))
+  ERROR("lease_places_max is a power of two, since the fingerprint is masked with it");
 
 const place_bytes: u32 = 64;
-const places: usize = memory.data(lease_places * 64, 64);
+const places: usize = memory.data(lease_places_max * 64, 64);
 
 /** Knows nothing any more, for tools that begin anew with empty shared data. */
 export function forgetLeases(): void {
-  memory.fill(places, 0, lease_places * place_bytes);
+  memory.fill(places, 0, lease_places_max * place_bytes);
 }
 
 /** How many tokens a bucket of this burst gives ahead. */
 export function tokensAhead(burst_tokens: u32): u32 {
-  return min(burst_tokens / lease_divisor, lease_tokens);
+  return min(burst_tokens / lease_divisor, lease_tokens_max);
 }
 
 /** The place of a key; 0 where it belongs to another one. */
 export function placeOfKey(fingerprint: u64, now: u64): usize {
-  const place = places + <usize>(<u32>(fingerprint >> 16) & (lease_places - 1)) * place_bytes;
+  const place = places + <usize>(<u32>(fingerprint >> 16) & (lease_places_max - 1)) * place_bytes;
   if (load<u64>(place) == fingerprint) return place;
   // Where the clock stepped back to before its beginning, a place has been its key's for longer than any.
   if (now - load<u64>(place, 8) < load<u64>(place, 16)) return 0;
@@ -69,7 +69,7 @@ export function nanosecondsEmpty(place: usize, tokens: u32, interval_nanoseconds
   const until = load<u64>(place, 48);
   const missing = load<u32>(place, 28);
   // Before its beginning, where the clock stepped back, a memory is older than any.
-  const isFresh = now - load<u64>(place, 32) < <u64>lease_believed_nanoseconds;
+  const isFresh = now - load<u64>(place, 32) < <u64>lease_believed_nanoseconds_max;
   if (!isFresh || now >= until || tokens < missing) return 0;
   return until - now + <u64>(tokens - missing) * interval_nanoseconds;
 }
@@ -77,7 +77,7 @@ export function nanosecondsEmpty(place: usize, tokens: u32, interval_nanoseconds
 /** The bucket was found to have fewer than so many tokens until then. */
 export function rememberEmpty(place: usize, tokens: u32, now: u64, until: u64): void {
   // Tokens held keep the place for longer.
-  if (tokensHeld(place) == 0) keepPlace(place, now, min(until - now, <u64>lease_believed_nanoseconds));
+  if (tokensHeld(place) == 0) keepPlace(place, now, min(until - now, <u64>lease_believed_nanoseconds_max));
   store<u32>(place, tokens, 28);
   store<u64>(place, now, 32);
   store<u64>(place, until, 48);

@@ -15,7 +15,7 @@ import { Take, takeFrom, waitSeconds } from "./store";
 
 /** Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
 export function takeLimits(policy: Policy, rule: usize, dry: bool): Reason {
-  const count = load<u32>(rule, layout.rule_limits_run + 4);
+  const count = load<u32>(rule, layout.rule_limits_at + 4);
   if (dry || count > 1) {
     const reason = takeEach(policy, rule, true);
     if (dry || reason != Reason.ALLOWED) return reason;
@@ -24,9 +24,9 @@ export function takeLimits(policy: Policy, rule: usize, dry: bool): Reason {
 }
 
 function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
-  const first = load<u32>(rule, layout.rule_limits_run);
-  const count = load<u32>(rule, layout.rule_limits_run + 4);
-  const cost = load<u32>(rule, layout.rule_cost);
+  const first = load<u32>(rule, layout.rule_limits_at);
+  const count = load<u32>(rule, layout.rule_limits_at + 4);
+  const cost = load<u32>(rule, layout.rule_cost_at);
   for (let index: u32 = 0; index < count; index++) {
     const number = wordAt(policy, first + index);
     const take = takeOne(policy, number, cost, dry);
@@ -46,11 +46,11 @@ function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
 function takeOne(policy: Policy, number: u32, cost_tokens: u32, dry: bool): Take {
   const limit = limitAt(policy, number);
   return takeFrom(
-    load<u32>(limit, layout.limit_seed),
+    load<u32>(limit, layout.limit_seed_at),
     fingerprint(policy, limit),
     request.nowNanoseconds,
-    load<u64>(limit, layout.limit_interval_nanoseconds),
-    load<u32>(limit, layout.limit_burst_tokens),
+    load<u64>(limit, layout.limit_interval_nanoseconds_at),
+    load<u32>(limit, layout.limit_burst_tokens_at),
     cost_tokens,
     dry,
   );
@@ -74,15 +74,15 @@ const identity: usize = memory.data(16, 8);
  * run together.
  */
 function fingerprint(policy: Policy, limit: usize): u64 {
-  const first = load<u32>(limit, layout.limit_per);
-  const count = load<u32>(limit, layout.limit_per + 4);
-  store<u32>(identity, load<u32>(limit, layout.limit_seed));
-  store<u32>(identity, load<u32>(limit, layout.limit_burst_tokens), 4);
-  store<u64>(identity, load<u64>(limit, layout.limit_interval_nanoseconds), 8);
+  const first = load<u32>(limit, layout.limit_per_at);
+  const count = load<u32>(limit, layout.limit_per_at + 4);
+  store<u32>(identity, load<u32>(limit, layout.limit_seed_at));
+  store<u32>(identity, load<u32>(limit, layout.limit_burst_tokens_at), 4);
+  store<u64>(identity, load<u64>(limit, layout.limit_interval_nanoseconds_at), 8);
   let hash = keyedHash(0, kind_limit, identity, 16);
   for (let index: u32 = 0; index < count; index++) {
     const selector = recordAt(policy, layout.section_selectors, first + index);
-    if (load<u32>(selector, layout.selector_kind) == layout.selector_caller) {
+    if (load<u32>(selector, layout.selector_kind_at) == layout.selector_caller) {
       const known = request.callerReason == Reason.ALLOWED;
       hash = keyedHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
       continue;
@@ -111,8 +111,8 @@ function hashNumber(before: u64, start: usize, size: u32): u64 {
 /** The claim at the end of a path of names; only a verified token has any. */
 function findClaim(policy: Policy, selector: usize): i32 {
   if (request.verifiedIssuer == 0) return json.absent;
-  const first = load<u32>(selector, layout.selector_path);
-  const count = load<u32>(selector, layout.selector_path + 4);
+  const first = load<u32>(selector, layout.selector_path_at);
+  const count = load<u32>(selector, layout.selector_path_at + 4);
   let claim = 0;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);

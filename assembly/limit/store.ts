@@ -32,7 +32,7 @@ import {
   valueStart,
   writeSharedData,
 } from "../host/host";
-import { bucket_attempts, bucket_sets, bucket_ways } from "../limits";
+import { bucket_attempts_max, bucket_sets, bucket_ways } from "../limits";
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "./bucket";
 import { holdTokens, nanosecondsEmpty, placeOfKey, rememberEmpty, tokensAhead, tokensHeld } from "./lease";
 
@@ -94,7 +94,7 @@ export function takeFrom(
   if (empty != 0) return foundEmpty(empty);
   store<u32>(key, seed, key_prefix_bytes);
   store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
-  for (let attempt: u32 = 0; attempt < bucket_attempts; attempt++) {
+  for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
     if (!readSet()) return Take.FAILED;
     const way = chooseWay(fingerprint, now, capacity);
     const fullAt = chosenFullAt;

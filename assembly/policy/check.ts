@@ -44,12 +44,12 @@ export function refuse(phrase: string): bool {
 
 /** A section's offset, as the image has it. */
 export function offsetOf(section: u32): u32 {
-  return load<u32>(image + layout.sections_offset + ((<usize>section) << 3));
+  return load<u32>(image + layout.sections_at + ((<usize>section) << 3));
 }
 
 /** A section's count, as the image has it. */
 export function countOf(section: u32): u32 {
-  return load<u32>(image + layout.sections_offset + ((<usize>section) << 3), 4);
+  return load<u32>(image + layout.sections_at + ((<usize>section) << 3), 4);
 }
 
 /** The address of a record. */
@@ -69,7 +69,7 @@ export function isText(text: usize, size_bytes: u32): bool {
 
 /** Names stand in metrics and logs, so they hold nothing that either would read as its own. */
 export function isName(text: usize): bool {
-  if (!isText(text, limits.name_bytes)) return false;
+  if (!isText(text, limits.name_bytes_max)) return false;
   return isNameText(image + <usize>load<u32>(text), load<u32>(text, 4));
 }
 

@@ -2,14 +2,14 @@
  * Validates the conditions of an image: operands in bounds, jumps inside, and at every instruction one depth of the
  * stack whichever way led there, so that evaluation need not look.
  */
-import { condition_instructions, condition_values, path_segments, token_bytes } from "../limits";
+import { condition_instructions_max, condition_values_max, path_segments_max, token_bytes_max } from "../limits";
 import { at, countOf, isRun, isText, lookAt, refuse } from "./check";
 import * as code from "./instructions";
 import * as layout from "./layout";
 
 const unknown_depth: u32 = 0xffff;
 /** The depth before each instruction, and at the end. */
-const depths: usize = memory.data((condition_instructions + 1) * 2, 2);
+const depths: usize = memory.data((condition_instructions_max + 1) * 2, 2);
 let count: u32 = 0;
 /** The loop that is open: its first instruction, 0 for none, the one after it, and how deep the stack is at both ends. */
 let loopStart: u32 = 0;
@@ -40,7 +40,7 @@ function isSoundInstruction(instruction: usize): bool {
     case code.op_has_query:
     case code.op_select:
     case code.op_has:
-      return isText(instruction + 4, token_bytes);
+      return isText(instruction + 4, token_bytes_max);
     case code.op_contains_ip:
       return isText(instruction + 4, 16) && (b == 4 || b == 16) && c <= b * 8;
     case code.op_bool:
@@ -54,7 +54,7 @@ function isSoundInstruction(instruction: usize): bool {
       return a <= code.request_host;
     case code.op_variable:
     case code.op_has_variable:
-      return a < path_segments;
+      return a < path_segments_max;
     case code.op_loop:
       return b <= code.loop_all;
     default:
@@ -64,12 +64,12 @@ function isSoundInstruction(instruction: usize): bool {
 
 /** Whether the condition of the rule at `rule`, if it has one, is sound as a whole. */
 export function isSoundCondition(rule: usize): bool {
-  const run = rule + layout.rule_condition;
-  const variables = load<u32>(rule, layout.rule_variables);
+  const run = rule + layout.rule_condition_at;
+  const variables = load<u32>(rule, layout.rule_variables_at);
   if (!isRun(run, layout.section_instructions)) return refuse("condition");
   count = load<u32>(run, 4);
   if (count == 0) return variables == 0 ? true : refuse("variables without a condition");
-  if (count > condition_instructions || variables > path_segments) return refuse("condition too long");
+  if (count > condition_instructions_max || variables > path_segments_max) return refuse("condition too long");
   memory.fill(depths, 0xff, (<usize>count + 1) << 1);
   loopStart = 0;
   let depth: u32 = 0;
@@ -127,7 +127,7 @@ function step(instruction: usize, index: u32, depth: u32, variables: u32): u32 {
 }
 
 function push(depth: u32): u32 {
-  return depth < condition_values ? depth + 1 : no_step;
+  return depth < condition_values_max ? depth + 1 : no_step;
 }
 
 /** Whether a jump goes forward, inside, to where the stack is or will be as deep; remembers how deep. */

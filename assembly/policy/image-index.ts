@@ -27,8 +27,8 @@ export function hasSoundIndex(): bool {
 function countTabledEdges(): u32 {
   let tabled: u32 = 0;
   for (let index: u32 = 0; index < countOf(layout.section_nodes); index++) {
-    const count = load<u32>(at(layout.section_nodes, index), layout.node_edges + 4);
-    if (count > layout.edge_scan) tabled += count;
+    const count = load<u32>(at(layout.section_nodes, index), layout.node_edges_at + 4);
+    if (count > layout.scanned_edges_max) tabled += count;
   }
   return tabled;
 }
@@ -55,17 +55,17 @@ function hasSoundCallers(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_callers, index);
     const caller = at(layout.section_callers, index);
-    if (load<u32>(caller, layout.caller_kind) > layout.caller_descendants) return refuse("caller kind");
-    if (!isText(caller + layout.caller_text, limits.spiffe_id_bytes)) return refuse("caller text");
-    if (!isGroupRun(caller + layout.caller_groups_run)) return refuse("caller groups");
+    if (load<u32>(caller, layout.caller_kind_at) > layout.caller_descendants) return refuse("caller kind");
+    if (!isText(caller + layout.caller_text_at, limits.spiffe_id_bytes_max)) return refuse("caller text");
+    if (!isGroupRun(caller + layout.caller_groups_at)) return refuse("caller groups");
   }
   lookAt(layout.section_hosts, 0);
   const hosts = countOf(layout.section_hosts);
   for (let index: u32 = 0; index < hosts; index++) {
     lookAt(layout.section_hosts, index);
     const host = at(layout.section_hosts, index);
-    if (load<u32>(host, layout.host_kind) > layout.host_suffix) return refuse("host kind");
-    if (!isText(host + layout.host_text, limits.host_bytes)) return refuse("host text");
+    if (load<u32>(host, layout.host_kind_at) > layout.host_suffix) return refuse("host kind");
+    if (!isText(host + layout.host_text_at, limits.host_bytes_max)) return refuse("host text");
   }
   return true;
 }
@@ -86,8 +86,8 @@ function hasSoundRoots(): bool {
   for (let index: u32 = 0; index < groups; index++) {
     lookAt(layout.section_groups, index);
     const group = at(layout.section_groups, index);
-    if (load<u32>(group, layout.group_any_root) > nodes) return refuse("group's root");
-    hostRoots += load<u32>(group, layout.group_host_roots);
+    if (load<u32>(group, layout.group_any_root_at) > nodes) return refuse("group's root");
+    hostRoots += load<u32>(group, layout.group_host_roots_at);
   }
   lookAt(layout.section_roots, 0);
   const count = countOf(layout.section_roots);
@@ -95,13 +95,13 @@ function hasSoundRoots(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_roots, index);
     const root = at(layout.section_roots, index);
-    if (load<u32>(root, layout.root_node) >= nodes) return refuse("root node");
-    const group = load<u32>(root, layout.root_group);
+    if (load<u32>(root, layout.root_node_at) >= nodes) return refuse("root node");
+    const group = load<u32>(root, layout.root_group_at);
     // A root that its group does not count would not be looked for.
-    if (group >= groups || load<u32>(at(layout.section_groups, group), layout.group_host_roots) == 0) {
+    if (group >= groups || load<u32>(at(layout.section_groups, group), layout.group_host_roots_at) == 0) {
       return refuse("root's group");
     }
-    if (load<u32>(root, layout.root_host) == layout.host_any) return refuse("root's host");
+    if (load<u32>(root, layout.root_host_at) == layout.host_any) return refuse("root's host");
   }
   return true;
 }
@@ -114,25 +114,26 @@ function hasSoundNodes(): bool {
   for (let index: u32 = 0; index < nodes; index++) {
     lookAt(layout.section_nodes, index);
     const node = at(layout.section_nodes, index);
-    const run = node + layout.node_edges;
+    const run = node + layout.node_edges_at;
     if (!isRun(run, layout.section_edges) || (load<u32>(run, 4) != 0 && load<u32>(run) != edges)) {
       return refuse("node's edges");
     }
     for (let edge: u32 = 0; edge < load<u32>(run, 4); edge++) {
-      if (load<u32>(at(layout.section_edges, edges + edge), layout.edge_parent) != index) return refuse("node's edge");
+      if (load<u32>(at(layout.section_edges, edges + edge), layout.edge_parent_at) != index)
+        return refuse("node's edge");
     }
     edges += load<u32>(run, 4);
-    const wildcard = load<u32>(node, layout.node_wildcard);
+    const wildcard = load<u32>(node, layout.node_wildcard_at);
     if (wildcard != 0 && (wildcard > nodes || wildcard - 1 <= index)) return refuse("wildcard child");
-    if (!isEntryRun(node + layout.node_ends)) return refuse("entries that end");
-    if (!isEntryRun(node + layout.node_tails)) return refuse("entries that go on");
+    if (!isEntryRun(node + layout.node_ends_at)) return refuse("entries that end");
+    if (!isEntryRun(node + layout.node_tails_at)) return refuse("entries that go on");
   }
   return edges == countOf(layout.section_edges) ? true : refuse("edges of no node");
 }
 
 /** More rules at one place than a request may have to judge would only ever deny. */
 function isEntryRun(run: usize): bool {
-  return isRun(run, layout.section_entries) && load<u32>(run, 4) <= limits.candidate_rules;
+  return isRun(run, layout.section_entries) && load<u32>(run, 4) <= limits.candidate_rules_max;
 }
 
 function hasSoundEdges(): bool {
@@ -142,10 +143,10 @@ function hasSoundEdges(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_edges, index);
     const edge = at(layout.section_edges, index);
-    const parent = load<u32>(edge, layout.edge_parent);
-    const child = load<u32>(edge, layout.edge_child);
+    const parent = load<u32>(edge, layout.edge_parent_at);
+    const child = load<u32>(edge, layout.edge_child_at);
     if (child >= nodes || parent >= child) return refuse("edge");
-    if (!isText(edge + layout.edge_text, limits.path_bytes)) return refuse("edge text");
+    if (!isText(edge + layout.edge_text_at, limits.path_bytes_max)) return refuse("edge text");
   }
   return true;
 }
@@ -157,10 +158,10 @@ function hasSoundEntries(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_entries, index);
     const entry = at(layout.section_entries, index);
-    const rule = load<u32>(entry, layout.entry_rule);
+    const rule = load<u32>(entry, layout.entry_rule_at);
     if (rule >= rules) return refuse("entry's rule");
-    const variables = load<u32>(at(layout.section_rules, rule), layout.rule_variables);
-    if (!isBinding(load<u32>(entry, layout.entry_binding), variables)) return refuse("entry's path variables");
+    const variables = load<u32>(at(layout.section_rules, rule), layout.rule_variables_at);
+    if (!isBinding(load<u32>(entry, layout.entry_binding_at), variables)) return refuse("entry's path variables");
   }
   return true;
 }
@@ -171,7 +172,7 @@ function isBinding(first: u32, variables: u32): bool {
   if (first > words || variables > words - first) return false;
   for (let index: u32 = 0; index < variables; index++) {
     const segment = load<u32>(at(layout.section_words, first + index));
-    if (segment >= limits.path_segments && segment != layout.no_segment) return false;
+    if (segment >= limits.path_segments_max && segment != layout.no_segment) return false;
   }
   return true;
 }
@@ -181,28 +182,28 @@ function findsEveryRecord(): bool {
   for (let index: u32 = 0; index < countOf(layout.section_callers); index++) {
     lookAt(layout.section_callers, index);
     const caller = at(layout.section_callers, index);
-    const text = caller + layout.caller_text;
-    if (findCaller(draft, load<u32>(caller, layout.caller_kind), startOf(text), load<u32>(text, 4)) != <i32>index)
+    const text = caller + layout.caller_text_at;
+    if (findCaller(draft, load<u32>(caller, layout.caller_kind_at), startOf(text), load<u32>(text, 4)) != <i32>index)
       return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_hosts); index++) {
     lookAt(layout.section_hosts, index);
     const host = at(layout.section_hosts, index);
-    const text = host + layout.host_text;
-    if (findHost(draft, load<u32>(host, layout.host_kind), startOf(text), load<u32>(text, 4)) != <i32>index)
+    const text = host + layout.host_text_at;
+    if (findHost(draft, load<u32>(host, layout.host_kind_at), startOf(text), load<u32>(text, 4)) != <i32>index)
       return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_roots); index++) {
     lookAt(layout.section_roots, index);
     const root = at(layout.section_roots, index);
-    if (findRoot(draft, load<u32>(root, layout.root_group), load<u32>(root, layout.root_host)) != <i32>index)
+    if (findRoot(draft, load<u32>(root, layout.root_group_at), load<u32>(root, layout.root_host_at)) != <i32>index)
       return refuse(lost);
   }
   for (let index: u32 = 0; index < countOf(layout.section_edges); index++) {
     lookAt(layout.section_edges, index);
     const edge = at(layout.section_edges, index);
-    const text = edge + layout.edge_text;
-    if (findEdge(draft, load<u32>(edge, layout.edge_parent), startOf(text), load<u32>(text, 4)) != <i32>index)
+    const text = edge + layout.edge_text_at;
+    if (findEdge(draft, load<u32>(edge, layout.edge_parent_at), startOf(text), load<u32>(text, 4)) != <i32>index)
       return refuse(lost);
   }
   return true;

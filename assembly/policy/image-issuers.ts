@@ -18,18 +18,18 @@ function hasSoundPlaces(): bool {
   const section = layout.section_places;
   lookAt(section, 0);
   const count = countOf(section);
-  if (count > limits.policy_places) return refuse("too many places of tokens");
+  if (count > limits.policy_places_max) return refuse("too many places of tokens");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(section, index);
     const place = at(section, index);
-    const kind = load<u32>(place, layout.place_kind);
-    const name = place + layout.place_name;
-    const prefix = place + layout.place_prefix;
+    const kind = load<u32>(place, layout.place_kind_at);
+    const name = place + layout.place_name_at;
+    const prefix = place + layout.place_prefix_at;
     if (kind > layout.place_query) return refuse("kind of place");
-    if (!isText(name, limits.place_name_bytes) || load<u32>(name, 4) == 0) return refuse("name of a place");
+    if (!isText(name, limits.place_name_bytes_max) || load<u32>(name, 4) == 0) return refuse("name of a place");
     if (kind == layout.place_header && !isFieldName(name)) return refuse("name of a header");
-    if (!isText(prefix, limits.place_prefix_bytes) || !isHeaderText(prefix, false)) return refuse("prefix");
-    if (load<u32>(place, layout.place_strip) > 1) return refuse("place");
+    if (!isText(prefix, limits.place_prefix_bytes_max) || !isHeaderText(prefix, false)) return refuse("prefix");
+    if (load<u32>(place, layout.place_strip_at) > 1) return refuse("place");
   }
   return true;
 }
@@ -55,10 +55,10 @@ function hasSoundKeys(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(section, index);
     const key = at(section, index);
-    if (!isText(key + layout.key_kid, limits.kid_bytes)) return refuse("key ID");
-    if ((load<u32>(key, layout.key_algorithms) & ~known_algorithms) != 0) return refuse("key algorithms");
-    if (!isText(key + layout.key_spki, limits.key_bytes)) return refuse("key");
-    if (!isText(key + layout.key_public, public_bytes)) return refuse("public key");
+    if (!isText(key + layout.key_kid_at, limits.kid_bytes_max)) return refuse("key ID");
+    if ((load<u32>(key, layout.key_algorithms_at) & ~known_algorithms) != 0) return refuse("key algorithms");
+    if (!isText(key + layout.key_spki_at, limits.key_bytes_max)) return refuse("key");
+    if (!isText(key + layout.key_public_at, public_bytes)) return refuse("public key");
   }
   return true;
 }
@@ -67,21 +67,21 @@ function hasSoundKeySets(): bool {
   const section = layout.section_key_sets;
   lookAt(section, 0);
   const count = countOf(section);
-  if (count > limits.policy_key_sets) return refuse("too many key sets");
+  if (count > limits.policy_key_sets_max) return refuse("too many key sets");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(section, index);
     const set = at(section, index);
-    if (!isMetricName(set + layout.key_set_name)) return refuse("name of a key set");
-    if (!isRun(set + layout.key_set_keys, layout.section_keys)) return refuse("keys");
-    if (load<u32>(set + layout.key_set_keys, 4) > limits.set_keys) return refuse("too many keys");
-    if (load<u32>(set, layout.key_set_use) > layout.use_jwt_svid) return refuse("use of keys");
-    if (!isUrlPart(set + layout.key_set_url, limits.key_url_bytes)) return refuse("URL");
-    if (load<u32>(set + layout.key_set_url, 4) == 0) continue;
-    if (!isFilledPart(set + layout.key_set_authority, limits.key_url_bytes)) return refuse("authority of a URL");
-    if (!isFilledPart(set + layout.key_set_path, limits.key_url_bytes)) return refuse("path of a URL");
-    if (!isFilledPart(set + layout.key_set_cluster, limits.cluster_name_bytes)) return refuse("cluster");
-    const refresh = load<u32>(set, layout.key_set_refresh_seconds);
-    if (refresh < limits.least_refresh_seconds || refresh > limits.most_refresh_seconds) return refuse("refresh");
+    if (!isMetricName(set + layout.key_set_name_at)) return refuse("name of a key set");
+    if (!isRun(set + layout.key_set_keys_at, layout.section_keys)) return refuse("keys");
+    if (load<u32>(set + layout.key_set_keys_at, 4) > limits.key_set_keys_max) return refuse("too many keys");
+    if (load<u32>(set, layout.key_set_use_at) > layout.use_jwt_svid) return refuse("use of keys");
+    if (!isUrlPart(set + layout.key_set_url_at, limits.key_url_bytes_max)) return refuse("URL");
+    if (load<u32>(set + layout.key_set_url_at, 4) == 0) continue;
+    if (!isFilledPart(set + layout.key_set_authority_at, limits.key_url_bytes_max)) return refuse("authority of a URL");
+    if (!isFilledPart(set + layout.key_set_path_at, limits.key_url_bytes_max)) return refuse("path of a URL");
+    if (!isFilledPart(set + layout.key_set_cluster_at, limits.cluster_name_bytes_max)) return refuse("cluster");
+    const refresh = load<u32>(set, layout.key_set_refresh_seconds_at);
+    if (refresh < limits.refresh_seconds_min || refresh > limits.refresh_seconds_max) return refuse("refresh");
   }
   return true;
 }
@@ -96,27 +96,28 @@ function isFilledPart(text: usize, size_bytes: u32): bool {
 
 /** Names of issuers, and of trust domains, which have dots and may be longer. */
 function isMetricName(text: usize): bool {
-  return isName(text) || isFilledPart(text, limits.trust_domain_bytes);
+  return isName(text) || isFilledPart(text, limits.trust_domain_bytes_max);
 }
 
 function hasSoundIssuers(): bool {
   const section = layout.section_issuers;
   lookAt(section, 0);
   const count = countOf(section);
-  if (count > limits.policy_issuers) return refuse("too many issuers");
+  if (count > limits.policy_issuers_max) return refuse("too many issuers");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(section, index);
     const issuer = at(section, index);
-    if (!isMetricName(issuer + layout.issuer_name)) return refuse("issuer name");
-    if (!isText(issuer + layout.issuer_iss, limits.token_bytes)) return refuse("issuer");
-    if ((load<u32>(issuer, layout.issuer_algorithms) & ~known_algorithms) != 0) return refuse("issuer algorithms");
-    if (load<u32>(issuer, layout.issuer_leeway_seconds) > limits.leeway_seconds) return refuse("issuer leeway");
-    if (!isRun(issuer + layout.issuer_audiences, layout.section_texts)) return refuse("issuer audiences");
-    if (load<u32>(issuer, layout.issuer_key_set) >= countOf(layout.section_key_sets)) return refuse("key set");
-    const places = issuer + layout.issuer_places;
-    if (load<u32>(places, 4) == 0 || load<u32>(places, 4) > limits.issuer_places) return refuse("places of an issuer");
+    if (!isMetricName(issuer + layout.issuer_name_at)) return refuse("issuer name");
+    if (!isText(issuer + layout.issuer_iss_at, limits.token_bytes_max)) return refuse("issuer");
+    if ((load<u32>(issuer, layout.issuer_algorithms_at) & ~known_algorithms) != 0) return refuse("issuer algorithms");
+    if (load<u32>(issuer, layout.issuer_leeway_seconds_at) > limits.leeway_seconds_max) return refuse("issuer leeway");
+    if (!isRun(issuer + layout.issuer_audiences_at, layout.section_texts)) return refuse("issuer audiences");
+    if (load<u32>(issuer, layout.issuer_key_set_at) >= countOf(layout.section_key_sets)) return refuse("key set");
+    const places = issuer + layout.issuer_places_at;
+    if (load<u32>(places, 4) == 0 || load<u32>(places, 4) > limits.issuer_places_max)
+      return refuse("places of an issuer");
     if (!isWordRun(places, countOf(layout.section_places))) return refuse("places of an issuer");
-    if (load<u32>(issuer, layout.issuer_bind) > layout.bind_caller) return refuse("binding");
+    if (load<u32>(issuer, layout.issuer_bind_at) > layout.bind_caller) return refuse("binding");
   }
   return true;
 }
@@ -125,9 +126,9 @@ function hasSoundIssuers(): bool {
 function hasSoundSvids(): bool {
   lookAt(layout.section_policy, 0);
   const policy = at(layout.section_policy, 0);
-  const identity = load<u32>(policy, layout.policy_identity);
+  const identity = load<u32>(policy, layout.policy_identity_at);
   if (identity > layout.identity_either) return refuse("identity");
-  const run = policy + layout.policy_svids;
+  const run = policy + layout.policy_svids_at;
   if (!isRun(run, layout.section_issuers)) return refuse("issuers of JWT-SVIDs");
   const first = load<u32>(run);
   const count = load<u32>(run, 4);
@@ -136,9 +137,9 @@ function hasSoundSvids(): bool {
   for (let index = first; index < first + count; index++) {
     lookAt(layout.section_issuers, index);
     const issuer = at(layout.section_issuers, index);
-    if ((load<u32>(issuer, layout.issuer_algorithms) & ~svid_algorithms) != 0) return refuse("issuer algorithms");
-    const set = at(layout.section_key_sets, load<u32>(issuer, layout.issuer_key_set));
-    if (load<u32>(set, layout.key_set_use) != layout.use_jwt_svid) return refuse("use of keys");
+    if ((load<u32>(issuer, layout.issuer_algorithms_at) & ~svid_algorithms) != 0) return refuse("issuer algorithms");
+    const set = at(layout.section_key_sets, load<u32>(issuer, layout.issuer_key_set_at));
+    if (load<u32>(set, layout.key_set_use_at) != layout.use_jwt_svid) return refuse("use of keys");
   }
   return true;
 }

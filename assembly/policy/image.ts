@@ -40,12 +40,13 @@ export function isImage(start: usize, size: u32): bool {
 }
 
 function hasSoundHead(): bool {
-  if (imageBytes < layout.image_header_bytes || imageBytes > limits.image_bytes) return refuse("size out of bounds");
+  if (imageBytes < layout.image_header_bytes || imageBytes > limits.image_bytes_max)
+    return refuse("size out of bounds");
   if (load<u32>(image) != layout.image_magic) return refuse("not a policy image");
   if (load<u32>(image, 4) != layout.image_version) return refuse("image version not supported by this engine");
   if (load<u32>(image, 8) != imageBytes) return refuse("image cut short or too long");
-  const body = layout.sections_offset;
-  if (load<u32>(image, layout.checksum_offset) != hash32(0, image + body, imageBytes - body)) {
+  const body = layout.sections_at;
+  if (load<u32>(image, layout.checksum_at) != hash32(0, image + body, imageBytes - body)) {
     return refuse("checksum does not match: image damaged");
   }
   return true;
@@ -71,7 +72,7 @@ function hasSoundTexts(): bool {
   const count = countOf(layout.section_texts);
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_texts, index);
-    if (!isText(at(layout.section_texts, index), limits.token_bytes)) return refuse("text");
+    if (!isText(at(layout.section_texts, index), limits.token_bytes_max)) return refuse("text");
   }
   return true;
 }
@@ -80,39 +81,40 @@ function hasSoundPolicy(): bool {
   lookAt(layout.section_policy, 0);
   if (countOf(layout.section_policy) != 1) return refuse("not exactly one policy record");
   const policy = at(layout.section_policy, 0);
-  if (!isName(policy + layout.policy_name)) return refuse("policy name");
-  if (load<u32>(policy, layout.policy_mode) > layout.mode_shadow) return refuse("mode");
-  if (!isRun(policy + layout.policy_domains, layout.section_texts)) return refuse("trust domains");
-  if (!isRun(policy + layout.policy_methods_run, layout.section_texts)) return refuse("methods");
-  if (!isRun(policy + layout.policy_forwarders, layout.section_texts)) return refuse("forwarders");
-  if (load<u32>(policy, layout.policy_methods_run + 4) > limits.policy_methods) return refuse("too many methods");
-  const ruleMetrics = load<u32>(policy, layout.policy_rule_metrics);
-  if (ruleMetrics > limits.rule_metrics || ruleMetrics > countOf(layout.section_rules)) return refuse("rule metrics");
+  if (!isName(policy + layout.policy_name_at)) return refuse("policy name");
+  if (load<u32>(policy, layout.policy_mode_at) > layout.mode_shadow) return refuse("mode");
+  if (!isRun(policy + layout.policy_domains_at, layout.section_texts)) return refuse("trust domains");
+  if (!isRun(policy + layout.policy_methods_at, layout.section_texts)) return refuse("methods");
+  if (!isRun(policy + layout.policy_forwarders_at, layout.section_texts)) return refuse("forwarders");
+  if (load<u32>(policy, layout.policy_methods_at + 4) > limits.policy_methods_max) return refuse("too many methods");
+  const ruleMetrics = load<u32>(policy, layout.policy_rule_metrics_at);
+  if (ruleMetrics > limits.rule_metrics_max || ruleMetrics > countOf(layout.section_rules))
+    return refuse("rule metrics");
   return true;
 }
 
 function hasSoundRules(): bool {
   lookAt(layout.section_rules, 0);
   const count = countOf(layout.section_rules);
-  if (count > limits.policy_rules) return refuse("too many rules");
+  if (count > limits.policy_rules_max) return refuse("too many rules");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_rules, index);
     const rule = at(layout.section_rules, index);
-    if (!isName(rule + layout.rule_name)) return refuse("rule name");
-    if (load<u32>(rule, layout.rule_action) > layout.action_deny) return refuse("rule action");
-    if (load<u32>(rule, layout.rule_mode) > layout.mode_shadow) return refuse("rule mode");
-    const cost = load<u32>(rule, layout.rule_cost);
-    if (cost == 0 || cost > limits.limit_burst) return refuse("rule cost");
-    if (load<u32>(rule, layout.rule_issuers + 4) > limits.policy_issuers) return refuse("too many issuers");
-    if (!isWordRun(rule + layout.rule_issuers, issuersOfRules())) return refuse("rule issuers");
-    if (!isRun(rule + layout.rule_scopes, layout.section_texts)) return refuse("rule scopes");
-    const challenge = rule + layout.rule_challenge;
-    if (!isText(challenge, limits.response_bytes / 2) || !isHeaderText(challenge, true))
+    if (!isName(rule + layout.rule_name_at)) return refuse("rule name");
+    if (load<u32>(rule, layout.rule_action_at) > layout.action_deny) return refuse("rule action");
+    if (load<u32>(rule, layout.rule_mode_at) > layout.mode_shadow) return refuse("rule mode");
+    const cost = load<u32>(rule, layout.rule_cost_at);
+    if (cost == 0 || cost > limits.limit_burst_tokens_max) return refuse("rule cost");
+    if (load<u32>(rule, layout.rule_issuers_at + 4) > limits.policy_issuers_max) return refuse("too many issuers");
+    if (!isWordRun(rule + layout.rule_issuers_at, issuersOfRules())) return refuse("rule issuers");
+    if (!isRun(rule + layout.rule_scopes_at, layout.section_texts)) return refuse("rule scopes");
+    const challenge = rule + layout.rule_challenge_at;
+    if (!isText(challenge, limits.response_bytes_max / 2) || !isHeaderText(challenge, true))
       return refuse("rule challenge");
-    if (load<u32>(rule, layout.rule_limits_run + 4) > limits.rule_limits) return refuse("too many limits");
-    if (!isWordRun(rule + layout.rule_limits_run, countOf(layout.section_limits))) return refuse("rule limits");
+    if (load<u32>(rule, layout.rule_limits_at + 4) > limits.rule_limits_max) return refuse("too many limits");
+    if (!isWordRun(rule + layout.rule_limits_at, countOf(layout.section_limits))) return refuse("rule limits");
     // Scopes are read from claims, and claims only from a token that was verified.
-    if (load<u32>(rule, layout.rule_scopes + 4) != 0 && load<u32>(rule, layout.rule_issuers + 4) == 0) {
+    if (load<u32>(rule, layout.rule_scopes_at + 4) != 0 && load<u32>(rule, layout.rule_issuers_at + 4) == 0) {
       return refuse("scopes without an issuer");
     }
     if (!isSoundCondition(rule)) return false;
@@ -122,7 +124,7 @@ function hasSoundRules(): bool {
 
 /** No rule asks for a JWT-SVID: it says who the caller is. */
 function issuersOfRules(): u32 {
-  const svids = load<u32>(at(layout.section_policy, 0) + layout.policy_svids, 4);
+  const svids = load<u32>(at(layout.section_policy, 0) + layout.policy_svids_at, 4);
   return countOf(layout.section_issuers) - min(svids, countOf(layout.section_issuers));
 }
 
@@ -132,25 +134,26 @@ function hasSoundLimits(): bool {
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_limits, index);
     const limit = at(layout.section_limits, index);
-    if (!isName(limit + layout.limit_name)) return refuse("limit name");
-    const interval = load<u64>(limit, layout.limit_interval_nanoseconds);
-    if (interval < 1000000000 / limits.limit_rate_per_second || interval > 3600000000000) return refuse("limit rate");
-    const burst = load<u32>(limit, layout.limit_burst_tokens);
-    if (burst == 0 || burst > limits.limit_burst) return refuse("limit burst");
-    if (!isRun(limit + layout.limit_per, layout.section_selectors)) return refuse("limit selectors");
-    const header = limit + layout.limit_header;
-    if (!isText(header, limits.response_bytes / 4) || !isHeaderText(header, false)) return refuse("limit header");
+    if (!isName(limit + layout.limit_name_at)) return refuse("limit name");
+    const interval = load<u64>(limit, layout.limit_interval_nanoseconds_at);
+    if (interval < 1000000000 / limits.limit_rate_per_second_max || interval > 3600000000000)
+      return refuse("limit rate");
+    const burst = load<u32>(limit, layout.limit_burst_tokens_at);
+    if (burst == 0 || burst > limits.limit_burst_tokens_max) return refuse("limit burst");
+    if (!isRun(limit + layout.limit_per_at, layout.section_selectors)) return refuse("limit selectors");
+    const header = limit + layout.limit_header_at;
+    if (!isText(header, limits.response_bytes_max / 4) || !isHeaderText(header, false)) return refuse("limit header");
   }
   lookAt(layout.section_selectors, 0);
   const selectors = countOf(layout.section_selectors);
   for (let index: u32 = 0; index < selectors; index++) {
     lookAt(layout.section_selectors, index);
     const selector = at(layout.section_selectors, index);
-    if (load<u32>(selector, layout.selector_kind) > layout.selector_claim) return refuse("selector kind");
-    if (!isRun(selector + layout.selector_path, layout.section_texts)) return refuse("selector path");
+    if (load<u32>(selector, layout.selector_kind_at) > layout.selector_claim) return refuse("selector kind");
+    if (!isRun(selector + layout.selector_path_at, layout.section_texts)) return refuse("selector path");
     // Without a path a claim would be all of them, and every token a client of its own.
-    const isClaim = load<u32>(selector, layout.selector_kind) == layout.selector_claim;
-    if (isClaim && load<u32>(selector, layout.selector_path + 4) == 0) return refuse("selector without a claim");
+    const isClaim = load<u32>(selector, layout.selector_kind_at) == layout.selector_claim;
+    if (isClaim && load<u32>(selector, layout.selector_path_at + 4) == 0) return refuse("selector without a claim");
   }
   return true;
 }
@@ -158,16 +161,16 @@ function hasSoundLimits(): bool {
 function hasSoundForwards(): bool {
   lookAt(layout.section_forwards, 0);
   const count = countOf(layout.section_forwards);
-  if (count > limits.policy_forwards) return refuse("too many headers to set");
+  if (count > limits.policy_forwards_max) return refuse("too many headers to set");
   for (let index: u32 = 0; index < count; index++) {
     lookAt(layout.section_forwards, index);
     const forward = at(layout.section_forwards, index);
-    const name = forward + layout.forward_name;
-    if (!isText(name, limits.header_name_bytes) || !isHeaderName(name)) return refuse("header name");
-    const kind = load<u32>(forward, layout.forward_kind);
+    const name = forward + layout.forward_name_at;
+    if (!isText(name, limits.header_name_bytes_max) || !isHeaderName(name)) return refuse("header name");
+    const kind = load<u32>(forward, layout.forward_kind_at);
     if (kind > layout.forward_claim) return refuse("kind of header value");
-    if (!isRun(forward + layout.forward_path, layout.section_texts)) return refuse("claim of a header");
-    if (kind == layout.forward_claim && load<u32>(forward, layout.forward_path + 4) == 0) {
+    if (!isRun(forward + layout.forward_path_at, layout.section_texts)) return refuse("claim of a header");
+    if (kind == layout.forward_claim && load<u32>(forward, layout.forward_path_at + 4) == 0) {
       return refuse("header without a claim");
     }
   }

@@ -34,8 +34,8 @@ export const trailer_bytes: u32 = 16;
 /** In the trailer's version: the module has no callback for the end of streams (scripts/policy/module/exports.ts). */
 export const trailer_without_ends: u32 = 0x80000000;
 
-export const checksum_offset: u32 = 12;
-export const sections_offset: u32 = 16;
+export const checksum_at: u32 = 12;
+export const sections_at: u32 = 16;
 export const section_count: u32 = 24;
 export const image_header_bytes: u32 = 16 + 24 * 8;
 
@@ -75,21 +75,21 @@ export const section_places: u32 = 23;
  * POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS), what says
  * who the caller is, and whose JWT-SVIDs are believed (run in ISSUERS, whose name and `iss` are then a trust domain).
  */
-export const policy_name: u32 = 0;
-export const policy_mode: u32 = 8;
-export const policy_domains: u32 = 12;
-export const policy_methods_run: u32 = 20;
+export const policy_name_at: u32 = 0;
+export const policy_mode_at: u32 = 8;
+export const policy_domains_at: u32 = 12;
+export const policy_methods_at: u32 = 20;
 /** Bit n: some `/*` pattern, or some `/**` pattern, has a prefix of n path segments. */
-export const policy_child_depths: u32 = 28;
-export const policy_descendant_depths: u32 = 32;
+export const policy_child_depths_at: u32 = 28;
+export const policy_descendant_depths_at: u32 = 32;
 /** Bit n: some `*.` host pattern has a suffix of n labels. */
-export const policy_host_depths: u32 = 36;
+export const policy_host_depths_at: u32 = 36;
 /** How many rules, counted from the first, have a metric of their own. */
-export const policy_rule_metrics: u32 = 40;
-export const policy_forwarders: u32 = 44;
-export const policy_identity: u32 = 52;
-export const policy_svids: u32 = 56;
-export const policy_bytes: u32 = 64;
+export const policy_rule_metrics_at: u32 = 40;
+export const policy_forwarders_at: u32 = 44;
+export const policy_identity_at: u32 = 52;
+export const policy_svids_at: u32 = 56;
+export const policy_record_bytes: u32 = 64;
 
 /** The client's certificate; the JWT-SVID; the certificate or, where the connection has none, the JWT-SVID. */
 export const identity_mtls: u32 = 0;
@@ -99,14 +99,14 @@ export const identity_either: u32 = 2;
 export const mode_enforce: u32 = 0;
 export const mode_shadow: u32 = 1;
 
-export const text_bytes: u32 = 8;
-export const word_bytes: u32 = 4;
+export const text_record_bytes: u32 = 8;
+export const word_record_bytes: u32 = 4;
 
 /** CALLERS: kind, text, groups (first, count in WORDS; where there is one group, first is the group itself). */
-export const caller_kind: u32 = 0;
-export const caller_text: u32 = 4;
-export const caller_groups_run: u32 = 12;
-export const caller_bytes: u32 = 20;
+export const caller_kind_at: u32 = 0;
+export const caller_text_at: u32 = 4;
+export const caller_groups_at: u32 = 12;
+export const caller_record_bytes: u32 = 20;
 /** The whole ID; the text and one more segment; the text and one or more segments. */
 export const caller_exact: u32 = 0;
 export const caller_child: u32 = 1;
@@ -116,50 +116,50 @@ export const group_any: u32 = 0;
 export const group_anonymous: u32 = 1;
 
 /** HOSTS: kind, text. The host's number is its index + 1; number 0 is "any host". */
-export const host_kind: u32 = 0;
-export const host_text: u32 = 4;
+export const host_kind_at: u32 = 0;
+export const host_text_at: u32 = 4;
 export const host_record_bytes: u32 = 12;
 export const host_exact: u32 = 0;
 export const host_suffix: u32 = 1;
 export const host_any: u32 = 0;
 
 /** GROUPS: the root node for any host (its index + 1, or 0), and how many ROOTS the group has for hosts of their own. */
-export const group_any_root: u32 = 0;
-export const group_host_roots: u32 = 4;
-export const group_bytes: u32 = 8;
+export const group_any_root_at: u32 = 0;
+export const group_host_roots_at: u32 = 4;
+export const group_record_bytes: u32 = 8;
 
 /** ROOTS: group, host number (not 0), node. */
-export const root_group: u32 = 0;
-export const root_host: u32 = 4;
-export const root_node: u32 = 8;
-export const root_bytes: u32 = 12;
+export const root_group_at: u32 = 0;
+export const root_host_at: u32 = 4;
+export const root_node_at: u32 = 8;
+export const root_record_bytes: u32 = 12;
 
 /**
  * NODES: wildcard child (its index + 1, or 0), entries that end here, entries that go on as `/**` (runs in ENTRIES), and the
  * node's edges (run in EDGES). A child's index is greater than its parent's. Edges are in the order of their nodes; only
- * those of nodes with more than `edge_scan` are in the table, a few are looked at one by one.
+ * those of nodes with more than `scanned_edges_max` are in the table, a few are looked at one by one.
  */
-export const node_wildcard: u32 = 0;
-export const node_ends: u32 = 4;
-export const node_tails: u32 = 12;
-export const node_edges: u32 = 20;
-export const node_bytes: u32 = 28;
-export const edge_scan: u32 = 8;
+export const node_wildcard_at: u32 = 0;
+export const node_ends_at: u32 = 4;
+export const node_tails_at: u32 = 12;
+export const node_edges_at: u32 = 20;
+export const node_record_bytes: u32 = 28;
+export const scanned_edges_max: u32 = 8;
 
 /** EDGES: parent node, segment text, child node. */
-export const edge_parent: u32 = 0;
-export const edge_text: u32 = 4;
-export const edge_child: u32 = 12;
-export const edge_bytes: u32 = 16;
+export const edge_parent_at: u32 = 0;
+export const edge_text_at: u32 = 4;
+export const edge_child_at: u32 = 12;
+export const edge_record_bytes: u32 = 16;
 
 /**
  * ENTRIES: rule, mask of methods (bit n: the policy's method n; bit 31: any method it does not name), and where the path
  * variables of the rule's condition are: so many WORDS as it has, from this one on, each a segment's index or `no_segment`.
  */
-export const entry_rule: u32 = 0;
-export const entry_methods: u32 = 4;
-export const entry_binding: u32 = 8;
-export const entry_bytes: u32 = 12;
+export const entry_rule_at: u32 = 0;
+export const entry_methods_at: u32 = 4;
+export const entry_binding_at: u32 = 8;
+export const entry_record_bytes: u32 = 12;
 /** The endpoint does not have the variable. */
 export const no_segment: u32 = 0xffffffff;
 
@@ -169,19 +169,19 @@ export const no_segment: u32 = 0xffffffff;
  * rule holds, each a u64; 0 for always and for ever; the condition (run in INSTRUCTIONS, empty for none) and how many path
  * variables it reads.
  */
-export const rule_name: u32 = 0;
-export const rule_action: u32 = 8;
-export const rule_issuers: u32 = 12;
-export const rule_scopes: u32 = 20;
-export const rule_challenge: u32 = 28;
-export const rule_limits_run: u32 = 36;
-export const rule_mode: u32 = 44;
-export const rule_cost: u32 = 48;
-export const rule_starts_seconds: u32 = 52;
-export const rule_expires_seconds: u32 = 60;
-export const rule_condition: u32 = 68;
-export const rule_variables: u32 = 76;
-export const rule_bytes: u32 = 80;
+export const rule_name_at: u32 = 0;
+export const rule_action_at: u32 = 8;
+export const rule_issuers_at: u32 = 12;
+export const rule_scopes_at: u32 = 20;
+export const rule_challenge_at: u32 = 28;
+export const rule_limits_at: u32 = 36;
+export const rule_mode_at: u32 = 44;
+export const rule_cost_at: u32 = 48;
+export const rule_starts_seconds_at: u32 = 52;
+export const rule_expires_seconds_at: u32 = 60;
+export const rule_condition_at: u32 = 68;
+export const rule_variables_at: u32 = 76;
+export const rule_record_bytes: u32 = 80;
 export const action_allow: u32 = 0;
 export const action_deny: u32 = 1;
 
@@ -190,16 +190,16 @@ export const action_deny: u32 = 1;
  * TEXTS), key set, places its tokens may stand in (run in WORDS, each an index in PLACES), and what they are bound to. Those
  * of JWT-SVIDs come last, and no rule names them.
  */
-export const issuer_name: u32 = 0;
-export const issuer_iss: u32 = 8;
-export const issuer_algorithms: u32 = 16;
-export const issuer_leeway_seconds: u32 = 20;
-export const issuer_lifetime_seconds: u32 = 24;
-export const issuer_audiences: u32 = 28;
-export const issuer_key_set: u32 = 36;
-export const issuer_places: u32 = 40;
-export const issuer_bind: u32 = 48;
-export const issuer_bytes: u32 = 52;
+export const issuer_name_at: u32 = 0;
+export const issuer_iss_at: u32 = 8;
+export const issuer_algorithms_at: u32 = 16;
+export const issuer_leeway_seconds_at: u32 = 20;
+export const issuer_lifetime_seconds_at: u32 = 24;
+export const issuer_audiences_at: u32 = 28;
+export const issuer_key_set_at: u32 = 36;
+export const issuer_places_at: u32 = 40;
+export const issuer_bind_at: u32 = 48;
+export const issuer_record_bytes: u32 = 52;
 
 export const bind_none: u32 = 0;
 /** `cnf.x5t#S256` is the digest of the caller's certificate (RFC 8705 §3.1). */
@@ -211,15 +211,15 @@ export const bind_caller: u32 = 2;
  * KEY_SETS: name for metrics, the embedded keys (run in KEYS), the `use` its keys have, and where it is fetched from: URL (size
  * 0: nowhere), authority and path of the URL, the cluster that leads there, and how often.
  */
-export const key_set_name: u32 = 0;
-export const key_set_keys: u32 = 8;
-export const key_set_use: u32 = 16;
-export const key_set_url: u32 = 20;
-export const key_set_authority: u32 = 28;
-export const key_set_path: u32 = 36;
-export const key_set_cluster: u32 = 44;
-export const key_set_refresh_seconds: u32 = 52;
-export const key_set_bytes: u32 = 56;
+export const key_set_name_at: u32 = 0;
+export const key_set_keys_at: u32 = 8;
+export const key_set_use_at: u32 = 16;
+export const key_set_url_at: u32 = 20;
+export const key_set_authority_at: u32 = 28;
+export const key_set_path_at: u32 = 36;
+export const key_set_cluster_at: u32 = 44;
+export const key_set_refresh_seconds_at: u32 = 52;
+export const key_set_record_bytes: u32 = 56;
 
 /** Keys whose `use` is `sig`, or that have none (RFC 7517 §4.2); keys whose `use` is `jwt-svid` (SPIFFE JWT-SVID §5.2). */
 export const use_signature: u32 = 0;
@@ -230,22 +230,22 @@ export const use_jwt_svid: u32 = 1;
  * host, and for our own arithmetic the RSA modulus without leading zeros, the EC point x‖y, or the Ed25519 key; with the
  * exponent for RSA.
  */
-export const key_kid: u32 = 0;
-export const key_algorithms: u32 = 8;
-export const key_spki: u32 = 12;
-export const key_public: u32 = 20;
-export const key_exponent: u32 = 28;
+export const key_kid_at: u32 = 0;
+export const key_algorithms_at: u32 = 8;
+export const key_spki_at: u32 = 12;
+export const key_public_at: u32 = 20;
+export const key_exponent_at: u32 = 28;
 export const key_record_bytes: u32 = 32;
 
 /**
  * PLACES: kind, the name of the header (in lower case), cookie or query parameter, what stands before the token in a header,
  * and whether the token is taken away before the upstream sees it.
  */
-export const place_kind: u32 = 0;
-export const place_name: u32 = 4;
-export const place_prefix: u32 = 12;
-export const place_strip: u32 = 20;
-export const place_bytes: u32 = 24;
+export const place_kind_at: u32 = 0;
+export const place_name_at: u32 = 4;
+export const place_prefix_at: u32 = 12;
+export const place_strip_at: u32 = 20;
+export const place_record_bytes: u32 = 24;
 export const place_header: u32 = 0;
 export const place_cookie: u32 = 1;
 export const place_query: u32 = 2;
@@ -254,76 +254,76 @@ export const place_query: u32 = 2;
  * LIMITS: name, nanoseconds between two tokens (low and high word of a u64), burst, `per` (run in SELECTORS),
  * the value of `RateLimit-Policy`, and the seed of its bucket keys (hash32 seed 0 of policy name, NUL, limit name).
  */
-export const limit_name: u32 = 0;
-export const limit_interval_nanoseconds: u32 = 8;
-export const limit_burst_tokens: u32 = 16;
-export const limit_per: u32 = 20;
-export const limit_header: u32 = 28;
-export const limit_seed: u32 = 36;
-export const limit_bytes: u32 = 40;
+export const limit_name_at: u32 = 0;
+export const limit_interval_nanoseconds_at: u32 = 8;
+export const limit_burst_tokens_at: u32 = 16;
+export const limit_per_at: u32 = 20;
+export const limit_header_at: u32 = 28;
+export const limit_seed_at: u32 = 36;
+export const limit_record_bytes: u32 = 40;
 
 /** SELECTORS: what a bucket is kept for: kind, and for a claim the names that lead to it (run in TEXTS). */
-export const selector_kind: u32 = 0;
-export const selector_path: u32 = 4;
-export const selector_bytes: u32 = 12;
+export const selector_kind_at: u32 = 0;
+export const selector_path_at: u32 = 4;
+export const selector_record_bytes: u32 = 12;
 export const selector_caller: u32 = 0;
 export const selector_claim: u32 = 1;
 
 /** FORWARDS: header name in lower case, where its value comes from, and for a claim the names that lead to it (run in TEXTS). */
-export const forward_name: u32 = 0;
-export const forward_kind: u32 = 8;
-export const forward_path: u32 = 12;
-export const forward_bytes: u32 = 20;
+export const forward_name_at: u32 = 0;
+export const forward_kind_at: u32 = 8;
+export const forward_path_at: u32 = 12;
+export const forward_record_bytes: u32 = 20;
 export const forward_caller_id: u32 = 0;
 export const forward_trust_domain: u32 = 1;
 export const forward_caller_path: u32 = 2;
 export const forward_claim: u32 = 3;
 
 /** INSTRUCTIONS: see policy/instructions.ts. */
-export const instruction_bytes: u32 = 16;
+export const instruction_record_bytes: u32 = 16;
 
 /** Record sizes by section, for reader and writer alike. */
 export function sectionRecordBytes(section: u32): u32 {
   switch (section) {
     case section_policy:
-      return policy_bytes;
+      return policy_record_bytes;
     case section_strings:
       return 1;
     case section_texts:
-      return text_bytes;
+      return text_record_bytes;
     case section_callers:
-      return caller_bytes;
+      return caller_record_bytes;
     case section_hosts:
       return host_record_bytes;
     case section_roots:
-      return root_bytes;
+      return root_record_bytes;
     case section_nodes:
-      return node_bytes;
+      return node_record_bytes;
     case section_edges:
-      return edge_bytes;
+      return edge_record_bytes;
     case section_entries:
-      return entry_bytes;
+      return entry_record_bytes;
     case section_rules:
-      return rule_bytes;
+      return rule_record_bytes;
     case section_issuers:
-      return issuer_bytes;
+      return issuer_record_bytes;
     case section_keys:
       return key_record_bytes;
     case section_limits:
-      return limit_bytes;
+      return limit_record_bytes;
     case section_selectors:
-      return selector_bytes;
+      return selector_record_bytes;
     case section_instructions:
-      return instruction_bytes;
+      return instruction_record_bytes;
     case section_forwards:
-      return forward_bytes;
+      return forward_record_bytes;
     case section_groups:
-      return group_bytes;
+      return group_record_bytes;
     case section_key_sets:
-      return key_set_bytes;
+      return key_set_record_bytes;
     case section_places:
-      return place_bytes;
+      return place_record_bytes;
     default:
-      return word_bytes;
+      return word_record_bytes;
   }
 }

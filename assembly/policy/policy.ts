@@ -41,14 +41,14 @@ for (let section: u32 = 0; section < layout.section_count; section++) {
 /** The address of a section's first record. */
 // @inline
 export function sectionStart(policy: Policy, section: u32): usize {
-  const entry = policy.image + layout.sections_offset + ((<usize>section) << 3);
+  const entry = policy.image + layout.sections_at + ((<usize>section) << 3);
   return policy.image + <usize>load<u32>(entry);
 }
 
 /** How many records a section has. */
 // @inline
 export function sectionCount(policy: Policy, section: u32): u32 {
-  return load<u32>(policy.image + layout.sections_offset + ((<usize>section) << 3), 4);
+  return load<u32>(policy.image + layout.sections_at + ((<usize>section) << 3), 4);
 }
 
 /** The address of record `index` of a section. */
@@ -65,45 +65,45 @@ function at(policy: Policy, section: u32, index: u32, record_bytes: u32): usize 
 
 // @inline
 export function ruleAt(policy: Policy, rule: u32): usize {
-  return at(policy, layout.section_rules, rule, layout.rule_bytes);
+  return at(policy, layout.section_rules, rule, layout.rule_record_bytes);
 }
 
 // @inline
 export function nodeAt(policy: Policy, node: u32): usize {
-  return at(policy, layout.section_nodes, node, layout.node_bytes);
+  return at(policy, layout.section_nodes, node, layout.node_record_bytes);
 }
 
 // @inline
 export function edgeAt(policy: Policy, edge: u32): usize {
-  return at(policy, layout.section_edges, edge, layout.edge_bytes);
+  return at(policy, layout.section_edges, edge, layout.edge_record_bytes);
 }
 
 // @inline
 export function issuerAt(policy: Policy, issuer: u32): usize {
-  return at(policy, layout.section_issuers, issuer, layout.issuer_bytes);
+  return at(policy, layout.section_issuers, issuer, layout.issuer_record_bytes);
 }
 
 /** The address of record `place` of PLACES. */
 // @inline
 export function placeAt(policy: Policy, place: u32): usize {
-  return at(policy, layout.section_places, place, layout.place_bytes);
+  return at(policy, layout.section_places, place, layout.place_record_bytes);
 }
 
 // @inline
 export function limitAt(policy: Policy, limit: u32): usize {
-  return at(policy, layout.section_limits, limit, layout.limit_bytes);
+  return at(policy, layout.section_limits, limit, layout.limit_record_bytes);
 }
 
 /** The address of text `index` of TEXTS. */
 // @inline
 export function textAt(policy: Policy, index: u32): usize {
-  return at(policy, layout.section_texts, index, layout.text_bytes);
+  return at(policy, layout.section_texts, index, layout.text_record_bytes);
 }
 
 /** Word `index` of WORDS. */
 // @inline
 export function wordAt(policy: Policy, index: u32): u32 {
-  return load<u32>(at(policy, layout.section_words, index, layout.word_bytes));
+  return load<u32>(at(policy, layout.section_words, index, layout.word_record_bytes));
 }
 
 /** The first byte of the text at `text`. */

@@ -1,10 +1,10 @@
 /**
  * Looking records up in the image's tables (policy/layout.ts): start at the hash's slot and go on until the record or an
- * empty slot. Half of the slots are empty, and no record is further from its place than `slot_probes`, so a search is short.
+ * empty slot. Half of the slots are empty, and no record is further from its place than `slot_probes_max`, so a search is short.
  */
 import { hash32 } from "../bytes/hash";
 import { sameBytes } from "../bytes/span";
-import { slot_probes } from "../limits";
+import { slot_probes_max } from "../limits";
 import * as layout from "./layout";
 import { edgeAt, nodeAt, Policy, recordAt, sectionCount, sectionStart, textSize, textStart } from "./policy";
 
@@ -26,13 +26,13 @@ export function findHost(policy: Policy, kind: u32, start: usize, size: u32): i3
 /** The place in EDGES of a segment below a parent node, or `not_found`. */
 export function findEdge(policy: Policy, parent: u32, start: usize, size: u32): i32 {
   const node = nodeAt(policy, parent);
-  const count = load<u32>(node, layout.node_edges + 4);
-  if (count > layout.edge_scan) {
+  const count = load<u32>(node, layout.node_edges_at + 4);
+  if (count > layout.scanned_edges_max) {
     return findText(policy, layout.section_edge_slots, layout.section_edges, parent, start, size);
   }
-  const first = load<u32>(node, layout.node_edges);
+  const first = load<u32>(node, layout.node_edges_at);
   for (let place = first; place < first + count; place++) {
-    const text = edgeAt(policy, place) + layout.edge_text;
+    const text = edgeAt(policy, place) + layout.edge_text_at;
     if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return <i32>place;
   }
   return not_found;
@@ -45,11 +45,11 @@ export function findRoot(policy: Policy, group: u32, host: u32): i32 {
   const slots = sectionStart(policy, layout.section_root_slots);
   const mask = sectionCount(policy, layout.section_root_slots) - 1;
   let slot = hash32(0, pair, 8) & mask;
-  for (let probe: u32 = 0; probe < slot_probes; probe++) {
+  for (let probe: u32 = 0; probe < slot_probes_max; probe++) {
     const place = <i32>load<u32>(slots + ((<usize>slot) << 2)) - 1;
     if (place < 0) return not_found;
     const root = recordAt(policy, layout.section_roots, place);
-    if (load<u32>(root, layout.root_group) == group && load<u32>(root, layout.root_host) == host) return place;
+    if (load<u32>(root, layout.root_group_at) == group && load<u32>(root, layout.root_host_at) == host) return place;
     slot = (slot + 1) & mask;
   }
   return not_found;
@@ -60,11 +60,11 @@ function findText(policy: Policy, slotsSection: u32, section: u32, word: u32, st
   const slots = sectionStart(policy, slotsSection);
   const mask = sectionCount(policy, slotsSection) - 1;
   let slot = hash32(word, start, size) & mask;
-  for (let probe: u32 = 0; probe < slot_probes; probe++) {
+  for (let probe: u32 = 0; probe < slot_probes_max; probe++) {
     const place = <i32>load<u32>(slots + ((<usize>slot) << 2)) - 1;
     if (place < 0) return not_found;
     const record = recordAt(policy, section, place);
-    const text = record + layout.caller_text;
+    const text = record + layout.caller_text_at;
     if (load<u32>(record) == word && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) {
       return place;
     }

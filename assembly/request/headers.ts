@@ -12,7 +12,7 @@ import { literal } from "../bytes/literal";
 import { hexDigit, isLiteral, isNameByte, lower, sameBytes, startsWithLiteral } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
-import { header_pairs_bytes, host_bytes, method_bytes } from "../limits";
+import { header_pairs_bytes_max, host_bytes_max, method_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "./pairs";
 import { request } from "./request";
@@ -32,7 +32,7 @@ export function readHeaders(): Reason {
     fail(Failure.GET_HEADER_MAP_PAIRS);
     return Reason.INTERNAL;
   }
-  if (size > header_pairs_bytes) return Reason.HEADERS_TOO_LARGE;
+  if (size > header_pairs_bytes_max) return Reason.HEADERS_TOO_LARGE;
   if (!isToken(request.methodStart, request.methodSize) || request.pathSize == 0) return Reason.REQUEST_MALFORMED;
   return readHost() ? Reason.ALLOWED : Reason.REQUEST_MALFORMED;
 }
@@ -131,7 +131,7 @@ function isGrpc(value: usize, size: u32): bool {
 
 /** RFC 9110 §5.6.2 `token`, without the signs no method uses. */
 function isToken(start: usize, size: u32): bool {
-  if (size == 0 || size > method_bytes) return false;
+  if (size == 0 || size > method_bytes_max) return false;
   for (let index: u32 = 0; index < size; index++) {
     const byte = <u32>load<u8>(start + index);
     const letter = (byte | 0x20) - 0x61 < 26;
@@ -153,7 +153,7 @@ export function readHost(): bool {
   if (end == 0 || !isPort(start + end, size - end)) return false;
   if (end > 1 && load<u8>(start + end - 1) == 0x2e) end--;
   request.hostSize = end;
-  return end <= host_bytes;
+  return end <= host_bytes_max;
 }
 
 /** Where a name ends, put into lower case; 0 where it is none. */

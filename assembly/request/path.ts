@@ -8,7 +8,7 @@ import { isUtf8 } from "../bytes/utf8";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
 import { fail } from "../host/host";
-import { path_bytes } from "../limits";
+import { path_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { addSegment, request } from "./request";
 
@@ -16,7 +16,7 @@ import { addSegment, request } from "./request";
 export function readPath(): Reason {
   const start = request.pathStart;
   const size = indexOfByte(start, request.pathSize, 0x3f);
-  if (size > path_bytes || size == 0 || load<u8>(start) != 0x2f) return Reason.REQUEST_MALFORMED;
+  if (size > path_bytes_max || size == 0 || load<u8>(start) != 0x2f) return Reason.REQUEST_MALFORMED;
   if (size == 1) return Reason.ALLOWED;
   request.decodedPathStart = start;
   request.decodedPathSize = size;

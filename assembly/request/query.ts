@@ -6,7 +6,7 @@
 import { hexDigit, indexOfByte, sameBytes } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { takeBytes } from "../host/arena";
-import { condition_text_bytes } from "../limits";
+import { condition_text_bytes_max } from "../limits";
 import { request } from "./request";
 
 export const enum Parameter {
@@ -29,7 +29,7 @@ export function findParameter(name: usize, nameSize: u32): Parameter {
   if (mark == request.pathSize) return Parameter.ABSENT;
   let cursor = request.pathStart + mark + 1;
   const end = request.pathStart + request.pathSize;
-  if (end - cursor > condition_text_bytes || !isPlain(cursor, end)) return Parameter.AMBIGUOUS;
+  if (end - cursor > condition_text_bytes_max || !isPlain(cursor, end)) return Parameter.AMBIGUOUS;
   output = takeBytes(end - cursor);
   if (output == 0) return Parameter.AMBIGUOUS;
   let found = Parameter.ABSENT;

@@ -6,7 +6,13 @@
 import { clearBytes, copyBytes } from "../bytes/span";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
-import { caller_groups, candidate_rules, path_segments, policy_issuers, shadow_rules } from "../limits";
+import {
+  caller_groups_max,
+  candidate_rules_max,
+  path_segments_max,
+  policy_issuers_max,
+  shadow_rules_max,
+} from "../limits";
 import { Reason } from "../reason";
 
 @unmanaged
@@ -95,15 +101,15 @@ export const request: Request = changetype<Request>(memory.data(256, 16));
 const request_bytes: u32 = 256;
 if (!(offsetof<Request>() <= 256)) ERROR("the slot holds a request");
 
-const segmentStarts: usize = memory.data(path_segments * 4, 4);
-const segmentSizes: usize = memory.data(path_segments * 4, 4);
-const groups: usize = memory.data(caller_groups * 4, 4);
+const segmentStarts: usize = memory.data(path_segments_max * 4, 4);
+const segmentSizes: usize = memory.data(path_segments_max * 4, 4);
+const groups: usize = memory.data(caller_groups_max * 4, 4);
 /** A rule, and where its path variables are (policy/layout.ts, ENTRIES). */
-const candidates: usize = memory.data(candidate_rules * 8, 4);
+const candidates: usize = memory.data(candidate_rules_max * 8, 4);
 /** A rule and a reason each. */
-const shadows: usize = memory.data(shadow_rules * 8, 4);
+const shadows: usize = memory.data(shadow_rules_max * 8, 4);
 /** One for each issuer; `not_judged` until a token has been held against it. */
-const judged: usize = memory.data(policy_issuers * 4, 16);
+const judged: usize = memory.data(policy_issuers_max * 4, 16);
 export const not_judged: u8 = 0xff;
 
 /** How a token fared with an issuer. */
@@ -118,7 +124,7 @@ export class Judged {
 export function clearRequest(): void {
   clearBytes(changetype<usize>(request), request_bytes);
   const nothing = i8x16.splat(not_judged);
-  for (let place = judged; place < judged + policy_issuers * 4; place += 16) v128.store(place, nothing);
+  for (let place = judged; place < judged + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
 }
 
 export function segmentStart(index: u32): usize {
@@ -132,7 +138,7 @@ export function segmentSize(index: u32): u32 {
 /** Adds a path segment; false when there is no room for one more. */
 export function addSegment(start: usize, size: u32): bool {
   const index = request.segmentCount;
-  if (index == path_segments) return false;
+  if (index == path_segments_max) return false;
   store<u32>(segmentStarts + ((<usize>index) << 2), <u32>start);
   store<u32>(segmentSizes + ((<usize>index) << 2), size);
   request.segmentCount = index + 1;
@@ -144,7 +150,7 @@ export function group(index: u32): u32 {
 }
 
 export function addGroup(number: u32): bool {
-  if (request.groupCount == caller_groups) return false;
+  if (request.groupCount == caller_groups_max) return false;
   store<u32>(groups + ((<usize>request.groupCount) << 2), number);
   request.groupCount++;
   return true;
@@ -174,7 +180,7 @@ export function addCandidate(rule: u32, binding: u32): bool {
   for (let same = index; same > 0 && candidate(same - 1) == rule; same--) {
     if (candidateBinding(same - 1) == binding) return true;
   }
-  if (request.candidateCount == candidate_rules) return false;
+  if (request.candidateCount == candidate_rules_max) return false;
   const place = candidates + ((<usize>index) << 3);
   memory.copy(place + 8, place, (<usize>(request.candidateCount - index)) << 3);
   store<u32>(place, rule);
@@ -197,7 +203,7 @@ export function setJudgedIssuer(issuer: u32, reason: Reason, flaw: Flaw, place: 
 }
 
 /**
- * Keeps what a rule in shadow mode would have done; past `shadow_rules` of them the record is full. A rule that is judged for
+ * Keeps what a rule in shadow mode would have done; past `shadow_rules_max` of them the record is full. A rule that is judged for
  * several bindings of its path variables, one after the other, would have done what it does for the one that got furthest.
  */
 export function addShadow(rule: u32, reason: Reason): void {
@@ -207,7 +213,7 @@ export function addShadow(rule: u32, reason: Reason): void {
     if (known == Reason.ALLOWED || known == Reason.RULE_DENIED || (!decides && reason <= known)) return;
     request.shadowCount--;
   }
-  if (request.shadowCount == shadow_rules) return;
+  if (request.shadowCount == shadow_rules_max) return;
   const place = shadows + ((<usize>request.shadowCount) << 3);
   store<u32>(place, rule);
   store<u32>(place, reason, 4);

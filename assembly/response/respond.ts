@@ -5,7 +5,7 @@
 import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { sendResponse } from "../host/host";
-import { response_bytes } from "../limits";
+import { response_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { head, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName, reasonStatus } from "../reason";
@@ -19,7 +19,7 @@ const details_bytes: u32 = 256;
 const detailsBlock: usize = memory.data(256);
 const body_bytes: u32 = 256;
 const bodyBlock: usize = memory.data(256);
-const headersBlock: usize = memory.data(response_bytes, 4);
+const headersBlock: usize = memory.data(response_bytes_max, 4);
 
 /** At most four headers: one of content, and a challenge or three of a limit. */
 const header_slots: u32 = 4;
@@ -73,7 +73,7 @@ function writeDetails(policy: Policy, reason: Reason): void {
   writeByte(details, 0x7d);
   if (request.rule == 0) return;
   writeByte(details, 0x7b);
-  writeTextOf(details, policy, ruleAt(policy, request.rule - 1) + layout.rule_name);
+  writeTextOf(details, policy, ruleAt(policy, request.rule - 1) + layout.rule_name_at);
   writeByte(details, 0x7d);
 }
 
@@ -96,10 +96,10 @@ function writeChallenge(policy: Policy, reason: Reason): void {
   openHeader("www-authenticate");
   if (reason == Reason.SCOPE_MISSING) {
     writeText(headers, 'Bearer error="insufficient_scope", scope="');
-    writeTextOf(headers, policy, ruleAt(policy, request.rule - 1) + layout.rule_challenge);
+    writeTextOf(headers, policy, ruleAt(policy, request.rule - 1) + layout.rule_challenge_at);
   } else if (reason == Reason.TOKEN_MISSING) {
     writeText(headers, 'Bearer realm="');
-    writeTextOf(headers, policy, head(policy) + layout.policy_name);
+    writeTextOf(headers, policy, head(policy) + layout.policy_name_at);
   } else {
     writeText(headers, 'Bearer error="invalid_token');
   }
@@ -115,18 +115,18 @@ function writeLimit(policy: Policy): void {
   closeHeader();
   openHeader("ratelimit");
   writeByte(headers, 0x22);
-  writeTextOf(headers, policy, limit + layout.limit_name);
+  writeTextOf(headers, policy, limit + layout.limit_name_at);
   writeText(headers, '";r=0;t=');
   writeDecimal(headers, request.retryAfterSeconds);
   closeHeader();
   openHeader("ratelimit-policy");
-  writeTextOf(headers, policy, limit + layout.limit_header);
+  writeTextOf(headers, policy, limit + layout.limit_header_at);
   closeHeader();
 }
 
 /** Header pairs are serialized with their sizes in front (request/headers.ts); room for all of those is kept. */
 function openHeaders(): void {
-  openWriter(headers, headersBlock, response_bytes);
+  openWriter(headers, headersBlock, response_bytes_max);
   headerCount = 0;
   for (let word: u32 = 0; word < 1 + 2 * header_slots; word++) writeWord(headers, 0);
 }

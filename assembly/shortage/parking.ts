@@ -28,7 +28,13 @@ import {
   valueStart,
   writeSharedData,
 } from "../host/host";
-import { parked_bytes, parked_chunk_bytes, parking_attempts, parking_places, parking_quiet_seconds } from "../limits";
+import {
+  parked_bytes_max,
+  parked_chunk_bytes_max,
+  parking_attempts_max,
+  parking_places_max,
+  parking_quiet_seconds_min,
+} from "../limits";
 
 export const hash_bytes: u32 = 32;
 
@@ -66,13 +72,13 @@ export let parkedAt: u32 = 0;
 /** Keeps the configuration in hand, `size` bytes of it, in a place, and writes its hash to `hash`. */
 export function park(size: u32, hash: usize): Parking {
   startHash(hash_bytes);
-  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes) {
+  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes_max) {
     if (!readChunk(offset, size)) return Parking.UNREADABLE;
     updateHash(valueStart, valueSize);
   }
   finishHash(hash);
-  if (size > parked_bytes || !takePlace(size, hash)) return Parking.LOST;
-  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes) {
+  if (size > parked_bytes_max || !takePlace(size, hash)) return Parking.LOST;
+  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes_max) {
     if (readChunk(offset, size) && writeChunk(offset, valueStart, valueSize)) continue;
     leave(parkedAt, size, hash);
     return Parking.LOST;
@@ -86,8 +92,8 @@ export function takeBack(place: u32, size: u32, hash: usize, target: usize): Par
   if (!isHeld(size, hash)) return Parking.LOST;
   parkedAt = place;
   startHash(hash_bytes);
-  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes) {
-    const wanted = min(size - offset, parked_chunk_bytes);
+  for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes_max) {
+    const wanted = min(size - offset, parked_chunk_bytes_max);
     nameChunk(offset);
     lendArena(target + offset, wanted + 8);
     const read = readSharedData(key, writer.size);
@@ -105,7 +111,7 @@ const made: usize = memory.data(32, 8);
 /** Gives a place up; who is the last to do so empties it. */
 export function leave(place: u32, size: u32, hash: usize): void {
   parkedAt = place;
-  for (let attempt: u32 = 0; attempt < parking_attempts; attempt++) {
+  for (let attempt: u32 = 0; attempt < parking_attempts_max; attempt++) {
     if (!readHead(place) || !isHeld(size, hash)) return;
     head.holders--;
     head.changedAt = readClock();
@@ -125,12 +131,12 @@ function empty(place: u32, size: u32, hash: usize): void {
 }
 
 function emptyChunks(from: u32, size: u32): void {
-  for (let offset = from; offset < size; offset += parked_chunk_bytes) writeChunk(offset, 0, 0);
+  for (let offset = from; offset < size; offset += parked_chunk_bytes_max) writeChunk(offset, 0, 0);
 }
 
 /** Joins those who keep the same configuration, or else claims a place: a free one, or the one that changed longest ago. */
 function takePlace(size: u32, hash: usize): bool {
-  for (let attempt: u32 = 0; attempt < parking_attempts; attempt++) {
+  for (let attempt: u32 = 0; attempt < parking_attempts_max; attempt++) {
     const result = joinPlace(size, hash);
     if (result == Result.OK) return true;
     if (result == Result.NOT_FOUND && claimPlace(size, hash)) return true;
@@ -139,7 +145,7 @@ function takePlace(size: u32, hash: usize): bool {
 }
 
 function joinPlace(size: u32, hash: usize): Result {
-  for (let place: u32 = 0; place < parking_places; place++) {
+  for (let place: u32 = 0; place < parking_places_max; place++) {
     if (!readHead(place) || !isHeld(size, hash)) continue;
     parkedAt = place;
     head.holders++;
@@ -150,34 +156,34 @@ function joinPlace(size: u32, hash: usize): Result {
 
 function claimPlace(size: u32, hash: usize): bool {
   const now = readClock();
-  let chosen: u32 = parking_places;
+  let chosen: u32 = parking_places_max;
   let chosenAt: u64 = 0;
-  for (let place: u32 = 0; place < parking_places; place++) {
+  for (let place: u32 = 0; place < parking_places_max; place++) {
     if (!readHead(place)) continue;
     // Whoever left last may still be emptying it.
     if (head.size != 0 && head.holders == 0 && isRecent(now)) continue;
     const changedAt = head.size == 0 ? 0 : head.changedAt;
-    if (chosen != parking_places && changedAt >= chosenAt) continue;
+    if (chosen != parking_places_max && changedAt >= chosenAt) continue;
     chosen = place;
     chosenAt = changedAt;
   }
-  if (chosen == parking_places || !readHead(chosen)) return false;
+  if (chosen == parking_places_max || !readHead(chosen)) return false;
   if ((head.size == 0 ? 0 : head.changedAt) != chosenAt) return false;
-  const before = min(head.size, parked_bytes);
+  const before = min(head.size, parked_bytes_max);
   head.size = size;
   head.holders = 1;
   head.changedAt = now;
   memory.copy(changetype<usize>(head) + hash_offset, hash, hash_bytes);
   if (writeHead(chosen) != Result.OK) return false;
   parkedAt = chosen;
-  const end = (size + parked_chunk_bytes - 1) & ~(parked_chunk_bytes - 1);
+  const end = (size + parked_chunk_bytes_max - 1) & ~(parked_chunk_bytes_max - 1);
   emptyChunks(end, before);
   return true;
 }
 
 /** A time of the future is one before the clock stepped back. */
 function isRecent(now: u64): bool {
-  return now >= head.changedAt && now - head.changedAt < <u64>parking_quiet_seconds * 1000000000;
+  return now >= head.changedAt && now - head.changedAt < <u64>parking_quiet_seconds_min * 1000000000;
 }
 
 function isHeld(size: u32, hash: usize): bool {
@@ -206,7 +212,7 @@ function writeHead(place: u32): Result {
 }
 
 function readChunk(offset: u32, size: u32): bool {
-  const wanted = min(size - offset, parked_chunk_bytes);
+  const wanted = min(size - offset, parked_chunk_bytes_max);
   resetArena();
   return readConfiguration(offset, wanted) == Read.PRESENT && valueSize == wanted;
 }
@@ -225,5 +231,5 @@ function nameHead(place: u32): void {
 function nameChunk(offset: u32): void {
   nameHead(parkedAt);
   writeByte(writer, 0x3a);
-  writeDecimal(writer, offset / parked_chunk_bytes);
+  writeDecimal(writer, offset / parked_chunk_bytes_max);
 }

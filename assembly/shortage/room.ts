@@ -4,7 +4,7 @@
  */
 import { takeRegion } from "../host/region";
 import { giveUpTokens, holdTokens } from "../keys/keyset";
-import { policies_with_known_tokens } from "../limits";
+import { policies_with_known_tokens_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
 import { newestPolicy } from "../policy/root";
@@ -25,7 +25,7 @@ function giveUpTokensFrom(policy: usize): void {
 export function shareTokenRoom(): void {
   let holders: u32 = 0;
   let last = newestPolicy();
-  for (; last != 0 && holders < policies_with_known_tokens; last = changetype<Policy>(last).next) {
+  for (; last != 0 && holders < policies_with_known_tokens_max; last = changetype<Policy>(last).next) {
     if (verifiesTokens(changetype<Policy>(last))) holders++;
   }
   giveUpTokensFrom(last);

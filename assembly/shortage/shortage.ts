@@ -5,7 +5,7 @@
  */
 import { resetArena } from "../host/arena";
 import { Read, readClock, readConfiguration, setTickPeriod, valueSize, valueStart } from "../host/host";
-import { key_tick_milliseconds, short_configuration_bytes, shortage_retry_seconds, shortages } from "../limits";
+import { key_tick_milliseconds, short_configuration_bytes_max, shortage_retry_seconds, shortages_max } from "../limits";
 import { hash_bytes, leave, Parking, park, parkedAt, takeBack } from "./parking";
 
 const second: u64 = 1000000000;
@@ -33,8 +33,8 @@ const hash_offset: usize = 48;
 const text_offset: usize = hash_offset + hash_bytes;
 const slot_bytes: usize = 384;
 if (!(offsetof<Shortage>() <= 48)) ERROR("the hash follows");
-if (!(text_offset + short_configuration_bytes <= 384)) ERROR("a slot holds a short configuration");
-const slots: usize = memory.data(shortages * 384, 8);
+if (!(text_offset + short_configuration_bytes_max <= 384)) ERROR("a slot holds a short configuration");
+const slots: usize = memory.data(shortages_max * 384, 8);
 
 /** How many slots are taken: what every request without a policy asks first. */
 let count: u32 = 0;
@@ -52,7 +52,7 @@ export function hasShortages(): bool {
 /** What is known of a root context without memory; null where it is none. */
 export function shortageOf(rootContext: u32): Shortage | null {
   if (count == 0 || rootContext == 0) return null;
-  for (let index: u32 = 0; index < shortages; index++) {
+  for (let index: u32 = 0; index < shortages_max; index++) {
     if (shortageAt(index).rootContext == rootContext) return shortageAt(index);
   }
   return null;
@@ -61,7 +61,7 @@ export function shortageOf(rootContext: u32): Shortage | null {
 /** The newest root context below a number that is to be tried again now; null for none. */
 export function dueShortage(below: u32, now: u64): Shortage | null {
   let due: Shortage | null = null;
-  for (let index: u32 = 0; index < shortages; index++) {
+  for (let index: u32 = 0; index < shortages_max; index++) {
     const shortage = shortageAt(index);
     if (shortage.rootContext == 0 || shortage.rootContext >= below || shortage.isLost) continue;
     // A clock that stepped back must not have it wait until it has caught up.
@@ -79,7 +79,7 @@ export function noteShortage(rootContext: u32, size: u32): Shortage | null {
   const shortage = takeSlot();
   const start = changetype<usize>(shortage);
   shortage.size = size;
-  if (size <= short_configuration_bytes) {
+  if (size <= short_configuration_bytes_max) {
     resetArena();
     if (size != 0 && (readConfiguration(0, size) != Read.PRESENT || valueSize != size)) return null;
     memory.copy(start + text_offset, valueStart, size);
@@ -100,7 +100,7 @@ export function noteShortage(rootContext: u32, size: u32): Shortage | null {
 /** A free slot, or that of the root context that has waited longest. */
 function takeSlot(): Shortage {
   let chosen = shortageAt(0);
-  for (let index: u32 = 0; index < shortages; index++) {
+  for (let index: u32 = 0; index < shortages_max; index++) {
     if (shortageAt(index).rootContext < chosen.rootContext) chosen = shortageAt(index);
   }
   if (chosen.rootContext != 0) endShortage(chosen);
@@ -131,7 +131,7 @@ export function loseShortage(shortage: Shortage): void {
 export function readKept(shortage: Shortage, target: usize): Parking {
   const size = shortage.size;
   const start = changetype<usize>(shortage);
-  if (size > short_configuration_bytes) return takeBack(shortage.place - 1, size, start + hash_offset, target);
+  if (size > short_configuration_bytes_max) return takeBack(shortage.place - 1, size, start + hash_offset, target);
   memory.copy(target, start + text_offset, size);
   return Parking.DONE;
 }

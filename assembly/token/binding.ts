@@ -26,7 +26,7 @@ const thumbprint: usize = memory.data(32);
 
 /** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
 export function checkBinding(issuer: usize): Reason {
-  const bind = load<u32>(issuer, layout.issuer_bind);
+  const bind = load<u32>(issuer, layout.issuer_bind_at);
   const cnf = openToken.confirmationRecord;
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
   if (json.member(cnf, key_name.start, key_name.size) != json.absent) return note(Flaw.CNF_KEY, Reason.TOKEN_BINDING);

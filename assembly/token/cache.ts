@@ -28,7 +28,7 @@ import { sameBytes } from "../bytes/span";
 import { copyTape, tape_record_bytes } from "../bytes/tape";
 import { keyedHash, mix } from "../host/secret";
 import { KeySet } from "../keys/keyset";
-import { least_known_tokens_bytes, leeway_seconds, token_bytes } from "../limits";
+import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { Token } from "./slot";
@@ -58,10 +58,10 @@ const moves_at: u32 = 68;
 const held_bytes: u32 = 4 * 256;
 const kind_bearer: u64 = 0x201;
 /** How often an entry goes to the front before it must have been used again; one that was never used does so once. */
-const most_moves: u32 = 8;
+const moves_max: u32 = 8;
 /** How many bytes of entries are moved at the most to make room for one. */
-const most_moved_bytes: u32 = 131072;
-if (!(least_known_tokens_bytes / 4 >= entry_head_bytes + token_bytes + (token_bytes / 4) * 3 + 16))
+const moved_bytes_max: u32 = 131072;
+if (!(known_tokens_bytes_min / 4 >= entry_head_bytes + token_bytes_max + (token_bytes_max / 4) * 3 + 16))
   ERROR("the smallest cache keeps the largest token, with few claims");
 const bucket_ways: u32 = 4;
 /** Ring bytes for each bucket, so that the table has about twice as many places as the ring has entries of common size. */
@@ -111,7 +111,7 @@ export function recallToken(set: KeySet, token: Token): bool {
   if (set.tokens == 0) return false;
   const entry = findEntry(cacheOf(set), token);
   if (entry == 0) return false;
-  store<u32>(entry, most_moves, moves_at);
+  store<u32>(entry, moves_max, moves_at);
   const text = entry + entry_head_bytes;
   token.payloadStart = text + padded(token.size);
   token.payloadSize = load<u32>(entry, 12);
@@ -207,7 +207,7 @@ function bucketOf(cache: Cache, hash: u32): usize {
  */
 function takeRing(cache: Cache, bytes: u32, bearer: u32): usize {
   const holdsMuch = heldBy(cache, bearer) + bytes > <u32>(cache.end - cache.start) / 4;
-  let movable: u32 = holdsMuch ? most_moved_bytes : 0;
+  let movable: u32 = holdsMuch ? moved_bytes_max : 0;
   while (true) {
     if (!cache.isWrapped) {
       if (cache.end - cache.next >= bytes) break;
@@ -234,7 +234,7 @@ function takeRing(cache: Cache, bytes: u32, bearer: u32): usize {
 function isInUse(entry: usize, bearer: u32): bool {
   if (load<u32>(entry, bearer_at) == bearer || load<u32>(entry, moves_at) == 0) return false;
   const seconds = <i64>(request.nowNanoseconds / 1000000000);
-  return load<i64>(entry, 40) + <i64>leeway_seconds > seconds;
+  return load<i64>(entry, 40) + <i64>leeway_seconds_max > seconds;
 }
 
 /** Moves the oldest entry, which stands at a place of the table, to where the next one goes: it gives up the room that this takes. */

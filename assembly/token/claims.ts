@@ -98,11 +98,11 @@ function checkTimes(issuer: usize): Reason {
   if (notBefore == no_date) return note(Flaw.NBF, Reason.TOKEN_CLAIMS);
   if (issuedAt == no_date) return note(Flaw.IAT, Reason.TOKEN_CLAIMS);
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
-  const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds);
+  const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds_at);
   if (now >= expires + leeway) return note(Flaw.NONE, Reason.TOKEN_EXPIRED);
   if (notBefore > now + leeway) return note(Flaw.NBF, Reason.TOKEN_NOT_YET_VALID);
   if (issuedAt > now + leeway) return note(Flaw.IAT, Reason.TOKEN_NOT_YET_VALID);
-  const lifetime = <i64>load<u32>(issuer, layout.issuer_lifetime_seconds);
+  const lifetime = <i64>load<u32>(issuer, layout.issuer_lifetime_seconds_at);
   if (lifetime != 0 && issuedAt == date_absent) return note(Flaw.LIFETIME_UNKNOWN, Reason.TOKEN_LIFETIME);
   if (lifetime != 0 && expires - issuedAt > lifetime) return note(Flaw.NONE, Reason.TOKEN_LIFETIME);
   return Reason.ALLOWED;
@@ -150,8 +150,8 @@ function checkAudience(policy: Policy, issuer: usize): Reason {
 }
 
 function isAudience(policy: Policy, issuer: usize, claim: i32): bool {
-  const first = load<u32>(issuer, layout.issuer_audiences);
-  const count = load<u32>(issuer, layout.issuer_audiences + 4);
+  const first = load<u32>(issuer, layout.issuer_audiences_at);
+  const count = load<u32>(issuer, layout.issuer_audiences_at + 4);
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     if (json.isString(claim, textStart(policy, text), textSize(text))) return true;

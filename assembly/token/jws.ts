@@ -14,7 +14,7 @@ import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
-import { json_nodes, kid_bytes, signature_bytes } from "../limits";
+import { json_nodes_max, kid_bytes_max, signature_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { findClaims } from "./claims";
 import { note, openClaims, Token } from "./slot";
@@ -64,7 +64,7 @@ export function decodeParts(token: Token): Reason {
   token.signatureStart = payloadAt + payloadBytes;
   const signatureBytes = decodeBase64url(signature, signatureSize, token.signatureStart);
   if (signatureBytes < 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
-  if (<u32>signatureBytes > signature_bytes) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_MALFORMED);
+  if (<u32>signatureBytes > signature_bytes_max) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_MALFORMED);
   token.signatureSize = signatureBytes;
   token.payloadStart = payloadAt;
   token.payloadSize = payloadBytes;
@@ -90,9 +90,9 @@ function wrongParts(token: Token): Reason {
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
 export function scanClaims(token: Token): Reason {
   const room = roomBytes() / json.tape_record_bytes;
-  json.beginTape(takeBytes(0), min(json_nodes, room));
+  json.beginTape(takeBytes(0), min(json_nodes_max, room));
   if (!scanJson(token.payloadStart, token.payloadSize)) {
-    if (fault != Fault.COUNT || room >= json_nodes)
+    if (fault != Fault.COUNT || room >= json_nodes_max)
       return note(flawOf(fault, Flaw.CLAIMS_JSON), Reason.TOKEN_MALFORMED);
     fail(Failure.ARENA_FULL);
     return Reason.INTERNAL;
@@ -115,7 +115,7 @@ function readHeader(token: Token, start: usize, size: u32): Reason {
   const kid = member(kid_name);
   if (kid != json.absent) {
     const kidSize = json.sizeOf(kid);
-    if (json.kindOf(kid) != Kind.STRING || kidSize == 0 || kidSize > kid_bytes)
+    if (json.kindOf(kid) != Kind.STRING || kidSize == 0 || kidSize > kid_bytes_max)
       return note(Flaw.KID, Reason.TOKEN_MALFORMED);
     token.kidStart = json.startOf(kid);
     token.kidSize = kidSize;

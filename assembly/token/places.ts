@@ -5,7 +5,7 @@
 import { literal } from "../bytes/literal";
 import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
 import { Flaw } from "../detail";
-import { token_bytes } from "../limits";
+import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -22,14 +22,14 @@ export let foundSize: u32 = 0;
 
 /** Looks for a token at a place. TOKEN_MISSING, TOKEN_MALFORMED where there are several, TOKEN_TOO_LARGE, or ALLOWED. */
 export function findToken(policy: Policy, place: usize): Reason {
-  const name = textStart(policy, place + layout.place_name);
-  const size = textSize(place + layout.place_name);
-  const kind = load<u32>(place, layout.place_kind);
+  const name = textStart(policy, place + layout.place_name_at);
+  const size = textSize(place + layout.place_name_at);
+  const kind = load<u32>(place, layout.place_kind_at);
   let reason: Reason;
   if (kind == layout.place_header) reason = findInHeader(policy, place, name, size);
   else if (kind == layout.place_cookie) reason = findInCookies(name, size);
   else reason = findInQuery(name, size);
-  return reason == Reason.ALLOWED && foundSize > token_bytes ? Reason.TOKEN_TOO_LARGE : reason;
+  return reason == Reason.ALLOWED && foundSize > token_bytes_max ? Reason.TOKEN_TOO_LARGE : reason;
 }
 
 /** A comma-joined header is no base64url, and is refused with the token. */
@@ -37,7 +37,7 @@ function findInHeader(policy: Policy, place: usize, name: usize, size: u32): Rea
   const count = findHeader(name, size);
   if (count == 0) return Reason.TOKEN_MISSING;
   if (count > 1) return note(Flaw.SEVERAL_HEADERS, Reason.TOKEN_MALFORMED);
-  const prefix = place + layout.place_prefix;
+  const prefix = place + layout.place_prefix_at;
   const skipped = textSize(prefix);
   if (headerSize < skipped || !sameBytes(headerStart, textStart(policy, prefix), skipped)) {
     return note(Flaw.SCHEME, Reason.TOKEN_MISSING);

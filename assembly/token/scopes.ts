@@ -12,8 +12,8 @@ const scp_name = literal("scp");
 
 /** Whether the claims on the tape hold every scope of a rule. */
 export function hasScopes(policy: Policy, rule: usize): bool {
-  const first = load<u32>(rule, layout.rule_scopes);
-  const count = load<u32>(rule, layout.rule_scopes + 4);
+  const first = load<u32>(rule, layout.rule_scopes_at);
+  const count = load<u32>(rule, layout.rule_scopes_at + 4);
   if (count == 0) return true;
   let claim = json.member(0, scope_name.start, scope_name.size);
   const isList = claim == json.absent;

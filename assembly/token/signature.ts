@@ -94,9 +94,9 @@ function checkForm(token: Token): Reason {
 function verifyHere(set: KeySet, key: usize, token: Token): Reason {
   const valid = verifyInModule(
     token.algorithm,
-    set.base + load<u32>(key, layout.key_public),
-    load<u32>(key, layout.key_public + 4),
-    load<u32>(key, layout.key_exponent),
+    set.base + load<u32>(key, layout.key_public_at),
+    load<u32>(key, layout.key_public_at + 4),
+    load<u32>(key, layout.key_exponent_at),
     token.signatureStart,
     token.signatureSize,
     token.start,
@@ -115,8 +115,8 @@ function verifyByHost(set: KeySet, key: usize, token: Token): Reason {
     if (signatureSize == 0) return note(Flaw.SIGNATURE_RANGE, Reason.TOKEN_SIGNATURE);
     signature = der;
   }
-  const spkiStart = set.base + load<u32>(key, layout.key_spki);
-  const spkiSize = load<u32>(key, layout.key_spki + 4);
+  const spkiStart = set.base + load<u32>(key, layout.key_spki_at);
+  const spkiSize = load<u32>(key, layout.key_spki_at + 4);
   const size = overhead_bytes + spkiSize + signatureSize + token.inputSize + 8;
   const argument = takeBytes(size);
   if (argument == 0) return arenaFull();

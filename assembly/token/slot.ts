@@ -5,7 +5,7 @@
 import { clearBytes } from "../bytes/span";
 import { openTape } from "../bytes/tape";
 import { Flaw } from "../detail";
-import { policy_key_sets, policy_places } from "../limits";
+import { policy_key_sets_max, policy_places_max } from "../limits";
 import { Reason } from "../reason";
 
 @unmanaged
@@ -51,10 +51,10 @@ export class Token {
   triedFlaw: Flaw;
 }
 
-if (!(policy_key_sets <= 64)) ERROR("a word has a bit for each key set");
+if (!(policy_key_sets_max <= 64)) ERROR("a word has a bit for each key set");
 const slot_bytes: u32 = 192;
 if (!(offsetof<Token>() <= 192)) ERROR("a slot holds a token");
-const slots: usize = memory.data(policy_places * 192, 16);
+const slots: usize = memory.data(policy_places_max * 192, 16);
 
 /** The slot of a place. */
 export function tokenSlot(place: u32): Token {

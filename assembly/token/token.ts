@@ -7,7 +7,7 @@ import * as json from "../bytes/tape";
 import { Flaw } from "../detail";
 import { inspecting, reportSignature, Signature } from "../inspect";
 import { isFetched, keySetAt } from "../keys/keyset";
-import { token_bytes } from "../limits";
+import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -25,8 +25,8 @@ import { lastFlaw, note, openClaims, Token, tokenSlot } from "./slot";
  * the issuer that came closest.
  */
 export function checkToken(policy: Policy, rule: usize): Reason {
-  const first = load<u32>(rule, layout.rule_issuers);
-  const count = load<u32>(rule, layout.rule_issuers + 4);
+  const first = load<u32>(rule, layout.rule_issuers_at);
+  const count = load<u32>(rule, layout.rule_issuers_at + 4);
   request.tokenFlaw = Flaw.NONE;
   if (count == 0) return Reason.ALLOWED;
   let closest = Reason.NO_RULE;
@@ -79,8 +79,8 @@ export let chosenPlace: u32 = 0;
  * against the token, or ALLOWED.
  */
 export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Reason {
-  const first = load<u32>(issuer, layout.issuer_places);
-  const count = load<u32>(issuer, layout.issuer_places + 4);
+  const first = load<u32>(issuer, layout.issuer_places_at);
+  const count = load<u32>(issuer, layout.issuer_places_at + 4);
   let bad = Reason.ALLOWED;
   let flaw = Flaw.NONE;
   let tokens: u32 = 0;
@@ -115,7 +115,7 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Reas
 /** Compared exactly (RFC 7519 §4.1.1). */
 function namesIssuer(policy: Policy, issuer: usize): bool {
   const claim = issuerClaim();
-  const text = issuer + layout.issuer_iss;
+  const text = issuer + layout.issuer_iss_at;
   return claim != json.absent && json.isString(claim, textStart(policy, text), textSize(text));
 }
 
@@ -158,10 +158,10 @@ export function verifyToken(policy: Policy, issuer: usize, token: Token): Reason
 }
 
 function verify(policy: Policy, issuer: usize, token: Token): Reason {
-  if (((load<u32>(issuer, layout.issuer_algorithms) >> token.algorithm) & 1) == 0) {
+  if (((load<u32>(issuer, layout.issuer_algorithms_at) >> token.algorithm) & 1) == 0) {
     return note(Flaw.ALG_REFUSED, Reason.TOKEN_ALGORITHM);
   }
-  const setIndex = load<u32>(issuer, layout.issuer_key_set);
+  const setIndex = load<u32>(issuer, layout.issuer_key_set_at);
   const bit = (<u64>1) << setIndex;
   const set = keySetAt(policy, setIndex);
   if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set, token)) token.verifiedBy |= bit;
@@ -227,7 +227,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   token.start = start;
   token.size = size;
   note(Flaw.NONE, Reason.ALLOWED);
-  let reason = size > token_bytes ? Reason.TOKEN_TOO_LARGE : decodeParts(token);
+  let reason = size > token_bytes_max ? Reason.TOKEN_TOO_LARGE : decodeParts(token);
   if (reason != Reason.ALLOWED) {
     reportSignature(signatureOf(reason));
     return reason;
@@ -242,6 +242,6 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   if (reason != Reason.ALLOWED) return note(flaw, reason);
   reason = checkClaims(policy, issuer);
   // What a token is bound to other than a key of the caller's cannot be judged without the caller.
-  const isUnbound = load<u32>(record, layout.issuer_bind) == layout.bind_none;
+  const isUnbound = load<u32>(record, layout.issuer_bind_at) == layout.bind_none;
   return reason == Reason.ALLOWED && isUnbound ? checkBinding(record) : reason;
 }

@@ -24,7 +24,7 @@ export function forwardHeaders(policy: Policy, admitted: bool): bool {
   if (count != 0 && request.pairsSize == 0) return false;
   for (let index: u32 = 0; index < count; index++) {
     const forward = recordAt(policy, layout.section_forwards, index);
-    const name = forward + layout.forward_name;
+    const name = forward + layout.forward_name_at;
     if (!removeAlike(textStart(policy, name), textSize(name))) return false;
     valueSize = 0;
     if (admitted) findValue(policy, forward);
@@ -45,7 +45,7 @@ function removeAlike(name: usize, size: u32): bool {
 }
 
 function findValue(policy: Policy, forward: usize): void {
-  const kind = load<u32>(forward, layout.forward_kind);
+  const kind = load<u32>(forward, layout.forward_kind_at);
   if (kind == layout.forward_claim) {
     findClaim(policy, forward);
     return;
@@ -65,9 +65,9 @@ function findValue(policy: Policy, forward: usize): void {
 
 /** A claim of the token that the rule asked for: a string that a header can hold, a number or a bool as JSON writes it. */
 function findClaim(policy: Policy, forward: usize): void {
-  if (request.rule == 0 || load<u32>(ruleAt(policy, request.rule - 1), layout.rule_issuers + 4) == 0) return;
-  const first = load<u32>(forward, layout.forward_path);
-  const count = load<u32>(forward, layout.forward_path + 4);
+  if (request.rule == 0 || load<u32>(ruleAt(policy, request.rule - 1), layout.rule_issuers_at + 4) == 0) return;
+  const first = load<u32>(forward, layout.forward_path_at);
+  const count = load<u32>(forward, layout.forward_path_at + 4);
   let claim: i32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);

@@ -22,16 +22,16 @@ export function stripTokens(policy: Policy): bool {
   const count = sectionCount(policy, layout.section_places);
   for (let index: u32 = 0; index < count; index++) {
     const place = placeAt(policy, index);
-    if (load<u32>(place, layout.place_strip) == 0) continue;
+    if (load<u32>(place, layout.place_strip_at) == 0) continue;
     if (request.pairsSize == 0 || !strip(policy, place)) return false;
   }
   return true;
 }
 
 function strip(policy: Policy, place: usize): bool {
-  const name = textStart(policy, place + layout.place_name);
-  const size = textSize(place + layout.place_name);
-  const kind = load<u32>(place, layout.place_kind);
+  const name = textStart(policy, place + layout.place_name_at);
+  const size = textSize(place + layout.place_name_at);
+  const kind = load<u32>(place, layout.place_kind_at);
   if (kind == layout.place_header) return stripHeader(policy, place, name, size);
   return kind == layout.place_cookie ? stripCookie(name, size) : stripParameter(name, size);
 }
@@ -41,7 +41,7 @@ function strip(policy: Policy, place: usize): bool {
  * `_` for `-`, the prefix in any case, any white space after it.
  */
 function stripHeader(policy: Policy, place: usize, name: usize, size: u32): bool {
-  const prefix = place + layout.place_prefix;
+  const prefix = place + layout.place_prefix_at;
   beginPairs();
   while (nextPair()) {
     if (pairNameSize != size || !isSameName(pairName, name, size)) continue;

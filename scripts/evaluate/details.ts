@@ -1,7 +1,13 @@
 /** What is wrong with a token, by the names of the engine's own list (assembly/detail.ts), in words for people. */
 
 import { Flaw, flawName } from "../../assembly/detail.ts";
-import { json_depth, json_members, json_nodes, kid_bytes, signature_bytes } from "../../assembly/limits.ts";
+import {
+  json_depth_max,
+  json_members_max,
+  json_nodes_max,
+  kid_bytes_max,
+  signature_bytes_max,
+} from "../../assembly/limits.ts";
 
 /** Every name. */
 export const flawNames: readonly string[] = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>
@@ -23,14 +29,14 @@ const words: Readonly<Record<string, string>> = {
   claims_json: "the claims are no JSON object",
   duplicate_member:
     "a name stands twice in one JSON object of the header or the claims, and parsers differ on which one counts",
-  nesting: `its JSON has lists or objects more than ${json_depth} deep`,
-  count: `its JSON has more than ${json_nodes} names and values, or more than ${json_members} members in one object`,
+  nesting: `its JSON has lists or objects more than ${json_depth_max} deep`,
+  count: `its JSON has more than ${json_nodes_max} names and values, or more than ${json_members_max} members in one object`,
   text: "a string in its JSON has a control character or NUL, an escape JSON does not know, half a surrogate pair, or bytes that are no UTF-8",
   number:
     "a number in its JSON is one that readers take differently: `01`, `5.`, more than 19 digits, or an exponent beyond what they hold",
   crit: "the header has `crit` (RFC 7515 §4.1.11): extensions that must be understood, of which the filter knows none",
   b64: "the header has `b64` (RFC 7797): the payload is not encoded as tokens are",
-  kid: `\`kid\` is not a string of 1 to ${kid_bytes} bytes`,
+  kid: `\`kid\` is not a string of 1 to ${kid_bytes_max} bytes`,
   alg: "the header has no `alg`, or one that is no string",
   alg_none: "`alg` is `none`: it has no signature, so anybody could have written it",
   alg_secret: "`alg` is of a shared secret (HS…): who can check such a token could make one, so none is taken",
@@ -40,7 +46,7 @@ const words: Readonly<Record<string, string>> = {
   key_absent: "the issuer has no key with this `kid`, or none that fits this `alg`",
   kid_missing: "the token names no key, and several keys of the issuer fit its `alg`",
   kid_shared: "several keys of the issuer have this `kid` and fit this `alg`",
-  signature_size: `the signature has not the size it has with this \`alg\`, or more than ${signature_bytes} bytes; of ECDSA it is r and s side by side (RFC 7518 §3.4), not DER`,
+  signature_size: `the signature has not the size it has with this \`alg\`, or more than ${signature_bytes_max} bytes; of ECDSA it is r and s side by side (RFC 7518 §3.4), not DER`,
   signature_range: "r or s of the signature is zero, or not below the order of the curve",
   signature_wrong: "the key does not verify the signature: the token was changed, or signed with another key",
   exp_missing: "there is no `exp`: the token would be good for ever",

@@ -4,7 +4,7 @@
  */
 
 import { isIP, isIPv4, isIPv6 } from "node:net";
-import { token_bytes } from "../../assembly/limits.ts";
+import { token_bytes_max } from "../../assembly/limits.ts";
 import { Reason, reasonStatus } from "../../assembly/reason.ts";
 import type { Outcome, StartOutcome } from "../host/plugin.ts";
 import { PluginHost } from "../host/plugin.ts";
@@ -139,7 +139,8 @@ export class Evaluator {
    */
   inspectToken(issuer: number, token: Uint8Array): { reason: number; lines: string[] } {
     // The engine says the same, but has no room for a token that is far too large.
-    if (token.length > token_bytes) return { reason: Reason.TOKEN_TOO_LARGE, lines: ["inspect signature malformed"] };
+    if (token.length > token_bytes_max)
+      return { reason: Reason.TOKEN_TOO_LARGE, lines: ["inspect signature malformed"] };
     const { result, lines } = this.#inspecting(() =>
       this.host.callTool("sallyport_inspect_token", [this.rootContext, issuer], token),
     );

@@ -31,46 +31,46 @@ export function readImage(image: Uint8Array): ImageIndex {
   const word = (at: number): number => view.getUint32(at, true);
   const text = (at: number): string => Buffer.from(image.subarray(word(at), word(at) + word(at + 4))).toString("utf8");
   const records = (section: number): number[] => {
-    const entry = layout.sections_offset + section * 8;
+    const entry = layout.sections_at + section * 8;
     const size = layout.sectionRecordBytes(section);
     return Array.from({ length: word(entry + 4) }, (_, index) => word(entry) + index * size);
   };
 
   const rules = records(layout.section_rules).map((at): ImageRule => {
-    const action = word(at + layout.rule_action) === layout.action_deny ? "deny" : "allow";
-    const needsToken = word(at + layout.rule_issuers + 4) > 0;
-    const isShadow = word(at + layout.rule_mode) === layout.mode_shadow;
-    return { name: text(at + layout.rule_name), action, isShadow, needsToken, places: [] };
+    const action = word(at + layout.rule_action_at) === layout.action_deny ? "deny" : "allow";
+    const needsToken = word(at + layout.rule_issuers_at + 4) > 0;
+    const isShadow = word(at + layout.rule_mode_at) === layout.mode_shadow;
+    return { name: text(at + layout.rule_name_at), action, isShadow, needsToken, places: [] };
   });
-  const svids = word(records(layout.section_policy)[0]! + layout.policy_svids + 4);
-  const all = records(layout.section_issuers).map((at): ImageIssuer => ({ name: text(at + layout.issuer_name) }));
+  const svids = word(records(layout.section_policy)[0]! + layout.policy_svids_at + 4);
+  const all = records(layout.section_issuers).map((at): ImageIssuer => ({ name: text(at + layout.issuer_name_at) }));
   const issuers = all.slice(0, all.length - svids);
 
   const nodes = records(layout.section_nodes);
   const entries = records(layout.section_entries);
   const children = nodes.map((at) => {
-    const wildcard = word(at + layout.node_wildcard);
+    const wildcard = word(at + layout.node_wildcard_at);
     return wildcard === 0 ? [] : [wildcard - 1];
   });
   for (const at of records(layout.section_edges)) {
-    children[word(at + layout.edge_parent)]!.push(word(at + layout.edge_child));
+    children[word(at + layout.edge_parent_at)]!.push(word(at + layout.edge_child_at));
   }
   const ofGroups = records(layout.section_groups).map((at, group) => ({
     place: { group, host: layout.host_any },
-    root: word(at + layout.group_any_root) - 1,
+    root: word(at + layout.group_any_root_at) - 1,
   }));
   const ofHosts = records(layout.section_roots).map((at) => ({
-    place: { group: word(at + layout.root_group), host: word(at + layout.root_host) },
-    root: word(at + layout.root_node),
+    place: { group: word(at + layout.root_group_at), host: word(at + layout.root_host_at) },
+    root: word(at + layout.root_node_at),
   }));
   for (const { place, root } of [...ofGroups.filter(({ root }) => root >= 0), ...ofHosts]) {
     const seen = new Set<number>();
     const pending = [root];
     for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
-      for (const run of [layout.node_ends, layout.node_tails]) {
+      for (const run of [layout.node_ends_at, layout.node_tails_at]) {
         const first = word(nodes[number]! + run);
         const count = word(nodes[number]! + run + 4);
-        for (const entry of entries.slice(first, first + count)) seen.add(word(entry + layout.entry_rule));
+        for (const entry of entries.slice(first, first + count)) seen.add(word(entry + layout.entry_rule_at));
       }
       pending.push(...children[number]!);
     }

@@ -33,7 +33,7 @@ export const verifySignature: ForeignFunction = (argument) => {
 
 /** Keys by their bytes: parsing one takes longer than verifying with it. */
 const keys = new Map<string, KeyObject>();
-const most_keys = 256;
+const keys_max = 256;
 
 function publicKey(spki: Uint8Array): KeyObject | undefined {
   const name = Buffer.from(spki).toString("latin1");
@@ -41,7 +41,7 @@ function publicKey(spki: Uint8Array): KeyObject | undefined {
   if (known !== undefined) return known;
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    if (keys.size === most_keys) keys.clear();
+    if (keys.size === keys_max) keys.clear();
     keys.set(name, key);
     return key;
   } catch {

@@ -26,7 +26,7 @@ export interface Chain extends Listener {
 /** The resources of the plain policy. */
 export const few_rules = 10;
 /** With the rule for what is limited, as many as a policy may have. */
-const most_rules = 99_999;
+const rules_max = 99_999;
 
 const natives: Record<string, { title: string; options: NativeOptions }> = {
   "native-cache": { title: "native, cache", options: { cache: true, policies: few_rules } },
@@ -45,7 +45,7 @@ const ours: Record<string, { title: string; options: OursOptions }> = {
   "ours-condition": { title: "sallyport, condition", options: { rules: few_rules, condition: true } },
   "ours-1000": { title: "sallyport, 1,000 rules", options: { rules: 1_000 } },
   "ours-10000": { title: "sallyport, 10,000 rules", options: { rules: 10_000 } },
-  "ours-100000": { title: "sallyport, 100,000 rules", options: { rules: most_rules } },
+  "ours-100000": { title: "sallyport, 100,000 rules", options: { rules: rules_max } },
 };
 
 /** The names of all chains there are, in the order of the tables. */

@@ -88,8 +88,8 @@ const sizes: Record<string, Record<number, string>> = {
 };
 
 /** Less than this cannot be told from nothing; a logarithmic axis has no nothing, and no bar is shorter than none. */
-const least_microseconds = 0.01;
-const drawable = (value: number): number => Math.max(least_microseconds, value);
+const microseconds_min = 0.01;
+const drawable = (value: number): number => Math.max(microseconds_min, value);
 
 /**
  * SVG by file name; figures none of whose cases were measured are left out. A bar ends at the median of its case's rounds.

@@ -57,8 +57,8 @@ const warmup_step_seconds = 0.1;
  * pushed the known ones out of ours. Enough for each of the known tokens to come twice.
  */
 const priming_requests = 64;
-const least_requests = 100;
-const most_requests = 60_000;
+const requests_min = 100;
+const requests_max = 60_000;
 
 /** @throws Error where a request gets another status than its case says, or none */
 export async function measure(
@@ -71,7 +71,7 @@ export async function measure(
   for (const item of cases) {
     const micros = await warmUp(generator, item, warmupRequests, envoyPid);
     const affordable = Math.ceil((roundSeconds * 1e6) / micros);
-    const requests = Math.min(Math.max(affordable, least_requests), most_requests);
+    const requests = Math.min(Math.max(affordable, requests_min), requests_max);
     measured.push({ case: item, requests, statuses: {}, micros: [] });
   }
   options.onWarm?.();

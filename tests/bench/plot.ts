@@ -69,11 +69,11 @@ export interface LineChart {
 }
 
 /** The widest a bar's label gets before it is broken, in pixels. */
-const most_label_width = 300;
+const label_width_max = 300;
 /** Half of what a number below an axis takes, such as 1,000,000, in pixels. */
-const most_half_tick_width = 34;
+const half_tick_width_max = 34;
 /** A line with more points than these needs no marks at them. */
-const most_marked_points = 40;
+const marked_points_max = 40;
 /** Lines differ in more than colour. */
 const dashes = [undefined, "7 3", "2 3", "9 3 2 3"];
 
@@ -115,11 +115,11 @@ export function barChart(chart: BarChart): string {
     return `${name}: ${figure(bar)} (${digits(bar.low)} to ${digits(bar.high)}${budget})`;
   };
 
-  const labels = new Map(bars.map((bar) => [bar, wrap(bar.label, most_label_width)]));
+  const labels = new Map(bars.map((bar) => [bar, wrap(bar.label, label_width_max)]));
   const left = margin + 12 + Math.max(...[...labels.values()].flat().map((text) => widthOf(text)));
   const unitText = log ? `${unit}, logarithmic` : unit;
   // Beyond the axis there has to be room for a bar's figures, and for the unit behind the last mark.
-  const beyond = Math.max(most_half_tick_width + 8 + widthOf(unitText, 12), ...bars.map((bar) => widthOf(figure(bar))));
+  const beyond = Math.max(half_tick_width_max + 8 + widthOf(unitText, 12), ...bars.map((bar) => widthOf(figure(bar))));
   const right = width - margin - 12 - beyond;
   // Bars begin at 0. A logarithmic axis has none: there they begin where something is left of the smallest.
   const scale = log
@@ -206,7 +206,7 @@ export function lineChart(chart: LineChart): string {
       check(point[1], `y of point ${index + 1} of series "${name}"`, title, y.log === true);
     }
   }
-  const marked = series.every(({ points }) => points.length <= most_marked_points);
+  const marked = series.every(({ points }) => points.length <= marked_points_max);
   const across = series.flatMap(({ points }) => points.map((point) => point[0]));
   const up = series.flatMap(({ points }) => points.map((point) => point[1]));
   const acrossDigits = figures(across);

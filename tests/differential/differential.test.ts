@@ -29,7 +29,7 @@ const rarest = 50_000;
 const rarest_trait = 200_000;
 
 /** How often it is begun anew until all that is rare came up. */
-const most_runs = 4;
+const runs_max = 4;
 
 async function runWorker(seed: number): Promise<Message> {
   const path = fileURLToPath(new URL("worker.ts", import.meta.url));
@@ -49,7 +49,7 @@ test(`the product decides ${decisions} times as the policy reads`, async () => {
   const tally = new Tally();
   const failures: string[] = [];
   // Policies are asked many requests each, so what is rare comes in bunches: where a run meets too little of it, another one follows.
-  for (let run = 0; run < most_runs && (run === 0 || lacking(tally.counts).length > 0); run++) {
+  for (let run = 0; run < runs_max && (run === 0 || lacking(tally.counts).length > 0); run++) {
     const first = firstSeed + run * processes * seeds_apart;
     const starts = Array.from({ length: processes }, (_, index) => first + index * seeds_apart);
     for (const message of await Promise.all(starts.map(runWorker))) {

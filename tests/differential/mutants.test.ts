@@ -127,13 +127,13 @@ const numbers: Record<string, number> = { ...code };
 function instructionsOf(image: Uint8Array): Instruction[] {
   const words = new Uint32Array(image.buffer, image.byteOffset, image.byteLength / 4);
   const section = (number: number) => ({
-    start: words[layout.sections_offset / 4 + number * 2]! / 4,
-    count: words[layout.sections_offset / 4 + number * 2 + 1]!,
+    start: words[layout.sections_at / 4 + number * 2]! / 4,
+    count: words[layout.sections_at / 4 + number * 2 + 1]!,
   });
   const [rules, code_section] = [section(layout.section_rules), section(layout.section_instructions)];
-  const size = layout.instruction_bytes / 4;
+  const size = layout.instruction_record_bytes / 4;
   return Array.from({ length: rules.count }, (_, rule) => {
-    const run = rules.start + (rule * layout.rule_bytes + layout.rule_condition) / 4;
+    const run = rules.start + (rule * layout.rule_record_bytes + layout.rule_condition_at) / 4;
     const [first, count] = [words[run]!, words[run + 1]!];
     const wordsAt = (index: number): Uint32Array => {
       const at = code_section.start + (first + index) * size;
@@ -148,8 +148,8 @@ function instructionsOf(image: Uint8Array): Instruction[] {
 }
 
 function seal(image: Uint8Array): void {
-  const checksum = hash32(0, image, layout.sections_offset);
-  new DataView(image.buffer, image.byteOffset).setUint32(layout.checksum_offset, checksum, true);
+  const checksum = hash32(0, image, layout.sections_at);
+  new DataView(image.buffer, image.byteOffset).setUint32(layout.checksum_at, checksum, true);
 }
 
 const path = "tests/policy/cases/conditions.yaml";

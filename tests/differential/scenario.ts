@@ -4,7 +4,7 @@ import { carry } from "./arbitrary/carry.ts";
 import { kindsOf } from "./arbitrary/conditions.ts";
 import type { TokenParts } from "./arbitrary/keys.ts";
 import { type PolicyParts, type PolicyText, somePolicy, writePolicy } from "./arbitrary/policies.ts";
-import { most_tokens, type Step, someStep } from "./arbitrary/requests.ts";
+import { type Step, someStep, tokens_max } from "./arbitrary/requests.ts";
 import { someToken, start_seconds } from "./arbitrary/tokens.ts";
 import { compileText, Product } from "./product.ts";
 import { type Answer, Reference } from "./reference/evaluate.ts";
@@ -21,7 +21,7 @@ export interface Scenario {
 
 export const someScenario: fc.Arbitrary<Scenario> = fc.record({
   policy: somePolicy,
-  tokens: fc.array(someToken, { minLength: 1, maxLength: most_tokens, size: "+1" }),
+  tokens: fc.array(someToken, { minLength: 1, maxLength: tokens_max, size: "+1" }),
   steps: fc.array(someStep, { minLength: 1, maxLength: 480, size: "max" }),
 });
 

@@ -32,14 +32,14 @@ const requests = concreteTests(readTestFile(path), policy, { now: nowSeconds * 1
 function tamper(random: Random): Buffer {
   const bytes = Buffer.from(policy.standInImage);
   const section = (number: number): { start: number; count: number } => ({
-    start: bytes.readUInt32LE(layout.sections_offset + number * 8),
-    count: bytes.readUInt32LE(layout.sections_offset + number * 8 + 4),
+    start: bytes.readUInt32LE(layout.sections_at + number * 8),
+    count: bytes.readUInt32LE(layout.sections_at + number * 8 + 4),
   });
   for (let changes = 1 + random.below(3); changes > 0; changes--) {
     const isInstruction = random.below(8) !== 0;
     const { start, count } = section(isInstruction ? layout.section_instructions : layout.section_rules);
-    const size = isInstruction ? layout.instruction_bytes : layout.rule_bytes;
-    const within = isInstruction ? random.below(4) * 4 : layout.rule_condition + random.below(3) * 4;
+    const size = isInstruction ? layout.instruction_record_bytes : layout.rule_record_bytes;
+    const within = isInstruction ? random.below(4) * 4 : layout.rule_condition_at + random.below(3) * 4;
     const at = start + random.below(count) * size + within;
     // What stands at the same place elsewhere, a neighbour of what stood there, or a number that matters.
     const elsewhere = bytes.readUInt32LE(start + random.below(count) * size + within);

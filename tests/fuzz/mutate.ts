@@ -1,10 +1,5 @@
 /** Ways to spoil a policy image. */
-import {
-  checksum_offset,
-  image_header_bytes,
-  sectionRecordBytes,
-  sections_offset,
-} from "../../assembly/policy/layout.ts";
+import { checksum_at, image_header_bytes, sectionRecordBytes, sections_at } from "../../assembly/policy/layout.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
 import type { Random } from "../support/random.ts";
 
@@ -64,7 +59,7 @@ export function mutateSections(random: Random, image: Uint8Array, sections: read
   const bytes = Buffer.from(image);
   for (let times = 1 + random.below(3); times > 0; times--) {
     const section = random.pick(sections);
-    const entry = sections_offset + section * 8;
+    const entry = sections_at + section * 8;
     const [start, count] = [bytes.readUInt32LE(entry), bytes.readUInt32LE(entry + 4)];
     const size = sectionRecordBytes(section);
     if (random.below(12) === 0 || count === 0) {
@@ -94,6 +89,6 @@ export function reseal(image: Uint8Array): Uint8Array {
   const bytes = Buffer.from(image);
   if (bytes.length < image_header_bytes) return bytes;
   bytes.writeUInt32LE(bytes.length, 8);
-  bytes.writeUInt32LE(hash32(0, bytes, sections_offset), checksum_offset);
+  bytes.writeUInt32LE(hash32(0, bytes, sections_at), checksum_at);
   return bytes;
 }

@@ -1,7 +1,7 @@
 /** Attacks on known tokens, key sets and requests that wait: each asserts what is right. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { known_tokens_bytes } from "../../assembly/limits.ts";
+import { known_tokens_bytes_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
@@ -42,7 +42,7 @@ test("a token never gets the claims of one that pushed it out of another set's c
   const pad = (size: number) => (size + 7) & ~7;
   // An object and seven members, of two records each.
   const entry = 24 + pad(user.length) + pad(payload) + pad(15 * 20);
-  const ring = known_tokens_bytes / 2 - 256 * 16 - 64;
+  const ring = known_tokens_bytes_max / 2 - 256 * 16 - 64;
   for (let number = 1; number < Math.floor(ring / entry); number++) {
     ask(workers, [
       ["x-a", await one.token({ aud: "orders", sub: `f${String(number).padStart(4, "0")}`, role: "user_", fill })],
@@ -224,7 +224,7 @@ test("a JWT-SVID never gets the subject of a token that pushed it out of an issu
   const payload = Buffer.from(svid.split(".")[1]!, "base64url").length;
   const pad = (size: number) => (size + 7) & ~7;
   const entry = 24 + pad(svid.length) + pad(payload) + pad(13 * 20);
-  const ring = known_tokens_bytes / 2 - 256 * 16 - 64;
+  const ring = known_tokens_bytes_max / 2 - 256 * 16 - 64;
   send("/tokens", caller, ["x-z", svid]);
   for (let number = 1; number < Math.floor(ring / entry); number++) {
     const filler = await one.token({ ...claims, sub: `spiffe://example.org/f${String(number).padStart(4, "0")}` });

@@ -1,7 +1,7 @@
 /** Tokens seen before: what is known of them, for how long, and what never is. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { known_tokens_bytes, token_bytes } from "../../assembly/limits.ts";
+import { known_tokens_bytes_max, token_bytes_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
@@ -87,13 +87,13 @@ describe("what is not known", () => {
         if (token.length >= bytes) return token;
       }
     };
-    const largest = sized(token_bytes - 4);
-    assert.ok(largest.length <= token_bytes, `${largest.length}`);
+    const largest = sized(token_bytes_max - 4);
+    assert.ok(largest.length <= token_bytes_max, `${largest.length}`);
     assert.deepEqual(
       [isVerified(door.order({ token: largest })), isVerified(door.order({ token: largest }))],
       [true, false],
     );
-    const outcome = door.order({ token: sized(token_bytes + 1) });
+    const outcome = door.order({ token: sized(token_bytes_max + 1) });
     assert.equal(reasonOf(outcome), "token_too_large");
     assert.equal(isVerified(outcome), false);
   });
@@ -118,7 +118,7 @@ test("a flood of good tokens pushes out the oldest, grows nothing, and leaves ot
   const host = workers.hosts[0]!;
   const before = host.memoryBytes;
   const fill = "x".repeat(5000);
-  for (let number = 0; number < known_tokens_bytes / 2 / 10_000; number++) {
+  for (let number = 0; number < known_tokens_bytes_max / 2 / 10_000; number++) {
     assert.equal(outcomeOf(workers.ask(0, await one.token({ sub: `s${number}`, fill }))), "allowed");
   }
   workers.ask(0, others);
@@ -146,7 +146,7 @@ describe("a caller with many good tokens", () => {
     };
     /** Tokens of a caller that come once each, and fill the whole ring so many times. */
     const flood = async (who: string, times: number, between = (): void => {}): Promise<void> => {
-      for (let number = 0; number < (times * known_tokens_bytes) / 13_000; number++) {
+      for (let number = 0; number < (times * known_tokens_bytes_max) / 13_000; number++) {
         ask(who, await key.token({ sub: `${who}${number}`, fill }));
         if (number % 20 === 0) between();
       }

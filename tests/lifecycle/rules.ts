@@ -44,7 +44,7 @@ const worker_counts = { fewest: 1, most: 4 } as const;
 /** So many connections leave no worker without one. */
 const connection_count = 32;
 const requests_each = 20;
-/** Twice what a worker keeps in its 2 MiB (`known_tokens_bytes`), since connections are not spread evenly. */
+/** Twice what a worker keeps in its 2 MiB (`known_tokens_bytes_max`), since connections are not spread evenly. */
 const tokens_a_worker = 3_000;
 
 /** The caller and the path of rule 0 of these policies (tests/bench/policies.ts, the first scenario). */

@@ -11,7 +11,7 @@
  * Where the server never answers, it is a tick that decides, after the wait's end; the same is then done around that time.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { key_wait_seconds } from "../../assembly/limits.ts";
+import { key_wait_seconds_max } from "../../assembly/limits.ts";
 import { followAccessLog } from "../../scripts/envoy/accesslog.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { judgeMemory, type Sample, verdictLines } from "../soak/report.ts";
@@ -67,11 +67,11 @@ const caller_count = 6;
 const streams_each = 20;
 const busy_tokens = 80;
 const sample_ms = 10_000;
-const wait_ms = key_wait_seconds * 1000;
+const wait_ms = key_wait_seconds_max * 1000;
 /** No request may take longer, on a machine however busy: it waits, and then for its turn. */
 const bound_ms = wait_ms + 10_000;
 /** Over a shorter storm memory has no trend yet. */
-const least_judged_seconds = 900;
+const judged_seconds_min = 900;
 
 /** Lets the storm loose on an Envoy of its own. */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
@@ -298,7 +298,7 @@ class Storm {
     if (!("200" in result.answers) || !("401" in result.answers)) {
       result.problems.push("no request that stayed was admitted, or none was denied: the storm tried too little");
     }
-    if (this.#options.seconds < least_judged_seconds) return;
+    if (this.#options.seconds < judged_seconds_min) return;
     const memory = judgeMemory(result.samples, result.requests);
     result.memory = verdictLines(memory, result.requests, "requests");
     if (!memory.isFlat) result.problems.push("memory grew");

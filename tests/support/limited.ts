@@ -1,6 +1,6 @@
 /** Workers whose policy has limits, and requests that run into them. */
 
-import { lease_places } from "../../assembly/limits.ts";
+import { lease_places_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { fingerprintOf, knownSecret } from "../wasm/secret.ts";
@@ -55,7 +55,7 @@ export function sharedDataCalls({ calls }: Outcome): number {
 export function rivalOf(burst: number, intervalNanoseconds: bigint): string {
   const placeOf = (caller: string): bigint =>
     (fingerprintOf(caller, { policy: "leases", name: "big", burst, intervalNanoseconds }) >> 16n) &
-    BigInt(lease_places - 1);
-  const callers = Array.from({ length: 8 * lease_places }, (_, number) => `${x}${number}`);
+    BigInt(lease_places_max - 1);
+  const callers = Array.from({ length: 8 * lease_places_max }, (_, number) => `${x}${number}`);
   return callers.find((caller) => placeOf(caller) === placeOf(x))!;
 }

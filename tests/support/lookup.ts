@@ -22,8 +22,8 @@ export interface Asked {
 export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const word = (at: number): number => view.getUint32(at, true);
-  const start = (section: number): number => word(layout.sections_offset + section * 8);
-  const count = (section: number): number => word(layout.sections_offset + section * 8 + 4);
+  const start = (section: number): number => word(layout.sections_at + section * 8);
+  const count = (section: number): number => word(layout.sections_at + section * 8 + 4);
   const record = (section: number, index: number): number =>
     start(section) + index * layout.sectionRecordBytes(section);
   const text = (at: number): string => Buffer.from(image.subarray(word(at), word(at) + word(at + 4))).toString();
@@ -43,7 +43,7 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
   const join = (kind: number, name: string): void => {
     const index = findText(layout.section_caller_slots, layout.section_callers, kind, name);
     if (index < 0) return;
-    const at = record(layout.section_callers, index) + layout.caller_groups_run;
+    const at = record(layout.section_callers, index) + layout.caller_groups_at;
     if (word(at + 4) === 1) groups.add(word(at));
     else {
       for (let place = 0; place < word(at + 4); place++)
@@ -69,8 +69,8 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
 
   const policy = record(layout.section_policy, 0);
   let bit = 31;
-  for (let place = 0; place < word(policy + layout.policy_methods_run + 4); place++) {
-    const at = record(layout.section_texts, word(policy + layout.policy_methods_run) + place);
+  for (let place = 0; place < word(policy + layout.policy_methods_at + 4); place++) {
+    const at = record(layout.section_texts, word(policy + layout.policy_methods_at) + place);
     if (text(at) === asked.method) bit = place;
   }
 
@@ -78,30 +78,30 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
   const collect = (at: number): void => {
     for (let place = 0; place < word(at + 4); place++) {
       const entry = record(layout.section_entries, word(at) + place);
-      if ((word(entry + layout.entry_methods) >>> bit) & 1) rules.add(word(entry));
+      if ((word(entry + layout.entry_methods_at) >>> bit) & 1) rules.add(word(entry));
     }
   };
   const walk = (node: number, depth: number): void => {
     const at = record(layout.section_nodes, node);
-    collect(at + layout.node_tails);
+    collect(at + layout.node_tails_at);
     const segment = asked.segments[depth];
     if (segment === undefined) {
-      collect(at + layout.node_ends);
+      collect(at + layout.node_ends_at);
       return;
     }
     if (word(at) !== 0) walk(word(at) - 1, depth + 1);
-    const isEdge = (edge: number): boolean => word(edge) === node && text(edge + layout.edge_text) === segment;
-    const first = word(at + layout.node_edges);
-    const edges = word(at + layout.node_edges + 4);
+    const isEdge = (edge: number): boolean => word(edge) === node && text(edge + layout.edge_text_at) === segment;
+    const first = word(at + layout.node_edges_at);
+    const edges = word(at + layout.node_edges_at + 4);
     const few = Array.from({ length: edges }, (_, place) => first + place);
     const edge =
-      edges > layout.edge_scan
+      edges > layout.scanned_edges_max
         ? find(layout.section_edge_slots, layout.section_edges, node, Buffer.from(segment), isEdge)
         : (few.find((one) => isEdge(record(layout.section_edges, one))) ?? -1);
-    if (edge >= 0) walk(word(record(layout.section_edges, edge) + layout.edge_child), depth + 1);
+    if (edge >= 0) walk(word(record(layout.section_edges, edge) + layout.edge_child_at), depth + 1);
   };
   for (const group of groups) {
-    const anyRoot = word(record(layout.section_groups, group) + layout.group_any_root);
+    const anyRoot = word(record(layout.section_groups, group) + layout.group_any_root_at);
     if (anyRoot !== 0) walk(anyRoot - 1, 0);
     for (const host of hosts) {
       if (host === layout.host_any) continue;
@@ -113,7 +113,7 @@ export function rulesInImage(image: Uint8Array, asked: Asked): string[] {
         key,
         (at) => word(at) === group && word(at + 4) === host,
       );
-      if (root >= 0) walk(word(record(layout.section_roots, root) + layout.root_node), 0);
+      if (root >= 0) walk(word(record(layout.section_roots, root) + layout.root_node_at), 0);
     }
   }
   return [...rules].sort((a, b) => a - b).map((rule) => text(record(layout.section_rules, rule)));

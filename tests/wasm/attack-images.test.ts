@@ -20,17 +20,17 @@ class Image {
   }
 
   count(section: number): number {
-    return this.view.getUint32(layout.sections_offset + section * 8 + 4, true);
+    return this.view.getUint32(layout.sections_at + section * 8 + 4, true);
   }
 
   at(section: number, record: number): number {
-    const offset = this.view.getUint32(layout.sections_offset + section * 8, true);
+    const offset = this.view.getUint32(layout.sections_at + section * 8, true);
     return offset + record * layout.sectionRecordBytes(section);
   }
 
   /** What the engine says of it: undefined when it is accepted. */
   refusal(): string | undefined {
-    this.view.setUint32(layout.checksum_offset, hash32(0, this.bytes.subarray(layout.sections_offset)), true);
+    this.view.setUint32(layout.checksum_at, hash32(0, this.bytes.subarray(layout.sections_at)), true);
     const { ok, logs } = PluginHost.load(engine).startPlugin(pluginConfiguration(this.bytes));
     return ok ? undefined : logs.map(({ message }) => message).join("\n");
   }
@@ -40,7 +40,7 @@ const image = (name: string) => new Image(new Door(name).policy.standInImage);
 
 /** An image with a place of the index that has more edges than are looked at one by one. */
 function crowded(): Image {
-  const paths = Array.from({ length: layout.edge_scan + 1 }, (_, number) => `GET /${number}`);
+  const paths = Array.from({ length: layout.scanned_edges_max + 1 }, (_, number) => `GET /${number}`);
   const rule = `rules: [{ name: many, callers: [any], allow: [${paths.join(", ")}] }]`;
   const { policy } = check(`version: 1\nname: crowded\ntrust: { domains: [example.org] }\n${rule}\n`);
   return new Image(writeImage(policy!));
@@ -77,7 +77,7 @@ for (const [name, slots, records] of [
 
 test("a header that would end early", () => {
   const changed = image("limits");
-  const header = changed.at(layout.section_limits, 0) + layout.limit_header;
+  const header = changed.at(layout.section_limits, 0) + layout.limit_header_at;
   changed.bytes.set(Buffer.from("\r\n"), changed.view.getUint32(header, true) + 1);
   assert.match(changed.refusal() ?? "accepted", /limit header/);
 });
@@ -88,7 +88,7 @@ test("a challenge that would end its quotes", () => {
     changed.at(layout.section_rules, rule),
   );
   const challenge = rules
-    .map((rule) => rule + layout.rule_challenge)
+    .map((rule) => rule + layout.rule_challenge_at)
     .find((text) => changed.view.getUint32(text + 4, true) > 0)!;
   changed.bytes.set(Buffer.from('"'), changed.view.getUint32(challenge, true));
   assert.match(changed.refusal() ?? "accepted", /rule challenge/);
@@ -97,14 +97,14 @@ test("a challenge that would end its quotes", () => {
 test("a place with more rules than a request may have to judge", () => {
   const changed = image("shop");
   const node = changed.at(layout.section_nodes, 0);
-  changed.view.setUint32(node + layout.node_ends + 4, 1025, true);
+  changed.view.setUint32(node + layout.node_ends_at + 4, 1025, true);
   assert.match(changed.refusal() ?? "accepted", /entries that end/);
 });
 
 test("a rule that reads scopes from no token", () => {
   const changed = image("shop");
   for (let rule = 0; rule < changed.count(layout.section_rules); rule++) {
-    changed.view.setUint32(changed.at(layout.section_rules, rule) + layout.rule_issuers + 4, 0, true);
+    changed.view.setUint32(changed.at(layout.section_rules, rule) + layout.rule_issuers_at + 4, 0, true);
   }
   assert.match(changed.refusal() ?? "accepted", /scopes without an issuer/);
 });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { candidate_rules } from "../../assembly/limits.ts";
+import { candidate_rules_max } from "../../assembly/limits.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
@@ -42,7 +42,7 @@ function crowd(sets: number): string {
 }
 
 test("a policy that compiles has no request that meets a bound of the engine", () => {
-  const most = Math.floor(candidate_rules / 10);
+  const most = Math.floor(candidate_rules_max / 10);
   assert.throws(
     () => doorOf(crowd(most + 1)),
     (error) => {

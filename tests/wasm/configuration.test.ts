@@ -1,7 +1,7 @@
 /** Plugin configurations: what is invalid is refused with exactly one line that says what and where. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checksum_offset, image_version, sections_offset } from "../../assembly/policy/layout.ts";
+import { checksum_at, image_version, sections_at } from "../../assembly/policy/layout.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
@@ -23,7 +23,7 @@ const healthz = {
 function resealed(change: (bytes: Buffer) => void): Uint8Array {
   const bytes = Buffer.from(image);
   change(bytes);
-  bytes.writeUInt32LE(hash32(0, bytes, sections_offset), checksum_offset);
+  bytes.writeUInt32LE(hash32(0, bytes, sections_at), checksum_at);
   return bytes;
 }
 

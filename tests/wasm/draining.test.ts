@@ -1,7 +1,7 @@
 /** Configurations that drain: what they keep meanwhile, what they give up for newer ones, and what their end gives back. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { known_tokens_bytes, policies_with_known_tokens } from "../../assembly/limits.ts";
+import { known_tokens_bytes_max, policies_with_known_tokens_max } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
@@ -62,7 +62,8 @@ describe("600 reloads while a stream is open under each", () => {
   });
 
   test("each takes two pages, and the newest what they know of tokens", () => {
-    const most = 600 * 2 * page_bytes + policies_with_known_tokens * (known_tokens_bytes + page_bytes) + 8 * mebibyte;
+    const most =
+      600 * 2 * page_bytes + policies_with_known_tokens_max * (known_tokens_bytes_max + page_bytes) + 8 * mebibyte;
     assert.ok(host.memoryBytes - before <= most, `${host.memoryBytes - before} bytes, at most ${most}`);
   });
 
@@ -82,7 +83,7 @@ describe("known tokens", () => {
   test("are kept by the newest policies alone; an older one verifies each token anew, and no bad one is admitted", () => {
     const door = new Door("shop");
     const token = door.token({ sub: "alice", scope: "orders:write" });
-    for (let count = 1; count < policies_with_known_tokens; count++) reload(door.host);
+    for (let count = 1; count < policies_with_known_tokens_max; count++) reload(door.host);
     door.order({ token });
     assert.equal(isVerified(door.order({ token })), false);
     const newest = reload(door.host);
@@ -99,7 +100,7 @@ describe("known tokens", () => {
   test("are kept again once newer configurations are gone, from the next one on", () => {
     const door = new Door("shop");
     const token = door.token({ sub: "alice", scope: "orders:write" });
-    const roots = Array.from({ length: policies_with_known_tokens }, () => reload(door.host));
+    const roots = Array.from({ length: policies_with_known_tokens_max }, () => reload(door.host));
     for (const root of roots) door.host.deleteContext(root);
     reload(door.host);
     assert.deepEqual(

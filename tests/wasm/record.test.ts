@@ -1,7 +1,7 @@
 /** The record of the release engine: how it begins, what of the request it tells, and that no caller can change its form. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { host_bytes, method_bytes, record_bytes, record_path_bytes } from "../../assembly/limits.ts";
+import { host_bytes_max, method_bytes_max, record_bytes_max, record_path_bytes_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
@@ -96,26 +96,26 @@ describe("what was judged", () => {
   });
 
   test("a long path is cut, and the record says so", () => {
-    const short = `/${"a".repeat(record_path_bytes - 1)}`;
+    const short = `/${"a".repeat(record_path_bytes_max - 1)}`;
     const exact = recordOf(new Door("shop").request({ path: short }));
     assert.deepEqual([exact.path, exact.path_bytes], [short, undefined]);
     const cut = recordOf(new Door("shop").request({ path: `${short}b?${"q".repeat(100)}` }));
-    assert.deepEqual([cut.path, cut.path_bytes], [short, record_path_bytes + 1]);
+    assert.deepEqual([cut.path, cut.path_bytes], [short, record_path_bytes_max + 1]);
   });
 
   test("the longest of everything, all of it to be escaped, fits", () => {
     const outcome = new Door("shop").request({
       caller: "\x01".repeat(300),
-      method: "\x01".repeat(method_bytes + 10),
-      host: "\x01".repeat(host_bytes + 10),
-      path: `/${"\x01".repeat(record_path_bytes + 10)}`,
+      method: "\x01".repeat(method_bytes_max + 10),
+      host: "\x01".repeat(host_bytes_max + 10),
+      path: `/${"\x01".repeat(record_path_bytes_max + 10)}`,
     });
     const { method, host, path, path_bytes, caller } = recordOf(outcome) as Record<string, string>;
     assert.deepEqual(
       [method!.length, host!.length, path!.length, path_bytes, caller!.length],
-      [method_bytes, host_bytes, record_path_bytes, record_path_bytes + 11, 256],
+      [method_bytes_max, host_bytes_max, record_path_bytes_max, record_path_bytes_max + 11, 256],
     );
-    assert.ok(textOf(outcome).length < record_bytes);
+    assert.ok(textOf(outcome).length < record_bytes_max);
   });
 });
 

@@ -1,7 +1,7 @@
 /** No memory for a new configuration: it denies by name, and comes into force by itself once older ones have ended. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parked_chunk_bytes, parking_places, shortages } from "../../assembly/limits.ts";
+import { parked_chunk_bytes_max, parking_places_max, shortages_max } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type HostOptions, PluginHost, type StartOutcome } from "../../scripts/host/plugin.ts";
@@ -39,7 +39,7 @@ function largePolicy(name: string, rules: number): string {
 }
 
 /** Configurations that carry a policy, of a few hundred kilobytes, so that each is parked in several chunks. */
-const large = Array.from({ length: parking_places + 2 }, (_, at) =>
+const large = Array.from({ length: parking_places_max + 2 }, (_, at) =>
   pluginConfiguration(imageOf(largePolicy(`large-${at}`, 2000))),
 );
 const askFor = (path: string) => ({
@@ -229,7 +229,7 @@ describe("the newest", () => {
   test("is remembered though more wait than can be", () => {
     const proxy = new Envoy(smallEmbedded);
     const { roots } = proxy.fill(undefined);
-    const waiting = Array.from({ length: shortages + 5 }, () => proxy.worker.startPlugin().rootContext);
+    const waiting = Array.from({ length: shortages_max + 5 }, () => proxy.worker.startPlugin().rootContext);
     for (const root of waiting) assert.equal(proxy.worker.request(root, allowed).localResponse?.requestedStatus, 503);
     for (const root of [...roots, ...waiting.slice(0, -1)]) proxy.worker.deleteContext(root);
     proxy.pass(1);
@@ -262,7 +262,7 @@ describe("a configuration that is kept in shared data", () => {
     const proxy = new Envoy(module, 2);
     const filled = proxy.workers.map((worker) => ({ worker, ...proxy.fill(large[0]!, worker) }));
     assert.equal(proxy.parked, large[0]!.length);
-    assert.ok(large[0]!.length > 2 * parked_chunk_bytes);
+    assert.ok(large[0]!.length > 2 * parked_chunk_bytes_max);
     for (const [index, { worker, roots, last }] of filled.entries()) {
       endOldest(worker, roots);
       proxy.pass(1);
@@ -291,14 +291,14 @@ describe("a configuration that is kept in shared data", () => {
   test("gives way to newer ones where more wait than there are places, which is said", () => {
     const proxy = new Envoy(module);
     const { roots, last } = proxy.fill(large[0]!);
-    const others = large.slice(1, parking_places + 1).map((configuration) => {
+    const others = large.slice(1, parking_places_max + 1).map((configuration) => {
       proxy.pass(1);
       return proxy.worker.startPlugin(configuration).rootContext;
     });
     for (const root of roots.slice(0, -1)) proxy.worker.deleteContext(root);
     proxy.pass(1);
     const said = messages(proxy.worker.tick(last.rootContext));
-    for (let at = 1; at <= parking_places; at++) assert.match(said, new RegExp(`policy large-${at} in force`));
+    for (let at = 1; at <= parking_places_max; at++) assert.match(said, new RegExp(`policy large-${at} in force`));
     assert.match(said, /denied until it is configured anew, since its configuration had to give way/);
     for (const root of others) assert.equal(proxy.worker.request(root, askFor("/p77")).action, "continue");
     assertOutOfMemory(proxy.worker, last.rootContext);

@@ -1,5 +1,5 @@
 /** What goes between gateways, this filter and the upstream: whose word on callers is taken, and which headers are set. */
-import { header_name_bytes, policy_forwarders, policy_forwards } from "../../../assembly/limits.ts";
+import { header_name_bytes_max, policy_forwarders_max, policy_forwards_max } from "../../../assembly/limits.ts";
 import type { DraftForward, Forward } from "../language/model.ts";
 import { forms, parseForwardValue } from "../language/values.ts";
 import type { Located } from "../source/yaml.ts";
@@ -41,8 +41,8 @@ export function checkForwarders(context: Context, ids: readonly Located<string>[
       reporter.error("duplicate", id.at, `\`${id.value}\` stands twice; remove one`);
     } else forwarders.add(id.value);
   }
-  if (ids.length > policy_forwarders)
-    reporter.error("bound", ids[policy_forwarders]!.at, `a policy has at most ${policy_forwarders} forwarders`);
+  if (ids.length > policy_forwarders_max)
+    reporter.error("bound", ids[policy_forwarders_max]!.at, `a policy has at most ${policy_forwarders_max} forwarders`);
   return [...forwarders].sort();
 }
 
@@ -71,8 +71,12 @@ export function checkForwards(context: Context, drafts: readonly DraftForward[],
       }
     }
   }
-  if (drafts.length > policy_forwards)
-    reporter.error("bound", drafts[policy_forwards]!.name.at, `a policy sets at most ${policy_forwards} headers`);
+  if (drafts.length > policy_forwards_max)
+    reporter.error(
+      "bound",
+      drafts[policy_forwards_max]!.name.at,
+      `a policy sets at most ${policy_forwards_max} headers`,
+    );
   return [...forwards.values()].sort((a, b) => (a.header < b.header ? -1 : 1));
 }
 
@@ -85,6 +89,7 @@ function headerFault(name: string): string | undefined {
   }
   const why = name.startsWith("x-envoy-") ? of_envoy : reserved.get(name);
   if (why !== undefined) return `\`${name}\` ${why}, and a policy cannot set it; choose a name such as \`x-user\``;
-  if (name.length > header_name_bytes) return `the name of a header has at most ${header_name_bytes} bytes here`;
+  if (name.length > header_name_bytes_max)
+    return `the name of a header has at most ${header_name_bytes_max} bytes here`;
   return forms.header.test(name) ? undefined : "the name of a header has letters, digits and `-`, as in `x-user`";
 }

@@ -1,5 +1,5 @@
 /** What says who the caller is: its certificate, a JWT-SVID, or either. */
-import { leeway_seconds, policy_issuers } from "../../../assembly/limits.ts";
+import { leeway_seconds_max, policy_issuers_max } from "../../../assembly/limits.ts";
 import { svid_algorithm_names } from "../language/algorithms.ts";
 import type { DraftTrust, Issuer, Policy } from "../language/model.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -60,7 +60,7 @@ function checkSvids(
   const shared = {
     audiences: checkTexts(reporter, audiences?.value ?? [], "audience"),
     algorithms: [...svid_algorithm_names],
-    leewaySeconds: checkDuration(reporter, leeway, leeway_seconds, 0) ?? default_leeway_seconds,
+    leewaySeconds: checkDuration(reporter, leeway, leeway_seconds_max, 0) ?? default_leeway_seconds,
     maxLifetimeSeconds: 0,
     places: places.check({ what: "`jwtSvid`", from, forwardToken, at }),
     forwardToken: forwardToken?.value ?? true,
@@ -86,9 +86,9 @@ function checkSvids(
     }
     svids.push({ name: name.value, issuer: name.value, keySet, ...shared });
   }
-  if (issuerCount + bundles.length > policy_issuers) {
-    const first = bundles[Math.max(0, policy_issuers - issuerCount)] ?? { name: { at } };
-    reporter.error("bound", first.name.at, `a policy has at most ${policy_issuers} issuers and bundles together`);
+  if (issuerCount + bundles.length > policy_issuers_max) {
+    const first = bundles[Math.max(0, policy_issuers_max - issuerCount)] ?? { name: { at } };
+    reporter.error("bound", first.name.at, `a policy has at most ${policy_issuers_max} issuers and bundles together`);
   }
   for (const domain of trust.domains?.value ?? []) {
     if (bundles.some(({ name }) => name.value === domain.value)) continue;

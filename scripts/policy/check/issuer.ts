@@ -1,5 +1,5 @@
 /** Issuers: whose tokens are believed, by which keys and algorithms. */
-import { leeway_seconds } from "../../../assembly/limits.ts";
+import { leeway_seconds_max } from "../../../assembly/limits.ts";
 import { algorithm_names, algorithmMask } from "../language/algorithms.ts";
 import type { DraftIssuer, Issuer, KeySet } from "../language/model.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -27,7 +27,7 @@ export function checkIssuer(
   const algorithms = checkAlgorithms(reporter, draft.algorithms?.value ?? []);
   const audiences = checkTexts(reporter, draft.audiences?.value ?? [], "audience");
   if (draft.issuer !== undefined) checkTexts(reporter, [draft.issuer], "issuer");
-  const leewaySeconds = checkDuration(reporter, draft.leeway, leeway_seconds, 0) ?? default_leeway_seconds;
+  const leewaySeconds = checkDuration(reporter, draft.leeway, leeway_seconds_max, 0) ?? default_leeway_seconds;
   const maxLifetimeSeconds = checkDuration(reporter, draft.maxLifetime, lifetime_seconds, 1) ?? 0;
   const { from, forwardToken } = draft;
   const itsPlaces = places.check({ what: `\`${name.value}\``, from, forwardToken, at: name.at });

@@ -4,7 +4,7 @@
  */
 import { createPublicKey } from "node:crypto";
 import { algorithm_eddsa, svid_algorithms } from "../../../assembly/crypto/algorithms.ts";
-import { key_bytes, kid_bytes } from "../../../assembly/limits.ts";
+import { key_bytes_max, kid_bytes_max } from "../../../assembly/limits.ts";
 import { algorithm_names, curves, rsa_algorithms } from "../language/algorithms.ts";
 import type { KeyUse, PolicyKey } from "../language/model.ts";
 import { policyKey } from "../language/publickey.ts";
@@ -150,7 +150,8 @@ function parseKey(jwk: Jwk, use: KeyUse): PolicyKey | undefined {
   if (kid === undefined) return undefined;
   if (jwk.slot("kid") !== undefined && kid === "")
     return jwk.fail("kid", "`kid` is empty; leave it out, or name the key");
-  if (Buffer.byteLength(kid) > kid_bytes) return jwk.fail("kid", `\`kid\` has at most ${kid_bytes} bytes`, "bound");
+  if (Buffer.byteLength(kid) > kid_bytes_max)
+    return jwk.fail("kid", `\`kid\` has at most ${kid_bytes_max} bytes`, "bound");
   if (use === "jwt-svid" && kid === "")
     return jwk.fail("kid", "a key for JWT-SVIDs needs `kid` (SPIFFE JWT-SVID §6.1): a JWT-SVID names its key");
   if (!isForSignatures(jwk, use)) return undefined;
@@ -289,5 +290,7 @@ function exportKey(jwk: Jwk, kty: string, kid: string, algorithms: number): Poli
   } catch {
     return jwk.fail("kty", fault);
   }
-  return made.spki.length > key_bytes ? jwk.fail("kty", `a key takes at most ${key_bytes} bytes`, "bound") : made;
+  return made.spki.length > key_bytes_max
+    ? jwk.fail("kty", `a key takes at most ${key_bytes_max} bytes`, "bound")
+    : made;
 }

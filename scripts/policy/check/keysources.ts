@@ -1,11 +1,11 @@
 /** Where keys come from: a JWKS file that is embedded, a URL that is fetched from while Envoy runs, or both. */
 import { dirname, isAbsolute, join } from "node:path";
 import {
-  cluster_name_bytes,
-  key_url_bytes,
-  least_refresh_seconds,
-  most_refresh_seconds,
-  set_keys,
+  cluster_name_bytes_max,
+  key_set_keys_max,
+  key_url_bytes_max,
+  refresh_seconds_max,
+  refresh_seconds_min,
 } from "../../../assembly/limits.ts";
 import type { DraftKeys, KeySet, KeySource, KeyUse, PolicyKey } from "../language/model.ts";
 import { forms } from "../language/values.ts";
@@ -70,7 +70,7 @@ export class KeySources {
     const { reporter } = this;
     const { cluster, refresh, file } = draft;
     const parsed = parseUrl(url.value);
-    const refreshSeconds = checkDuration(reporter, refresh, most_refresh_seconds, least_refresh_seconds);
+    const refreshSeconds = checkDuration(reporter, refresh, refresh_seconds_max, refresh_seconds_min);
     if (typeof parsed === "string") reporter.error("invalid_url", url.at, parsed);
     else if (parsed.scheme === "http") {
       const message =
@@ -89,7 +89,7 @@ export class KeySources {
       return undefined;
     }
     if (!forms.cluster.test(cluster.value)) {
-      const message = `the name of a cluster has 1 to ${cluster_name_bytes} visible ASCII characters and no blanks`;
+      const message = `the name of a cluster has 1 to ${cluster_name_bytes_max} visible ASCII characters and no blanks`;
       reporter.error("invalid_cluster", cluster.at, message);
       return undefined;
     }
@@ -150,8 +150,12 @@ export class KeySources {
       if (!(error instanceof PolicyError)) throw error;
       reporter.error("file", file.at, `key set \`${path}\`: ${error.diagnostics[0]!.message}`);
     }
-    if (keys !== undefined && keys.length > set_keys)
-      reporter.error("bound", file.at, `a key set has at most ${set_keys} keys; \`${path}\` has ${keys.length}`);
+    if (keys !== undefined && keys.length > key_set_keys_max)
+      reporter.error(
+        "bound",
+        file.at,
+        `a key set has at most ${key_set_keys_max} keys; \`${path}\` has ${keys.length}`,
+      );
     this.files.set(known, keys);
     return keys;
   }
@@ -159,7 +163,7 @@ export class KeySources {
 
 /** Takes a URL apart; in words what is wrong otherwise. */
 function parseUrl(text: string): { scheme: string; authority: string; path: string } | string {
-  if (Buffer.byteLength(text) > key_url_bytes) return `a URL has at most ${key_url_bytes} bytes`;
+  if (Buffer.byteLength(text) > key_url_bytes_max) return `a URL has at most ${key_url_bytes_max} bytes`;
   const [, scheme, host, port, path = "/", query = ""] = forms.url.exec(text) ?? [];
   if (scheme !== undefined && host !== undefined) {
     if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) return "a port is from 1 to 65535";

@@ -1,5 +1,10 @@
 /** Where tokens stand in a request. What one token is must never depend on whose place it is read from. */
-import { issuer_places, place_name_bytes, place_prefix_bytes, policy_places } from "../../../assembly/limits.ts";
+import {
+  issuer_places_max,
+  place_name_bytes_max,
+  place_prefix_bytes_max,
+  policy_places_max,
+} from "../../../assembly/limits.ts";
 import type { DraftPlaces, Forward, Place } from "../language/model.ts";
 import { forms } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -69,9 +74,9 @@ export class Places {
         reporter.warn("token_in_query", draft.at, message);
       }
     }
-    if (from.value.length > issuer_places) {
-      const message = `tokens of one issuer stand in at most ${issuer_places} places`;
-      reporter.error("bound", from.value[issuer_places]!.at, message);
+    if (from.value.length > issuer_places_max) {
+      const message = `tokens of one issuer stand in at most ${issuer_places_max} places`;
+      reporter.error("bound", from.value[issuer_places_max]!.at, message);
     }
     return [...places.values()];
   }
@@ -107,8 +112,8 @@ export class Places {
       break;
     }
     this.taken.set(key, { ...place, owner: what, isForwarded, at });
-    if (this.taken.size === policy_places + 1)
-      reporter.error("bound", at, `tokens of a policy stand in at most ${policy_places} places`);
+    if (this.taken.size === policy_places_max + 1)
+      reporter.error("bound", at, `tokens of a policy stand in at most ${policy_places_max} places`);
   }
 
   private parse(draft: DraftPlaces["value"][number]): Place | undefined {
@@ -127,7 +132,7 @@ export class Places {
     }
     if (query !== undefined) {
       if (forms.parameter.test(query.value)) return { kind: "query", name: query.value, prefix: "" };
-      const characters = `1 to ${place_name_bytes} letters, digits, \`-\`, \`.\`, \`_\` and \`~\``;
+      const characters = `1 to ${place_name_bytes_max} letters, digits, \`-\`, \`.\`, \`_\` and \`~\``;
       return fail(`the name of a query parameter has ${characters} here`, query.at);
     }
     const name = header!.value.toLowerCase();
@@ -138,7 +143,7 @@ export class Places {
   }
 }
 
-const of_token = `1 to ${place_name_bytes} letters, digits and characters of \`!#$%&'*+-.^_\`|~\``;
+const of_token = `1 to ${place_name_bytes_max} letters, digits and characters of \`!#$%&'*+-.^_\`|~\``;
 
 function headerFault(name: string): { message: string; isPrefix: false } | undefined {
   const why = name.startsWith(":") ? of_http : reserved.get(name);
@@ -151,7 +156,7 @@ function headerFault(name: string): { message: string; isPrefix: false } | undef
 function prefixFault(name: string, prefix: string | undefined): { message: string; isPrefix: true } | undefined {
   if (prefix === undefined) return undefined;
   if (!forms.prefix.test(prefix))
-    return { message: `a prefix has at most ${place_prefix_bytes} characters of ASCII`, isPrefix: true };
+    return { message: `a prefix has at most ${place_prefix_bytes_max} characters of ASCII`, isPrefix: true };
   if (prefix.startsWith(" "))
     return { message: "no header begins with a blank, so that nothing would be found; remove it", isPrefix: true };
   if (name !== bearer_place.name || !/^[A-Za-z0-9-]+$/u.test(prefix)) return undefined;

@@ -2,7 +2,7 @@
  * From a draft to a policy: every name known, every value in bounds, every rule of a form the engine can evaluate. What
  * is suspicious but sound is a warning.
  */
-import { limit_burst, policy_issuers } from "../../../assembly/limits.ts";
+import { limit_burst_tokens_max, policy_issuers_max } from "../../../assembly/limits.ts";
 import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "../language/model.ts";
 import { type CallerPattern, trustDomainFault } from "../language/spiffe.ts";
 import { parseRate, parseSelector, type Selector } from "../language/values.ts";
@@ -29,8 +29,8 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   const domains = policy.trust?.domains?.value ?? [];
   const trustDomains = checkTrust(reporter, domains);
   const issuers = policy.issuers ?? [];
-  if (issuers.length > policy_issuers)
-    reporter.error("bound", issuers[policy_issuers]!.name.at, `a policy has at most ${policy_issuers} issuers`);
+  if (issuers.length > policy_issuers_max)
+    reporter.error("bound", issuers[policy_issuers_max]!.name.at, `a policy has at most ${policy_issuers_max} issuers`);
   const context: Context = { reporter, trustDomains, issuers: new Map(), callerSets: new Map(), limits: new Map() };
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
   const sources = new KeySources(reporter, new ExampleKeyCheck(reporter.source.file, exampleKeys));
@@ -138,8 +138,8 @@ function checkLimit(reporter: Reporter, { name, value: draft }: DraftLimit): Lim
   }
   // Without `burst`, what one period of the rate gives may come at once.
   const burstTokens = draft.burst?.value ?? rate.tokens;
-  if (burstTokens > limit_burst) {
-    const message = `without \`burst\` it is ${burstTokens}, but at most ${limit_burst} is possible; give a \`burst\``;
+  if (burstTokens > limit_burst_tokens_max) {
+    const message = `without \`burst\` it is ${burstTokens}, but at most ${limit_burst_tokens_max} is possible; give a \`burst\``;
     reporter.error("bound", draft.rate.at, message);
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** Rules: each part on its own, and what the parts mean together. */
-import { policy_methods, policy_rules, response_bytes, rule_limits } from "../../../assembly/limits.ts";
+import { policy_methods_max, policy_rules_max, response_bytes_max, rule_limits_max } from "../../../assembly/limits.ts";
 import { type ConditionScope, compileCondition } from "../condition/compile.ts";
 import type { Condition } from "../language/condition.ts";
 import { type Endpoint, likelyMethod, parseEndpoint } from "../language/endpoint.ts";
@@ -14,7 +14,7 @@ import { type Context, caller_words, checkCaller, checkName, Names } from "./nam
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /** The scopes of a rule stand in the answer to a token that lacks one. */
-const challenge_bytes = response_bytes / 2;
+const challenge_bytes = response_bytes_max / 2;
 
 /** Checks the rules of all files; the sound ones, in the byte order of their names. */
 export function checkRules(context: Context, files: readonly DraftFile[]): Rule[] {
@@ -24,13 +24,14 @@ export function checkRules(context: Context, files: readonly DraftFile[]): Rule[
   let count = 0;
   for (const { reporter, part } of files) {
     for (const draft of part.rules?.value ?? []) {
-      if (++count === policy_rules + 1) reporter.error("bound", draft.at, `a policy has at most ${policy_rules} rules`);
+      if (++count === policy_rules_max + 1)
+        reporter.error("bound", draft.at, `a policy has at most ${policy_rules_max} rules`);
       const rule = checkRule({ ...context, reporter }, draft);
       if (rule === undefined || !names.take(reporter, draft.name!)) continue;
       for (const endpoint of rule.endpoints)
         for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
-      if (methods.size > policy_methods) {
-        reporter.error("bound", draft.at, `a policy names at most ${policy_methods} methods`);
+      if (methods.size > policy_methods_max) {
+        reporter.error("bound", draft.at, `a policy names at most ${policy_methods_max} methods`);
         methods.clear();
       }
       rules.push(rule);
@@ -50,7 +51,8 @@ function checkRule(context: Context, draft: DraftRule): Rule | undefined {
   const limits = checkNames(context, draft.limit?.value ?? [], context.limits, "unknown_limit", "limit");
   const scopes = checkScopes(context, draft);
   const grant = checkGrant(context, draft, limits);
-  if (limits.length > rule_limits) reporter.error("bound", draft.limit!.at, `a rule has at most ${rule_limits} limits`);
+  if (limits.length > rule_limits_max)
+    reporter.error("bound", draft.limit!.at, `a rule has at most ${rule_limits_max} limits`);
   if (part === undefined) return undefined;
   if (part.action === "deny") checkDeny(context, draft);
   else checkAllow(context, draft);

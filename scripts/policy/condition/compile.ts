@@ -1,5 +1,5 @@
 /** From the text of `when` to instructions: parse, check types, emit, and count what it can cost. */
-import { condition_cost, condition_instructions, condition_values } from "../../../assembly/limits.ts";
+import { condition_cost_max, condition_instructions_max, condition_values_max } from "../../../assembly/limits.ts";
 import type { Condition } from "../language/condition.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { placer } from "../source/scalar.ts";
@@ -46,14 +46,14 @@ export function compileCondition(
     const term = new TypeChecker(names, onFault).condition(syntax.root);
     if (term === undefined || failed) return undefined;
     const { instructions, depth } = emit(term);
-    if (instructions.length > condition_instructions)
+    if (instructions.length > condition_instructions_max)
       onFault(
         "bound",
         0,
-        `a condition has at most ${condition_instructions} instructions, and this one ${instructions.length}; make it two rules`,
+        `a condition has at most ${condition_instructions_max} instructions, and this one ${instructions.length}; make it two rules`,
       );
-    if (depth > condition_values)
-      onFault("bound", 0, `a condition holds at most ${condition_values} values at a time, and this one ${depth}`);
+    if (depth > condition_values_max)
+      onFault("bound", 0, `a condition holds at most ${condition_values_max} values at a time, and this one ${depth}`);
     const costUnits = checkCost(term, text, onFault);
     if (failed) return undefined;
     names.finish();
@@ -78,7 +78,7 @@ export function compileCondition(
 
 /** Conditions of which there was nothing to say: many rules of a policy have the same. */
 const compiled = new Map<string, Condition>();
-const most_compiled = 4096;
+const compiled_max = 4096;
 
 /** All that the outcome depends on. */
 function keyOf(text: string, { hasToken, endpoints, lacksEndpoints }: ConditionScope): string {
@@ -87,7 +87,7 @@ function keyOf(text: string, { hasToken, endpoints, lacksEndpoints }: ConditionS
 }
 
 function remember(key: string, condition: Condition): void {
-  if (compiled.size === most_compiled) compiled.clear();
+  if (compiled.size === compiled_max) compiled.clear();
   compiled.set(key, condition);
 }
 
@@ -101,14 +101,14 @@ function commentAfter(source: string, start: number, end: number): string {
 
 function checkCost(term: Term, text: string, onFault: (code: string, at: number, message: string) => void): number {
   const { units, dearest } = costOf(term);
-  if (units <= condition_cost) return units;
+  if (units <= condition_cost_max) return units;
   const part = text.slice(dearest.term.start, dearest.term.end).replace(/\s+/gu, " ");
   const shown = part.length > 80 ? `${part.slice(0, 79)}…` : part;
   const often = dearest.rounds > 1 ? `, for it is evaluated for each of up to ${dearest.rounds} elements` : "";
   onFault(
     "condition_cost",
     dearest.term.start,
-    `the condition can cost ${units} units, and at most ${condition_cost} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}`,
+    `the condition can cost ${units} units, and at most ${condition_cost_max} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}`,
   );
   return units;
 }

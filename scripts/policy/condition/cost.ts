@@ -6,11 +6,11 @@
  * over all rounds than it costs for the whole token once. So a cost has two parts: what every round costs, and what all
  * rounds together cost.
  */
-import { json_members, json_nodes, search_bytes } from "../../../assembly/limits.ts";
+import { json_members_max, json_nodes_max, search_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import type { Term } from "./term.ts";
 
-/** Looking for a member among up to `json_members`. */
+/** Looking for a member among up to `json_members_max`. */
 const member_units = 32;
 /** Parsing an address and comparing it with the network. */
 const address_units = 8;
@@ -131,7 +131,7 @@ function unaryPrice({ op, operand }: Term & { kind: "unary" }): Price {
     case code.op_select:
     case code.op_has:
       // All members of all elements together are members of the token.
-      return shared(operand, member_units, (json_nodes / json_members) * member_units);
+      return shared(operand, member_units, (json_nodes_max / json_members_max) * member_units);
     case code.op_size: {
       const { bytes, nodes } = extent(operand);
       return shared(operand, texts(bytes, ordered_units_bytes) + nodes);
@@ -162,7 +162,7 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
       return shared(right, theirs.nodes * perNode + texts(compared));
     }
     case code.op_index:
-      return typeof left.type === "object" ? shared(left, mine.nodes) : shared(left, json_nodes);
+      return typeof left.type === "object" ? shared(left, mine.nodes) : shared(left, json_nodes_max);
     case code.op_starts_with:
     case code.op_ends_with:
       return cheaper(left, right, texts(Math.min(mine.bytes, theirs.bytes)), (one) => texts(one.bytes));
@@ -176,7 +176,7 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
     case code.op_contains: {
       const searched = (bytes: number): number => texts(bytes, searched_units_bytes);
       const text = shared(left, searched(mine.bytes));
-      const part = shared(right, searched(Math.min(theirs.bytes, search_bytes)), searched(theirs.bytes));
+      const part = shared(right, searched(Math.min(theirs.bytes, search_bytes_max)), searched(theirs.bytes));
       return { each: text.each + part.each, once: text.once + part.once };
     }
     default:
@@ -198,7 +198,7 @@ function cheaper(left: Term, right: Term, units: number, alone: (extent: Extent)
   const all = [left, right].filter(isElement).map((value) => alone(extent(value)));
   const once = Math.min(...all);
   // Where each round compares with something short, counting the rounds is the lower bound of the two.
-  return all.length > 0 && once < units * json_nodes ? { each: 1, once } : { each: 1 + units, once: 0 };
+  return all.length > 0 && once < units * json_nodes_max ? { each: 1, once } : { each: 1 + units, once: 0 };
 }
 
 /** The most a value can hold. */
@@ -223,7 +223,7 @@ function extentByKind(term: Term): Extent {
     case "constant":
       return { bytes: typeof term.value === "string" ? Buffer.byteLength(term.value) : 0, nodes: 1 };
     case "load":
-      return { bytes: term.bytes, nodes: json_nodes };
+      return { bytes: term.bytes, nodes: json_nodes_max };
     case "list": {
       const all = term.elements.map(extent);
       return { bytes: sum(all.map(({ bytes }) => bytes)), nodes: 1 + sum(all.map(({ nodes }) => nodes)) };
@@ -270,6 +270,6 @@ function mayBeMap({ type }: Term): boolean {
 /** How often a loop goes round at the most. */
 function roundsOf(range: Term): number {
   if (range.kind === "list") return range.elements.length;
-  if (range.kind === "load") return json_members;
-  return range.kind === "choose" ? Math.max(roundsOf(range.yes), roundsOf(range.no)) : json_nodes;
+  if (range.kind === "load") return json_members_max;
+  return range.kind === "choose" ? Math.max(roundsOf(range.yes), roundsOf(range.no)) : json_nodes_max;
 }

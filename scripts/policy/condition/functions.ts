@@ -1,5 +1,5 @@
 /** Functions: what each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
-import { search_bytes } from "../../../assembly/limits.ts";
+import { search_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { parseDuration, parseTimestamp, splitNanoseconds } from "../language/time.ts";
 import { nearest } from "../source/suggest.ts";
@@ -118,8 +118,12 @@ function callMethod(checker: Checker, node: Call, target: Node, args: Node[]): T
     const list = typeof term.type === "object" && name === "contains" ? "; for a list write `x in list`" : "";
     return checker.mismatch(place, `\`${name}\` is for string, not for ${typeName(term.type)}${list}`);
   }
-  if (op === code.op_contains && right.kind === "constant" && Buffer.byteLength(right.value as string) > search_bytes)
-    return checker.invalid(argument.start, `\`contains\` looks for at most ${search_bytes} bytes`);
+  if (
+    op === code.op_contains &&
+    right.kind === "constant" &&
+    Buffer.byteLength(right.value as string) > search_bytes_max
+  )
+    return checker.invalid(argument.start, `\`contains\` looks for at most ${search_bytes_max} bytes`);
   return { kind: "binary", op, left, right, type: "bool", start, end };
 }
 

@@ -1,14 +1,14 @@
 /** The names a condition may use, and what each becomes. */
 import {
-  condition_text_bytes,
-  header_name_bytes,
-  host_bytes,
-  method_bytes,
-  path_bytes,
-  path_segments,
-  spiffe_id_bytes,
-  token_bytes,
-  trust_domain_bytes,
+  condition_text_bytes_max,
+  header_name_bytes_max,
+  host_bytes_max,
+  method_bytes_max,
+  path_bytes_max,
+  path_segments_max,
+  spiffe_id_bytes_max,
+  token_bytes_max,
+  trust_domain_bytes_max,
 } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import type { Endpoint } from "../language/endpoint.ts";
@@ -43,14 +43,14 @@ const text = (op: number, a: number, bytes: number, safe = false): Member => ({ 
 const members: ReadonlyMap<string, ReadonlyMap<string, Member>> = new Map(
   Object.entries({
     caller: {
-      id: text(code.op_caller, code.caller_id, spiffe_id_bytes),
-      trust_domain: text(code.op_caller, code.caller_trust_domain, trust_domain_bytes),
-      path: text(code.op_caller, code.caller_path, spiffe_id_bytes),
+      id: text(code.op_caller, code.caller_id, spiffe_id_bytes_max),
+      trust_domain: text(code.op_caller, code.caller_trust_domain, trust_domain_bytes_max),
+      path: text(code.op_caller, code.caller_path, spiffe_id_bytes_max),
     },
     request: {
-      method: text(code.op_request, code.request_method, method_bytes, true),
-      path: text(code.op_request, code.request_path, path_bytes, true),
-      host: text(code.op_request, code.request_host, host_bytes, true),
+      method: text(code.op_request, code.request_method, method_bytes_max, true),
+      path: text(code.op_request, code.request_path, path_bytes_max, true),
+      host: text(code.op_request, code.request_host, host_bytes_max, true),
     },
     source: {
       // The longest address there is: IPv6 that ends in IPv4 (RFC 4291 §2.2).
@@ -62,8 +62,8 @@ const members: ReadonlyMap<string, ReadonlyMap<string, Member>> = new Map(
 const names = ["caller", "claims", "now", "path", "request", "source"];
 
 /** What looking for a header, and for a parameter of the query, may cost: all of them are looked at. */
-const header_units = 128 + condition_text_bytes / 8;
-const query_units = condition_text_bytes / 2;
+const header_units = 128 + condition_text_bytes_max / 8;
+const query_units = condition_text_bytes_max / 2;
 
 /** What it is that a name is looked up in by a constant: `request.headers` and `request.query`. */
 export type Table = "headers" | "query";
@@ -166,7 +166,7 @@ export class Names {
       op: asks === "value" ? value : presence,
       operands: { text: isHeader ? name.toLowerCase() : name },
       type: asks === "value" ? "string" : "bool",
-      bytes: asks === "value" ? condition_text_bytes : 0,
+      bytes: asks === "value" ? condition_text_bytes_max : 0,
       units: isHeader ? header_units : query_units,
       safe: isHeader && asks === "presence",
       start,
@@ -192,7 +192,7 @@ export class Names {
       op: code.op_claims,
       operands: {},
       type: "map",
-      bytes: token_bytes,
+      bytes: token_bytes_max,
       units: 0,
       safe: false,
       start,
@@ -212,15 +212,15 @@ export class Names {
     if (have < this.#scope.endpoints.length && kind === "select" && !this.#partial.has(name))
       this.#partial.set(name, at);
     if (!this.variables.includes(name)) this.variables.push(name);
-    if (this.variables.length === path_segments + 1)
-      this.#onFault("bound", at, `a condition reads at most ${path_segments} path variables`);
+    if (this.variables.length === path_segments_max + 1)
+      this.#onFault("bound", at, `a condition reads at most ${path_segments_max} path variables`);
     const isValue = op === code.op_variable;
     return {
       kind: "load",
       op,
       operands: { a: this.variables.indexOf(name) },
       type: isValue ? "string" : "bool",
-      bytes: isValue ? path_bytes : 0,
+      bytes: isValue ? path_bytes_max : 0,
       units: 0,
       safe: !isValue,
       start,
@@ -262,5 +262,7 @@ function headerFault(name: string): string | undefined {
   if (instead !== undefined) return `\`${name}\` is not read as a header; use \`${instead}\``;
   if (lower.startsWith(":")) return `\`${name}\` is no header that a condition may read`;
   if (!/^[-!#$%&'*+.^_`|~0-9a-z]+$/u.test(lower)) return `\`${name}\` cannot be the name of a header (RFC 9110 §5.6.2)`;
-  return lower.length > header_name_bytes ? `the name of a header has at most ${header_name_bytes} bytes` : undefined;
+  return lower.length > header_name_bytes_max
+    ? `the name of a header has at most ${header_name_bytes_max} bytes`
+    : undefined;
 }

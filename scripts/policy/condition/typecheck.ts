@@ -1,5 +1,5 @@
 /** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
-import { condition_values, json_depth, token_bytes } from "../../../assembly/limits.ts";
+import { condition_values_max, json_depth_max, token_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { allFound, type Call, type Checker, longOperands } from "./checker.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
@@ -104,8 +104,8 @@ export class TypeChecker implements Checker {
       view.setFloat64(0, value, true);
       return constant("double", code.op_double, { a: view.getUint32(0, true), b: view.getUint32(4, true) });
     }
-    if (Buffer.byteLength(value) <= token_bytes) return constant("string", code.op_text, { text: value });
-    this.#onFault("bound", start, `a text has at most ${token_bytes} bytes`);
+    if (Buffer.byteLength(value) <= token_bytes_max) return constant("string", code.op_text, { text: value });
+    this.#onFault("bound", start, `a text has at most ${token_bytes_max} bytes`);
     return undefined;
   }
 
@@ -113,10 +113,11 @@ export class TypeChecker implements Checker {
     const { start, end } = node;
     this.#elements += node.elements.length;
     // Reported once, where the bound is passed.
-    if (this.#elements > condition_values && this.#elements - node.elements.length <= condition_values)
-      this.#onFault("bound", start, `the lists of a condition have at most ${condition_values} elements together`);
+    if (this.#elements > condition_values_max && this.#elements - node.elements.length <= condition_values_max)
+      this.#onFault("bound", start, `the lists of a condition have at most ${condition_values_max} elements together`);
     this.#listDepth++;
-    if (this.#listDepth === json_depth + 1) this.#onFault("bound", start, `lists nest at most ${json_depth} deep`);
+    if (this.#listDepth === json_depth_max + 1)
+      this.#onFault("bound", start, `lists nest at most ${json_depth_max} deep`);
     const elements = node.elements.map((element) => this.check(element));
     this.#listDepth--;
     if (!allFound(elements)) return undefined;

@@ -1,5 +1,5 @@
 /** From a policy to its image: bytes as assembly/policy/layout.ts has them. */
-import { image_bytes, rule_metrics } from "../../../assembly/limits.ts";
+import { image_bytes_max, rule_metrics_max } from "../../../assembly/limits.ts";
 import * as layout from "../../../assembly/policy/layout.ts";
 import { BoundError, checkBounds } from "../index/bounds.ts";
 import { compileIndex, type Index } from "../index/index.ts";
@@ -39,8 +39,8 @@ export function writeImage(policy: Policy): Uint8Array {
   const index = compileIndex(policy);
   checkBounds(policy, index);
   const bytes = new ImageWriter(policy, index).write();
-  if (bytes.length > image_bytes) {
-    throw new BoundError(`the image would have ${bytes.length} bytes, of ${image_bytes} at most`);
+  if (bytes.length > image_bytes_max) {
+    throw new BoundError(`the image would have ${bytes.length} bytes, of ${image_bytes_max} at most`);
   }
   return bytes;
 }
@@ -83,7 +83,7 @@ class ImageWriter extends TokenSections {
     this.section(to).push(mode === "shadow" ? layout.mode_shadow : layout.mode_enforce);
     this.textRun(to, sorted(trustDomains));
     this.textRun(to, this.index.methods);
-    this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics));
+    this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics_max));
     this.textRun(to, sorted(forwarders));
     this.section(to).push(identities[identity], svids.length === 0 ? 0 : issuers.length, svids.length);
   }
@@ -131,8 +131,8 @@ class ImageWriter extends TokenSections {
         this.section(layout.section_edges).push(number);
         const string = this.text(layout.section_edges, segment);
         this.section(layout.section_edges).push(numberOf(node.children[edge]!));
-        if (edges > layout.edge_scan) tabled.push(this.count(layout.section_edges) - 1);
-        if (edges > layout.edge_scan) hashes.push(this.hash(number, string));
+        if (edges > layout.scanned_edges_max) tabled.push(this.count(layout.section_edges) - 1);
+        if (edges > layout.scanned_edges_max) hashes.push(this.hash(number, string));
       }
     }
     this.writeSlots(layout.section_edge_slots, hashes, tabled);
@@ -228,5 +228,5 @@ function selectorKey(selector: Limit["per"][number]): string {
 /** What tells images apart in Envoy's log: the checksum in an image's head, as eight hexadecimal digits. */
 export function imageChecksum(image: Uint8Array): string {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  return view.getUint32(layout.checksum_offset, true).toString(16).padStart(8, "0");
+  return view.getUint32(layout.checksum_at, true).toString(16).padStart(8, "0");
 }

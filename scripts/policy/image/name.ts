@@ -2,9 +2,9 @@
 import {
   image_header_bytes,
   image_magic,
-  policy_name,
+  policy_name_at,
   section_policy,
-  sections_offset,
+  sections_at,
 } from "../../../assembly/policy/layout.ts";
 
 /** What names are made of: of policies, rules and limits, and of records. */
@@ -14,7 +14,7 @@ export const name_pattern = /^[A-Za-z0-9_-]{1,64}$/u;
 export function policyNameOf(image: Uint8Array): string | undefined {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (image.length < image_header_bytes || view.getUint32(0, true) !== image_magic) return undefined;
-  const name = view.getUint32(sections_offset + 8 * section_policy, true) + policy_name;
+  const name = view.getUint32(sections_at + 8 * section_policy, true) + policy_name_at;
   if (name + 8 > image.length) return undefined;
   const start = view.getUint32(name, true);
   const text = Buffer.from(image.subarray(start, start + view.getUint32(name + 4, true))).toString("latin1");

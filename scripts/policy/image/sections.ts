@@ -12,7 +12,7 @@ export class Sections {
   /** Runs that were written before, by what is in them. */
   private readonly runs = new Map<string, number>();
   /** POLICY comes first and has one record, so STRINGS begin at a place that is known before they are. */
-  private readonly stringsOffset = layout.image_header_bytes + layout.policy_bytes;
+  private readonly stringsOffset = layout.image_header_bytes + layout.policy_record_bytes;
 
   protected section(number: number): Words {
     return this.sections[number]!;
@@ -111,12 +111,12 @@ export class Sections {
     view.setUint32(4, layout.image_version, true);
     view.setUint32(8, size, true);
     for (const [section, content] of contents.entries()) {
-      const at = layout.sections_offset + section * 8;
+      const at = layout.sections_at + section * 8;
       view.setUint32(at, offsets[section]!, true);
       view.setUint32(at + 4, content.length / layout.sectionRecordBytes(section), true);
       image.set(content, offsets[section]!);
     }
-    view.setUint32(layout.checksum_offset, hash32(0, image, layout.sections_offset), true);
+    view.setUint32(layout.checksum_at, hash32(0, image, layout.sections_at), true);
     return image;
   }
 }

@@ -1,9 +1,14 @@
 /**
  * Whether any request could need more than the engine has room for. The engine denies such a request (503, cause
- * `index_visits`, `candidate_rules` or `caller_groups`); a policy under which one exists is refused where it is written.
+ * `index_visits_max`, `candidate_rules_max` or `caller_groups_max`); a policy under which one exists is refused where it is written.
  * All figures are upper bounds: methods are not looked at, and a rule in two groups counts twice.
  */
-import { caller_groups, candidate_rules, index_visits, request_condition_cost } from "../../../assembly/limits.ts";
+import {
+  caller_groups_max,
+  candidate_rules_max,
+  index_visits_max,
+  request_condition_cost_max,
+} from "../../../assembly/limits.ts";
 import { group_anonymous, group_any, host_any } from "../../../assembly/policy/layout.ts";
 import type { Policy, Rule } from "../language/model.ts";
 import { callerText } from "../language/spiffe.ts";
@@ -25,7 +30,7 @@ export class BoundError extends Error {
 interface Cost {
   visits: number;
   rules: number;
-  /** Of conditions, in units of `condition_cost`. */
+  /** Of conditions, in units of `condition_cost_max`. */
   units: number;
 }
 
@@ -70,28 +75,28 @@ function checkCaller(
     const largest = groups.reduce((most, group) => (share(group) >= share(most) ? group : most));
     throw new BoundError(`a request of ${caller} could ${what}`, lastRuleOf(policy, index, largest));
   };
-  if (groups.length > caller_groups) {
+  if (groups.length > caller_groups_max) {
     refuse(
       ({ rules }) => rules,
-      `count for ${groups.length} sets and patterns that rules name, of ${caller_groups} at most; join some of them`,
+      `count for ${groups.length} sets and patterns that rules name, of ${caller_groups_max} at most; join some of them`,
     );
   }
-  if (visits > index_visits) {
+  if (visits > index_visits_max) {
     refuse(
       ({ visits }) => visits,
-      `visit ${visits} places of the index, of ${index_visits} at most; use fewer wildcards, \`{…}\` and \`*\`, beside literal segments`,
+      `visit ${visits} places of the index, of ${index_visits_max} at most; use fewer wildcards, \`{…}\` and \`*\`, beside literal segments`,
     );
   }
-  if (rules > candidate_rules) {
+  if (rules > candidate_rules_max) {
     refuse(
       ({ rules }) => rules,
-      `match ${rules} rules, of ${candidate_rules} at most; join rules for the same callers and path`,
+      `match ${rules} rules, of ${candidate_rules_max} at most; join rules for the same callers and path`,
     );
   }
-  if (units > request_condition_cost) {
+  if (units > request_condition_cost_max) {
     refuse(
       ({ units }) => units,
-      `meet conditions that cost ${units} steps, of ${request_condition_cost} at most; make them simpler, or their endpoints narrower`,
+      `meet conditions that cost ${units} steps, of ${request_condition_cost_max} at most; make them simpler, or their endpoints narrower`,
     );
   }
 }

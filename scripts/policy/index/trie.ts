@@ -33,7 +33,7 @@ export interface TrieNode {
   mostVisits: number;
   /** A request that takes this node's path exactly has at least so many rules to judge. */
   mostEntries: number;
-  /** The conditions of no request cost more from here, in units of `condition_cost`. */
+  /** The conditions of no request cost more from here, in units of `condition_cost_max`. */
   mostCost: number;
 }
 

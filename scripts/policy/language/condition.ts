@@ -21,6 +21,6 @@ export interface Condition {
   /** The path variables it reads; a variable's place is its number in the instructions. */
   variables: string[];
   usesClaims: boolean;
-  /** No evaluation costs more, in units of assembly/limits.ts `condition_cost`. */
+  /** No evaluation costs more, in units of assembly/limits.ts `condition_cost_max`. */
   costUnits: number;
 }

@@ -2,7 +2,7 @@
  * Endpoints: `METHOD PATH`. Paths are taken apart as the engine takes a request's: split at `/`, each segment
  * percent-decoded (RFC 3986 §2.1), and what could be read in two ways refused.
  */
-import { method_bytes, path_bytes, path_segments } from "../../../assembly/limits.ts";
+import { method_bytes_max, path_bytes_max, path_segments_max } from "../../../assembly/limits.ts";
 import { nearest } from "../source/suggest.ts";
 
 /** One `METHOD PATH`. */
@@ -93,7 +93,8 @@ function methodFault(name: string): { code: string; message: string } | undefine
   if (!/^[A-Za-z0-9_-]+$/u.test(name)) {
     return invalid(`\`${name}\` is no HTTP method the engine admits: one has only letters, digits, \`-\` and \`_\``);
   }
-  if (name.length > method_bytes) return { code: "bound", message: `a method has at most ${method_bytes} bytes` };
+  if (name.length > method_bytes_max)
+    return { code: "bound", message: `a method has at most ${method_bytes_max} bytes` };
   const upper = name.toUpperCase();
   if (name !== upper && known_methods.includes(upper)) {
     return invalid(`methods are case-sensitive; did you mean \`${upper}\`?`);
@@ -123,12 +124,12 @@ function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
     return fault("a path has no spaces; write `%20`", wrong);
   }
   if (path[0] !== "/") return fault(`a path begins with \`/\`; did you mean \`/${path}\`?`, 0);
-  if (Buffer.byteLength(path) > path_bytes) return fault(`a path has at most ${path_bytes} bytes`, 0, "bound");
+  if (Buffer.byteLength(path) > path_bytes_max) return fault(`a path has at most ${path_bytes_max} bytes`, 0, "bound");
   const tail = path.endsWith("/**");
   const body = tail ? path.slice(0, -3) : path;
   if (path === "/" || body === "") return { segments: [], variables: new Map(), tail };
   const parts = body.slice(1).split("/");
-  if (parts.length > path_segments) return fault(`a path has at most ${path_segments} segments`, 0, "bound");
+  if (parts.length > path_segments_max) return fault(`a path has at most ${path_segments_max} segments`, 0, "bound");
   const segments: (string | null)[] = [];
   const variables = new Map<string, number>();
   let offset = 1;

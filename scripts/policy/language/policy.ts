@@ -2,7 +2,7 @@
  * The whole language: every key, what it means, and what may stand there. The parser reads by these shapes, the types of
  * a draft are theirs, and the JSON Schemas for editors are made of them.
  */
-import { limit_burst } from "../../../assembly/limits.ts";
+import { limit_burst_tokens_max } from "../../../assembly/limits.ts";
 import { issuer, jwt_svid } from "./issuers.ts";
 import {
   described,
@@ -63,7 +63,7 @@ const limit = mapping({
     asIn: "rate: 100/s",
   }),
   burst: optional(
-    integer(1, limit_burst),
+    integer(1, limit_burst_tokens_max),
     "How many requests may come at once after silence. Without it, as many as one unit of the rate.",
     { examples: [200] },
   ),
@@ -118,7 +118,7 @@ const rule = mapping({
     "A limit that must have room; of several, all of them.",
     { examples: ["order-writes"] },
   ),
-  cost: optional(integer(1, limit_burst), "How much the request takes from each limit.", { default: 1 }),
+  cost: optional(integer(1, limit_burst_tokens_max), "How much the request takes from each limit.", { default: 1 }),
   mode: optional(mode, "`shadow`: the rule takes no part in decisions; the record says what it would have done.", {
     default: "enforce",
   }),

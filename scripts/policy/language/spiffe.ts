@@ -2,7 +2,7 @@
  * SPIFFE IDs as the SPIFFE ID standard has them (https://spiffe.io/docs/latest/spiffe-specs/spiffe-id/ §2), and the
  * patterns a policy names callers by.
  */
-import { pattern_segments, spiffe_id_bytes, trust_domain_bytes } from "../../../assembly/limits.ts";
+import { pattern_segments_max, spiffe_id_bytes_max, trust_domain_bytes_max } from "../../../assembly/limits.ts";
 
 /** A caller, or a family of callers. */
 export interface CallerPattern {
@@ -21,7 +21,7 @@ const scheme = "spiffe://";
 export function trustDomainFault(name: string): string | undefined {
   if (name.startsWith(scheme)) return `write the name alone: \`${name.slice(scheme.length).replace(/\/.*$/su, "")}\``;
   if (name.length === 0) return "a trust domain needs a name, as in `example.org`";
-  if (name.length > trust_domain_bytes) return `a trust domain has at most ${trust_domain_bytes} bytes`;
+  if (name.length > trust_domain_bytes_max) return `a trust domain has at most ${trust_domain_bytes_max} bytes`;
   if (/^[a-z0-9._-]+$/u.test(name)) return undefined;
   const lower = name.toLowerCase();
   if (/^[a-z0-9._-]+$/u.test(lower)) return `trust domains are lower-case: \`${lower}\``;
@@ -47,7 +47,7 @@ export function parseCaller(text: string): CallerPattern | string {
     kind = "child";
     id = text.slice(0, -2);
   }
-  if (id.length > spiffe_id_bytes) return `a SPIFFE ID has at most ${spiffe_id_bytes} bytes`;
+  if (id.length > spiffe_id_bytes_max) return `a SPIFFE ID has at most ${spiffe_id_bytes_max} bytes`;
   const slash = id.indexOf("/", scheme.length);
   const trustDomain = slash < 0 ? id.slice(scheme.length) : id.slice(scheme.length, slash);
   if (trustDomain.includes("*")) return "the trust domain cannot be a pattern; name each one";
@@ -69,8 +69,8 @@ export function parseCaller(text: string): CallerPattern | string {
   if (kind === "exact" && segments.length === 0) {
     return `this names a trust domain, not a caller; \`${scheme}${trustDomain}/**\` is everyone in it`;
   }
-  if (kind !== "exact" && segments.length >= pattern_segments) {
-    return `a pattern has at most ${pattern_segments - 1} segments before its \`*\``;
+  if (kind !== "exact" && segments.length >= pattern_segments_max) {
+    return `a pattern has at most ${pattern_segments_max - 1} segments before its \`*\``;
   }
   return { kind, text: id, trustDomain, segments: segments.length };
 }

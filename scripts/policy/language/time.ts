@@ -2,9 +2,9 @@
 
 const second = 1_000_000_000n;
 /** Years 1 to 9999, and as long a duration as Protobuf's JSON mapping has. */
-const least_timestamp = -62_135_596_800n * second;
-const most_timestamp = 253_402_300_800n * second - 1n;
-const most_duration = 315_576_000_000n * second;
+const timestamp_min = -62_135_596_800n * second;
+const timestamp_max = 253_402_300_800n * second - 1n;
+const duration_max = 315_576_000_000n * second;
 
 const timestamp_pattern =
   /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/u;
@@ -42,7 +42,7 @@ export function parseTimestamp(text: string): bigint | string {
     return `there is no such time as \`${text}\``;
   const offset = BigInt(offsetMinutes) * (match[8] === "-" ? -60n : 60n) * second;
   const value = BigInt(date.getTime()) * 1_000_000n + BigInt((match[7] ?? "").padEnd(9, "0")) - offset;
-  return value < least_timestamp || value > most_timestamp ? "a timestamp lies in the years 1 to 9999" : value;
+  return value < timestamp_min || value > timestamp_max ? "a timestamp lies in the years 1 to 9999" : value;
 }
 
 /** Nanoseconds of a duration such as `1h30m` or `1.5s`; in words what is wrong otherwise. */
@@ -54,7 +54,7 @@ export function parseDuration(text: string): bigint | string {
     const size = unit_nanoseconds[unit!]!;
     total += BigInt(whole || "0") * size + (BigInt(fraction || "0") * size) / 10n ** BigInt(fraction!.length);
   }
-  if (total > most_duration) return "a duration has at most 315576000000 s, which are 10000 years";
+  if (total > duration_max) return "a duration has at most 315576000000 s, which are 10000 years";
   return match[1] === "-" ? -total : total;
 }
 

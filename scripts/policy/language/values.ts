@@ -1,14 +1,14 @@
 /** Small values of the policy language: names, durations, rates, scopes, host names, claims. */
 import {
-  cluster_name_bytes,
-  header_name_bytes,
-  host_bytes,
-  json_depth,
-  limit_rate_per_second,
-  name_bytes,
-  pattern_segments,
-  place_name_bytes,
-  place_prefix_bytes,
+  cluster_name_bytes_max,
+  header_name_bytes_max,
+  host_bytes_max,
+  json_depth_max,
+  limit_rate_per_second_max,
+  name_bytes_max,
+  pattern_segments_max,
+  place_name_bytes_max,
+  place_prefix_bytes_max,
 } from "../../../assembly/limits.ts";
 import { parseTimestamp } from "./time.ts";
 
@@ -41,7 +41,7 @@ const claim = "claims(?:\\.[A-Za-z_][A-Za-z0-9_-]*)+";
 
 /** What texts of each kind look like. The functions below hold them against it, and the JSON Schema says it to editors. */
 export const forms = {
-  name: new RegExp(`^[A-Za-z0-9_-]{1,${name_bytes}}$`, "u"),
+  name: new RegExp(`^[A-Za-z0-9_-]{1,${name_bytes_max}}$`, "u"),
   duration: /^(0|[1-9][0-9]{0,8})([smh])$/u,
   rate: /^([1-9][0-9]{0,12})\/([smh])$/u,
   time: /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))$/u,
@@ -50,15 +50,15 @@ export const forms = {
   selector: new RegExp(`^(?:caller|caller\\.id|${claim})$`, "u"),
   forward: new RegExp(`^(?:caller\\.(?:id|trust_domain|path)|${claim})$`, "u"),
   /** A field name (RFC 9110 §5.1) without the characters that upstreams read in several ways. */
-  header: new RegExp(`^[A-Za-z0-9-]{1,${header_name_bytes}}$`, "u"),
+  header: new RegExp(`^[A-Za-z0-9-]{1,${header_name_bytes_max}}$`, "u"),
   /** `https` with host, port, path and query, in the characters of RFC 3986. */
   url: /^(https?):\/\/([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(\/[\w.~!$&'()*+,;=:@%/-]*)?(\?[\w.~!$&'()*+,;=:@%/?-]*)?$/u,
-  cluster: new RegExp(`^[!-~]{1,${cluster_name_bytes}}$`, "u"),
+  cluster: new RegExp(`^[!-~]{1,${cluster_name_bytes_max}}$`, "u"),
   /** A token (RFC 9110 §5.6.2): the name of a header that carries a token, or of a cookie (RFC 6265 §4.1.1). */
-  field: new RegExp(`^[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,${place_name_bytes}}$`, "u"),
+  field: new RegExp(`^[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,${place_name_bytes_max}}$`, "u"),
   /** Unreserved characters (RFC 3986 §2.3), which need no encoding in a query. */
-  parameter: new RegExp(`^[A-Za-z0-9._~-]{1,${place_name_bytes}}$`, "u"),
-  prefix: new RegExp(`^[ -~]{0,${place_prefix_bytes}}$`, "u"),
+  parameter: new RegExp(`^[A-Za-z0-9._~-]{1,${place_name_bytes_max}}$`, "u"),
+  prefix: new RegExp(`^[ -~]{0,${place_prefix_bytes_max}}$`, "u"),
 } as const;
 
 const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
@@ -80,7 +80,7 @@ export function parseTimestampSeconds(text: string): number | string {
 
 /** Why a text cannot be the name of something (it stands in metrics and logs), or undefined. */
 export function nameFault(name: string): string | undefined {
-  if (name.length > name_bytes) return `a name has at most ${name_bytes} characters`;
+  if (name.length > name_bytes_max) return `a name has at most ${name_bytes_max} characters`;
   if (forms.name.test(name)) return undefined;
   const fixed = name.replace(/[^A-Za-z0-9_-]+/gu, "-").replace(/^-+|-+$/gu, "");
   const hint = fixed === "" ? "" : `; did you mean \`${fixed}\`?`;
@@ -103,8 +103,8 @@ export function parseRate(text: string): Rate | string {
       : "a rate is a whole number and a unit: `100/s`, `60/m` or `1000/h`";
   }
   const rate = { tokens: Number(match[1]), periodSeconds: unit_seconds[match[2]!]! };
-  if (rate.tokens > limit_rate_per_second * rate.periodSeconds) {
-    return `a rate is at most ${limit_rate_per_second}/s`;
+  if (rate.tokens > limit_rate_per_second_max * rate.periodSeconds) {
+    return `a rate is at most ${limit_rate_per_second_max}/s`;
   }
   return rate;
 }
@@ -129,7 +129,7 @@ export function parseHost(text: string): HostPattern | string {
   const name = kind === "suffix" ? lower.slice(2) : lower;
   if (name.endsWith(".")) return "leave out the dot at the end";
   if (name.includes("*")) return "`*` stands only for the first labels, as in `*.example.org`";
-  if (name.length > host_bytes) return `a host name has at most ${host_bytes} bytes`;
+  if (name.length > host_bytes_max) return `a host name has at most ${host_bytes_max} bytes`;
   const labels = name.split(".");
   for (const label of labels) {
     if (label === "") return "a host name has no empty labels";
@@ -138,8 +138,8 @@ export function parseHost(text: string): HostPattern | string {
       return "a label of a host name has letters, digits, `-` and `_`, and no `-` at its ends; other alphabets as `xn--…`";
     }
   }
-  if (kind === "suffix" && labels.length > pattern_segments)
-    return `a host pattern has at most ${pattern_segments} labels`;
+  if (kind === "suffix" && labels.length > pattern_segments_max)
+    return `a host pattern has at most ${pattern_segments_max} labels`;
   return { kind, text: name };
 }
 
@@ -148,7 +148,7 @@ export function parseSelector(text: string): Selector | string {
   if (text === "caller" || text === "caller.id") return { kind: "caller" };
   if (!text.startsWith("claims.")) return "a bucket is kept `per` `caller` or `claims.NAME`, as in `claims.sub`";
   const path = text.split(".").slice(1);
-  if (path.length > json_depth) return `a claim lies at most ${json_depth} levels deep`;
+  if (path.length > json_depth_max) return `a claim lies at most ${json_depth_max} levels deep`;
   if (!forms.selector.test(text)) {
     return "the names of a claim are joined by single dots: letters, digits, `_` and `-`, as in `claims.org.id`";
   }

@@ -159,11 +159,11 @@ class Cells {
 }
 
 /** More places than this are all shown. */
-const most_compared = 500;
+const compared_max = 500;
 
 /** Leaves out places that lie within another one as a whole. */
 function withoutCovered(places: Place[]): Place[] {
-  if (places.length > most_compared) return places;
+  if (places.length > compared_max) return places;
   const isWithin = (inner: Place, outer: Place): boolean =>
     inner !== outer &&
     (outer.method === inner.method || (outer.method === "*" && !outer.exceptMethods.includes(inner.method))) &&

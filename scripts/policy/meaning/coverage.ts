@@ -7,7 +7,7 @@ import type { Endpoint } from "../language/endpoint.ts";
 import type { CallerSet, Rule } from "../language/model.ts";
 import { callerText } from "../language/spiffe.ts";
 import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
-import { Callers, callerKey, most_members } from "./membership.ts";
+import { Callers, callerKey, members_max } from "./membership.ts";
 import { PathIndex } from "./paths.ts";
 import { deniesMethod, hostsCover, methodsCover, pathCovers } from "./relations.ts";
 
@@ -23,7 +23,7 @@ export type CoverageCode =
 export type WarnCovered = (code: CoverageCode, rule: Rule, message: string) => void;
 
 /** So many rules are looked at for each, at the most. */
-const most_candidates = 64;
+const candidates_max = 64;
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
@@ -79,7 +79,7 @@ function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
   if (wide === narrow || !callers.cover(wide.callers, narrow.callers) || !hostsCover(wide.hosts, narrow.hosts)) {
     return false;
   }
-  if (wide.endpoints.length * narrow.endpoints.length > most_members ** 2) return false;
+  if (wide.endpoints.length * narrow.endpoints.length > members_max ** 2) return false;
   return narrow.endpoints.every((inner) =>
     wide.endpoints.some(
       (outer) => endpointCovers(outer, inner) && isWeaker(conditionsOf(wide, outer), conditionsOf(narrow, inner)),
@@ -89,7 +89,7 @@ function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
 
 function deniesAll(deny: Rule, allow: Rule, callers: Callers): boolean {
   if (!callers.cover(deny.callers, allow.callers) || !hostsCover(deny.hosts, allow.hosts)) return false;
-  if (deny.endpoints.length * allow.endpoints.length > most_members ** 2) return false;
+  if (deny.endpoints.length * allow.endpoints.length > members_max ** 2) return false;
   return allow.endpoints.every((inner) =>
     deny.endpoints.some((outer) => pathCovers(outer, inner) && deniesMethods(outer, inner)),
   );
@@ -128,7 +128,7 @@ class RuleIndex {
   find(rule: Rule, callers: Callers, holds: (other: Rule) => boolean): Rule | undefined {
     const [caller, endpoint] = [rule.callers[0], rule.endpoints[0]];
     if (caller === undefined || endpoint === undefined) return undefined;
-    let left = most_candidates;
+    let left = candidates_max;
     let found: Rule | undefined;
     const visit = (other: Rule): boolean => {
       if (other !== rule && holds(other)) found = other;
@@ -160,7 +160,7 @@ function warnWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
   const { endpoints } = rule;
   // What `when` says of a path variable is said of one endpoint, and another one does not stand in for it.
   const isBound = (rule.condition?.variables?.length ?? 0) > 0;
-  if (endpoints.length > 1 && endpoints.length <= most_members && !isBound) {
+  if (endpoints.length > 1 && endpoints.length <= members_max && !isBound) {
     const isDenied = rule.action === "deny";
     const covers = (outer: Endpoint, inner: Endpoint): boolean =>
       isDenied ? pathCovers(outer, inner) && deniesMethods(outer, inner) : endpointCovers(outer, inner);
@@ -173,7 +173,7 @@ function warnWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
       warn("endpoint_covered", rule, message);
     }
   }
-  if (rule.callers.length > 1 && rule.callers.length <= most_members) warnCallersWithin(rule, callers, warn);
+  if (rule.callers.length > 1 && rule.callers.length <= members_max) warnCallersWithin(rule, callers, warn);
 }
 
 function warnCallersWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
@@ -223,7 +223,7 @@ function warnWide(rule: Rule, callers: Callers, warn: WarnCovered): void {
 function wholeDomain(rule: Rule, callers: Callers): string | undefined {
   for (const caller of rule.callers) {
     const members = callers.members(caller);
-    if (members.length > most_members) continue;
+    if (members.length > members_max) continue;
     const domain = members.find(({ kind, segments }) => kind === "descendants" && segments === 0);
     if (domain !== undefined) return callerText(domain);
   }

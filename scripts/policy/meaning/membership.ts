@@ -4,9 +4,9 @@ import { type CallerPattern, callerText } from "../language/spiffe.ts";
 import { widerCallers } from "./relations.ts";
 
 /** Lists longer than this are not compared member by member. */
-export const most_members = 256;
+export const members_max = 256;
 /** So many sets with the same member are looked at. */
-const most_sets = 64;
+const sets_max = 64;
 
 /** Who is among whom, in one policy. */
 export class Callers {
@@ -56,7 +56,7 @@ export class Callers {
         text,
         ...(this.#setsWith
           .get(text)
-          ?.slice(0, most_sets)
+          ?.slice(0, sets_max)
           .map((name) => `set ${name}`) ?? []),
       );
     }
@@ -69,7 +69,7 @@ export class Callers {
     if (narrow.some(({ kind }) => kind === "anonymous")) return false;
     if (wide.some(({ kind }) => kind === "any")) return true;
     if (narrow.some(({ kind }) => kind === "any")) return false;
-    if (wide.length > most_members || narrow.length > most_members) return false;
+    if (wide.length > members_max || narrow.length > members_max) return false;
     const texts = new Set(wide.map(callerKey));
     return narrow.every((caller) => texts.has(callerKey(caller)) || this.#isWithin(caller, wide, texts));
   }
@@ -89,7 +89,7 @@ export class Callers {
 
   #isWithin(caller: RuleCaller, wide: readonly RuleCaller[], texts: ReadonlySet<string>): boolean {
     const members = this.members(caller);
-    if (members.length > most_members) return false;
+    if (members.length > members_max) return false;
     // A large set in many rules is compared with each other caller once.
     const isIn = (pattern: CallerPattern): boolean => {
       const around = [callerText(pattern), ...widerCallers(pattern)];

@@ -76,7 +76,7 @@ export interface PathRegion {
 }
 
 /** More regions than this are not told apart: patterns that cross each other many times make exponentially many. */
-const most_regions = 50_000;
+const regions_max = 50_000;
 
 /**
  * Cuts a pattern into the regions that others make of it. Every path of `within` is in exactly one region.
@@ -92,7 +92,7 @@ export function regionsOf(within: PathPattern, patterns: readonly PathPattern[])
 
   /** @param active the patterns that begin with the prefix, or have ended in a tail within it */
   const walk = (prefix: (string | null)[], active: number[]): void => {
-    if (regions.length > most_regions) return;
+    if (regions.length > regions_max) return;
     const depth = prefix.length;
     const isOpen = within.tail && depth >= within.segments.length;
     const tails = active.filter((index) => isTail(index) && lengthOf(index) <= depth);
@@ -126,7 +126,7 @@ export function regionsOf(within: PathPattern, patterns: readonly PathPattern[])
     walk([...prefix, null], wild);
   };
   walk([], [...patterns.keys()]);
-  return regions.length > most_regions ? undefined : regions;
+  return regions.length > regions_max ? undefined : regions;
 }
 
 /**

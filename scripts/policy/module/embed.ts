@@ -17,8 +17,8 @@ import {
 import { endOfStreams, exportsWithout, unusedCallbacks } from "./exports.ts";
 import {
   type MemoryLimits,
-  most_pages,
   page_bytes,
+  pages_max,
   readData,
   readExports,
   readMemory,
@@ -55,9 +55,9 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
   const grown: MemoryLimits = {
     initialPages: memory.initialPages + pages,
     // What the engine may take while running stays what it was.
-    mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, most_pages),
+    mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, pages_max),
   };
-  if (grown.initialPages > most_pages) throw new WasmError("engine and image together pass 4 GiB of memory");
+  if (grown.initialPages > pages_max) throw new WasmError("engine and image together pass 4 GiB of memory");
   const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes);
   return assemble(engine, sections, { memory: grown, segment, unused: unusedCallbacks(image) });
 }

@@ -2,7 +2,7 @@
  * The callbacks a module needs for its policy. Envoy calls all that a module exports, and each one costs every request, so a
  * callback that only some policies need is taken away from the modules of the others.
  */
-import { key_set_url, section_key_sets, sectionRecordBytes, sections_offset } from "../../../assembly/policy/layout.ts";
+import { key_set_url_at, section_key_sets, sectionRecordBytes, sections_at } from "../../../assembly/policy/layout.ts";
 import { type Section, section_export, unsigned, WasmReader } from "./wasm.ts";
 
 /** The callback that tells of the end of each stream: for policies under which requests wait. */
@@ -16,13 +16,13 @@ export function unusedCallbacks(image: Uint8Array): string[] {
 /** Whether any key set of an image has a URL; requests wait only for keys that are fetched. */
 function fetchesKeys(image: Uint8Array): boolean {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  const section = sections_offset + 8 * section_key_sets;
+  const section = sections_at + 8 * section_key_sets;
   if (section + 8 > image.length) return true;
   const [start, count] = [view.getUint32(section, true), view.getUint32(section + 4, true)];
   const bytes = sectionRecordBytes(section_key_sets);
   // An image that is not sound is the engine's to refuse.
   if (start + count * bytes > image.length) return true;
-  return Array.from({ length: count }, (_, index) => start + index * bytes + key_set_url).some(
+  return Array.from({ length: count }, (_, index) => start + index * bytes + key_set_url_at).some(
     (text) => view.getUint32(text + 4, true) !== 0,
   );
 }

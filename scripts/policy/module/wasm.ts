@@ -2,7 +2,7 @@
 
 export const page_bytes = 65536;
 /** A 32-bit memory has at most so many pages. */
-export const most_pages = 65536;
+export const pages_max = 65536;
 
 /** Section numbers (§5.5.2). */
 export const section_memory = 5;

@@ -24,7 +24,7 @@ export interface Step {
 }
 
 /** More tokens than these a scenario does not have. */
-export const most_tokens = 8;
+export const tokens_max = 8;
 
 const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 const mostly = <T>(first: fc.Arbitrary<T>, other: fc.Arbitrary<T>, weight: number): fc.Arbitrary<T> =>
@@ -183,7 +183,7 @@ const headers = fc
   .map(([plain, odd]) => [...plain, ...odd]);
 
 const carried: fc.Arbitrary<Carried> = fc.record({
-  token: mostly(fc.nat(most_tokens - 1) as fc.Arbitrary<number | null>, fc.constant(null), 50),
+  token: mostly(fc.nat(tokens_max - 1) as fc.Arbitrary<number | null>, fc.constant(null), 50),
   place: fc.nat(999),
   manner: mostly(
     fc.constant<Manner>("plainly"),

@@ -1,7 +1,7 @@
 /** Where keys come from: files, URLs, and what two issuers may want of one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { key_url_bytes } from "../../../assembly/limits.ts";
+import { key_url_bytes_max } from "../../../assembly/limits.ts";
 import { type Case, policy, run } from "../../support/findings.ts";
 import { check, mark } from "../../support/policy.ts";
 
@@ -34,7 +34,7 @@ const errors: Case[] = [
   ["a URL without a host", url(`${mark}https:///jwks.json`), "invalid_url", /has a host/],
   ["port 0", url(`${mark}https://idp.example.org:0/`), "invalid_url", /from 1 to 65535/],
   ["port 65536", url(`${mark}https://idp.example.org:65536/`), "invalid_url", /from 1 to 65535/],
-  ["a long URL", url(`${mark}${good}?${"a".repeat(key_url_bytes)}`), "invalid_url", /1024 bytes/],
+  ["a long URL", url(`${mark}${good}?${"a".repeat(key_url_bytes_max)}`), "invalid_url", /1024 bytes/],
   ["a cluster with a blank", keys(`{ url: ${good}, cluster: ${mark}"my idp" }`), "invalid_cluster", /no blanks/],
   ["a cluster without a name", keys(`{ url: ${good}, cluster: ${mark}"" }`), "invalid_cluster", /1 to 256/],
   ["a refresh of nothing", keys(`{ url: ${good}, cluster: idp, refresh: ${mark}0s }`), "bound", /from 1s to 86400s/],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { condition_values } from "../../../assembly/limits.ts";
+import { condition_values_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { normalConjuncts } from "../../../scripts/policy/condition/normal.ts";
 import type { Instruction } from "../../../scripts/policy/language/condition.ts";
@@ -24,7 +24,7 @@ function checkCode(instructions: readonly Instruction[]): void {
   for (const [at, { op, a = 0, b = 0 }] of instructions.entries()) {
     const depth = depths[at];
     assert.ok(depth !== undefined, `nothing leads to ${at}`);
-    assert.ok(depth <= condition_values);
+    assert.ok(depth <= condition_values_max);
     const next = (grows: number): void => arrive(at, at + 1, depth + grows);
     if (op === code.op_list) next(1 - a);
     else if (op <= code.op_element) next(1);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { caller_groups, candidate_rules } from "../../../assembly/limits.ts";
+import { caller_groups_max, candidate_rules_max } from "../../../assembly/limits.ts";
 import * as layout from "../../../assembly/policy/layout.ts";
 import { hash32 } from "../../../scripts/policy/image/hash.ts";
 import { writeImage } from "../../../scripts/policy/image/image.ts";
@@ -69,12 +69,11 @@ test("an image says what it is, and its checksum holds", () => {
       assert.equal(view.getUint32(0, true), layout.image_magic);
       assert.equal(view.getUint32(4, true), layout.image_version);
       assert.equal(view.getUint32(8, true), bytes.length);
-      assert.equal(view.getUint32(layout.checksum_offset, true), hash32(0, bytes.subarray(layout.sections_offset)));
+      assert.equal(view.getUint32(layout.checksum_at, true), hash32(0, bytes.subarray(layout.sections_at)));
       let end = layout.image_header_bytes;
       for (let section = 0; section < layout.section_count; section++) {
-        const offset = view.getUint32(layout.sections_offset + section * 8, true);
-        const size =
-          view.getUint32(layout.sections_offset + section * 8 + 4, true) * layout.sectionRecordBytes(section);
+        const offset = view.getUint32(layout.sections_at + section * 8, true);
+        const size = view.getUint32(layout.sections_at + section * 8 + 4, true) * layout.sectionRecordBytes(section);
         assert.equal(offset % 4, 0);
         assert.ok(offset >= end && offset - end < 4);
         end = offset + size;
@@ -137,7 +136,7 @@ test("callers of one rule share one trie, and a set is one group", () => {
     ),
   };
   const count = (image: Uint8Array, section: number): number =>
-    new DataView(image.buffer).getUint32(layout.sections_offset + section * 8 + 4, true);
+    new DataView(image.buffer).getUint32(layout.sections_at + section * 8 + 4, true);
   assert.equal(count(writeImage(literals), layout.section_nodes), 4);
   const image = writeImage(sets);
   assert.deepEqual(
@@ -147,13 +146,13 @@ test("callers of one rule share one trie, and a set is one group", () => {
 });
 
 test("what a request could not be judged by is refused when it is written", () => {
-  const crowded = Array.from({ length: candidate_rules + 1 }, (_, number) =>
+  const crowded = Array.from({ length: candidate_rules_max + 1 }, (_, number) =>
     simple(`r${numbered(number)}`, { kind: "any" }, "GET /a"),
   );
   assert.throws(() => writeImage({ ...empty, rules: crowded }), BoundError);
   assert.doesNotThrow(() => writeImage({ ...empty, rules: crowded.slice(1) }));
 
-  const member = Array.from({ length: caller_groups }, (_, number) => ({
+  const member = Array.from({ length: caller_groups_max }, (_, number) => ({
     name: `s${numbered(number)}`,
     callers: [pattern(ids[0]!)],
   }));

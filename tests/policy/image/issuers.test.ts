@@ -48,15 +48,15 @@ const view = new DataView(image.buffer);
 const word = (at: number): number => view.getUint32(at, true);
 const texts = (at: number): string => Buffer.from(image.subarray(word(at), word(at) + word(at + 4))).toString("latin1");
 const record = (section: number, index: number): number =>
-  word(layout.sections_offset + section * 8) + index * layout.sectionRecordBytes(section);
+  word(layout.sections_at + section * 8) + index * layout.sectionRecordBytes(section);
 const records = (section: number): number[] =>
-  Array.from({ length: word(layout.sections_offset + section * 8 + 4) }, (_, index) => record(section, index));
+  Array.from({ length: word(layout.sections_at + section * 8 + 4) }, (_, index) => record(section, index));
 
 test("issuers of JWT-SVIDs come after the others, by their trust domains", () => {
   assert.deepEqual(errors, []);
   const issuers = records(layout.section_issuers);
   assert.deepEqual(
-    issuers.map((at) => [texts(at), texts(at + layout.issuer_iss), word(at + layout.issuer_bind)]),
+    issuers.map((at) => [texts(at), texts(at + layout.issuer_iss_at), word(at + layout.issuer_bind_at)]),
     [
       ["alpha", "https://alpha.example.org", layout.bind_certificate],
       ["zeta", "https://zeta.example.org", layout.bind_caller],
@@ -65,12 +65,12 @@ test("issuers of JWT-SVIDs come after the others, by their trust domains", () =>
     ],
   );
   assert.deepEqual(
-    issuers.map((at) => word(at + layout.issuer_algorithms)),
+    issuers.map((at) => word(at + layout.issuer_algorithms_at)),
     [algorithmMask(["EdDSA"]), algorithmMask(["EdDSA", "PS256"]), svid_algorithms, svid_algorithms],
   );
   const at = record(layout.section_policy, 0);
-  assert.equal(word(at + layout.policy_identity), layout.identity_either);
-  assert.deepEqual([word(at + layout.policy_svids), word(at + layout.policy_svids + 4)], [2, 2]);
+  assert.equal(word(at + layout.policy_identity_at), layout.identity_either);
+  assert.deepEqual([word(at + layout.policy_svids_at), word(at + layout.policy_svids_at + 4)], [2, 2]);
   assert.deepEqual(
     readImage(image).issuers.map(({ name }) => name),
     ["alpha", "zeta"],
@@ -79,10 +79,10 @@ test("issuers of JWT-SVIDs come after the others, by their trust domains", () =>
 
 test("each place is there once, and issuers point at theirs", () => {
   const places = records(layout.section_places).map((at) => [
-    word(at + layout.place_kind),
-    texts(at + layout.place_name),
-    texts(at + layout.place_prefix),
-    word(at + layout.place_strip),
+    word(at + layout.place_kind_at),
+    texts(at + layout.place_name_at),
+    texts(at + layout.place_prefix_at),
+    word(at + layout.place_strip_at),
   ]);
   assert.deepEqual(places, [
     [layout.place_cookie, "session", "", 0],
@@ -92,7 +92,7 @@ test("each place is there once, and issuers point at theirs", () => {
     [layout.place_query, "t", "", 0],
   ]);
   const placesOf = records(layout.section_issuers).map((at) => {
-    const run = at + layout.issuer_places;
+    const run = at + layout.issuer_places_at;
     return Array.from({ length: word(run + 4) }, (_, index) => word(record(layout.section_words, word(run) + index)));
   });
   assert.deepEqual(placesOf, [[3], [0, 1, 4], [2], [2]]);
@@ -101,13 +101,13 @@ test("each place is there once, and issuers point at theirs", () => {
 test("equal key sets are one, under the name of the first who has it", () => {
   const sets = records(layout.section_key_sets).map((at) => [
     texts(at),
-    word(at + layout.key_set_keys + 4),
-    word(at + layout.key_set_use),
-    texts(at + layout.key_set_url),
-    texts(at + layout.key_set_authority),
-    texts(at + layout.key_set_path),
-    texts(at + layout.key_set_cluster),
-    word(at + layout.key_set_refresh_seconds),
+    word(at + layout.key_set_keys_at + 4),
+    word(at + layout.key_set_use_at),
+    texts(at + layout.key_set_url_at),
+    texts(at + layout.key_set_authority_at),
+    texts(at + layout.key_set_path_at),
+    texts(at + layout.key_set_cluster_at),
+    word(at + layout.key_set_refresh_seconds_at),
   ]);
   assert.deepEqual(sets, [
     ["alpha", 2, layout.use_signature, "", "", "", "", 0],
@@ -124,7 +124,7 @@ test("equal key sets are one, under the name of the first who has it", () => {
     ],
   ]);
   assert.deepEqual(
-    records(layout.section_issuers).map((at) => word(at + layout.issuer_key_set)),
+    records(layout.section_issuers).map((at) => word(at + layout.issuer_key_set_at)),
     [0, 0, 1, 2],
   );
 });
@@ -132,9 +132,9 @@ test("equal key sets are one, under the name of the first who has it", () => {
 test("keys have their numbers beside the SubjectPublicKeyInfo", () => {
   const keys = records(layout.section_keys).map((at) => [
     texts(at),
-    word(at + layout.key_algorithms),
-    texts(at + layout.key_public).length,
-    word(at + layout.key_exponent),
+    word(at + layout.key_algorithms_at),
+    texts(at + layout.key_public_at).length,
+    word(at + layout.key_exponent_at),
   ]);
   assert.deepEqual(
     keys.sort(),
@@ -146,7 +146,7 @@ test("keys have their numbers beside the SubjectPublicKeyInfo", () => {
   );
   for (const at of records(layout.section_keys)) {
     // The numbers are in the SubjectPublicKeyInfo, too.
-    assert.ok(texts(at + layout.key_spki).includes(texts(at + layout.key_public)));
+    assert.ok(texts(at + layout.key_spki_at).includes(texts(at + layout.key_public_at)));
   }
 });
 
@@ -154,10 +154,10 @@ test("a policy of certificates has no issuers of JWT-SVIDs", () => {
   const other = check(text.replace(/ {2}identity: either[\s\S]*?(?=issuers:)/u, ""));
   assert.deepEqual(other.errors, []);
   const bytes = writeImage(other.policy!);
-  const at = new DataView(bytes.buffer).getUint32(layout.sections_offset, true);
+  const at = new DataView(bytes.buffer).getUint32(layout.sections_at, true);
   const one = (offset: number): number => new DataView(bytes.buffer).getUint32(at + offset, true);
   assert.deepEqual(
-    [one(layout.policy_identity), one(layout.policy_svids), one(layout.policy_svids + 4)],
+    [one(layout.policy_identity_at), one(layout.policy_svids_at), one(layout.policy_svids_at + 4)],
     [layout.identity_mtls, 0, 0],
   );
 });

@@ -1,6 +1,6 @@
 import { lendArena, resetArena, takeBytes } from "../../../assembly/host/arena";
 import { giveRegion, takeRegion } from "../../../assembly/host/region";
-import { arena_bytes } from "../../../assembly/limits";
+import { arena_bytes_max } from "../../../assembly/limits";
 
 describe("the arena", () => {
   test("hands out aligned bytes until it is full, then 0, and all of it again after a reset", () => {
@@ -10,17 +10,17 @@ describe("the arena", () => {
       const second = takeBytes(1);
       expect(first & 7).toBe(0);
       expect(second - first).toBe(8);
-      expect(takeBytes(arena_bytes - 16)).toBe(second + 8);
+      expect(takeBytes(arena_bytes_max - 16)).toBe(second + 8);
       expect(takeBytes(1)).toBe(0);
     }
   });
 
   test("no size fools it", () => {
     resetArena();
-    expect(takeBytes(arena_bytes + 1)).toBe(0);
+    expect(takeBytes(arena_bytes_max + 1)).toBe(0);
     expect(takeBytes(0xffffffff)).toBe(0);
     expect(takeBytes(0xfffffff8)).toBe(0);
-    expect(takeBytes(arena_bytes)).not.toBe(0);
+    expect(takeBytes(arena_bytes_max)).not.toBe(0);
     resetArena();
   });
 
