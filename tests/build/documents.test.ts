@@ -6,12 +6,22 @@ import { test } from "node:test";
 import { flawNames, flawWords } from "../../scripts/evaluate/details.ts";
 
 const documents = [
-  "README.md",
+  ...readdirSync(".").filter((name) => name.endsWith(".md")),
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
 ];
 const folders = ["assembly", "scripts", "tests", "envoy", "docs", ".ci"];
+
+/** What headings of a document are linked by, as GitHub has it. */
+function anchorsOf(path: string): string[] {
+  return [...readFileSync(path, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
 
 for (const document of documents) {
   test(`${document}: every path it names exists`, () => {
@@ -19,8 +29,15 @@ for (const document of documents) {
     const paths = [...text.matchAll(/`([A-Za-z.][\w.-]*\/[\w./*-]*)`/g)].map(([, path]) => path!);
     const own = paths.filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)));
     for (const path of own) assert.ok(existsSync(path), `${document} names ${path}`);
-    for (const [, target] of text.matchAll(/\]\(([^)#:]+)[^)]*\)/g)) {
+    for (const [, target] of text.matchAll(/\]\((?!https:)([^)#]+)[^)]*\)/g)) {
       assert.ok(existsSync(join(dirname(document), target!)), `${document} links to ${target}`);
+    }
+  });
+
+  test(`${document}: every heading it links to exists`, () => {
+    for (const [, target, anchor] of readFileSync(document, "utf8").matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)) {
+      const path = target === "" ? document : join(dirname(document), target!);
+      assert.ok(anchorsOf(path).includes(anchor!), `${document} links to ${target}#${anchor}`);
     }
   });
 
@@ -38,11 +55,33 @@ test("docs/diagnostics.md has everything that can be wrong with a token, in the 
   }
 });
 
-test("the README says why each dependency is there", () => {
+test("docs/README.md lists every document", () => {
+  const index = readFileSync("docs/README.md", "utf8");
+  for (const name of readdirSync("docs").filter((name) => name.endsWith(".md") && name !== "README.md")) {
+    assert.ok(index.includes(`](${name})`), `docs/README.md lacks ${name}`);
+  }
+});
+
+test("every row of the threat model has evidence, in its order", () => {
+  const rows = (path: string) => [...readFileSync(path, "utf8").matchAll(/^\| ([A-Z]{2}-\d+) \| (.*) \|$/gm)];
+  const evidence = rows("docs/evidence.md");
+  const ids = rows("docs/threat-model.md").map(([, id]) => id);
+  assert.ok(ids.length > 40 && new Set(ids).size === ids.length, "each row has a number of its own");
+  assert.deepEqual(
+    evidence.map(([, id]) => id),
+    ids,
+  );
+  for (const [, id, cells] of evidence) assert.match(cells!, /`tests\/[^`]+\.(ts|yaml)`/, `${id} names no test`);
+});
+
+test("docs/building.md says why each dependency is there", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
-  const readme = readFileSync("README.md", "utf8");
+  const building = readFileSync("docs/building.md", "utf8");
   for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
-    assert.ok(readme.includes(`\`${name}\``), `README.md does not mention ${name}`);
+    assert.ok(
+      building.includes(`| \`${name}\``) || building.includes(`, \`${name}\``),
+      `docs/building.md lacks ${name}`,
+    );
   }
 });
 

@@ -1,4 +1,4 @@
-/** The examples of docs/policy-language.md are what they say they are: the policy is sound and its tests pass. */
+/** The examples of docs/policy-language.md and docs/policy-tests.md are what they say they are: the policy is sound and its tests pass. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,14 +10,13 @@ import { makeIssuer } from "../../scripts/envoy/issuer.ts";
 import { endsInTime, program } from "../support/program.ts";
 
 const root = join(import.meta.dirname, "../..");
-const language = readFileSync(join(root, "docs/policy-language.md"), "utf8");
 
-/** The YAML block under a heading of the document. */
-function exampleUnder(heading: string): string {
-  const start = language.indexOf(`\n## ${heading}\n`);
-  assert.ok(start >= 0, `docs/policy-language.md has no heading "${heading}"`);
-  const section = language.slice(start + 1).split(/\n## /)[0]!;
-  const blocks = [...section.matchAll(/```yaml\n(.*?)```/gs)];
+/** The YAML block under a heading of a document. */
+function exampleUnder(document: string, heading: string): string {
+  const text = readFileSync(join(root, document), "utf8");
+  const [, section] = text.split(new RegExp(`^##? ${heading}$`, "mu"));
+  assert.ok(section !== undefined, `${document} has no heading "${heading}"`);
+  const blocks = [...section.split(/^## /mu)[0]!.matchAll(/```yaml\n(.*?)```/gs)];
   assert.equal(blocks.length, 1, `one YAML block stands under "${heading}"`);
   return blocks[0]![1]!;
 }
@@ -25,9 +24,9 @@ function exampleUnder(heading: string): string {
 let folder: string;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "sallyport-documents-"));
-  const policy = exampleUnder("A policy");
+  const policy = exampleUnder("docs/policy-language.md", "A policy");
   writeFileSync(join(folder, "policy.yaml"), policy);
-  writeFileSync(join(folder, "policy.test.yaml"), exampleUnder("Policy tests"));
+  writeFileSync(join(folder, "policy.test.yaml"), exampleUnder("docs/policy-tests.md", "Policy tests"));
   // The document names key sets without showing any.
   const { issuers } = parse(policy) as {
     issuers: Record<string, { issuer: string; audiences: string[]; keys: { file: string } }>;

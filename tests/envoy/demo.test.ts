@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
@@ -19,6 +20,8 @@ test("it runs through, all answers as expected", async () => {
     stdout,
     /\nThe order API received 13 requests: those admitted, and no other\.\nAll 21 answers as expected\.\n$/,
   );
+  const [, shown] = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8").split("```text\n");
+  for (const line of shown!.split("\n```")[0]!.split("\n")) assert.ok(stdout.includes(`${line}\n`), `README: ${line}`);
   assert.ok(!stdout.includes("✗"));
   assert.ok(!stdout.includes("\u001b"), "no colour where nobody looks");
 });
