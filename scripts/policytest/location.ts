@@ -1,5 +1,5 @@
 /** Putting a token where an issuer looks for it. */
-import { bearer_place } from "../policy/check/locations.ts";
+import { bearer_place } from "../policy/language/location.ts";
 import type { Place } from "../policy/language/model.ts";
 
 /** The parts of a request that may carry a token. */

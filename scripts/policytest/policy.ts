@@ -1,8 +1,8 @@
 /** A policy made ready for tests: compiled as it is, and once more with the runner's keys in place of its issuers'. */
 import { algorithm_es256 } from "../../assembly/crypto/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
-import { bearer_place } from "../policy/check/locations.ts";
 import { algorithmNumber } from "../policy/language/algorithms.ts";
+import { bearer_place } from "../policy/language/location.ts";
 import type { Identity, Issuer, Place, Policy, Rule } from "../policy/language/model.ts";
 import { standInKeys } from "./keys.ts";
 import { isBearer } from "./location.ts";

@@ -1,13 +1,14 @@
 /** What says who the caller is: its certificate, a JWT-SVID, or either. */
 import { leeway_seconds_max, policy_issuers_max } from "../../../assembly/limits.ts";
 import { svid_algorithm_names } from "../language/algorithms.ts";
+import { placeKey, placeText } from "../language/location.ts";
 import type { DraftTrust, Issuer, Policy } from "../language/model.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
 import { default_leeway_seconds } from "./issuer.ts";
 import type { KeySources } from "./keysources.ts";
-import { type Places, placeKey, placeText } from "./locations.ts";
+import type { Places } from "./locations.ts";
 import type { Context } from "./names.ts";
 import { checkDuration, checkTexts } from "./texts.ts";
 

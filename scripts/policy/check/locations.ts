@@ -5,13 +5,11 @@ import {
   place_prefix_bytes_max,
   policy_places_max,
 } from "../../../assembly/limits.ts";
+import { bearer_place, placeKey, placeText } from "../language/location.ts";
 import type { DraftPlaces, Forward, Place } from "../language/model.ts";
 import { forms } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
-
-/** The place of RFC 6750 §2.1. */
-export const bearer_place: Place = { kind: "header", name: "authorization", prefix: "Bearer " };
 
 const of_http = "says how a request is sent";
 
@@ -162,17 +160,6 @@ function prefixFault(name: string, prefix: string | undefined): { message: strin
   if (name !== bearer_place.name || !/^[A-Za-z0-9-]+$/u.test(prefix)) return undefined;
   const message = `between scheme and token stands a blank, which YAML keeps only in quotes: \`prefix: "${prefix} "\``;
   return { message, isPrefix: true };
-}
-
-/** What tells a place from others. */
-export function placeKey({ kind, name, prefix }: Place): string {
-  return `${kind} ${name} ${prefix}`;
-}
-
-/** A place for people. */
-export function placeText({ kind, name, prefix }: Place): string {
-  if (kind === "query") return `the query parameter \`${name}\``;
-  return `the ${kind} \`${name}\`${prefix === "" ? "" : ` after \`${prefix}\``}`;
 }
 
 function afterPrefix({ prefix }: Place): string {

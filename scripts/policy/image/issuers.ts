@@ -1,8 +1,8 @@
 /** The sections of an image that are about tokens: who issues them, by which keys, and where they stand. */
 import * as layout from "../../../assembly/policy/layout.ts";
-import { placeKey } from "../check/locations.ts";
 import { algorithmMask } from "../language/algorithms.ts";
 import { byName, compare, sorted } from "../language/byteorder.ts";
+import { placeKey } from "../language/location.ts";
 import type { Issuer, KeySet, KeyUse, Place, Policy } from "../language/model.ts";
 import { Sections } from "./sections.ts";
 

@@ -1,7 +1,7 @@
 /** What two policies say differently of tokens: whose are believed, by which keys, where they stand, what they are bound to. */
 
-import { placeText } from "../check/locations.ts";
 import { algorithmMask } from "../language/algorithms.ts";
+import { placeText } from "../language/location.ts";
 import type { Issuer, KeySet, Policy } from "../language/model.ts";
 import { type Gain, type Meeting, type Row, stableText } from "./change.ts";
 import type { Pair } from "./names.ts";
