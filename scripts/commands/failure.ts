@@ -1,6 +1,7 @@
 /** Telling what went wrong, in one way for every verb. */
+
+import { painter } from "../common/screen.ts";
 import { type Diagnostic, PolicyError } from "../policy/source/diagnostic.ts";
-import { painter } from "../screen.ts";
 import { showFindings } from "./output.ts";
 
 /** Shows an error on stderr. Returns what JSON says of it: the findings of a policy, or the message alone. */

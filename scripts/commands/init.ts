@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
+import { findPackaged } from "../common/files.ts";
+import { makeKeyPair } from "../common/keypair.ts";
 import { readExample } from "../envoy/bootstrap.ts";
-import { findPackaged } from "../files.ts";
-import { makeKeyPair } from "../keypair.ts";
 import { example_member, privateKeyPath } from "../policy/check/example.ts";
 import { reasonOf } from "../policy/source/read.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";

@@ -2,9 +2,9 @@
 import { closeSync, lstatSync, openSync, readSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Option } from "commander";
+import { hasColour } from "../common/screen.ts";
 import { type Diagnostic, fileLines, formatDiagnostic } from "../policy/source/diagnostic.ts";
 import { reasonOf } from "../policy/source/read.ts";
-import { hasColour } from "../screen.ts";
 
 export type OutputFormat = "text" | "json";
 

@@ -1,5 +1,5 @@
 /** What the verbs' text output has in common: colour, harmless text, and progress where somebody is looking. */
-export { type Painter, painter, printable, type Style } from "../screen.ts";
+export { type Painter, painter, printable, type Style } from "../common/screen.ts";
 
 /** How long work takes before a bar is shown. */
 const patienceMilliseconds = 1000;

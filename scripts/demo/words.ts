@@ -1,8 +1,8 @@
 /** What the demo prints, in words a newcomer can follow. */
 
+import type { Painter } from "../common/screen.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import type { AuditRecord } from "../evaluate/record.ts";
-import type { Painter } from "../screen.ts";
 
 /** The filter's account of a request as a sentence. */
 export function explain(record: AuditRecord | undefined, details: string | undefined): string {

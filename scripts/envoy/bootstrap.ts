@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
-import { findPackaged } from "../files.ts";
+import { findPackaged } from "../common/files.ts";
 import { trustDomainOf } from "./callers.ts";
 import { hasSecondLocks, nameSecondLocks } from "./enforcement.ts";
 

@@ -1,6 +1,6 @@
 /** A token issuer made on the spot: its keys, its JWKS, and tokens signed by it, good ones and others. */
 import { exportJWK, type JWK, type JWTPayload, SignJWT } from "jose";
-import { makeKeyPair } from "../keypair.ts";
+import { makeKeyPair } from "../common/keypair.ts";
 
 /** The algorithms a made issuer has a key for. */
 export type IssuerAlgorithm = "RS256" | "ES256";

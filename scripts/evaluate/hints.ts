@@ -1,7 +1,7 @@
 /** What people want to know of a token besides its reason: what its issuer asks for, beside what the token says. */
 
+import { printable } from "../common/screen.ts";
 import type { Issuer, Policy } from "../policy/language/model.ts";
-import { printable } from "../screen.ts";
 import type { TokenReport } from "./token.ts";
 
 type Claims = TokenReport["claims"];

@@ -1,6 +1,6 @@
 /** The compiler as the command line uses it: a policy file in, an image or a module out. */
 import { readFileSync } from "node:fs";
-import { findPackaged } from "../files.ts";
+import { findPackaged } from "../common/files.ts";
 import type { ExampleKeys } from "./check/example.ts";
 import { checkPolicy } from "./check/policy.ts";
 import { writeImage } from "./image/image.ts";

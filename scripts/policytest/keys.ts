@@ -4,7 +4,7 @@
  */
 import { constants, type KeyObject, sign } from "node:crypto";
 import { algorithm_eddsa, algorithmHash } from "../../assembly/crypto/algorithms.ts";
-import { type KeyPair, makeKeyPair } from "../keypair.ts";
+import { type KeyPair, makeKeyPair } from "../common/keypair.ts";
 import { algorithm_names, algorithmNumber, curveOf } from "../policy/language/algorithms.ts";
 import type { PolicyKey } from "../policy/language/model.ts";
 import { policyKey } from "../policy/language/publickey.ts";

@@ -6,8 +6,8 @@ import { type KeyObject, randomUUID, sign } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, type JWK } from "jose";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
 
 export const caller = "spiffe://example.org/ns/shop/sa/client";
 export const stranger = "spiffe://example.org/ns/shop/sa/stranger";

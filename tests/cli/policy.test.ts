@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { markOf } from "../../scripts/envoy/enforcement.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
 import { extractImage } from "../../scripts/policy/module/embed.ts";
 import { folderWith, plain_policy, sallyport } from "./program.ts";
 

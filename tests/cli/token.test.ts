@@ -4,7 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { CompactSign, SignJWT } from "jose";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { folderOf, policyText, sallyport } from "./program.ts";
 
 const rsa = makeKeyPair("rsa", { modulusLength: 2048 });

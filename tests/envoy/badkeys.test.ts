@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { createECDH, createHash, type JsonWebKey, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
 import { moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
 import {
   type JwksServer,

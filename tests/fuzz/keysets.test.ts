@@ -8,10 +8,10 @@ import { createPublicKey, type JsonWebKey, type KeyObject, sign } from "node:cry
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import type { CalloutAnswer } from "../../scripts/host/callout.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { writeKeySets } from "../differential/arbitrary/keys.ts";
 import { parseJson } from "../differential/reference/json.ts";

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { sign } from "node:crypto";
 import { describe, test } from "node:test";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { HostCrash, LoadError, WasmResult } from "../../scripts/host/abi.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { encodeMessage } from "../../scripts/host/protobuf.ts";
 import { localResponse } from "../../scripts/host/reply.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { verifySignature } from "../../scripts/host/signature.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
 import { compileFilter } from "../support/filter.ts";
 
 const headers = [

@@ -1,7 +1,7 @@
 /** Keys that are made can be exported, whenever the garbage collector comes by. Keys straight from Node hang here within seconds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 
 test("keys are exported as JWKs while the jobs that made them are collected", () => {
   for (const [type, kty] of [

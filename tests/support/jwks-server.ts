@@ -9,8 +9,8 @@ import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CompactSign, exportJWK, type JWK, SignJWT } from "jose";
+import { type KeyPair, makeKeyPair } from "../../scripts/common/keypair.ts";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
-import { type KeyPair, makeKeyPair } from "../../scripts/keypair.ts";
 
 /** Algorithms a key can be made for. */
 export type KeyAlgorithm = "RS256" | "PS256" | "ES256" | "EdDSA";

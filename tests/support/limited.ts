@@ -3,7 +3,7 @@
 import { lease_places_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { fingerprintOf, knownSecret } from "../wasm/secret.ts";
+import { fingerprintOf, knownSecret } from "./secret.ts";
 import { imageOf, Workers } from "./workers.ts";
 
 /** Who asks where nobody else is named. */

@@ -1,6 +1,6 @@
 /** Policies written in tests, and what the compiler says about them. */
 import { join } from "node:path";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { checkPolicy } from "../../scripts/policy/check/policy.ts";
 import type { Policy, PolicyKey } from "../../scripts/policy/language/model.ts";
 import { parsePolicy } from "../../scripts/policy/language/parse.ts";

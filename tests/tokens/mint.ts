@@ -1,6 +1,6 @@
 /** Tokens of any shape, well signed or not: what a mint that means well, badly or nothing at all could make. */
 import { constants, type KeyObject, sign } from "node:crypto";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 
 /** A key pair and the ID it has in key sets. */
 export interface Pair {

@@ -8,7 +8,7 @@ import {
   algorithm_es384,
   algorithm_es512,
 } from "../../assembly/crypto/algorithms.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { add, base, challenge, encode, littleEndian, neutral, order, p, smallOrderPoints, times } from "./edwards.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";

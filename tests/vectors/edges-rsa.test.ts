@@ -11,7 +11,7 @@ import {
   algorithm_ps512,
   algorithm_rs256,
 } from "../../assembly/crypto/algorithms.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey, toBigInt, toBytes } from "./keys.ts";
 import { encodePkcs1, encodePss, type PssFaults, RsaSigner } from "./rsa.ts";

@@ -18,7 +18,7 @@ import {
   algorithm_rs384,
   algorithm_rs512,
 } from "../../assembly/crypto/algorithms.ts";
-import { makeKeyPair } from "../../scripts/keypair.ts";
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { Random, runSeed } from "../support/random.ts";
 import { CryptoModule, type Key } from "./harness.ts";
 import { keyOf, rsaKey } from "./keys.ts";

@@ -10,7 +10,7 @@ import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { Door, engine, nowSeconds } from "../support/plugin.ts";
-import { bucketKeys, fingerprintOf, knownSecret } from "./secret.ts";
+import { bucketKeys, fingerprintOf, knownSecret } from "../support/secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 

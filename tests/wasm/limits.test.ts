@@ -6,8 +6,8 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
 import { assertInternal, Door, nowSeconds, recordOf } from "../support/plugin.ts";
+import { bucketKeys } from "../support/secret.ts";
 import { caller, imageOf, jwks, Workers } from "../support/workers.ts";
-import { bucketKeys } from "./secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 

@@ -6,7 +6,7 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { Door, engine, policyNamed } from "../support/plugin.ts";
-import { bucketKeys, secretKey } from "./secret.ts";
+import { bucketKeys, secretKey } from "../support/secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 

@@ -3,7 +3,7 @@
  * with the way out in its message. Errors are collected, so that one run shows all of them.
  */
 import { readFileSync } from "node:fs";
-import { painter, printable } from "../../screen.ts";
+import { painter, printable } from "../../common/screen.ts";
 import { positionOf, type Source } from "./source.ts";
 
 /** One finding. Lines and columns count from 1; columns count UTF-16 code units. Codes are stable. */

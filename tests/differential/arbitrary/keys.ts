@@ -6,7 +6,7 @@ import { constants, type JsonWebKey, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeKeyPair } from "../../../scripts/keypair.ts";
+import { makeKeyPair } from "../../../scripts/common/keypair.ts";
 
 interface Pair {
   publicKey: KeyObject;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { test } from "node:test";
-import { makeKeyPair } from "../../../scripts/keypair.ts";
+import { makeKeyPair } from "../../../scripts/common/keypair.ts";
 import { parseKeySet } from "../../../scripts/policy/check/jwks.ts";
 import type { KeyUse, PolicyKey } from "../../../scripts/policy/language/model.ts";
 import type { Diagnostic } from "../../../scripts/policy/source/diagnostic.ts";
