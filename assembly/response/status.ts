@@ -1,5 +1,5 @@
 /**
- * What a reason means for the answer (the table "Verdicts" of docs/policy-language.md): the gRPC status
+ * What a reason means for the answer (the table "Reasons and responses" of docs/policy-language.md): the gRPC status
  * (google.rpc.Code), and the title of the problem details, which is all the caller learns.
  */
 import { Reason } from "../reason";

@@ -46,7 +46,7 @@ export function reasonName(reason: Reason): string {
   return reason === "token_claims" ? "token_malformed" : reason;
 }
 
-/** The HTTP status by the table "Verdicts" of docs/policy-language.md. */
+/** The HTTP status by the table "Reasons and responses" of docs/policy-language.md. */
 export function statusOf(reason: Reason): number {
   if (reason === "allowed") return 200;
   if (reason === "headers_too_large") return 431;
