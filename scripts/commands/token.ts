@@ -9,7 +9,7 @@ import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { parseKeySet } from "../policy/check/jwks.ts";
 import { algorithm_names } from "../policy/language/algorithms.ts";
 import type { Issuer, KeySet, Policy, PolicyKey } from "../policy/language/model.ts";
-import { Findings, PolicyError, Reporter } from "../policy/source/diagnostic.ts";
+import { Findings, Reporter } from "../policy/source/diagnostic.ts";
 import { readSource } from "../policy/source/read.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
 import { parseAt, readTokenArgument } from "./arguments.ts";
@@ -123,11 +123,7 @@ function chosen(token: string, options: TokenOptions): Choice {
   const names = policy.issuers.map(({ name }) => name);
   const { claims } = decodeToken(token);
   if (names.length === 0 && isSvid(policy, claims)) throw new UsageError(svid_hint);
-  if (names.length === 0) {
-    throw new PolicyError([
-      { file: options.policy!, line: 1, column: 1, code: "issuers", message: "the policy has no issuers" },
-    ]);
-  }
+  if (names.length === 0) throw new UsageError(`${options.policy}: the policy has no issuers`);
   if (options.issuer !== undefined && !names.includes(options.issuer)) {
     const hint = didYouMean(options.issuer, names);
     throw new UsageError(`the policy has no issuer \`${options.issuer}\`${hint}`);

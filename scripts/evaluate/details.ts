@@ -9,12 +9,15 @@ import {
   signature_bytes_max,
 } from "../../assembly/limits.ts";
 
-/** Every name. */
-export const flawNames: readonly string[] = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>
-  flawName(number + 1),
-);
+/** The names of the engine's list: one that is added there needs its words here. */
+export type FlawName = Lowercase<Exclude<keyof typeof Flaw, "NONE" | "COUNT_OF_FLAWS">>;
 
-const words: Readonly<Record<string, string>> = {
+/** Every name. */
+export const flawNames = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>
+  flawName(number + 1),
+) as readonly FlawName[];
+
+const words: Readonly<Record<FlawName, string>> = {
   several_headers: "the header that carries the token stands several times in the request",
   several_tokens: "the request has several tokens that could be the one, and the filter does not choose",
   scheme:
@@ -67,7 +70,7 @@ const words: Readonly<Record<string, string>> = {
   typ: "`typ` is neither `JWT` nor `JOSE`, which a JWT-SVID's is where it has one",
 };
 
-/** A flaw in words; null for a name that is none. */
-export function flawWords(name: string): string | null {
-  return words[name] ?? null;
+/** A flaw in words. */
+export function flawWords(name: FlawName): string {
+  return words[name];
 }

@@ -1,5 +1,7 @@
 /** The filter's own account of a request, as it stands in filter state `wasm.sallyport` (docs/policy-language.md). */
 
+import type { FlawName } from "./details.ts";
+
 /** A rule in shadow mode that was judged beside the decision. */
 export interface ShadowVerdict {
   rule: string;
@@ -34,7 +36,7 @@ export interface AuditRecord {
   issuer?: string;
   sub?: string;
   /** What is wrong with a token, by the names of assembly/detail.ts, where the reason does not say all there is. */
-  detail?: string;
+  detail?: FlawName;
   /** The limit without room, for `limit_exceeded`. */
   limit?: string;
   shadow?: ShadowVerdict[];

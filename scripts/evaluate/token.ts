@@ -1,7 +1,7 @@
 /** Judging one token as the filter would, its signature and its claims apart. */
 import { reasonName } from "../../assembly/reason.ts";
 import type { Issuer, Policy, PolicyKey } from "../policy/language/model.ts";
-import { flawWords } from "./details.ts";
+import { type FlawName, flawWords } from "./details.ts";
 import type { Evaluator } from "./engine.ts";
 
 /** Whether the signature fits, as far as it can be told. `unsupported`: `alg` is none the issuer and its key may use. */
@@ -52,7 +52,7 @@ export function inspectToken(
 ): { report: TokenReport; isKeyless: boolean } {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
   const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
-  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2];
+  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2] as FlawName | undefined;
   const report: TokenReport = {
     signature: signatureState(state),
     ...decodeToken(token),

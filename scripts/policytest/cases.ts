@@ -5,6 +5,7 @@
 import type { DoorRequest } from "../evaluate/engine.ts";
 import { decodeToken } from "../evaluate/token.ts";
 import type { Place } from "../policy/language/model.ts";
+import type { ErrorCode } from "../policy/source/codes.ts";
 import { PolicyError } from "../policy/source/diagnostic.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
 import type { Expectation } from "./expectation.ts";
@@ -58,7 +59,7 @@ export function concreteTests(file: TestFile, policy: TestPolicy, options: Concr
   const tests = file.tests.map((test): ConcreteTest => {
     const written = test.now ?? realTime;
     const now = options.now ?? written;
-    const fail = (code: string, message: string, place: Position | undefined): void => {
+    const fail = (code: ErrorCode, message: string, place: Position | undefined): void => {
       const { line, column } = place ?? test;
       // What the defaults say is wrong once, not in every test.
       if (place !== undefined && problems.some((one) => one.line === line && one.column === column)) return;
@@ -82,7 +83,7 @@ interface Making {
   written: number;
   now: number;
   digestOf: ConcreteOptions["digestOf"];
-  fail: (code: string, message: string, place: Position | undefined) => void;
+  fail: (code: ErrorCode, message: string, place: Position | undefined) => void;
 }
 
 /** The request a test makes, and the image that is to judge it. */

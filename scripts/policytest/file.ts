@@ -9,6 +9,7 @@
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { reasonNames } from "../evaluate/reasons.ts";
+import type { ErrorCode } from "../policy/source/codes.ts";
 import { type Diagnostic, Findings, Reporter } from "../policy/source/diagnostic.ts";
 import { readSource } from "../policy/source/read.ts";
 import { positionOf } from "../policy/source/source.ts";
@@ -252,7 +253,7 @@ function readExpectation(reader: Reader, field: Field): Pick<PolicyTest, "expect
   }
   const fields = reader.fields(field, "`expect`", expectKeys);
   if (fields === undefined) return undefined;
-  const fail = (code: string, at: number, message: string): void => reader.reporter.error(code, at, message);
+  const fail = (code: ErrorCode, at: number, message: string): void => reader.reporter.error(code, at, message);
   if (fields.size === 0) fail("expect", reader.at(field), "`expect` is empty");
   if (fields.has("allow") && fields.has("deny")) {
     fail("conflict", reader.at(field), "`expect`: `allow` and `deny` exclude each other");

@@ -1,6 +1,7 @@
 /** Slips in tests: a request that is refused before any rule is looked at makes a `deny` pass for the wrong reason. */
 import { isMap, type Node } from "yaml";
 import { parseCaller } from "../policy/language/spiffe.ts";
+import type { WarningCode } from "../policy/source/codes.ts";
 import type { Reader, Slot } from "../policy/source/yaml.ts";
 import type { Expectation } from "./expectation.ts";
 
@@ -19,7 +20,7 @@ export function pathFault(path: string): string | undefined {
 }
 
 interface Slip {
-  code: string;
+  code: WarningCode;
   /** The reason code it leads to. */
   refusal: string;
   slot: Slot | undefined;

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { flawNames, flawWords } from "../../scripts/evaluate/details.ts";
 
 const documents = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
@@ -47,13 +46,6 @@ for (const document of documents) {
     for (const name of named) assert.ok(name in scripts, `${document} names npm run ${name}`);
   });
 }
-
-test("docs/diagnostics.md has everything that can be wrong with a token, in the words of the command line", () => {
-  const text = readFileSync("docs/diagnostics.md", "utf8");
-  for (const name of flawNames) {
-    assert.ok(text.includes(`| \`${name}\` | ${flawWords(name)} |`), `docs/diagnostics.md lacks ${name}`);
-  }
-});
 
 test("docs/README.md lists every document", () => {
   const index = readFileSync("docs/README.md", "utf8");

@@ -8,6 +8,7 @@ import { key_bytes_max, kid_bytes_max } from "../../../assembly/limits.ts";
 import { algorithm_names, curves, rsa_algorithms } from "../language/algorithms.ts";
 import type { KeyUse, PolicyKey } from "../language/model.ts";
 import { policyKey } from "../language/publickey.ts";
+import type { ErrorCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../source/yaml.ts";
 import { type ExampleKeyCheck, example_member } from "./example.ts";
@@ -55,7 +56,7 @@ class Jwk {
     return bytes.toString("base64url") === text ? bytes : undefined;
   }
 
-  fail(name: string, message: string, code = "key_invalid"): undefined {
+  fail(name: string, message: string, code: ErrorCode = "key_invalid"): undefined {
     this.reader.reporter.error(code, this.place(name), message);
     return undefined;
   }

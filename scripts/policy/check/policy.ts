@@ -7,6 +7,7 @@ import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from
 import { type CallerPattern, trustDomainFault } from "../language/spiffe.ts";
 import { parseRate, parseSelector, type Selector } from "../language/values.ts";
 import { warnCovered } from "../meaning/coverage.ts";
+import type { WarningCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
 import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
@@ -169,7 +170,12 @@ function usedNames({ files }: Draft): UsedNames {
 
 function warnUnused({ policy, files }: Draft, used: UsedNames): void {
   for (const { reporter, part } of files) {
-    const warn = (code: string, what: string, names: ReadonlySet<string>, all: { name: Located<string> }[] = []) => {
+    const warn = (
+      code: WarningCode,
+      what: string,
+      names: ReadonlySet<string>,
+      all: { name: Located<string> }[] = [],
+    ) => {
       for (const { name } of all) {
         if (!names.has(name.value)) reporter.warn(code, name.at, `no rule uses the ${what} \`${name.value}\``);
       }

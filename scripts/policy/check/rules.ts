@@ -5,6 +5,7 @@ import type { Condition } from "../language/condition.ts";
 import { type Endpoint, likelyMethod, parseEndpoint } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
+import type { ErrorCode } from "../source/codes.ts";
 import { positionOf } from "../source/source.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
@@ -180,7 +181,7 @@ function checkNames(
   context: Context,
   names: Located<string>[],
   known: ReadonlyMap<string, unknown>,
-  code: string,
+  code: ErrorCode,
   what: string,
 ): string[] {
   const found = new Set<string>();

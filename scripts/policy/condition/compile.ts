@@ -9,6 +9,7 @@ import { costOf } from "./cost.ts";
 import { emit } from "./emit.ts";
 import { type ConditionScope, Names } from "./names.ts";
 import { warnNever } from "./never.ts";
+import type { OnFault, OnWarning } from "./problem.ts";
 import { parseSyntax, type Syntax } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { TypeChecker } from "./typecheck.ts";
@@ -29,12 +30,12 @@ export function compileCondition(
   if (known !== undefined) return known;
   let failed = false;
   let warned = false;
-  const onFault = (code: string, at: number, message: string): void => {
+  const onFault: OnFault = (code, at, message) => {
     failed = true;
     const way = code === "condition_syntax" && lost !== "" ? `; YAML begins a comment at \` #\`: ${way_out}` : "";
     reporter.error(code, placeOf(at), message + way);
   };
-  const onWarning = (code: string, at: number, message: string): void => {
+  const onWarning: OnWarning = (code, at, message) => {
     warned = true;
     reporter.warn(code, placeOf(at), message);
   };
@@ -99,7 +100,7 @@ function commentAfter(source: string, start: number, end: number): string {
   return comment.exec(source)?.[0] ?? "";
 }
 
-function checkCost(term: Term, text: string, onFault: (code: string, at: number, message: string) => void): number {
+function checkCost(term: Term, text: string, onFault: OnFault): number {
   const { units, dearest } = costOf(term);
   if (units <= condition_cost_max) return units;
   const part = text.slice(dearest.term.start, dearest.term.end).replace(/\s+/gu, " ");
@@ -121,7 +122,7 @@ function checkComments(
   { comments }: Syntax,
   { source }: Reporter,
   { value, at }: Located<string>,
-  onFault: (code: string, at: number, message: string) => void,
+  onFault: OnFault,
 ): void {
   if (source.text[at] === "|" || source.text.startsWith(value, at)) return;
   for (const { start } of comments) {

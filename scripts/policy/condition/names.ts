@@ -14,7 +14,7 @@ import * as code from "../../../assembly/policy/instructions.ts";
 import type { Endpoint } from "../language/endpoint.ts";
 import { didYouMean } from "../source/suggest.ts";
 import { nameFor } from "./hints.ts";
-import type { OnFault } from "./problem.ts";
+import type { OnFault, OnWarning } from "./problem.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import type { Type } from "./types.ts";
@@ -74,12 +74,12 @@ export class Names {
   usesClaims = false;
   readonly #scope: ConditionScope;
   readonly #onFault: OnFault;
-  readonly #onWarning: OnFault;
+  readonly #onWarning: OnWarning;
   readonly #guarded = new Set<string>();
   /** Path variables that some endpoint lacks, by where each is read first. */
   readonly #partial = new Map<string, number>();
 
-  constructor(scope: ConditionScope, onFault: OnFault, onWarning: OnFault) {
+  constructor(scope: ConditionScope, onFault: OnFault, onWarning: OnWarning) {
     this.#scope = scope;
     this.#onFault = onFault;
     this.#onWarning = onWarning;

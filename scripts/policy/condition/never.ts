@@ -6,7 +6,7 @@ import * as code from "../../../assembly/policy/instructions.ts";
 import type { Endpoint } from "../language/endpoint.ts";
 import { partsOf } from "./cost.ts";
 import { canonicalAddress, parseNetwork } from "./network.ts";
-import type { OnFault } from "./problem.ts";
+import type { OnWarning } from "./problem.ts";
 import type { Term } from "./term.ts";
 
 /** How a text is compared with what the request has. */
@@ -37,7 +37,7 @@ const forms: ReadonlyMap<string, Form> = new Map(
 );
 
 /** Warns of every text in a checked condition that what it is compared with never has. */
-export function warnNever(term: Term, endpoints: readonly Endpoint[], onWarning: OnFault): void {
+export function warnNever(term: Term, endpoints: readonly Endpoint[], onWarning: OnWarning): void {
   for (const part of partsOf(term)) warnNever(part, endpoints, onWarning);
   const way = term.kind === "binary" ? ways.get(term.op) : undefined;
   if (term.kind !== "binary" || way === undefined) return;

@@ -3,6 +3,7 @@
  * percent-decoded (RFC 3986 §2.1), and what could be read in two ways refused.
  */
 import { method_bytes_max, path_bytes_max, path_segments_max } from "../../../assembly/limits.ts";
+import type { ErrorCode } from "../source/codes.ts";
 import { nearest } from "../source/suggest.ts";
 
 /** One `METHOD PATH`. */
@@ -19,7 +20,7 @@ export interface Endpoint {
 
 /** Why a text is no endpoint: the diagnostic's code, its message, and how far into the text the place is. */
 export interface EndpointFault {
-  code: string;
+  code: ErrorCode;
   message: string;
   offset: number;
 }
@@ -80,8 +81,8 @@ function parseMethods(text: string): { names: string[] | "*" } | EndpointFault {
   return { names: [...names].sort() };
 }
 
-function methodFault(name: string): { code: string; message: string } | undefined {
-  const invalid = (message: string) => ({ code: "invalid_endpoint", message });
+function methodFault(name: string): Omit<EndpointFault, "offset"> | undefined {
+  const invalid = (message: string) => ({ code: "invalid_endpoint", message }) as const;
   if (name === "") return invalid("a method is missing; several are joined as in `GET|HEAD`");
   if (name === "*") return invalid("`*` stands alone for every method");
   if (/^(?:ANY|ALL)$/iu.test(name)) return invalid("every method is `*`, as in `* /orders`");
@@ -108,7 +109,7 @@ export function likelyMethod(name: string): string | undefined {
 }
 
 function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
-  const fault = (message: string, offset: number, code = "invalid_endpoint"): EndpointFault => ({
+  const fault = (message: string, offset: number, code: ErrorCode = "invalid_endpoint"): EndpointFault => ({
     code,
     message,
     offset,
@@ -148,7 +149,11 @@ function parseSegment(
   variables: Map<string, number>,
   last: boolean,
 ): string | null | EndpointFault {
-  const fault = (message: string, code = "invalid_endpoint", offset = 0): EndpointFault => ({ code, message, offset });
+  const fault = (message: string, code: ErrorCode = "invalid_endpoint", offset = 0): EndpointFault => ({
+    code,
+    message,
+    offset,
+  });
   if (part === "*") return null;
   const parameter = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/u.exec(part);
   if (parameter !== null) {

@@ -4,14 +4,15 @@
  */
 import { readFileSync } from "node:fs";
 import { painter, printable } from "../../common/screen.ts";
+import type { DiagnosticCode, ErrorCode, WarningCode } from "./codes.ts";
 import { positionOf, type Source } from "./source.ts";
 
-/** One finding. Lines and columns count from 1; columns count UTF-16 code units. Codes are stable. */
+/** One finding. Lines and columns count from 1; columns count UTF-16 code units. */
 export interface Diagnostic {
   file: string;
   line: number;
   column: number;
-  code: string;
+  code: DiagnosticCode;
   message: string;
 }
 
@@ -60,12 +61,12 @@ export class Reporter {
   }
 
   /** @param at offset into the source's text, in UTF-16 code units */
-  error(code: string, at: number, message: string): void {
+  error(code: ErrorCode, at: number, message: string): void {
     this.findings.errors.push({ file: this.source.file, ...positionOf(this.source, at), code, message });
   }
 
   /** @param at offset into the source's text, in UTF-16 code units */
-  warn(code: string, at: number, message: string): void {
+  warn(code: WarningCode, at: number, message: string): void {
     this.findings.warnings.push({ file: this.source.file, ...positionOf(this.source, at), code, message });
   }
 }

@@ -158,3 +158,15 @@ test("one trust domain, or several that only JWT-SVIDs speak for, share no bundl
   assert.ok(!codes(svids("jwt-svid")).includes("trust_domains_shared_bundle"));
   assert.ok(codes(svids("either")).includes("trust_domains_shared_bundle"));
 });
+
+test("a grant that ends within a week is warned of, with the days that it has left", () => {
+  const inHours = (hours: number): string =>
+    new Date(Date.now() + hours * 3_600_000).toISOString().replace(/\.\d+Z$/u, "Z");
+  const warned = (expires: string): string | undefined =>
+    check(rule(`    allow: [GET /a]\n    expires: ${expires}\n`)).warnings.find(
+      ({ code }) => code === "grant_expires_soon",
+    )?.message;
+  assert.equal(warned(inHours(30)), "the rule expires within 2 days");
+  assert.equal(warned(inHours(12)), "the rule expires within 1 day");
+  assert.equal(warned(inHours(8 * 24)), undefined);
+});
