@@ -8,6 +8,7 @@
 import { announce, announceShortage, refuse, refuseAt, refuseImage, refuseWithout, warn } from "./announce";
 import { counters_bytes_max, defineCounters } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
+import { spanSize, spanStart } from "./bytes/span";
 import {
   checksCertificateEnd,
   imageSize,
@@ -21,16 +22,7 @@ import {
   recordNameSize,
 } from "./configuration";
 import { lendArena, resetArena, takeBytes } from "./host/arena";
-import {
-  isContextGone,
-  Read,
-  readClock,
-  readConfiguration,
-  setContext,
-  setTickPeriod,
-  valueSize,
-  valueStart,
-} from "./host/host";
+import { isContextGone, readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
 import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
 import { openSecret, secretProblem } from "./host/secret";
@@ -215,10 +207,10 @@ function readText(size: u32, region: usize, shortage: Shortage | null): Attempt 
   }
   if (size == 0) return Attempt.IN_FORCE;
   if (region != 0) lendArena(region, <usize>size + 16);
-  const isThere = readConfiguration(0, size) == Read.PRESENT && valueSize == size;
-  textStartAt = valueStart;
+  const text = readConfiguration(0, size);
+  textStartAt = spanStart(text);
   resetArena();
-  if (isThere) return Attempt.IN_FORCE;
+  if (spanSize(text) == size) return Attempt.IN_FORCE;
   refuse(not_handed_over);
   return Attempt.REFUSED;
 }

@@ -8,22 +8,14 @@
 import { countDecision, countFailures, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
+import { isRun } from "./bytes/span";
 import { recover } from "./configure";
 import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
 import { findCandidates } from "./decision/match";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import {
-  clearFailures,
-  continueRequest,
-  fail,
-  firstFailure,
-  Read,
-  readClock,
-  readProperty,
-  setContext,
-} from "./host/host";
+import { clearFailures, continueRequest, fail, firstFailure, readClock, readProperty, setContext } from "./host/host";
 import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
@@ -145,7 +137,7 @@ const response_code = literal("response\0code");
 
 /** Whether somebody else has answered a request while it waited, a timeout or another filter: then it is none of ours any more. */
 function isAnswered(): bool {
-  return readProperty(response_code) == Read.PRESENT;
+  return isRun(readProperty(response_code));
 }
 
 /** The host did not let a request go on that was admitted: it is denied after all, and the record says so. */

@@ -1,5 +1,40 @@
-/** Comparing runs of bytes, each given by its start and its size. */
+/** Comparing runs of bytes, each given by its start and its size, or by both as one value. */
 import { Literal } from "./literal";
+
+/**
+ * What a function returns that looks for a run of bytes: the run's size in the upper half, its start in the lower one, as the host
+ * writes them too. In place of a run there may be one of three values, at whose starts none begins. They have no bytes, so that who
+ * forgets to ask reads nothing.
+ */
+export type Span = u64;
+
+/** Nothing is there. */
+export const absent: Span = 1;
+/** Whether something is there could not be found out. */
+export const failed: Span = 2;
+/** What is there can be read in several ways. */
+export const ambiguous: Span = 3;
+
+// @inline
+export function spanOf(start: usize, size: u32): Span {
+  return ((<u64>size) << 32) | <u64>start;
+}
+
+// @inline
+export function spanStart(span: Span): usize {
+  return <usize>(<u32>span);
+}
+
+// @inline
+export function spanSize(span: Span): u32 {
+  return <u32>(span >> 32);
+}
+
+/** Whether there is a run; it may be empty. */
+// @inline
+export function isRun(span: Span): bool {
+  return span - absent > ambiguous - absent;
+}
 
 /**
  * Whether two runs of `size` bytes are the same. Never for secrets: it stops at the first difference. The last block, or word,

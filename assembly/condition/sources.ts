@@ -1,9 +1,9 @@
 /** The parts of a request that conditions read. What is absent, or could be read in two ways, is an error. */
 
 import { literal } from "../bytes/literal";
-import { indexOfByte } from "../bytes/span";
+import { failed, indexOfByte, spanSize, spanStart } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
-import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import { readProperty } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
 import { condition_text_bytes_max } from "../limits";
 import * as instructions from "../policy/instructions";
@@ -105,22 +105,23 @@ export function readSourcePort(cell: usize): bool {
 /** Reads "ip:port" or "[ip]:port" once a request; `portStart` is 0 where the peer has no IP address. */
 function readSource(): bool {
   if (request.sourceRead) return true;
-  const read = readProperty(source_address);
-  if (read == Read.FAILED) return false;
+  const peer = readProperty(source_address);
+  if (peer == failed) return false;
   request.sourceRead = true;
   portStart = 0;
   sourceSize = 0;
-  if (read == Read.ABSENT || valueSize == 0 || valueSize > source_bytes) return true;
-  memory.copy(source, valueStart, valueSize);
+  const size = spanSize(peer);
+  if (size == 0 || size > source_bytes) return true;
+  memory.copy(source, spanStart(peer), size);
   const bracketed = load<u8>(source) == 0x5b;
-  const colon = bracketed ? indexOfByte(source, valueSize, 0x5d) + 1 : indexOfByte(source, valueSize, 0x3a);
-  if (colon + 1 >= valueSize || load<u8>(source + colon) != 0x3a || valueSize - colon > 6) return true;
-  for (let index = colon + 1; index < valueSize; index++) {
+  const colon = bracketed ? indexOfByte(source, size, 0x5d) + 1 : indexOfByte(source, size, 0x3a);
+  if (colon + 1 >= size || load<u8>(source + colon) != 0x3a || size - colon > 6) return true;
+  for (let index = colon + 1; index < size; index++) {
     if (<u32>load<u8>(source + index) - 0x30 >= 10) return true;
   }
-  const size = bracketed ? parseAddress(source + 1, colon - 2) : parseAddress(source, colon);
-  if (size == 0) return true;
-  sourceSize = valueSize;
+  const addressBytes = bracketed ? parseAddress(source + 1, colon - 2) : parseAddress(source, colon);
+  if (addressBytes == 0) return true;
+  sourceSize = size;
   portStart = colon + 1;
   return true;
 }

@@ -1,31 +1,21 @@
 /**
- * Typed calls to the host. A read has three ends, told apart by `Read`: the value is there (it may be empty), it is
- * absent, or the call failed. A failure is noted by name (`fail`), for the record and the metrics.
+ * Typed calls to the host. A read has three ends: the value, which may be empty, `absent`, or `failed` (bytes/span.ts). A value is
+ * valid until the callback ends. A failure is noted by name (`fail`), for the record and the metrics.
  */
 import { Literal } from "../bytes/literal";
+import { absent, failed, Span } from "../bytes/span";
 import { Failure } from "../failure";
 import { foreign_result_bytes_max } from "../limits";
 import * as abi from "./abi";
 import { LogLevel, Result } from "./abi";
 import { hasRoom, isOverfull } from "./arena";
 
-export const enum Read {
-  PRESENT = 0,
-  ABSENT,
-  FAILED,
-}
-
-/** The value of the last read that was PRESENT; valid until the callback ends. */
-export let valueStart: usize = 0;
-export let valueSize: u32 = 0;
-/** The compare-and-swap number that came with the last shared data read. */
-export let valueCas: u32 = 0;
 /** What failed and is not counted yet, a bit for each failure. */
 let failures: u32 = 0;
 if (!(Failure.COUNT <= 32)) ERROR("a word has a bit for each failure");
 
-/** Where the host writes what it returns: a pointer, a size, and a third word or a long. */
-const out: usize = memory.data(24, 8);
+/** Where the host writes what it returns: a pointer and a size, or a number. */
+const out: usize = memory.data(16, 8);
 
 /** Notes what went wrong, of a host call or of ours. */
 export function fail(failure: Failure): void {
@@ -50,33 +40,33 @@ export function takeFailures(): u32 {
 }
 
 /** All request headers, pseudo-headers too, as the ABI serializes them (see request/headers.ts). */
-export function readRequestHeaders(): Read {
+export function readRequestHeaders(): Span {
   clearOut();
   const result = abi.proxy_get_header_map_pairs(abi.request_headers, out, out + 4);
   return finishRead(result, Failure.GET_HEADER_MAP_PAIRS);
 }
 
 /** A property; the path's segments are joined by NUL. */
-export function readProperty(path: Literal): Read {
+export function readProperty(path: Literal): Span {
   clearOut();
   const result = abi.proxy_get_property(path.start, path.size, out, out + 4);
-  if (result == Result.NOT_FOUND) return Read.ABSENT;
+  if (result == Result.NOT_FOUND) return absent;
   return finishRead(result, Failure.GET_PROPERTY);
 }
 
 /** The configuration the host was given for this plugin, `size` bytes of it from `offset` on. Only while it is being put in force. */
-export function readConfiguration(offset: u32, size: u32): Read {
+export function readConfiguration(offset: u32, size: u32): Span {
   clearOut();
   const result = abi.proxy_get_buffer_bytes(abi.plugin_configuration, offset, size, out, out + 4);
   return finishRead(result, Failure.NONE);
 }
 
-/** A shared value and its compare-and-swap number. */
-export function readSharedData(key: usize, keySize: u32): Read {
+/** A shared value; the compare-and-swap number to write it with is left at `cas`, of one that is absent `create_cas`. */
+export function readSharedData(key: usize, keySize: u32, cas: usize): Span {
   clearOut();
-  const result = abi.proxy_get_shared_data(key, keySize, out, out + 4, out + 8);
-  if (result == Result.NOT_FOUND) return Read.ABSENT;
-  valueCas = load<u32>(out, 8);
+  store<u32>(cas, create_cas);
+  const result = abi.proxy_get_shared_data(key, keySize, out, out + 4, cas);
+  if (result == Result.NOT_FOUND) return absent;
   return finishRead(result, Failure.GET_SHARED_DATA);
 }
 
@@ -84,10 +74,10 @@ export function readSharedData(key: usize, keySize: u32): Read {
  * Calls a function of the host by name; what it returns is the value read. Envoy writes what a function returns without
  * asking whether `malloc` had anything to give (source/extensions/common/wasm/foreign.cc), so that is asked here first.
  */
-export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Read {
+export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Span {
   if (!hasRoom(foreign_result_bytes_max)) {
     fail(Failure.ARENA_FULL);
-    return Read.FAILED;
+    return failed;
   }
   clearOut();
   const result = abi.proxy_call_foreign_function(name.start, name.size, argument, argumentSize, out, out + 4);
@@ -228,14 +218,14 @@ export function startCall(
 }
 
 /** All headers of a callout's response. */
-export function readResponseHeaders(): Read {
+export function readResponseHeaders(): Span {
   clearOut();
   const result = abi.proxy_get_header_map_pairs(abi.call_response_headers, out, out + 4);
   return finishRead(result, Failure.NONE);
 }
 
 /** The body of a callout's response, `size` bytes of it. */
-export function readResponseBody(size: u32): Read {
+export function readResponseBody(size: u32): Span {
   clearOut();
   const result = abi.proxy_get_buffer_bytes(abi.call_response_body, 0, size, out, out + 4);
   return finishRead(result, Failure.NONE);
@@ -274,14 +264,12 @@ export function log(level: LogLevel, text: usize, size: u32): void {
 
 function clearOut(): void {
   store<u64>(out, 0);
-  store<u64>(out, 0, 8);
 }
 
-function finishRead(result: u32, failure: Failure): Read {
-  valueStart = <usize>load<u32>(out);
-  valueSize = load<u32>(out, 4);
-  if (result == Result.OK) return Read.PRESENT;
+/** The host leaves start and size as they are in a `Span`. */
+function finishRead(result: u32, failure: Failure): Span {
+  if (result == Result.OK) return load<u64>(out);
   // What the host answers when our `malloc` had nothing left to give.
   fail(result == Result.INVALID_MEMORY_ACCESS && isOverfull ? Failure.ARENA_FULL : failure);
-  return Read.FAILED;
+  return failed;
 }

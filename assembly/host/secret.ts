@@ -5,12 +5,14 @@
  */
 import { literal } from "../bytes/literal";
 import { sipHash } from "../bytes/siphash";
+import { failed, isRun, Span, spanSize, spanStart } from "../bytes/span";
 import { Result } from "./abi";
-import { create_cas, Read, readRandom, readSharedData, valueSize, valueStart, writeSharedData } from "./host";
+import { readRandom, readSharedData, writeSharedData } from "./host";
 
 const key = literal("sallyport:secret:1");
 const secret_bytes: u32 = 16;
 const drawn: usize = memory.data(16, 8);
+const cas: usize = memory.data(4, 4);
 /** Both 0 until the secret is there. */
 let k0: u64 = 0;
 let k1: u64 = 0;
@@ -23,22 +25,23 @@ export function openSecret(): bool {
   if ((k0 | k1) != 0) return true;
   // Once more where another worker was first to write it.
   for (let attempt = 0; attempt < 2; attempt++) {
-    const read = readSharedData(key.start, key.size);
-    if (read == Read.FAILED) return lack("the host does not hand out shared data: is proxy_get_shared_data allowed?");
-    if (read == Read.PRESENT) return takeSecret();
+    const shared = readSharedData(key.start, key.size, cas);
+    if (shared == failed) return lack("the host does not hand out shared data: is proxy_get_shared_data allowed?");
+    if (isRun(shared)) return takeSecret(shared);
     if (!readRandom(drawn, secret_bytes)) return lack("the host gives no random numbers: is random_get allowed?");
-    const result = writeSharedData(key.start, key.size, drawn, secret_bytes, create_cas);
+    const result = writeSharedData(key.start, key.size, drawn, secret_bytes, load<u32>(cas));
     memory.fill(drawn, 0, secret_bytes);
     if (result != Result.OK && result != Result.CAS_MISMATCH) break;
   }
   return lack("the host does not keep shared data: is proxy_set_shared_data allowed?");
 }
 
-function takeSecret(): bool {
-  const isSound = valueSize == secret_bytes && (load<u64>(valueStart) | load<u64>(valueStart, 8)) != 0;
+function takeSecret(shared: Span): bool {
+  const start = spanStart(shared);
+  const isSound = spanSize(shared) == secret_bytes && (load<u64>(start) | load<u64>(start, 8)) != 0;
   if (!isSound) return lack("sallyport:secret:1 in shared data is not ours: has the filter a vm_id of its own?");
-  k0 = load<u64>(valueStart);
-  k1 = load<u64>(valueStart, 8);
+  k0 = load<u64>(start);
+  k1 = load<u64>(start, 8);
   return true;
 }
 

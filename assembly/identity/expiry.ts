@@ -3,8 +3,9 @@
  * for them; a filter of its own can put the end into filter state, once a connection (docs/operations.md).
  */
 import { literal } from "../bytes/literal";
+import { failed, isRun, spanSize, spanStart } from "../bytes/span";
 import { Failure } from "../failure";
-import { fail, Read, readClock, readProperty, valueSize, valueStart } from "../host/host";
+import { fail, readClock, readProperty } from "../host/host";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
@@ -20,9 +21,9 @@ const digits_max: u32 = 12;
  */
 export function checkExpiry(policy: Policy): Reason {
   if (!policy.checksCertificateEnd || request.callerReason != Reason.ALLOWED) return Reason.ALLOWED;
-  const read = readProperty(certificate_end);
-  if (read == Read.FAILED) return Reason.INTERNAL;
-  const end = read == Read.PRESENT ? secondsOf(valueStart, valueSize) : -1;
+  const text = readProperty(certificate_end);
+  if (text == failed) return Reason.INTERNAL;
+  const end = isRun(text) ? secondsOf(spanStart(text), spanSize(text)) : -1;
   if (end < 0) {
     fail(Failure.CERTIFICATE_END);
     return Reason.INTERNAL;

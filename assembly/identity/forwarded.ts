@@ -15,8 +15,8 @@
  * The element before it is then what the gateway said; without such an element it is the last one.
  */
 import { Literal, literal } from "../bytes/literal";
-import { lower, sameBytes } from "../bytes/span";
-import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import { failed, lower, Span, sameBytes, spanSize, spanStart } from "../bytes/span";
+import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -63,8 +63,7 @@ let end: usize = 0;
 
 /** The digest of the peer's certificate, once it has been asked for. */
 let isDigestRead: bool = false;
-let digestStart: usize = 0;
-let digestSize: u32 = 0;
+let digest: Span = 0;
 
 /**
  * Puts the caller that a gateway told us of into the request's slot, in place of the gateway. What cannot be read in one way
@@ -140,13 +139,12 @@ function isForwarder(policy: Policy): bool {
 function isOwn(element: Element): i32 {
   if (element.hashSize == 0) return 0;
   if (!isDigestRead) {
-    const read = readProperty(peer_digest);
-    if (read == Read.FAILED) return -1;
+    digest = readProperty(peer_digest);
+    if (digest == failed) return -1;
     isDigestRead = true;
-    digestStart = valueStart;
-    digestSize = read == Read.ABSENT ? 0 : valueSize;
   }
-  return element.hashSize == digestSize && isSameDigest(element.hashStart, digestStart, digestSize) ? 1 : 0;
+  const size = spanSize(digest);
+  return element.hashSize == size && isSameDigest(element.hashStart, spanStart(digest), size) ? 1 : 0;
 }
 
 /** Hexadecimal digits in either case. */

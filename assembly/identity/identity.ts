@@ -1,7 +1,7 @@
 /** The first door: who the caller is, by the certificate it proved to own in the TLS handshake. */
 import { literal } from "../bytes/literal";
-import { sameBytes } from "../bytes/span";
-import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import { failed, sameBytes, spanSize, spanStart } from "../bytes/span";
+import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -21,13 +21,13 @@ export function readIdentity(policy: Policy): Reason {
     request.callerReason = Reason.IDENTITY_MISSING;
     return Reason.ALLOWED;
   }
-  const read = readProperty(uri_san);
-  if (read == Read.FAILED) return Reason.INTERNAL;
-  if (read == Read.ABSENT || valueSize == 0) {
+  const id = readProperty(uri_san);
+  if (id == failed) return Reason.INTERNAL;
+  if (spanSize(id) == 0) {
     request.callerReason = Reason.IDENTITY_MISSING;
     return Reason.ALLOWED;
   }
-  takeCaller(policy, valueStart, valueSize);
+  takeCaller(policy, spanStart(id), spanSize(id));
   return Reason.ALLOWED;
 }
 

@@ -1,8 +1,8 @@
 /** Fetching a key set from its server: the callout, and what its answer says. Nothing here runs on a request's path. */
 import { Literal, literal } from "../bytes/literal";
-import { isLiteral, startsWithLiteral } from "../bytes/span";
+import { isLiteral, spanSize, spanStart, startsWithLiteral } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
-import { Read, readResponseHeaders, startCall, valueSize, valueStart } from "../host/host";
+import { readResponseHeaders, startCall } from "../host/host";
 import { etag_bytes_max, key_fetch_milliseconds_max, key_url_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
@@ -85,11 +85,14 @@ export function readResponse(): void {
   responseStatus = 0;
   responseEtagSize = 0;
   responseMaxAge = -1;
-  if (readResponseHeaders() != Read.PRESENT || valueSize < 4) return;
-  const count = load<u32>(valueStart);
-  const end = valueStart + valueSize;
-  if (count > (valueSize - 4) >> 3) return;
-  let sizes = valueStart + 4;
+  const answer = readResponseHeaders();
+  const start = spanStart(answer);
+  const size = spanSize(answer);
+  if (size < 4) return;
+  const count = load<u32>(start);
+  const end = start + size;
+  if (count > (size - 4) >> 3) return;
+  let sizes = start + 4;
   let cursor = sizes + ((<usize>count) << 3);
   for (let index: u32 = 0; index < count; index++) {
     const nameBytes = load<u32>(sizes);

@@ -6,10 +6,11 @@
 import { countKeySet, KeySetMetric, recordKeySet } from "../audit/metrics";
 import { hash32 } from "../bytes/hash";
 import { sipHash } from "../bytes/siphash";
+import { isRun, spanOf, spanSize, spanStart } from "../bytes/span";
 import { openWriter, Writer, writeBytes, writeDecimal, writeText } from "../bytes/writer";
 import { LogLevel } from "../host/abi";
 import { lendArena, resetArena } from "../host/arena";
-import { log, Read, readClock, readResponseBody, valueSize, valueStart } from "../host/host";
+import { log, readClock, readResponseBody } from "../host/host";
 import { giveRegion, takeRegion } from "../host/region";
 import * as limits from "../limits";
 import * as layout from "../policy/layout";
@@ -156,12 +157,11 @@ function takeBody(policy: Policy, set: KeySet, index: u32, state: State, bytes: 
     // The answer's ETag lies in the arena, which is lent out for the time of one call.
     keepEtag(state);
     lendArena(original + set_head_bytes, bytes + 16);
-    const read = readResponseBody(bytes);
-    const isThere = read == Read.PRESENT && valueSize == bytes && valueStart == original + set_head_bytes;
+    const body = readResponseBody(bytes);
     resetArena();
-    if (!isThere) trouble = "the host did not hand it over";
+    if (body != spanOf(original + set_head_bytes, bytes)) trouble = "the host did not hand it over";
     else {
-      memory.copy(copy, valueStart, bytes);
+      memory.copy(copy, original + set_head_bytes, bytes);
       region = readKeySet(copy, bytes, load<u32>(set.record, layout.key_set_use_at));
       if (region == 0) trouble = "it is no JSON Web Key Set";
     }
@@ -265,9 +265,9 @@ function adoptShared(policy: Policy, set: KeySet, index: u32, state: State): voi
   let region: usize = 0;
   if (shared != 0) {
     lendArena(shared, room);
-    if (readSharedSet(set, state.generation)) {
-      const size = valueSize - set_head_bytes;
-      region = readKeySet(valueStart + set_head_bytes, size, load<u32>(set.record, layout.key_set_use_at));
+    const json = readSharedSet(set, state.generation);
+    if (isRun(json)) {
+      region = readKeySet(spanStart(json), spanSize(json), load<u32>(set.record, layout.key_set_use_at));
       if (region != 0) set.generation = state.generation;
     }
     resetArena();

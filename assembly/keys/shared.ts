@@ -8,13 +8,14 @@
  *   | generation | the set's JSON  |
  *   +------------+----------- ... -+
  */
+import { absent, failed, Span, spanOf, spanSize, spanStart } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeText } from "../bytes/writer";
 import { Result } from "../host/abi";
-import { create_cas, Read, readSharedData, valueCas, valueSize, valueStart, writeSharedData } from "../host/host";
+import { readSharedData, writeSharedData } from "../host/host";
 import { cluster_name_bytes_max, etag_bytes_max, key_url_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
-import { casOf, State, setCas, state_bytes } from "./state";
+import { casOf, casStart, State, state_bytes } from "./state";
 
 /** In front of the set itself. */
 export const set_head_bytes: u32 = 8;
@@ -23,18 +24,18 @@ const shared_key_bytes: u32 = 32 + key_url_bytes_max + cluster_name_bytes_max;
 const key: usize = memory.data(32 + 1024 + 256);
 if (!(shared_key_bytes == 32 + 1024 + 256)) ERROR("the key has room for cluster and URL");
 const writer = changetype<Writer>(memory.data(32, 8));
+/** A set is written whatever number it has: its key is that of its generation. */
+const cas: usize = memory.data(4, 4);
 
 /** Reads a set's state into `state`, all zero where there is none yet. False where the host fails. */
 export function readState(set: KeySet, state: State): bool {
   writeKey(set, "sallyport:keys:state:1:");
   memory.fill(changetype<usize>(state), 0, state_bytes);
-  const read = readSharedData(key, writer.size);
-  setCas(state, create_cas);
-  if (read == Read.ABSENT) return true;
-  if (read == Read.FAILED || valueSize != state_bytes) return false;
-  memory.copy(changetype<usize>(state), valueStart, state_bytes);
+  const shared = readSharedData(key, writer.size, casStart(state));
+  if (shared == absent) return true;
+  if (spanSize(shared) != state_bytes) return false;
+  memory.copy(changetype<usize>(state), spanStart(shared), state_bytes);
   if (state.etagSize > etag_bytes_max) state.etagSize = 0;
-  setCas(state, valueCas);
   return true;
 }
 
@@ -44,11 +45,14 @@ export function writeState(set: KeySet, state: State): bool {
   return writeSharedData(key, writer.size, changetype<usize>(state), state_bytes, casOf(state)) == Result.OK;
 }
 
-/** Reads the set of a generation into the arena; it is the value read. */
-export function readSharedSet(set: KeySet, generation: u32): bool {
+/** Reads the set of a generation into the arena. Its JSON, or `failed`. */
+export function readSharedSet(set: KeySet, generation: u32): Span {
   writeSetKey(set, generation);
-  if (readSharedData(key, writer.size) != Read.PRESENT || valueSize < set_head_bytes) return false;
-  return load<u32>(valueStart) == generation;
+  const shared = readSharedData(key, writer.size, cas);
+  const start = spanStart(shared);
+  const size = spanSize(shared);
+  if (size < set_head_bytes || load<u32>(start) != generation) return failed;
+  return spanOf(start + set_head_bytes, size - set_head_bytes);
 }
 
 /** Writes the set: `size` bytes that begin with room for its generation. */

@@ -50,12 +50,12 @@ export function etagStart(state: State): usize {
 
 /** The compare-and-swap number that a state was read under. */
 export function casOf(state: State): u32 {
-  return load<u32>(changetype<usize>(state) + cas_offset);
+  return load<u32>(casStart(state));
 }
 
-/** Keeps the number that a state was read under. */
-export function setCas(state: State, cas: u32): void {
-  store<u32>(changetype<usize>(state) + cas_offset, cas);
+/** Where a state has that number. */
+export function casStart(state: State): usize {
+  return changetype<usize>(state) + cas_offset;
 }
 
 /** What one worker knows of a set. */

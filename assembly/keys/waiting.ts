@@ -15,9 +15,9 @@
  */
 
 import { literal } from "../bytes/literal";
-import { copyBytes } from "../bytes/span";
+import { copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
 import { LogLevel } from "../host/abi";
-import { log, Read, readProperty, valueSize, valueStart } from "../host/host";
+import { log, readProperty } from "../host/host";
 import { keyedHash } from "../host/secret";
 import {
   awaited_key_sets_max,
@@ -156,10 +156,12 @@ function clientOf(): u64 {
   if (request.callerReason == Reason.ALLOWED) {
     return keyedHash(0, 0, request.callerStart, request.callerSize) & ~unidentified_bit;
   }
-  if (readProperty(source_address) != Read.PRESENT) return unidentified_bit;
-  let size = valueSize;
-  while (size > 0 && load<u8>(valueStart + size - 1) != 0x3a) size--;
-  return keyedHash(0, 0, valueStart, size) | unidentified_bit;
+  const peer = readProperty(source_address);
+  if (!isRun(peer)) return unidentified_bit;
+  const start = spanStart(peer);
+  let size = spanSize(peer);
+  while (size > 0 && load<u8>(start + size - 1) != 0x3a) size--;
+  return keyedHash(0, 0, start, size) | unidentified_bit;
 }
 
 /** A free slot, marked with the client; 0 where there is none for it. */

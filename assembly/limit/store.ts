@@ -18,20 +18,10 @@
  * worker was first.
  */
 import { literal } from "../bytes/literal";
-import { clearBytes, copyBytes } from "../bytes/span";
+import { absent, clearBytes, copyBytes, failed, spanSize, spanStart } from "../bytes/span";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
-import {
-  create_cas,
-  fail,
-  Read,
-  readClock,
-  readSharedData,
-  valueCas,
-  valueSize,
-  valueStart,
-  writeSharedData,
-} from "../host/host";
+import { fail, readClock, readSharedData, writeSharedData } from "../host/host";
 import { bucket_attempts_max, bucket_sets, bucket_ways } from "../limits";
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "./bucket";
 import { holdTokens, nanosecondsEmpty, placeOfKey, rememberEmpty, tokensAhead, tokensHeld } from "./lease";
@@ -62,7 +52,8 @@ const key_prefix_bytes: u32 = 19;
 const key_bytes: u32 = key_prefix_bytes + 8;
 const key: usize = memory.data(32, 8);
 copyBytes(key, prefix.start, key_prefix_bytes);
-let cas: u32 = 0;
+/** The number that the set was read under. */
+const cas: usize = memory.data(4, 4);
 
 /** When the bucket that `chooseWay` found is full, whether it is the key's own, and whether a clock's jump was corrected in the set. */
 let chosenFullAt: u64 = 0;
@@ -106,7 +97,7 @@ export function takeFrom(
     }
     if (after == 0) {
       const wait = nanosecondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
-      const kept = isCorrected ? writeSharedData(key, key_bytes, set, set_bytes, cas) : Result.OK;
+      const kept = isCorrected ? writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas)) : Result.OK;
       // Where another worker wrote the set first, it is for the next request to see how the bucket is.
       if (kept != Result.OK && kept != Result.CAS_MISMATCH) return Take.FAILED;
       // Where it shares a bucket, the key may find one of its own before.
@@ -117,7 +108,7 @@ export function takeFrom(
     if (way != overflow) store<u64>(way, fingerprint);
     store<u64>(way, after, 8);
     store<u64>(overflow, max(load<u64>(overflow), capacity));
-    const result = writeSharedData(key, key_bytes, set, set_bytes, cas);
+    const result = writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas));
     if (result == Result.OK) {
       if (place != 0) holdTokens(place, ahead, now, capacity);
       return Take.TAKEN;
@@ -134,19 +125,17 @@ function foundEmpty(wait_nanoseconds: u64): Take {
 }
 
 function readSet(): bool {
-  const read = readSharedData(key, key_bytes);
-  if (read == Read.FAILED) return false;
-  if (read == Read.ABSENT) {
+  const shared = readSharedData(key, key_bytes, cas);
+  if (shared == failed) return false;
+  if (shared == absent) {
     clearBytes(set, set_bytes);
-    cas = create_cas;
     return true;
   }
-  if (valueSize != set_bytes) {
+  if (spanSize(shared) != set_bytes) {
     fail(Failure.GET_SHARED_DATA);
     return false;
   }
-  copyBytes(set, valueStart, set_bytes);
-  cas = valueCas;
+  copyBytes(set, spanStart(shared), set_bytes);
   return true;
 }
 

@@ -9,9 +9,19 @@
  * Reading all pairs, not single values, is what shows duplicates.
  */
 import { literal } from "../bytes/literal";
-import { hexDigit, isLiteral, isNameByte, lower, sameBytes, startsWithLiteral } from "../bytes/span";
+import {
+  hexDigit,
+  isLiteral,
+  isNameByte,
+  isRun,
+  lower,
+  sameBytes,
+  spanSize,
+  spanStart,
+  startsWithLiteral,
+} from "../bytes/span";
 import { Failure } from "../failure";
-import { fail, Read, readRequestHeaders, valueSize, valueStart } from "../host/host";
+import { fail, readRequestHeaders } from "../host/host";
 import { header_pairs_bytes_max, host_bytes_max, method_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "./pairs";
@@ -26,9 +36,10 @@ const grpc_type = literal("application/grpc");
 
 /** Reads what the stages need into the request's slot. HEADERS_TOO_LARGE, REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readHeaders(): Reason {
-  if (readRequestHeaders() != Read.PRESENT) return Reason.INTERNAL;
-  const size = valueSize;
-  if (!readPairs(valueStart, size)) {
+  const pairs = readRequestHeaders();
+  if (!isRun(pairs)) return Reason.INTERNAL;
+  const size = spanSize(pairs);
+  if (!readPairs(spanStart(pairs), size)) {
     fail(Failure.GET_HEADER_MAP_PAIRS);
     return Reason.INTERNAL;
   }

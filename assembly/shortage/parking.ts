@@ -12,22 +12,12 @@
  * A place is claimed before its chunks are written, and every holder writes all of them, so that none depends on another. Who takes
  * the configuration back holds it against the hash it made itself.
  */
-import { sameBytes } from "../bytes/span";
+import { failed, Span, sameBytes, spanOf, spanSize, spanStart } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeDecimal, writeText } from "../bytes/writer";
 import { finishHash, startHash, updateHash } from "../crypto/sha2";
 import { Result } from "../host/abi";
 import { lendArena, resetArena } from "../host/arena";
-import {
-  create_cas,
-  Read,
-  readClock,
-  readConfiguration,
-  readSharedData,
-  valueCas,
-  valueSize,
-  valueStart,
-  writeSharedData,
-} from "../host/host";
+import { readClock, readConfiguration, readSharedData, writeSharedData } from "../host/host";
 import {
   parked_bytes_max,
   parked_chunk_bytes_max,
@@ -49,7 +39,8 @@ const hash_offset: usize = 16;
 const head_bytes: u32 = 48;
 if (!(offsetof<Head>() == 16)) ERROR("the hash follows the head");
 const head = changetype<Head>(memory.data(48, 8));
-let headCas: u32 = 0;
+/** The number that the head, or a chunk, was read under. */
+const cas: usize = memory.data(4, 4);
 
 const key_bytes: u32 = 64;
 const key: usize = memory.data(64);
@@ -73,13 +64,15 @@ export let parkedAt: u32 = 0;
 export function park(size: u32, hash: usize): Parking {
   startHash(hash_bytes);
   for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes_max) {
-    if (!readChunk(offset, size)) return Parking.UNREADABLE;
-    updateHash(valueStart, valueSize);
+    const chunk = readChunk(offset, size);
+    if (chunk == failed) return Parking.UNREADABLE;
+    updateHash(spanStart(chunk), spanSize(chunk));
   }
   finishHash(hash);
   if (size > parked_bytes_max || !takePlace(size, hash)) return Parking.LOST;
   for (let offset: u32 = 0; offset < size; offset += parked_chunk_bytes_max) {
-    if (readChunk(offset, size) && writeChunk(offset, valueStart, valueSize)) continue;
+    const chunk = readChunk(offset, size);
+    if (chunk != failed && writeChunk(offset, spanStart(chunk), spanSize(chunk))) continue;
     leave(parkedAt, size, hash);
     return Parking.LOST;
   }
@@ -96,11 +89,11 @@ export function takeBack(place: u32, size: u32, hash: usize, target: usize): Par
     const wanted = min(size - offset, parked_chunk_bytes_max);
     nameChunk(offset);
     lendArena(target + offset, wanted + 8);
-    const read = readSharedData(key, writer.size);
+    const chunk = readSharedData(key, writer.size, cas);
     resetArena();
-    if (read == Read.FAILED) return Parking.FAILED;
-    if (read == Read.ABSENT || valueSize != wanted || valueStart != target + offset) return Parking.LOST;
-    updateHash(valueStart, valueSize);
+    if (chunk == failed) return Parking.FAILED;
+    if (chunk != spanOf(target + offset, wanted)) return Parking.LOST;
+    updateHash(target + offset, wanted);
   }
   finishHash(made);
   return sameBytes(made, hash, hash_bytes) ? Parking.DONE : Parking.LOST;
@@ -199,22 +192,23 @@ function readHead(place: u32): bool {
   memory.fill(changetype<usize>(head), 0, head_bytes);
   nameHead(place);
   resetArena();
-  const read = readSharedData(key, writer.size);
-  if (read == Read.FAILED) return false;
-  headCas = read == Read.ABSENT ? create_cas : valueCas;
-  if (read == Read.PRESENT && valueSize == head_bytes) memory.copy(changetype<usize>(head), valueStart, head_bytes);
+  const kept = readSharedData(key, writer.size, cas);
+  if (kept == failed) return false;
+  if (spanSize(kept) == head_bytes) memory.copy(changetype<usize>(head), spanStart(kept), head_bytes);
   return true;
 }
 
 function writeHead(place: u32): Result {
   nameHead(place);
-  return writeSharedData(key, writer.size, changetype<usize>(head), head_bytes, headCas);
+  return writeSharedData(key, writer.size, changetype<usize>(head), head_bytes, load<u32>(cas));
 }
 
-function readChunk(offset: u32, size: u32): bool {
+/** A chunk of the configuration in hand, whole, or `failed`. */
+function readChunk(offset: u32, size: u32): Span {
   const wanted = min(size - offset, parked_chunk_bytes_max);
   resetArena();
-  return readConfiguration(offset, wanted) == Read.PRESENT && valueSize == wanted;
+  const chunk = readConfiguration(offset, wanted);
+  return spanSize(chunk) == wanted ? chunk : failed;
 }
 
 function writeChunk(offset: u32, start: usize, size: u32): bool {

@@ -3,8 +3,9 @@
  * itself, of a longer one where it is parked (shortage/parking.ts). The table is of fixed size, since it is needed where there is no
  * memory; when it is full, the one that has waited longest is forgotten, and denies until it is configured anew.
  */
+import { absent, spanSize, spanStart } from "../bytes/span";
 import { resetArena } from "../host/arena";
-import { Read, readClock, readConfiguration, setTickPeriod, valueSize, valueStart } from "../host/host";
+import { readClock, readConfiguration, setTickPeriod } from "../host/host";
 import { key_tick_milliseconds, short_configuration_bytes_max, shortage_retry_seconds, shortages_max } from "../limits";
 import { hash_bytes, leave, Parking, park, parkedAt, takeBack } from "./parking";
 
@@ -81,8 +82,9 @@ export function noteShortage(rootContext: u32, size: u32): Shortage | null {
   shortage.size = size;
   if (size <= short_configuration_bytes_max) {
     resetArena();
-    if (size != 0 && (readConfiguration(0, size) != Read.PRESENT || valueSize != size)) return null;
-    memory.copy(start + text_offset, valueStart, size);
+    const text = size == 0 ? absent : readConfiguration(0, size);
+    if (spanSize(text) != size) return null;
+    memory.copy(start + text_offset, spanStart(text), size);
   } else {
     const parking = park(size, start + hash_offset);
     if (parking == Parking.UNREADABLE) return null;

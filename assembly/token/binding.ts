@@ -4,11 +4,11 @@
  */
 import { decodeBase64url } from "../bytes/base64";
 import { literal } from "../bytes/literal";
-import { hexDigit } from "../bytes/span";
+import { failed, hexDigit, spanSize, spanStart } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { Flaw } from "../detail";
-import { Read, readProperty, valueSize, valueStart } from "../host/host";
+import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { Reason } from "../reason";
 import { request } from "../request/request";
@@ -53,9 +53,8 @@ function checkCertificate(cnf: i32): Reason {
   }
   // The caller whom a gateway told of has shown its certificate there.
   if (request.forwarderSize != 0) return compare(request.forwardedHashStart, request.forwardedHashSize);
-  const read = readProperty(peer_digest);
-  if (read == Read.FAILED) return Reason.INTERNAL;
-  return compare(valueStart, read == Read.ABSENT ? 0 : valueSize);
+  const digest = readProperty(peer_digest);
+  return digest == failed ? Reason.INTERNAL : compare(spanStart(digest), spanSize(digest));
 }
 
 /** The digest is in hexadecimal, in either case (Envoy writes lower). */

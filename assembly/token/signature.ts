@@ -9,6 +9,7 @@
  * 08 01, "field 1 is true", mean valid.
  */
 import { Literal, literal } from "../bytes/literal";
+import { isRun, spanSize, spanStart } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral } from "../bytes/writer";
 import {
   algorithm_count,
@@ -21,7 +22,7 @@ import { verifyInModule } from "../crypto/verify";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { arenaMark, rewindArena, takeBytes } from "../host/arena";
-import { callForeignFunction, fail, hasForeignFunction, Read, valueSize, valueStart } from "../host/host";
+import { callForeignFunction, fail, hasForeignFunction } from "../host/host";
 import { Find, findKey, keyRecord } from "../keys/find";
 import { KeySet } from "../keys/keyset";
 import * as layout from "../policy/layout";
@@ -128,8 +129,9 @@ function verifyByHost(set: KeySet, key: usize, token: Token): Reason {
   writeField(0x12, spkiStart, spkiSize);
   writeField(0x1a, signature, signatureSize);
   writeField(0x22, token.start, token.inputSize);
-  if (callForeignFunction(function_name, argument, writer.size) != Read.PRESENT) return Reason.INTERNAL;
-  const valid = valueSize == 2 && load<u16>(valueStart) == 0x0108;
+  const answer = callForeignFunction(function_name, argument, writer.size);
+  if (!isRun(answer)) return Reason.INTERNAL;
+  const valid = spanSize(answer) == 2 && load<u16>(spanStart(answer)) == 0x0108;
   return valid ? Reason.ALLOWED : note(Flaw.SIGNATURE_WRONG, Reason.TOKEN_SIGNATURE);
 }
 

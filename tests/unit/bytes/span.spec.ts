@@ -2,7 +2,20 @@
  * What works on bytes by words and blocks, at every size up to two blocks and a half, at every place a byte may stand, and
  * at the last bytes of memory, where reading one byte too many is a trap.
  */
-import { clearBytes, copyBytes, indexOfByte, sameBytes } from "../../../assembly/bytes/span";
+import {
+  absent,
+  ambiguous,
+  clearBytes,
+  copyBytes,
+  failed,
+  indexOfByte,
+  isRun,
+  sameBytes,
+  spanOf,
+  spanSize,
+  spanStart,
+} from "../../../assembly/bytes/span";
+
 import { openWriter, Writer, writeJsonString } from "../../../assembly/bytes/writer";
 
 const most: u32 = 40;
@@ -208,5 +221,24 @@ describe("JSON strings", () => {
     }
     expect(writtenBytes(left, 1, 0, 0x78)).toBe(3);
     expect(isEnd(end)).toBeTruthy();
+  });
+});
+
+describe("a run as one value", () => {
+  test("is its start and its size, and may be empty", () => {
+    const spans = [spanOf(0, 0), spanOf(8, 0), spanOf(0xfffffff0, 16), spanOf(65536, 0xffffffff)];
+    for (let index = 0; index < spans.length; index++) expect(isRun(spans[index])).toBeTruthy();
+    expect(spanStart(spans[2])).toBe(0xfffffff0);
+    expect(spanSize(spans[2])).toBe(16);
+    expect(spanStart(spans[3])).toBe(65536);
+    expect(spanSize(spans[3])).toBe(0xffffffff);
+  });
+
+  test("has no bytes where there is none", () => {
+    const others = [absent, failed, ambiguous];
+    for (let index = 0; index < others.length; index++) {
+      expect(isRun(others[index])).toBeFalsy();
+      expect(spanSize(others[index])).toBe(0);
+    }
   });
 });
