@@ -1,4 +1,7 @@
-/** Before anything is measured: all chains that decide give the same answers to the same requests. */
+/**
+ * Before anything is measured: all chains that decide give the same answers to the same requests. Where chains do less than ours,
+ * one bucket for all callers in place of one each, they are shown to do just that.
+ */
 import type { Chain } from "./chains.ts";
 import type { Protocol } from "./measure.ts";
 import type { Loads, Probes } from "./requests.ts";
@@ -50,8 +53,11 @@ export async function checkAnswers(
       await ask(chain, await loads.probes(chain.rules), world.caller, protocol);
       await ask(chain, await loads.probesOfStranger(), world.stranger, protocol);
     }
+    if (chain.hasClaim) await ask(chain, await loads.probesOfClaim(), world.caller, protocols[0]!);
+    if (chain.buckets === "none") continue;
     // What may be had once is had once, whatever the protocol.
-    if (chain.limits) await ask(chain, await loads.probesOfLimit(), world.caller, protocols[0]!);
+    await ask(chain, await loads.probesOfLimit(), world.caller, protocols[0]!);
+    await ask(chain, await loads.probesOfNeighbour(chain.buckets === "own"), world.neighbour, protocols[0]!);
   }
   return compared;
 }

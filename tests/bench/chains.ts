@@ -3,10 +3,11 @@ import { basename } from "node:path";
 import type { CustomChain } from "./custom.ts";
 import type { Listener } from "./listeners.ts";
 import type { Case, Kind, Protocol } from "./measure.ts";
-import { type Json, type NativeOptions, nativeFilters } from "./native.ts";
+import { type Json, type NativeOptions, nativeFilters, scarceRoute } from "./native.ts";
 import { type Opa, opaCluster, opaFilters } from "./opa.ts";
 import { type OursOptions, oursFilters } from "./ours.ts";
 import type { Load, Loads } from "./requests.ts";
+import { rustFilters } from "./rustchain.ts";
 import { makeStep, stepNames } from "./steps.ts";
 import type { World } from "./world.ts";
 
@@ -15,8 +16,10 @@ export interface Chain extends Listener {
   title: string;
   /** How many resources its policy admits to; 0 for chains that need not decide as the others do. */
   rules: number;
-  /** Whether it limits rates by itself. */
-  limits: boolean;
+  /** Whether callers have a bucket each, or one for all; `none` where the chain has no limit. */
+  buckets: "own" | "shared" | "none";
+  /** Whether its rules ask for a claim, and for a kind of thing. */
+  hasClaim: boolean;
   /** Processes besides Envoy that do a part of the work. */
   helpers: number[];
   /** Whether it is the user's own. */
@@ -32,6 +35,10 @@ const natives: Record<string, { title: string; options: NativeOptions }> = {
   "native-cache": { title: "native, cache", options: { cache: true, policies: few_rules } },
   native: { title: "native, no cache", options: { cache: false, policies: few_rules } },
   "native-scopes": { title: "native, cache, scope", options: { cache: true, policies: few_rules, scopes: true } },
+  "native-same-job": {
+    title: "native, the same job",
+    options: { cache: true, policies: few_rules, sameJob: true },
+  },
   "native-1000": { title: "native, cache, 1,000 policies", options: { cache: true, policies: 1_000 } },
   "native-10000": { title: "native, cache, 10,000 policies", options: { cache: true, policies: 10_000 } },
 };
@@ -48,12 +55,19 @@ const ours: Record<string, { title: string; options: OursOptions }> = {
   "ours-100000": { title: "sallyport, 100,000 rules", options: { rules: rules_max } },
 };
 
+/** One filter, as the SDK makes it, and with a list of capabilities that spares it callbacks. */
+export const rustChains: Record<string, { title: string; lean: boolean }> = {
+  rust: { title: "Rust filter", lean: false },
+  "rust-lean": { title: "Rust filter, fewest callbacks", lean: true },
+};
+
 /** The names of all chains there are, in the order of the tables. */
 export const chainNames: readonly string[] = [
   "router",
   ...stepNames,
   ...Object.keys(natives),
   ...Object.keys(ours),
+  ...Object.keys(rustChains),
   "opa",
 ];
 
@@ -61,6 +75,8 @@ export const chainNames: readonly string[] = [
 export interface Others {
   /** Where the chain `opa` is wanted. */
   opa: Opa | undefined;
+  /** Path of the Rust filter, where one of its chains is wanted. */
+  rust: string | undefined;
   custom: readonly CustomChain[];
   /** Paths of other builds of the engine, which are measured without the second lock. */
   engines: readonly string[];
@@ -70,7 +86,8 @@ export interface Others {
 export async function makeChains(world: World, wanted: (name: string) => boolean, others: Others): Promise<Chain[]> {
   const chains: Chain[] = [];
   const add = (name: string, title: string, filters: Json[], more: Partial<Chain> = {}): void => {
-    chains.push({ name, title, filters, rules: 0, limits: true, helpers: [], isYours: false, ...more });
+    const nothing = { rules: 0, hasClaim: false, helpers: [], isYours: false };
+    chains.push({ name, title, filters, buckets: "none", ...nothing, ...more });
   };
   if (wanted("router")) add("router", "router alone", []);
   for (const name of stepNames) {
@@ -79,22 +96,36 @@ export async function makeChains(world: World, wanted: (name: string) => boolean
     add(name, title, [filter]);
   }
   for (const [name, { title, options }] of Object.entries(natives)) {
-    if (wanted(name)) add(name, title, nativeFilters(world, options), { rules: options.policies });
+    if (!wanted(name)) continue;
+    const { policies: rules, sameJob: hasClaim = false } = options;
+    const limit = hasClaim
+      ? ({ buckets: "own", scarce: scarceRoute(true) } as const)
+      : ({ buckets: "shared" } as const);
+    add(name, title, nativeFilters(world, options), { rules, hasClaim, ...limit });
   }
   for (const [name, { title, options }] of Object.entries(ours)) {
     if (!wanted(name)) continue;
     const filters = await oursFilters(world, name, options);
-    add(name, title, filters, { rules: options.rules, limits: options.limit !== false });
+    const buckets = options.limit === false ? "none" : "own";
+    add(name, title, filters, { rules: options.rules, buckets, hasClaim: options.condition === true });
   }
   for (const [index, engine] of others.engines.entries()) {
     const name = `engine-${index + 1}`;
     const filters = await oursFilters(world, name, { rules: few_rules, secondLock: false, engine });
-    add(name, `module alone, ${basename(engine)}`, filters, { rules: few_rules });
+    add(name, `module alone, ${basename(engine)}`, filters, { rules: few_rules, buckets: "own" });
+  }
+  if (others.rust !== undefined) {
+    for (const [name, { title, lean }] of Object.entries(rustChains)) {
+      if (!wanted(name)) continue;
+      const filters = rustFilters(world, others.rust, few_rules, lean);
+      add(name, title, filters, { rules: few_rules, buckets: "own", hasClaim: true });
+    }
   }
   if (others.opa !== undefined) {
     const { opa } = others;
     add("opa", "OPA, ext_authz", opaFilters(), {
       rules: few_rules,
+      buckets: "shared",
       helpers: [opa.pid],
       clusters: [opaCluster(opa)],
     });
@@ -105,9 +136,15 @@ export async function makeChains(world: World, wanted: (name: string) => boolean
   return chains;
 }
 
+/** Chains of which new tokens are measured, too. */
+const chains_for_new_tokens: readonly string[] = ["native", "ours", "rust"];
+/** Chains of which requests that are denied are measured, too. */
+const chains_for_denials: readonly string[] = ["native-cache", "native-same-job", "ours", "rust"];
+
 /** Of these chains' cases, those that a quick run measures over HTTP/2, too. */
 const main_cases: readonly string[] = [
-  ...["router/known", "native-cache/known", "native/new-RS256", "ours/known", "ours/new-RS256"],
+  ...["router/known", "native-cache/known", "native-same-job/known", "native/new-RS256"],
+  ...["ours/known", "ours-condition/known", "ours/new-RS256", "rust/known"],
 ];
 
 /**
@@ -133,13 +170,13 @@ export async function makeCases(
     // Without a cache no token is known.
     const what = chain.name === "native" ? "token again" : "known token";
     await add(chain, "known", what, () => loads.known(chain.rules || few_rules));
-    if (chain.name !== "native" && chain.name !== "ours") continue;
+    if (!chains_for_new_tokens.includes(chain.name)) continue;
     for (const algorithm of ["RS256", "ES256"] as const) {
       await add(chain, `new-${algorithm}`, `new token, ${algorithm}`, () => loads.fresh(few_rules, algorithm));
     }
   }
   for (const chain of chains) {
-    if (chain.name !== "native-cache" && chain.name !== "ours") continue;
+    if (!chains_for_denials.includes(chain.name)) continue;
     await add(chain, "401", "401, no token", () => loads.tokenless(few_rules));
     await add(chain, "403", "403, no rule", () => loads.unmatched());
     await add(chain, "429", "429, over the limit", () => loads.limited());

@@ -23,6 +23,8 @@ interface Figure extends Pick<BarChart, "title" | "log"> {
 }
 
 const native_known: CaseName = ["native-cache", "known"];
+/** With a claim, a bucket for each caller and a record, as sallyport with a condition has them. */
+const native_same_job: CaseName = ["native-same-job", "known"];
 const ours_known: CaseName = ["ours", "known"];
 
 const bar_figures: readonly Figure[] = [
@@ -31,12 +33,16 @@ const bar_figures: readonly Figure[] = [
     title: "A token seen before",
     bars: [
       { label: "empty Wasm filter", of: ["empty", "known"] },
-      { label: "native, cache", of: native_known },
+      { label: "the module's host calls alone", of: ["step-metrics", "known"] },
+      { label: "native, cache, which does less", of: native_known },
       { label: "sallyport, module alone", of: ["ours-module", "known"] },
-      { label: "sallyport", of: ours_known, budget: native_known },
+      { label: "sallyport", of: ours_known },
       { label: "native, cache, scope", of: ["native-scopes", "known"] },
       { label: "sallyport, scope", of: ["ours-scopes", "known"] },
-      { label: "sallyport, condition", of: ["ours-condition", "known"] },
+      { label: "native, the same job", of: native_same_job },
+      { label: "sallyport, condition", of: ["ours-condition", "known"], budget: native_same_job },
+      { label: "Rust filter, fewest callbacks", of: ["rust-lean", "known"] },
+      { label: "Rust filter", of: ["rust", "known"] },
     ],
   },
   {
@@ -47,6 +53,7 @@ const bar_figures: readonly Figure[] = [
       return [
         { label: `native, ${algorithm}`, of: native },
         { label: `sallyport, ${algorithm}`, of: ["ours", `new-${algorithm}`], budget: native },
+        { label: `Rust filter, ${algorithm}`, of: ["rust", `new-${algorithm}`] },
       ];
     }),
   },
@@ -54,7 +61,8 @@ const bar_figures: readonly Figure[] = [
     file: "bench-denials.svg",
     title: "Denied, and admitted",
     bars: [
-      { label: "native, admitted", of: native_known },
+      { label: "native, the same job, admitted", of: native_same_job },
+      { label: "Rust filter, admitted", of: ["rust", "known"] },
       { label: "sallyport, admitted", of: ours_known },
       ...(
         [
@@ -63,7 +71,8 @@ const bar_figures: readonly Figure[] = [
           ["429", "over the limit"],
         ] as const
       ).flatMap(([status, why]): Shown[] => [
-        { label: `native, ${status}, ${why}`, of: ["native-cache", status] },
+        { label: `native, the same job, ${status}, ${why}`, of: ["native-same-job", status] },
+        { label: `Rust filter, ${status}, ${why}`, of: ["rust", status] },
         { label: `sallyport, ${status}, ${why}`, of: ["ours", status], budget: ours_known },
       ]),
     ],
@@ -75,11 +84,19 @@ const bar_figures: readonly Figure[] = [
     needs: ["opa", "known"],
     bars: [
       { label: "sallyport", of: ours_known },
-      { label: "native, cache", of: native_known },
+      { label: "native, the same job", of: native_same_job },
+      { label: "Rust filter", of: ["rust", "known"] },
       { label: "OPA, ext_authz", of: ["opa", "known"] },
     ],
   },
 ];
+
+/** The chains that the figures show, by their names. */
+export const shownChains = (): ReadonlySet<string> =>
+  new Set([
+    ...bar_figures.flatMap(({ bars }) => bars.flatMap(({ of, budget = of }) => [of[0], budget[0]])),
+    ...Object.values(sizes).flatMap((chains) => Object.values(chains)),
+  ]);
 
 /** Chains by how many rules they have, as a policy's author counts them. */
 const sizes: Record<string, Record<number, string>> = {

@@ -12,6 +12,8 @@ import type { World } from "./world.ts";
 export interface Listener {
   name: string;
   filters: Json[];
+  /** What the route of the scarce resource says to the filters, where that is not for the filters' names to tell. */
+  scarce?: Json;
   /** Clusters that the filters talk to. */
   clusters?: Json[];
 }
@@ -33,7 +35,7 @@ function loopback(): Json {
   return { socket_address: { address: "127.0.0.1", port_value: 0 } };
 }
 
-function listenerOf(world: World, example: Json, { name, filters }: Listener): Json {
+function listenerOf(world: World, example: Json, { name, filters, scarce }: Listener): Json {
   const listener = example.static_resources.listeners[0];
   const chain = listener.filter_chains[0];
   const tls = chain.transport_socket.typed_config.common_tls_context;
@@ -50,9 +52,9 @@ function listenerOf(world: World, example: Json, { name, filters }: Listener): J
   manager.http_filters = [...filters, router];
   const direct_response = { status: 200, body: { inline_string: "ok\n" } };
   const hasRates = filters.some((filter) => filter.name in scarceRoute());
-  const scarce = { match: { prefix: "/limited/" }, direct_response };
+  const typed_per_filter_config = scarce ?? (hasRates ? scarceRoute() : {});
   manager.route_config.virtual_hosts[0].routes = [
-    hasRates ? { ...scarce, typed_per_filter_config: scarceRoute() } : scarce,
+    { match: { prefix: "/limited/" }, direct_response, typed_per_filter_config },
     { match: { prefix: "/" }, direct_response },
   ];
   // A connection is good for a whole run.

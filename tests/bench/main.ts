@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what each chain costs a request, side by side on one Envoy. Prints tables and the budgets, writes
- * build/bench.json and the figures. Exit 1 where the chains disagree or something breaks; a missed budget is printed and no
+ * build/bench.json and the figures. Exit 1 where the chains disagree, one cannot be built, or something breaks; a missed budget is printed and no
  * more, since what a busy machine shows is no test.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -57,6 +57,7 @@ async function run(bench: Bench, options: Options): Promise<void> {
   if (!environment.isEngineFresh) {
     console.log("build/engine.wasm is older than assembly/: `npm run build:engine` builds it anew");
   }
+  reportMissing(bench.missing);
   const compared = await checkAnswers(chains, loads, world, generator, options.protocols, openOne);
   console.log(`${compared} answers compared: the chains decide alike`);
 
@@ -87,6 +88,14 @@ async function run(bench: Bench, options: Options): Promise<void> {
   for (const [name, svg] of figures) await writeFile(join(options.plots, name), svg);
   const written = [json_path, ...[...figures.keys()].map((name) => join(options.plots, name))];
   print(["", `written: ${written.join(", ")}`, `${((Date.now() - started) / 1000).toFixed(0)} s`]);
+  // Once more, where it is read.
+  reportMissing(bench.missing);
+}
+
+/** A chain that is wanted and not there fails the run. */
+function reportMissing(missing: readonly string[]): void {
+  for (const problem of missing) console.error(`bench: ${problem}`);
+  if (missing.length > 0) process.exitCode = 1;
 }
 
 function print(lines: readonly string[]): void {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ampleRateFilter, type Json } from "./native.ts";
-import { audience, caller, issuer, type World } from "./world.ts";
+import { audience, caller, issuer, neighbour, type World } from "./world.ts";
 
 /** A running OPA. */
 export interface Opa {
@@ -99,7 +99,8 @@ export function opaCluster({ address }: Opa): Json {
 function opaData(world: World, rules: number): object {
   const rule = (path_prefix: string): object => ({ method: "GET", path_prefix });
   const resources = Array.from({ length: rules }, (_, number) => rule(`/resource-${number}/`));
-  return { issuer, audience, jwks: world.jwks, rules: { [caller]: [...resources, rule("/limited/")] } };
+  const scarce = rule("/limited/");
+  return { issuer, audience, jwks: world.jwks, rules: { [caller]: [...resources, scarce], [neighbour]: [scarce] } };
 }
 
 /**

@@ -26,7 +26,11 @@ export interface Options {
 const full = {
   rounds: 25,
   roundSeconds: 0.1,
-  latency: { requestsPerSecond: 1000, seconds: 5, chains: ["router", "native-cache", "ours", "ours-10000", "opa"] },
+  latency: {
+    requestsPerSecond: 1000,
+    seconds: 5,
+    chains: ["router", "native-cache", "native-same-job", "ours", "ours-10000", "rust", "opa"],
+  },
 };
 const quick: typeof full = {
   rounds: 9,
@@ -40,7 +44,7 @@ export function readOptions(argv: readonly string[]): Options {
     .description(
       "What each chain of filters costs a request in CPU, side by side on one Envoy with one worker. All chains are first " +
         "shown to decide alike. Prints tables and budgets, and writes build/bench.json and figures. A missed budget is " +
-        "no failure: exit 1 means that chains disagree, or that something broke.",
+        "no failure: exit 1 means that chains disagree, that one could not be built, or that something broke.",
     )
     .option("--quick", "fewer and shorter rounds, and of HTTP/2 the main cases only: under two minutes, and less exact")
     .option("--rounds <count>", `how many rounds (default: ${full.rounds}, with --quick ${quick.rounds})`, wholeNumber)

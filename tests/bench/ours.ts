@@ -6,7 +6,7 @@ import { readExample } from "../../scripts/envoy/bootstrap.ts";
 import { nameSecondLocks } from "../../scripts/envoy/enforcement.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 import type { Json } from "./native.ts";
-import { audience, caller, issuer, type World } from "./world.ts";
+import { audience, caller, issuer, neighbour, tenant, type World } from "./world.ts";
 
 /** How the policy differs from the plain one: a caller, a method and a path, a token, a limit for each caller. */
 export interface OursOptions {
@@ -28,13 +28,13 @@ export interface OursOptions {
 
 /** The text of the policy. */
 export function policyText(options: OursOptions): string {
-  const rule = (number: number, path: string, limit: string): string[] => [
+  const rule = (number: number, path: string, limit: string, callers = caller): string[] => [
     `  - name: rule-${String(number).padStart(6, "0")}`,
-    `    callers: [${caller}]`,
+    `    callers: [${callers}]`,
     `    allow: ["GET ${path}"]`,
     "    token: corp",
     ...(options.scopes ? ["    scopes: [orders:read]"] : []),
-    ...(options.condition ? [`    when: 'claims.tenant == "acme" && path.id.startsWith("order-")'`] : []),
+    ...(options.condition ? [`    when: 'claims.tenant == "${tenant}" && path.id.startsWith("order-")'`] : []),
     ...(options.limit === false ? [] : [`    limit: ${limit}`]),
   ];
   return [
@@ -52,7 +52,7 @@ export function policyText(options: OursOptions): string {
         ]),
     "rules:",
     ...Array.from({ length: options.rules }, (_, number) => rule(number, `/resource-${number}/{id}`, "ample")).flat(),
-    ...rule(options.rules, "/limited/{id}", "scarce"),
+    ...rule(options.rules, "/limited/{id}", "scarce", `${caller}, ${neighbour}`),
     "",
   ].join("\n");
 }

@@ -32,8 +32,11 @@ const known_tokens = 32;
 /** How many requests a load has at least, so that they meet many rules of a large policy. */
 const load_requests = 1024;
 
+/** How the path of a rule's resource begins, down to the kind of thing that is there. */
+export const resourcePrefix = (rule: number): string => `/resource-${rule}/order-`;
+
 /** The path of a rule's resource. */
-export const resourcePath = (rule: number): string => `/resource-${rule}/order-7`;
+export const resourcePath = (rule: number): string => `${resourcePrefix(rule)}7`;
 
 /** A request with what services commonly send beside the token. */
 export function requestWith(token: string | undefined, path: string, method = "GET"): BenchRequest {
@@ -124,6 +127,17 @@ export class Loads {
     return this.#probes("stranger", [[403, "a caller without a rule", request]]);
   }
 
+  /** Requests where a policy asks for a claim and for a kind of thing, sent by the caller. */
+  async probesOfClaim(): Promise<Probes> {
+    const { token } = this.#world;
+    return this.#probes("claim", [
+      [200, "a token of the tenant", requestWith(token("RS256"), resourcePath(0))],
+      [403, "a token of another tenant", requestWith(token("RS256", { tenant: "other" }), resourcePath(0))],
+      [403, "a token of no tenant", requestWith(token("RS256", { tenant: undefined }), resourcePath(0))],
+      [403, "another kind of thing", requestWith(token("RS256"), "/resource-0/invoice-7")],
+    ]);
+  }
+
   /** Requests for what may be had once, sent by the caller. */
   async probesOfLimit(): Promise<Probes> {
     const request = requestWith(this.#world.token("RS256"), "/limited/order-7");
@@ -131,6 +145,18 @@ export class Loads {
       [200, "what may be had once", request],
       [429, "what was had once", request],
       [429, "what was had once", request],
+    ]);
+  }
+
+  /**
+   * The same, sent by the neighbour after the caller had it.
+   * @param own whether each caller has a bucket of its own
+   */
+  async probesOfNeighbour(own: boolean): Promise<Probes> {
+    const request = requestWith(this.#world.token("RS256"), "/limited/order-7");
+    return this.#probes(`neighbour-${own}`, [
+      [own ? 200 : 429, own ? "what another caller had" : "what another caller had, of one bucket for all", request],
+      [429, "what was had once, by a second caller", request],
     ]);
   }
 

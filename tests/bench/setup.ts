@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { type RunningEnvoy, startEnvoy } from "../../scripts/envoy/process.ts";
 import type { Open } from "./agree.ts";
-import { type Chain, few_rules, makeChains } from "./chains.ts";
+import { orMissing } from "./building.ts";
+import { type Chain, few_rules, makeChains, rustChains } from "./chains.ts";
 import { readCustomChain } from "./custom.ts";
 import { benchBootstrap } from "./listeners.ts";
 import { type Case, caseId } from "./measure.ts";
 import { startOpa } from "./opa.ts";
 import type { Options } from "./options.ts";
 import { Loads } from "./requests.ts";
+import { rustFilter } from "./rust.ts";
 import { stepNames } from "./steps.ts";
 import { type BenchTools, benchTools, Load as Generator } from "./tools.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -22,6 +24,8 @@ export interface Bench {
   loads: Loads;
   tools: BenchTools;
   chains: Chain[];
+  /** Chains that are wanted and could not be made: the name of each and why. They fail the run. */
+  missing: string[];
   envoyPath: string;
   envoy: RunningEnvoy;
   generator: Generator;
@@ -59,7 +63,9 @@ export async function setUp(options: Options): Promise<Bench> {
     const wanted = (name: string): boolean => name === "router" || (options.only?.includes(name) ?? isWanted(name));
     const opa = wanted("opa") ? await startOpa(tools.opa, world, few_rules) : undefined;
     if (opa !== undefined) ends.push(opa.stop);
-    const chains = await makeChains(world, wanted, { opa, custom, engines: options.engineFiles });
+    const missing: string[] = [];
+    const rust = await orMissing(Object.keys(rustChains).filter(wanted), rustFilter, missing);
+    const chains = await makeChains(world, wanted, { opa, rust, custom, engines: options.engineFiles });
 
     const config = await benchBootstrap(world, chains);
     const envoy = await startEnvoy({ envoyPath, config, concurrency: 1, startTimeoutMs: start_timeout_ms });
@@ -85,7 +91,7 @@ export async function setUp(options: Options): Promise<Bench> {
       });
     };
     const loads = new Loads(world, new_tokens);
-    return { world, loads, tools, chains, envoyPath, envoy, generator, openOne, openCase, stop };
+    return { world, loads, tools, chains, missing, envoyPath, envoy, generator, openOne, openCase, stop };
   } catch (error) {
     await stop();
     throw error;

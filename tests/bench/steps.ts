@@ -33,12 +33,6 @@ const steps: readonly Step[] = [
   { name: "step-headers", title: "… and all headers", calls: "proxy_get_header_map_pairs(0, out, out + 4);" },
   { name: "step-clock", title: "… and the clock", calls: "proxy_get_current_time_nanoseconds(out);" },
   {
-    name: "step-limit",
-    title: "… and a bucket, read and written",
-    calls:
-      "proxy_get_shared_data(text(1), size(1), out, out + 4, out + 8); proxy_set_shared_data(text(1), size(1), record, 256, 0);",
-  },
-  {
     name: "step-record",
     title: "… and the record",
     calls: "proxy_set_property(text(2), size(2), record, 290);",
@@ -49,6 +43,12 @@ const steps: readonly Step[] = [
     calls:
       "if (!metrics) { metrics = true; for (let i: u32 = 0; i < 3; i++) proxy_define_metric(0, text(3 + i), size(3 + i), counters + 4 * i); } " +
       "for (let i: u32 = 0; i < 3; i++) proxy_increment_metric(load<u32>(counters + 4 * i), 1);",
+  },
+  {
+    name: "step-limit",
+    title: "… and a bucket, read and written",
+    calls:
+      "proxy_get_shared_data(text(1), size(1), out, out + 4, out + 8); proxy_set_shared_data(text(1), size(1), record, 256, 0);",
   },
 ];
 

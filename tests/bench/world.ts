@@ -10,6 +10,8 @@ import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 
 export const caller = "spiffe://example.org/ns/shop/sa/client";
+/** May have what the caller may have once, and nothing else. */
+export const neighbour = "spiffe://example.org/ns/shop/sa/neighbour";
 export const stranger = "spiffe://example.org/ns/shop/sa/stranger";
 export const issuer = "https://issuer.example.org";
 export const audience = "order-api";
@@ -29,12 +31,16 @@ export interface World {
   authorityPath: string;
   server: CertificateFiles;
   caller: CertificateFiles;
+  neighbour: CertificateFiles;
   stranger: CertificateFiles;
   /** The issuer's public keys, a JWK Set. */
   jwks: { keys: JWK[] };
   /** A signed token. What is not given is that of a good one. */
   token(algorithm: Algorithm, claims?: Record<string, unknown>): string;
 }
+
+/** Whose tokens they are: a claim that some policies ask for. */
+export const tenant = "acme";
 
 /** Tokens live as long as the longest run. */
 const lifetime_seconds = 6 * 3600;
@@ -72,7 +78,7 @@ export async function makeWorld(directory: string): Promise<World> {
       exp: now + lifetime_seconds,
       jti: randomUUID(),
       scope: "orders:read orders:write",
-      tenant: "acme",
+      tenant,
       ...claims,
     };
     const text = `${part({ alg: algorithm, typ: "JWT", kid: algorithm.toLowerCase() })}.${part(payload)}`;
@@ -84,6 +90,7 @@ export async function makeWorld(directory: string): Promise<World> {
     authorityPath,
     server: await issue("server", "spiffe://example.org/door"),
     caller: await issue("caller", caller),
+    neighbour: await issue("neighbour", neighbour),
     stranger: await issue("stranger", stranger),
     jwks,
     token,

@@ -1,14 +1,19 @@
 /** The benchmark's arithmetic: from rounds to figures, ratios and verdicts, and from the kernel's files to CPU time. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { judge, secondLock, verdictOf } from "../bench/budgets.ts";
+import { comparedChains, judge, secondLock, verdictOf } from "../bench/budgets.ts";
+import { BenchToolsError, orMissing } from "../bench/building.ts";
+import { chainNames } from "../bench/chains.ts";
 import { cpuNanoseconds } from "../bench/cpu.ts";
+import type { Environment } from "../bench/environment.ts";
+import { drawFigures, shownChains } from "../bench/figures.ts";
 import type { Kind, Measured } from "../bench/measure.ts";
 import { allowedProcessors } from "../bench/pinning.ts";
 import { caseResults } from "../bench/results.ts";
+import { rustFilter } from "../bench/rust.ts";
 import { differences, median, quantile, summarize } from "../bench/statistics.ts";
 import { budgetLines, caseLines } from "../bench/tables.ts";
 
@@ -51,6 +56,10 @@ describe("results", () => {
     measured("native-cache", [28, 48, 30]),
     measured("ours", [24, 45, 25]),
     measured("ours-module", [23, 44, 24.5]),
+    measured("step-metrics", [22, 42, 23]),
+    measured("ours-condition", [26, 46, 27]),
+    measured("native-same-job", [32, 52, 33]),
+    measured("rust", [28, 48, 29]),
     measured("ours", [28, 49, 30], "403"),
     measured("opa", [520, 541, 522]),
   ]);
@@ -65,24 +74,31 @@ describe("results", () => {
   test("budgets are held against the ratio of what is added; what was not measured is left out", () => {
     const judged = judge(results);
     const of = (what: string) => judged.find((one) => one.what === what)!;
-    assert.deepEqual(of("known token, to native with cache"), {
+    assert.deepEqual(of("known token, to native with cache, which does less"), {
       protocol: "http1",
-      what: "known token, to native with cache",
+      what: "known token, to native with cache, which does less",
       ratio: 0.5,
       ratioByMinima: 0.5,
-      atMost: 1,
+      atMost: 1.6,
       verdict: "kept",
-      sparePercent: 50,
+      sparePercent: (1.1 / 1.6) * 100,
     });
     assert.equal(of("known token, module alone, to native with cache").verdict, undefined);
+    // The same job against the same job: the claim, the bucket of its own and the record on both sides.
+    const sameJob = of("known token and a claim, to native doing the same job");
+    assert.deepEqual([sameJob.ratio, sameJob.atMost, sameJob.verdict], [0.5, 1, "kept"]);
+    const rust = of("known token and a claim, to the Rust filter");
+    assert.deepEqual([rust.ratio, rust.atMost, rust.verdict], [0.75, 0.7, "missed"]);
+    const calls = of("known token, module alone, to its host calls alone");
+    assert.deepEqual([calls.ratio, calls.atMost, calls.verdict], [1.75, 1.1, "missed"]);
     const denial = of("403, no rule, to ours admitted");
     assert.deepEqual([denial.ratio, denial.verdict], [2.25, "missed"]);
     const opa = of("OPA, to ours");
-    assert.deepEqual([opa.ratio, opa.atLeast, opa.verdict], [125.25, 50, "kept"]);
-    assert.equal(judged.length, 4);
+    assert.deepEqual([opa.ratio, opa.atLeast, opa.verdict], [125.25, 25, "kept"]);
+    assert.equal(judged.length, 7);
     const lines = budgetLines(judged, secondLock(results));
     assert.match(lines.join("\n"), /403, no rule.* 2\.25 .*MISSED by 125 %/);
-    assert.equal(lines.at(-1), "budgets: 2 kept, 1 missed, 0 unclear");
+    assert.equal(lines.at(-1), "budgets: 3 kept, 3 missed, 0 unclear");
   });
 
   test("the second lock is what the module alone leaves", () => {
@@ -111,6 +127,64 @@ describe("results", () => {
     assert.equal(lines.filter((line) => line.startsWith("yours-mine: known ")).length, 2);
     assert.equal(lines.at(-1), "yours-mine: known answered 1,200 × 200, 800 × 403");
     assert.deepEqual(caseLines("http2", results), []);
+  });
+});
+
+describe("figures", () => {
+  test("every chain that a budget or a figure is about exists", () => {
+    const unknown = [...comparedChains, ...shownChains()].filter((name) => !chainNames.includes(name));
+    assert.deepEqual(unknown, []);
+  });
+
+  test("a figure has a bar for each case that was measured, and no figure is drawn of none", () => {
+    const environment: Environment = {
+      ...{ date: "", processor: "a processor", processors: 2, kernel: "", node: "", envoy: "1.40.0" },
+      ...{ engineBytes: 0, isEngineFresh: true },
+    };
+    const results = caseResults([
+      measured("router", [20, 20]),
+      measured("native-same-job", [32, 32]),
+      measured("ours-condition", [26, 26]),
+      measured("rust", [30, 30]),
+    ]);
+    const drawn = drawFigures(results, environment);
+    assert.deepEqual([...drawn.keys()], ["bench-known.svg", "bench-denials.svg"]);
+    const known = drawn.get("bench-known.svg")!;
+    for (const label of ["native, the same job", "sallyport, condition", "Rust filter"]) {
+      assert.ok(known.includes(label), `there is no bar "${label}"`);
+    }
+    assert.doesNotMatch(known, /module alone/);
+  });
+});
+
+describe("a chain that cannot be built", () => {
+  test("is named with what is missing, and does not keep the others from being measured", async () => {
+    const empty = mkdtempSync(join(tmpdir(), "sallyport-empty-"));
+    const { PATH, XDG_CACHE_HOME } = process.env;
+    const missing: string[] = [];
+    try {
+      Object.assign(process.env, { PATH: empty, XDG_CACHE_HOME: empty });
+      assert.equal(await orMissing(["rust"], rustFilter, missing), undefined);
+      assert.deepEqual(readdirSync(join(empty, "sallyport")), [], "a half of it was left");
+    } finally {
+      Object.assign(process.env, { PATH });
+      if (XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = XDG_CACHE_HOME;
+      rmSync(empty, { recursive: true });
+    }
+    assert.equal(missing.length, 1);
+    assert.match(missing[0]!, /^the chain "rust" is not measured: there is no Rust for Wasm: .*rustup target add/);
+  });
+
+  test("any other error ends the run", async () => {
+    const broken = async (): Promise<never> => {
+      throw new TypeError("a mistake of ours");
+    };
+    await assert.rejects(orMissing(["rust"], broken, []), TypeError);
+    const unbuilt = async (): Promise<never> => {
+      throw new BenchToolsError("no compiler");
+    };
+    assert.equal(await orMissing([], unbuilt, []), undefined);
   });
 });
 
