@@ -4,7 +4,8 @@
  */
 import { abiVersionExport, continuingActions, HostCrash, HostTrap, LoadError, type WasmResult } from "./abi.ts";
 import { type CalloutAnswer, Callouts, calloutResponse } from "./callout.ts";
-import { type CallScope, hostCalls } from "./calls.ts";
+import type { CallScope } from "./calls/scope.ts";
+import { hostCalls } from "./calls/table.ts";
 import {
   type Callout,
   type CalloutResponse,
