@@ -42,9 +42,10 @@ export function isImage(start: usize, size: u32): bool {
 function hasSoundHead(): bool {
   if (imageBytes < layout.image_header_bytes || imageBytes > limits.image_bytes_max)
     return refuse("size out of bounds");
-  if (load<u32>(image) != layout.image_magic) return refuse("not a policy image");
-  if (load<u32>(image, 4) != layout.image_version) return refuse("image version not supported by this engine");
-  if (load<u32>(image, 8) != imageBytes) return refuse("image cut short or too long");
+  if (load<u32>(image, layout.magic_at) != layout.image_magic) return refuse("not a policy image");
+  if (load<u32>(image, layout.version_at) != layout.image_version)
+    return refuse("image version not supported by this engine");
+  if (load<u32>(image, layout.size_at) != imageBytes) return refuse("image cut short or too long");
   const body = layout.sections_at;
   if (load<u32>(image, layout.checksum_at) != hash32(0, image + body, imageBytes - body)) {
     return refuse("checksum does not match: image damaged");

@@ -2,14 +2,30 @@
  * The policy image, byte by byte: what the compiler writes (scripts/policy/image/image.ts) and the engine reads
  * (policy/image.ts). Both read this file, so it uses plain numbers only.
  *
- *   0          4          8            12         16
- *   +----------+----------+------------+----------+------------------------+-----------------------+
- *   | "SPI1"   | version  | total size | checksum | 24 x (offset, count)   | sections, 4-aligned   |
- *   +----------+----------+------------+----------+------------------------+-----------------------+
+ *   magic_at   version_at  size_at      checksum_at  sections_at              image_header_bytes
+ *   0          4           8            12           16                       208
+ *   +----------+-----------+------------+------------+------------------------+-----------------------+
+ *   | "SPI1"   | version   | total size | checksum   | 24 x (offset, count)   | sections, 4-aligned   |
+ *   +----------+-----------+------------+------------+------------------------+-----------------------+
+ *                                                      section_rules: ------->  | rule | rule | rule |
+ *                                                                               +------+------+------+
+ *                                            rule_name_at, rule_action_at, ...:   rule_record_bytes each
  *
  * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
  * two words, offset and size in bytes, inside the section STRINGS. "first, count" name a run in another section. The
  * checksum is hash32 with seed 0 over everything after it: it finds accidents, a signature finds attackers.
+ *
+ * The names say what a number is:
+ *
+ *   section_<records>            the number of a section
+ *   <record>_<field>_at          where a field begins in its record, in bytes; without a record: in the image
+ *   <record>_record_bytes        the size of a record; its fields leave no gap
+ *   <field>_<value>              what a field may hold, listed below the record: `mode_shadow`, `action_deny`
+ *   …_magic, …_version, …_count  what identifies the format
+ *   …_max                        a bound of the format; those of the engine are in limits.ts
+ *
+ * The compiler derives the fields of each record from these names (scripts/policy/image/records.ts), so that a field of two
+ * words is followed by an offset 8 bytes on.
  *
  * A table is a pair of sections. SLOTS holds a power of two of words, at least twice as many as records, each 0 for
  * empty or a record's index + 1; a lookup starts at hash & (slots - 1) and goes on, wrapping, until it meets the record
@@ -34,10 +50,13 @@ export const trailer_bytes: u32 = 16;
 /** In the trailer's version: the module has no callback for the end of streams (scripts/policy/module/exports.ts). */
 export const trailer_without_ends: u32 = 0x80000000;
 
+export const magic_at: u32 = 0;
+export const version_at: u32 = 4;
+export const size_at: u32 = 8;
 export const checksum_at: u32 = 12;
 export const sections_at: u32 = 16;
 export const section_count: u32 = 24;
-export const image_header_bytes: u32 = 16 + 24 * 8;
+export const image_header_bytes: u32 = sections_at + section_count * 8;
 
 /** One record: what holds for the whole policy. */
 export const section_policy: u32 = 0;
@@ -99,7 +118,12 @@ export const identity_either: u32 = 2;
 export const mode_enforce: u32 = 0;
 export const mode_shadow: u32 = 1;
 
+/** TEXTS: offset and size. */
+export const text_start_at: u32 = 0;
+export const text_size_at: u32 = 4;
 export const text_record_bytes: u32 = 8;
+/** WORDS, and each section of slots. */
+export const word_value_at: u32 = 0;
 export const word_record_bytes: u32 = 4;
 
 /** CALLERS: kind, text, groups (first, count in WORDS; where there is one group, first is the group itself). */
@@ -280,6 +304,10 @@ export const forward_caller_path: u32 = 2;
 export const forward_claim: u32 = 3;
 
 /** INSTRUCTIONS: see policy/instructions.ts. */
+export const instruction_opcode_at: u32 = 0;
+export const instruction_a_at: u32 = 4;
+export const instruction_b_at: u32 = 8;
+export const instruction_c_at: u32 = 12;
 export const instruction_record_bytes: u32 = 16;
 
 /** Record sizes by section, for reader and writer alike. */

@@ -4,13 +4,14 @@ import * as layout from "../../../assembly/policy/layout.ts";
 import { BoundError, checkBounds } from "../index/bounds.ts";
 import { compileIndex, type Index } from "../index/index.ts";
 import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
-import type { Identity, Limit, Policy } from "../language/model.ts";
+import type { Identity, Limit, Policy, Rule } from "../language/model.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "../language/rate.ts";
 import type { CallerPattern } from "../language/spiffe.ts";
 import type { ForwardValue } from "../language/values.ts";
 import { Words } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
 import { TokenSections } from "./issuers.ts";
+import type { Pair } from "./records.ts";
 
 const caller_kinds: Record<CallerPattern["kind"], number> = {
   exact: layout.caller_exact,
@@ -24,6 +25,14 @@ const forward_kinds: Record<ForwardValue["kind"], number> = {
   "caller.path": layout.forward_caller_path,
   claim: layout.forward_claim,
 };
+
+const selector_kinds: Record<Limit["per"][number]["kind"], number> = {
+  caller: layout.selector_caller,
+  claim: layout.selector_claim,
+};
+
+const actions: Record<Rule["action"], number> = { allow: layout.action_allow, deny: layout.action_deny };
+const modes: Record<Policy["mode"], number> = { enforce: layout.mode_enforce, shadow: layout.mode_shadow };
 
 const identities: Record<Identity, number> = {
   mtls: layout.identity_mtls,
@@ -70,7 +79,6 @@ class ImageWriter extends TokenSections {
 
   private writePolicy(): void {
     const { name, mode, trustDomains, forwarders, identity, issuers, svids, rules } = this.policy;
-    const to = layout.section_policy;
     let children = 0;
     let descendants = 0;
     for (const { pattern } of this.index.callers) {
@@ -79,34 +87,37 @@ class ImageWriter extends TokenSections {
     }
     let hosts = 0;
     for (const { kind, text } of this.index.hosts) if (kind === "suffix") hosts |= 1 << text.split(".").length;
-    this.text(to, name);
-    this.section(to).push(mode === "shadow" ? layout.mode_shadow : layout.mode_enforce);
-    this.textRun(to, sorted(trustDomains));
-    this.textRun(to, this.index.methods);
-    this.section(to).push(children, descendants, hosts, Math.min(rules.length, rule_metrics_max));
-    this.textRun(to, sorted(forwarders));
-    this.section(to).push(identities[identity], svids.length === 0 ? 0 : issuers.length, svids.length);
+    this.add("policy", {
+      name: this.text(name),
+      mode: modes[mode],
+      domains: this.textRun(sorted(trustDomains)),
+      methods: this.textRun(this.index.methods),
+      child_depths: children,
+      descendant_depths: descendants,
+      host_depths: hosts,
+      rule_metrics: Math.min(rules.length, rule_metrics_max),
+      forwarders: this.textRun(sorted(forwarders)),
+      identity: identities[identity],
+      svids: [svids.length === 0 ? 0 : issuers.length, svids.length],
+    });
   }
 
   private writeCallers(): void {
-    const to = layout.section_callers;
     const hashes = this.index.callers.map(({ pattern, groups }) => {
       const kind = caller_kinds[pattern.kind];
-      this.section(to).push(kind);
-      const string = this.text(to, pattern.text);
-      if (groups.length === 1) this.section(to).push(groups[0]!, 1);
-      else this.wordRun(to, groups);
-      return this.hash(kind, string);
+      const text = this.text(pattern.text);
+      this.add("caller", { kind, text, groups: groups.length === 1 ? [groups[0]!, 1] : this.wordRun(groups) });
+      return this.hash(kind, text);
     });
     this.writeSlots(layout.section_caller_slots, hashes);
   }
 
   private writeHosts(): void {
-    const to = layout.section_hosts;
-    const hashes = this.index.hosts.map(({ kind, text }) => {
-      const number = kind === "exact" ? layout.host_exact : layout.host_suffix;
-      this.section(to).push(number);
-      return this.hash(number, this.text(to, text));
+    const hashes = this.index.hosts.map((host) => {
+      const kind = host.kind === "exact" ? layout.host_exact : layout.host_suffix;
+      const text = this.text(host.text);
+      this.add("host", { kind, text });
+      return this.hash(kind, text);
     });
     this.writeSlots(layout.section_host_slots, hashes);
   }
@@ -121,33 +132,30 @@ class ImageWriter extends TokenSections {
     for (let place = nodes.length - 1; place >= 0; place--) {
       const node = nodes[place]!;
       const number = numberOf(place);
-      const ends = this.writeEntries(node.ends);
-      const tails = this.writeEntries(node.tails);
-      const wildcard = node.wildcard < 0 ? 0 : numberOf(node.wildcard) + 1;
       const edges = node.segments.length;
-      const first = edges === 0 ? 0 : this.count(layout.section_edges);
-      this.section(layout.section_nodes).push(wildcard, ends, node.ends.length, tails, node.tails.length, first, edges);
+      this.add("node", {
+        ends: this.writeEntries(node.ends),
+        tails: this.writeEntries(node.tails),
+        wildcard: node.wildcard < 0 ? 0 : numberOf(node.wildcard) + 1,
+        edges: [edges === 0 ? 0 : this.count(layout.section_edges), edges],
+      });
       for (const [edge, segment] of node.segments.entries()) {
-        this.section(layout.section_edges).push(number);
-        const string = this.text(layout.section_edges, segment);
-        this.section(layout.section_edges).push(numberOf(node.children[edge]!));
-        if (edges > layout.scanned_edges_max) tabled.push(this.count(layout.section_edges) - 1);
-        if (edges > layout.scanned_edges_max) hashes.push(this.hash(number, string));
+        const text = this.text(segment);
+        const record = this.add("edge", { parent: number, text, child: numberOf(node.children[edge]!) });
+        if (edges <= layout.scanned_edges_max) continue;
+        tabled.push(record);
+        hashes.push(this.hash(number, text));
       }
     }
     this.writeSlots(layout.section_edge_slots, hashes, tabled);
     return numberOf;
   }
 
-  /** @returns the first entry's index */
-  private writeEntries(entries: readonly { rule: number; methods: number; binding: string }[]): number {
-    if (entries.length === 0) return 0;
-    const first = this.count(layout.section_entries);
-    for (const { rule, methods, binding } of entries) {
-      const words = binding === "" ? 0 : this.words(binding.split(",").map(Number));
-      this.section(layout.section_entries).push(rule, methods, words);
-    }
-    return first;
+  private writeEntries(entries: readonly { rule: number; methods: number; binding: string }[]): Pair {
+    const numbers = entries.map(({ rule, methods, binding }) =>
+      this.add("entry", { rule, methods, binding: binding === "" ? 0 : this.words(binding.split(",").map(Number)) }),
+    );
+    return [numbers[0] ?? 0, numbers.length];
   }
 
   private writeRoots(numberOf: (place: number) => number): void {
@@ -157,11 +165,11 @@ class ImageWriter extends TokenSections {
       if (host === layout.host_any) groups[group]!.anyRoot = numberOf(node) + 1;
       else groups[group]!.hostRoots++;
     }
-    for (const { anyRoot, hostRoots } of groups) this.section(layout.section_groups).push(anyRoot, hostRoots);
+    for (const { anyRoot, hostRoots } of groups) this.add("group", { any_root: anyRoot, host_roots: hostRoots });
     const key = new Words();
     const ofHosts = roots.filter(({ host }) => host !== layout.host_any);
     const hashes = ofHosts.map(({ group, host, node }) => {
-      this.section(layout.section_roots).push(group, host, numberOf(node));
+      this.add("root", { group, host, node: numberOf(node) });
       key.size = 0;
       key.push(group, host);
       return hash32(0, key.bytes());
@@ -170,53 +178,61 @@ class ImageWriter extends TokenSections {
   }
 
   private writeLimits(): void {
-    const to = layout.section_limits;
     for (const limit of byName(this.policy.limits)) {
-      const interval = intervalNanoseconds(limit);
-      this.text(to, limit.name);
-      this.long(to, interval);
-      this.section(to).push(limit.burstTokens);
-      const selectors = [...limit.per].sort((a, b) => compare(selectorKey(a), selectorKey(b)));
-      this.section(to).push(selectors.length === 0 ? 0 : this.count(layout.section_selectors), selectors.length);
-      for (const selector of selectors) {
-        const isCaller = selector.kind === "caller";
-        this.section(layout.section_selectors).push(isCaller ? layout.selector_caller : layout.selector_claim);
-        this.textRun(layout.section_selectors, isCaller ? [] : selector.path);
-      }
-      this.text(to, rateLimitPolicy(limit));
-      this.section(to).push(hash32(0, Buffer.from(`${this.policy.name}\0${limit.name}`)));
+      this.add("limit", {
+        name: this.text(limit.name),
+        interval_nanoseconds: this.long(intervalNanoseconds(limit)),
+        burst_tokens: limit.burstTokens,
+        per: this.writeSelectors(limit.per),
+        header: this.text(rateLimitPolicy(limit)),
+        seed: hash32(0, Buffer.from(`${this.policy.name}\0${limit.name}`)),
+      });
     }
   }
 
+  private writeSelectors(per: Limit["per"]): Pair {
+    const selectors = [...per].sort((a, b) => compare(selectorKey(a), selectorKey(b)));
+    const numbers = selectors.map((selector) =>
+      this.add("selector", {
+        kind: selector_kinds[selector.kind],
+        path: this.textRun(selector.kind === "caller" ? [] : selector.path),
+      }),
+    );
+    return [numbers[0] ?? 0, numbers.length];
+  }
+
   private writeRules(): void {
-    const to = layout.section_rules;
     const issuers = numbersOf(this.policy.issuers);
     const limits = numbersOf(this.policy.limits);
     const numbers = (known: Map<string, number>, names: string[]) =>
       names.map((name) => known.get(name)!).sort((a, b) => a - b);
     for (const rule of this.policy.rules) {
       const scopes = sorted(rule.scopes);
-      this.text(to, rule.name);
-      this.section(to).push(rule.action === "allow" ? layout.action_allow : layout.action_deny);
-      this.wordRun(to, numbers(issuers, rule.issuers));
-      this.textRun(to, scopes);
-      this.text(to, scopes.join(" "));
-      this.wordRun(to, numbers(limits, rule.limits));
-      this.section(to).push(rule.mode === "shadow" ? layout.mode_shadow : layout.mode_enforce, rule.cost);
-      this.long(to, rule.startsSeconds);
-      this.long(to, rule.expiresSeconds);
-      this.instructionRun(to, rule.condition?.instructions ?? []);
-      this.section(to).push(rule.condition?.variables.length ?? 0);
+      this.add("rule", {
+        name: this.text(rule.name),
+        action: actions[rule.action],
+        issuers: this.wordRun(numbers(issuers, rule.issuers)),
+        scopes: this.textRun(scopes),
+        challenge: this.text(scopes.join(" ")),
+        limits: this.wordRun(numbers(limits, rule.limits)),
+        mode: modes[rule.mode],
+        cost: rule.cost,
+        starts_seconds: this.long(rule.startsSeconds),
+        expires_seconds: this.long(rule.expiresSeconds),
+        condition: this.instructionRun(rule.condition?.instructions ?? []),
+        variables: rule.condition?.variables.length ?? 0,
+      });
     }
   }
 
   private writeForwards(): void {
-    const to = layout.section_forwards;
     const forwards = [...this.policy.forwards].sort((a, b) => compare(a.header, b.header));
     for (const { header, value } of forwards) {
-      this.text(to, header);
-      this.section(to).push(forward_kinds[value.kind]);
-      this.textRun(to, value.kind === "claim" ? value.path : []);
+      this.add("forward", {
+        name: this.text(header),
+        kind: forward_kinds[value.kind],
+        path: this.textRun(value.kind === "claim" ? value.path : []),
+      });
     }
   }
 }

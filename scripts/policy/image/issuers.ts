@@ -4,6 +4,7 @@ import { algorithmMask } from "../language/algorithms.ts";
 import { byName, compare, sorted } from "../language/byteorder.ts";
 import { placeKey } from "../language/location.ts";
 import type { Issuer, KeySet, KeyUse, Place, Policy } from "../language/model.ts";
+import type { Pair } from "./records.ts";
 import { Sections } from "./sections.ts";
 
 const binds: Record<Issuer["bind"], number> = {
@@ -24,64 +25,75 @@ const place_kinds: Record<Place["kind"], number> = {
 export class TokenSections extends Sections {
   /** Writes issuers, those who vouch for JWT-SVIDs after the others, with their places and key sets. */
   protected writeIssuers(policy: Policy): void {
-    const to = layout.section_issuers;
     const issuers = [...byName(policy.issuers), ...byName(policy.svids)];
     const places = this.writePlaces(issuers);
     const sets = new Map<string, number>();
     for (const issuer of issuers) {
-      this.text(to, issuer.name);
-      this.text(to, issuer.issuer);
-      this.section(to).push(algorithmMask(issuer.algorithms), issuer.leewaySeconds, issuer.maxLifetimeSeconds);
-      this.textRun(to, sorted(issuer.audiences));
-      const keySet = keySetText(issuer.keySet);
-      const set = sets.get(keySet) ?? this.writeKeySet(issuer.name, issuer.keySet);
-      sets.set(keySet, set);
-      this.section(to).push(set);
-      const numbers = issuer.places.map((place) => places.get(placeKey(place))!);
-      this.wordRun(
-        to,
-        [...numbers].sort((a, b) => a - b),
-      );
-      this.section(to).push(binds[issuer.bind]);
+      this.add("issuer", {
+        name: this.text(issuer.name),
+        iss: this.text(issuer.issuer),
+        algorithms: algorithmMask(issuer.algorithms),
+        leeway_seconds: issuer.leewaySeconds,
+        lifetime_seconds: issuer.maxLifetimeSeconds,
+        audiences: this.textRun(sorted(issuer.audiences)),
+        key_set: this.keySetNumber(sets, issuer),
+        places: this.wordRun(issuer.places.map((place) => places.get(placeKey(place))!).sort((a, b) => a - b)),
+        bind: binds[issuer.bind],
+      });
     }
   }
 
   /** Writes each place once. @returns the number of each by what tells it from others */
   private writePlaces(issuers: readonly Issuer[]): Map<string, number> {
-    const to = layout.section_places;
     const places = new Map<string, { place: Place; isStripped: boolean }>();
     for (const issuer of issuers)
       for (const place of issuer.places) places.set(placeKey(place), { place, isStripped: !issuer.forwardToken });
     const keys = sorted(places.keys());
     for (const key of keys) {
       const { place, isStripped } = places.get(key)!;
-      this.section(to).push(place_kinds[place.kind]);
-      this.text(to, place.name);
-      this.text(to, place.prefix);
-      this.section(to).push(isStripped ? 1 : 0);
+      this.add("place", {
+        kind: place_kinds[place.kind],
+        name: this.text(place.name),
+        prefix: this.text(place.prefix),
+        strip: isStripped ? 1 : 0,
+      });
     }
     return new Map(keys.map((key, number) => [key, number]));
   }
 
+  /** The number of an issuer's key set, which is written for the first issuer that has it. */
+  private keySetNumber(sets: Map<string, number>, { name, keySet }: Issuer): number {
+    const text = keySetText(keySet);
+    const number = sets.get(text) ?? this.writeKeySet(name, keySet);
+    sets.set(text, number);
+    return number;
+  }
+
   /** @returns the number of the set */
   private writeKeySet(name: string, { use, keys, source }: KeySet): number {
-    const to = layout.section_key_sets;
-    this.text(to, name);
-    const first = this.count(layout.section_keys);
-    for (const { kid, algorithms, spki, raw, exponent } of inOrder(keys)) {
-      this.text(layout.section_keys, kid);
-      this.section(layout.section_keys).push(algorithms);
-      this.string(layout.section_keys, this.strings.binary(spki));
-      this.string(layout.section_keys, this.strings.binary(raw));
-      this.section(layout.section_keys).push(exponent);
-    }
-    this.section(to).push(keys.length === 0 ? 0 : first, keys.length, uses[use]);
-    this.text(to, source?.url ?? "");
-    this.text(to, source?.authority ?? "");
-    this.text(to, source?.path ?? "");
-    this.text(to, source?.cluster ?? "");
-    this.section(to).push(source?.refreshSeconds ?? 0);
-    return this.count(to) - 1;
+    return this.add("key_set", {
+      name: this.text(name),
+      keys: this.writeKeys(keys),
+      use: uses[use],
+      url: this.text(source?.url ?? ""),
+      authority: this.text(source?.authority ?? ""),
+      path: this.text(source?.path ?? ""),
+      cluster: this.text(source?.cluster ?? ""),
+      refresh_seconds: source?.refreshSeconds ?? 0,
+    });
+  }
+
+  private writeKeys(keys: KeySet["keys"]): Pair {
+    const numbers = inOrder(keys).map(({ kid, algorithms, spki, raw, exponent }) =>
+      this.add("key", {
+        kid: this.text(kid),
+        algorithms,
+        spki: this.binary(spki),
+        public: this.binary(raw),
+        exponent,
+      }),
+    );
+    return [numbers[0] ?? 0, numbers.length];
   }
 }
 

@@ -2,6 +2,7 @@
 import {
   image_header_bytes,
   image_magic,
+  magic_at,
   policy_name_at,
   section_policy,
   sections_at,
@@ -13,7 +14,7 @@ export const name_pattern = /^[A-Za-z0-9_-]{1,64}$/u;
 /** The name of the policy in an image; undefined where the bytes are none. */
 export function policyNameOf(image: Uint8Array): string | undefined {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  if (image.length < image_header_bytes || view.getUint32(0, true) !== image_magic) return undefined;
+  if (image.length < image_header_bytes || view.getUint32(magic_at, true) !== image_magic) return undefined;
   const name = view.getUint32(sections_at + 8 * section_policy, true) + policy_name_at;
   if (name + 8 > image.length) return undefined;
   const start = view.getUint32(name, true);

@@ -3,6 +3,7 @@ import * as layout from "../../../assembly/policy/layout.ts";
 import type { Condition } from "../language/condition.ts";
 import { StringPool, Words } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
+import { type Pair, type RecordName, sections, type Values, wholeRecords, wordsOf } from "./records.ts";
 import { slotsOf } from "./slots.ts";
 
 /** What a writer of images is made of; scripts/policy/image/image.ts knows what stands in which record. */
@@ -18,47 +19,61 @@ export class Sections {
     return this.sections[number]!;
   }
 
-  protected text(section: number, text: string): number {
-    return this.string(section, this.strings.text(text));
+  /** Writes a record. @returns its index */
+  protected add<R extends RecordName>(record: R, values: Values<R>): number {
+    const section = sections[record];
+    const index = this.count(section);
+    this.section(section).push(...wordsOf(record, values));
+    return index;
   }
 
-  protected string(section: number, string: number): number {
-    this.section(section).push(this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string));
-    return string;
+  protected text(text: string): Pair {
+    return this.string(this.strings.text(text));
   }
 
-  /** Writes "first, count" of a run of words; equal runs are written once. */
-  protected wordRun(section: number, words: readonly number[]): void {
-    const first = words.length === 0 ? 0 : this.words(words);
-    this.section(section).push(first, words.length);
+  protected binary(bytes: Uint8Array): Pair {
+    return this.string(this.strings.binary(bytes));
   }
 
-  protected textRun(section: number, texts: readonly string[]): void {
+  private string(string: number): Pair {
+    return [this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string)];
+  }
+
+  /** A run of words; equal runs are written once. */
+  protected wordRun(words: readonly number[]): Pair {
+    return [words.length === 0 ? 0 : this.words(words), words.length];
+  }
+
+  /** A run of texts; equal runs are written once. */
+  protected textRun(texts: readonly string[]): Pair {
     const strings = texts.map((text) => this.strings.text(text));
     const write = (): void => {
-      for (const string of strings) this.string(layout.section_texts, string);
+      for (const [start, size] of strings.map((string) => this.string(string))) this.add("text", { start, size });
     };
-    const first = texts.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write);
-    this.section(section).push(first, texts.length);
+    return [texts.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write), texts.length];
   }
 
   /** @returns the place of the first word */
   protected words(words: readonly number[]): number {
-    return this.run(layout.section_words, `w${words.join()}`, () => this.section(layout.section_words).push(...words));
+    const write = (): void => {
+      for (const value of words) this.add("word", { value });
+    };
+    return this.run(layout.section_words, `w${words.join()}`, write);
   }
 
-  /** Writes "first, count" of a condition's instructions. */
-  protected instructionRun(section: number, instructions: Condition["instructions"]): void {
-    const records = instructions.map(({ op, text, a = 0, b = 0, c = 0 }) => {
-      if (text === undefined) return [op, a, b, c];
-      const string = typeof text === "string" ? this.strings.text(text) : this.strings.binary(text);
-      return [op, this.stringsOffset + this.strings.startOf(string), this.strings.sizeOf(string), c];
+  /** A condition's instructions; equal conditions are written once. */
+  protected instructionRun(instructions: Condition["instructions"]): Pair {
+    const records = instructions.map(({ op: opcode, text, a = 0, b = 0, c = 0 }) => {
+      if (text === undefined) return { opcode, a, b, c };
+      const [start, size] = typeof text === "string" ? this.text(text) : this.binary(text);
+      return { opcode, a: start, b: size, c };
     });
+    if (records.length === 0) return [0, 0];
+    const key = records.map(({ opcode, a, b, c }) => [opcode, a, b, c].join()).join(";");
     const write = (): void => {
-      for (const record of records) this.section(layout.section_instructions).push(...record);
+      for (const record of records) this.add("instruction", record);
     };
-    const first = records.length === 0 ? 0 : this.run(layout.section_instructions, `i${records.join(";")}`, write);
-    this.section(section).push(first, records.length);
+    return [this.run(layout.section_instructions, `i${key}`, write), records.length];
   }
 
   /** @returns the place of the run's first record, which is written only if no equal run was */
@@ -72,17 +87,17 @@ export class Sections {
   }
 
   protected count(section: number): number {
-    return (this.section(section).size * 4) / layout.sectionRecordBytes(section);
+    return wholeRecords(section, this.section(section).size * 4);
   }
 
   /** A u64 of at most 2^53. */
-  protected long(to: number, value: number): void {
-    this.section(to).push(value % 0x100000000, Math.floor(value / 0x100000000));
+  protected long(value: number): Pair {
+    return [value % 0x100000000, Math.floor(value / 0x100000000)];
   }
 
-  protected hash(seed: number, string: number): number {
-    const start = this.strings.startOf(string);
-    return hash32(seed, this.strings.bytes(), start, start + this.strings.sizeOf(string));
+  protected hash(seed: number, [offset, size]: Pair): number {
+    const start = offset - this.stringsOffset;
+    return hash32(seed, this.strings.bytes(), start, start + size);
   }
 
   /** @param records which record each hash is of, where that is not its place */
@@ -107,13 +122,13 @@ export class Sections {
       throw new Error("the strings are not where texts point");
     const image = new Uint8Array(size);
     const view = new DataView(image.buffer);
-    view.setUint32(0, layout.image_magic, true);
-    view.setUint32(4, layout.image_version, true);
-    view.setUint32(8, size, true);
+    view.setUint32(layout.magic_at, layout.image_magic, true);
+    view.setUint32(layout.version_at, layout.image_version, true);
+    view.setUint32(layout.size_at, size, true);
     for (const [section, content] of contents.entries()) {
       const at = layout.sections_at + section * 8;
       view.setUint32(at, offsets[section]!, true);
-      view.setUint32(at + 4, content.length / layout.sectionRecordBytes(section), true);
+      view.setUint32(at + 4, wholeRecords(section, content.length), true);
       image.set(content, offsets[section]!);
     }
     view.setUint32(layout.checksum_at, hash32(0, image, layout.sections_at), true);

@@ -10,6 +10,7 @@ import {
   image_header_bytes,
   image_magic,
   image_version,
+  magic_at,
   trailer_bytes,
   trailer_magic,
   trailer_without_ends,
@@ -82,7 +83,7 @@ function checkEngine(module: Uint8Array, sections: Section[]): void {
 
 function checkImage(image: Uint8Array): void {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  if (image.length < image_header_bytes || view.getUint32(0, true) !== image_magic) {
+  if (image.length < image_header_bytes || view.getUint32(magic_at, true) !== image_magic) {
     throw new WasmError("this is no policy image");
   }
   if (view.getUint32(8, true) !== image.length) throw new WasmError("the policy image is cut short or too long");

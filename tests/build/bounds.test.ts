@@ -1,0 +1,106 @@
+/** The names of bounds and offsets say what they are, and bounds that depend on each other fit. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as limits from "../../assembly/limits.ts";
+import * as layout from "../../assembly/policy/layout.ts";
+
+/** Numbers of limits.ts that are chosen, not bounds, and why. */
+const chosen: Record<string, string> = {
+  bucket_sets: "how a limit's table is built; a fingerprint chooses the set",
+  bucket_ways: "how a limit's table is built",
+  lease_divisor: "a ratio",
+  key_tick_milliseconds: "a period",
+  shortage_retry_seconds: "a period",
+};
+
+/** What identifies the format, and sizes of what is no record. */
+const format = ["image_magic", "image_version", "trailer_magic", "trailer_without_ends", "section_count"];
+const sizes = ["image_header_bytes", "trailer_bytes"];
+/** Fields of the image's header, which is no record. */
+const header = ["magic_at", "version_at", "size_at", "checksum_at", "sections_at"];
+/** What a field may hold, by what the names begin with. */
+const values: Record<string, string[]> = {
+  identity: ["mtls", "jwt_svid", "either"],
+  mode: ["enforce", "shadow"],
+  caller: ["exact", "child", "descendants"],
+  group: ["any", "anonymous"],
+  host: ["exact", "suffix"],
+  action: ["allow", "deny"],
+  bind: ["none", "certificate", "caller"],
+  use: ["signature", "jwt_svid"],
+  place: ["header", "cookie", "query"],
+  selector: ["caller", "claim"],
+  forward: ["caller_id", "trust_domain", "caller_path", "claim"],
+};
+/** Values that stand alone. */
+const lone = ["host_any", "no_segment"];
+
+const bounds: Readonly<Record<string, unknown>> = limits;
+const numbers: Readonly<Record<string, unknown>> = layout;
+
+test("a bound ends in _max or _min; what is none is known with its reason", () => {
+  for (const [name, value] of Object.entries(bounds)) {
+    assert.equal(typeof value, "number", name);
+    assert.ok(/_(?:max|min)$/u.test(name) !== name in chosen, `${name} ends in _max or _min, or is chosen`);
+  }
+  for (const name of Object.keys(chosen)) assert.ok(name in bounds, name);
+});
+
+test("a number of the image is a section, an offset, a size, a bound or a value, as its name says", () => {
+  const records = Object.keys(numbers).flatMap((name) => /^(\w+)_record_bytes$/u.exec(name)?.[1] ?? []);
+  const known = new Set([...format, ...sizes, ...header, ...lone]);
+  for (const [field, words] of Object.entries(values)) for (const word of words) known.add(`${field}_${word}`);
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value === "function") continue;
+    assert.equal(typeof value, "number", name);
+    const isOffset = name.endsWith("_at") && records.some((record) => name.startsWith(`${record}_`));
+    const isOther = /^section_\w+$|_record_bytes$|_max$/u.test(name);
+    assert.ok(known.delete(name) || isOffset || isOther, `${name} is none of what layout.ts says its names mean`);
+  }
+  assert.deepEqual([...known], []);
+  for (const [field, words] of Object.entries(values))
+    assert.deepEqual(
+      words.map((word) => numbers[`${field}_${word}`]),
+      [...words.keys()],
+      field,
+    );
+});
+
+test("no name stands for a bound and for a part of the image", () => {
+  assert.deepEqual(
+    Object.keys(bounds).filter((name) => name in numbers),
+    [],
+  );
+});
+
+test("bounds that depend on each other fit", () => {
+  for (const [name, value] of Object.entries(bounds)) {
+    const max = name.endsWith("_min") ? bounds[name.replace(/_min$/u, "_max")] : undefined;
+    if (max !== undefined) assert.ok((value as number) <= (max as number), name);
+  }
+  const relations: Record<string, boolean> = {
+    "a bit of a word for each method, and one for all others": limits.policy_methods_max === 31,
+    "a bit of a word for each segment or label of a pattern": limits.pattern_segments_max === 31,
+    "what was found of issuers is cleared four at a time": limits.policy_issuers_max % 4 === 0,
+    "a bit of a u64 for each key set": limits.policy_key_sets_max <= 64,
+    "each issuer may have its own key set": limits.policy_issuers_max <= limits.policy_key_sets_max,
+    "an issuer's places are places of the policy": limits.issuer_places_max <= limits.policy_places_max,
+    "a token may come in a header": limits.token_bytes_max <= limits.header_pairs_bytes_max,
+    "a path may come in a header": limits.path_bytes_max <= limits.header_pairs_bytes_max,
+    "a header's name may be a place's": limits.place_name_bytes_max <= limits.header_name_bytes_max,
+    "a trust domain is part of an ID": limits.trust_domain_bytes_max < limits.spiffe_id_bytes_max,
+    "the record has a part of a path": limits.record_path_bytes_max <= limits.path_bytes_max,
+    "a text that is looked for is a text": limits.search_bytes_max <= limits.condition_text_bytes_max,
+    "a condition is one of a request's": limits.condition_cost_max <= limits.request_condition_cost_max,
+    "the largest key fits into a fetched set": limits.key_bytes_max < limits.jwks_bytes_max,
+    "a chunk is part of what is parked": limits.parked_chunk_bytes_max <= limits.parked_bytes_max,
+    "what is parked is no larger than an image": limits.parked_bytes_max <= limits.image_bytes_max,
+    "a lost callout has passed its timeout": limits.key_fetch_milliseconds_max < limits.key_callout_seconds_max * 1000,
+    "a failing server is asked less often": limits.key_interval_seconds_min <= limits.key_failing_interval_seconds_min,
+    "after any failure a set is fetched before it would be anyway":
+      limits.backoff_seconds_max <= limits.refresh_seconds_max,
+    "ticks are short beside a lease": limits.key_tick_milliseconds < limits.key_lease_seconds_max * 1000,
+    "a client takes a part of the room": limits.client_streams_max < limits.waiting_streams_max,
+  };
+  for (const [relation, holds] of Object.entries(relations)) assert.ok(holds, relation);
+});
