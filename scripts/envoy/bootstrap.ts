@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { findPackaged } from "../common/files.ts";
 import { trustDomainOf } from "./callers.ts";
 import { hasSecondLocks, nameSecondLocks } from "./enforcement.ts";
+import { envoyVersion, isAtLeast } from "./find.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export type ExampleName = "inbound" | "gateway";
@@ -89,6 +90,21 @@ export async function readExample(name: ExampleName): Promise<string> {
   const path = findPackaged(`envoy/${name}.yaml`);
   if (path === undefined) throw new Error(`the package is not complete: it lacks envoy/${name}.yaml; install it again`);
   return readFile(path, "utf8");
+}
+
+/** Lines of the examples that older Envoys refuse, and the release that knows them. The examples say to leave them out. */
+const laterLines = { pattern: /^ *stream_reset_(?:burst|rate):.*\n/gm, since: { major: 1, minor: 39 } };
+
+/** An example's text without what an Envoy of this version does not know. */
+export function exampleFor(exampleYaml: string, version: string): string {
+  return isAtLeast(version, laterLines.since) ? exampleYaml : exampleYaml.replaceAll(laterLines.pattern, "");
+}
+
+/** An example's text, as far as this Envoy knows it. */
+export async function readExampleFor(name: ExampleName, envoyPath: string): Promise<string> {
+  const version = await envoyVersion(envoyPath);
+  // An Envoy that does not tell its version says by itself what it does not know.
+  return version === undefined ? readExample(name) : exampleFor(await readExample(name), version);
 }
 
 /**

@@ -84,10 +84,13 @@ export async function envoyVersion(path: string): Promise<string | undefined> {
   return result.code === 0 ? /version: [0-9a-f]+\/(\d+\.\d+\.\d+[^/]*)\//.exec(result.output)?.[1] : undefined;
 }
 
-function isRecentEnough(version: string): boolean {
+/** Whether a version, as `envoyVersion` has it, is this release or a later one. */
+export function isAtLeast(version: string, least: { major: number; minor: number }): boolean {
   const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
-  return major > minimumVersion.major || (major === minimumVersion.major && minor >= minimumVersion.minor);
+  return major > least.major || (major === least.major && minor >= least.minor);
 }
+
+const isRecentEnough = (version: string): boolean => isAtLeast(version, minimumVersion);
 
 const minimumText = `${minimumVersion.major}.${minimumVersion.minor}`;
 

@@ -10,7 +10,7 @@ import {
   type BootstrapOptions,
   bootstrapFrom,
   type ExampleName,
-  readExample,
+  readExampleFor,
   type UpstreamAddress,
 } from "./bootstrap.ts";
 import { trustDomainOf } from "./callers.ts";
@@ -131,7 +131,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
     const accessLogPath = join(directory, "access.log");
     await writeFile(wasmPath, options.wasm);
     const example = options.example ?? "inbound";
-    const config = bootstrapFrom(await readExample(example), {
+    const config = bootstrapFrom(await readExampleFor(example, envoyPath), {
       wasm: wasmPath,
       certificates: {
         certificate: own.certificatePath,

@@ -3,7 +3,7 @@
  * without its access log, and answer admitted requests themselves, so that nothing but the chains differs.
  */
 import { parse } from "yaml";
-import { readExample } from "../../scripts/envoy/bootstrap.ts";
+import { readExampleFor } from "../../scripts/envoy/bootstrap.ts";
 import { type Json, scarceRoute } from "./native.ts";
 import { exampleManager } from "./ours.ts";
 import type { World } from "./world.ts";
@@ -19,8 +19,8 @@ export interface Listener {
 }
 
 /** A bootstrap with these listeners on ports of 127.0.0.1 that the system chooses. */
-export async function benchBootstrap(world: World, listeners: readonly Listener[]): Promise<object> {
-  const example = await readExample("inbound");
+export async function benchBootstrap(world: World, listeners: readonly Listener[], envoyPath: string): Promise<object> {
+  const example = await readExampleFor("inbound", envoyPath);
   return {
     node: { id: "bench", cluster: "bench" },
     admin: { address: loopback() },

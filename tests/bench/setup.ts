@@ -67,7 +67,7 @@ export async function setUp(options: Options): Promise<Bench> {
     const rust = await orMissing(Object.keys(rustChains).filter(wanted), rustFilter, missing);
     const chains = await makeChains(world, wanted, { opa, rust, custom, engines: options.engineFiles });
 
-    const config = await benchBootstrap(world, chains);
+    const config = await benchBootstrap(world, chains, envoyPath);
     const envoy = await startEnvoy({ envoyPath, config, concurrency: 1, startTimeoutMs: start_timeout_ms });
     ends.push(envoy.stop);
     const generator = new Generator(tools.load);

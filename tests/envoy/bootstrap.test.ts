@@ -1,7 +1,14 @@
 /** Turning the example bootstraps into local configurations; no Envoy runs here. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Bootstrap, type BootstrapOptions, bootstrapFrom, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { parse } from "yaml";
+import {
+  type Bootstrap,
+  type BootstrapOptions,
+  bootstrapFrom,
+  exampleFor,
+  readExample,
+} from "../../scripts/envoy/bootstrap.ts";
 import { type Mark, markOf, secondLock } from "../../scripts/envoy/enforcement.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
@@ -235,3 +242,17 @@ test("the second lock cannot be taken away, moved or opened", async () => {
     );
   assert.doesNotThrow(adjusted(() => {}));
 });
+
+for (const name of ["inbound", "gateway"] as const) {
+  test(`envoy/${name}.yaml for an Envoy before 1.39 lacks the bounds on resets, and nothing else`, async () => {
+    const text = await readExample(name);
+    assert.equal(exampleFor(text, "1.40.0"), text);
+    assert.equal(exampleFor(text, "1.39.0"), text);
+    assert.match(text, /stream_reset_burst: 10000\n +stream_reset_rate: 1000\n/);
+    const { stream_reset_burst, stream_reset_rate, ...rest } = managerOf(parse(text)).http2_protocol_options;
+    assert.deepEqual([stream_reset_burst, stream_reset_rate], [10_000, 1_000]);
+    const expected = parse(text);
+    managerOf(expected).http2_protocol_options = rest;
+    assert.deepEqual(parse(exampleFor(text, "1.38.3")), expected);
+  });
+}

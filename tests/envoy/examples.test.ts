@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { type Bootstrap, bootstrapFrom, type ExampleName, readExample } from "../../scripts/envoy/bootstrap.ts";
+import {
+  type Bootstrap,
+  bootstrapFrom,
+  type ExampleName,
+  readExample,
+  readExampleFor,
+} from "../../scripts/envoy/bootstrap.ts";
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
@@ -45,7 +51,7 @@ async function validated(example: ExampleName, change: (text: string) => string)
     await writeFile(bundle, authority.certificatePem);
     await writeFile(join(directory, "sallyport.wasm"), wasm);
     const path = join(directory, `${example}.yaml`);
-    const text = change(await readExample(example))
+    const text = change(await readExampleFor(example, await findEnvoy()))
       .replaceAll("/etc/sallyport", directory)
       .replace("/etc/ssl/certs/ca-certificates.crt", bundle);
     await writeFile(path, text);

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Bootstrap, bootstrapFrom, type Certificates, readExample } from "../../scripts/envoy/bootstrap.ts";
+import { type Bootstrap, bootstrapFrom, type Certificates, readExampleFor } from "../../scripts/envoy/bootstrap.ts";
 import { type Authority, makeAuthority } from "../../scripts/envoy/certificates.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
@@ -59,7 +59,7 @@ export async function makeWorld(): Promise<World> {
   const authority = await makeAuthority({ trustDomain: "example.org" });
   const corp = await makeIssuer({ issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" });
   const certificates = await writeCertificates(directory, authority);
-  const example = await readExample("inbound");
+  const example = await readExampleFor("inbound", envoyPath);
   const file: World["file"] = async (name, bytes) => {
     const path = join(directory, name);
     await writeFile(path, bytes);
