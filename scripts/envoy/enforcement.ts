@@ -1,7 +1,7 @@
 /**
  * The second lock of the example configurations: a native filter right after ours that refuses every request, and that only
  * those get around which carry the mark of the policy in front of it, the beginning of its record. Envoy leaves a Wasm filter out on
- * a worker where it failed to start (envoyproxy/envoy#43751), and a route can switch it off; then nothing is marked.
+ * a worker where it failed to start (proxy-wasm-cpp-host, src/wasm.cc, getOrCreateThreadLocalPlugin), and a route can switch it off; then nothing is marked.
  */
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";

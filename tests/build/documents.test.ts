@@ -47,6 +47,16 @@ for (const document of documents) {
   });
 }
 
+test("the package has every document that the README links to", () => {
+  const { files } = JSON.parse(readFileSync("package.json", "utf8")) as { files: string[] };
+  for (const [, target] of readFileSync("README.md", "utf8").matchAll(/\]\((?!https:)([^)#]+)[^)]*\)/g)) {
+    assert.ok(
+      files.some((file) => target === file || target!.startsWith(`${file}/`)),
+      `package.json's files lack ${target}`,
+    );
+  }
+});
+
 test("docs/README.md lists every document", () => {
   const index = readFileSync("docs/README.md", "utf8");
   for (const name of readdirSync("docs").filter((name) => name.endsWith(".md") && name !== "README.md")) {
