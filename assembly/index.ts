@@ -5,6 +5,7 @@
 
 import { configure, endConfiguration } from "./configure";
 import { onCallResponse, onRequestHeaders, onStreamEnd, onTick } from "./filter";
+import { flawOf, isGood, reasonOf } from "./finding";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
 import { inspecting, reportFlaw, setInspecting } from "./inspect";
@@ -14,7 +15,7 @@ import { sectionCount } from "./policy/policy";
 import { policyOfRoot, rememberStream } from "./policy/root";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
-import { clearTokens, lastFlaw } from "./token/slot";
+import { clearTokens } from "./token/slot";
 import { inspectToken } from "./token/token";
 import { noteConfiguration } from "./unserved";
 
@@ -85,8 +86,8 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   clearTokens(1);
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
-  const reason = inspectToken(policy, issuer, start, size_bytes);
-  if (reason != Reason.ALLOWED) reportFlaw(lastFlaw);
+  const found = inspectToken(policy, issuer, start, size_bytes);
+  if (!isGood(found)) reportFlaw(flawOf(found));
   resetArena();
-  return reason;
+  return reasonOf(found);
 }

@@ -34,6 +34,7 @@ import {
 } from "../bytes/writer";
 import { Flaw, flawName } from "../detail";
 import { Failure, failureName } from "../failure";
+import { flawOf, reasonOf } from "../finding";
 import { writeProperty } from "../host/host";
 import {
   host_bytes_max,
@@ -114,9 +115,11 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name_at);
   }
-  if (reason != Reason.ALLOWED && request.flaw != Flaw.NONE) {
+  const flaw = flawOf(request.finding);
+  // What came instead of the decision, a failure of ours, has nothing to do with its token.
+  if (reason != Reason.ALLOWED && reason == reasonOf(request.finding) && flaw != Flaw.NONE) {
     writeText(writer, ',"detail":"');
-    writeText(writer, flawName(request.flaw));
+    writeText(writer, flawName(flaw));
     writeByte(writer, 0x22);
   }
   writeShadows(policy);

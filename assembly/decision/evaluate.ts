@@ -6,6 +6,8 @@
  */
 
 import { evaluateCondition, Outcome } from "../condition/evaluate";
+import { Flaw } from "../detail";
+import { finding, flawOf, reasonOf } from "../finding";
 import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
 import * as layout from "../policy/layout";
@@ -32,7 +34,7 @@ export function evaluateRules(policy: Policy): Reason {
   if (request.rule == 0) keepToken();
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
   if (decision != Reason.NO_RULE || request.callerReason == Reason.ALLOWED) return decision;
-  request.flaw = request.callerFlaw;
+  request.finding = finding(request.callerReason, request.callerFlaw);
   return request.callerReason;
 }
 
@@ -41,9 +43,9 @@ let issuerKept: u32 = 0;
 let placeKept: u32 = 0;
 
 /** A rule has the say until another comes closer: it, its token, and what is wrong with that. */
-function nameRule(rule: u32): void {
+function nameRule(rule: u32, decision: Reason): void {
   request.rule = rule + 1;
-  request.flaw = request.tokenFlaw;
+  request.finding = finding(decision, request.tokenFlaw);
   keepToken();
 }
 
@@ -69,7 +71,7 @@ function judgeDenyRules(policy: Policy): Reason {
     // What a failure of ours hid is not known, so it ends the matter like a denial.
     if ((reason != Reason.RULE_DENIED && reason != Reason.INTERNAL) || decision != Reason.NO_RULE) continue;
     decision = reason;
-    nameRule(rule);
+    nameRule(rule, decision);
     if (!inspecting) return decision;
   }
   return decision;
@@ -89,7 +91,7 @@ function judgeAllowRules(policy: Policy, decided: Reason): Reason {
     isFinal = reason == Reason.ALLOWED || reason == Reason.INTERNAL;
     if (isFinal || reason > decision) {
       decision = reason;
-      nameRule(rule);
+      nameRule(rule, decision);
     }
     if (isFinal && !inspecting) return decision;
   }
@@ -123,8 +125,11 @@ function decides(rule: usize, action: u32): bool {
 
 /** The parts of a candidate's rule, in the order of their reasons: ALLOWED, RULE_DENIED, or the part that does not hold. */
 function judge(policy: Policy, index: u32, rule: usize, charge: Charge): Reason {
+  request.tokenFlaw = Flaw.NONE;
   if (!isActive(rule)) return Reason.GRANT_INACTIVE;
-  const token = checkToken(policy, rule);
+  const found = checkToken(policy, rule);
+  const token = reasonOf(found);
+  request.tokenFlaw = flawOf(found);
   if (token == Reason.INTERNAL) return token;
   if (load<u32>(rule, layout.rule_action_at) == layout.action_deny) return judgeDenial(policy, index, rule, token);
   if (token != Reason.ALLOWED) return token;

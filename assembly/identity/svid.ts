@@ -8,13 +8,14 @@ import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { Flaw } from "../detail";
+import { Finding, finding, flawOf, isGood, placeOf, reasonOf } from "../finding";
 import * as layout from "../policy/layout";
 import { head, issuerAt, Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { checkClaims, subjectClaim } from "../token/claims";
-import { lastFlaw, note, tokenSlot } from "../token/slot";
-import { chooseToken, chosenPlace, verifyToken } from "../token/token";
+import { tokenSlot } from "../token/slot";
+import { chooseToken, verifyToken } from "../token/token";
 import { takeCaller } from "./identity";
 import { trust_domain_offset, trustDomainBytes } from "./spiffe";
 
@@ -26,12 +27,12 @@ export function readSvid(policy: Policy): Reason {
   const record = head(policy);
   if (load<u32>(record, layout.policy_identity_at) == layout.identity_mtls) return Reason.ALLOWED;
   if (request.callerReason != Reason.IDENTITY_MISSING) return Reason.ALLOWED;
-  note(Flaw.NONE, Reason.ALLOWED);
-  const reason = judgeSvid(
+  const found = judgeSvid(
     policy,
     load<u32>(record, layout.policy_svids_at),
     load<u32>(record, layout.policy_svids_at + 4),
   );
+  const reason = reasonOf(found);
   if (reason == Reason.INTERNAL) return reason;
   if (reason == Reason.ALLOWED) {
     const subject = subjectClaim();
@@ -39,27 +40,28 @@ export function readSvid(policy: Policy): Reason {
     return Reason.ALLOWED;
   }
   request.callerReason = reason == Reason.TOKEN_MISSING ? Reason.IDENTITY_MISSING : reason;
-  request.callerFlaw = lastFlaw;
+  request.callerFlaw = flawOf(found);
   return Reason.ALLOWED;
 }
 
 /** All trust domains take their tokens from the same places. */
-function judgeSvid(policy: Policy, first: u32, count: u32): Reason {
+function judgeSvid(policy: Policy, first: u32, count: u32): Finding {
   const found = chooseToken(policy, issuerAt(policy, first), false);
-  if (found != Reason.ALLOWED) return found;
-  const token = tokenSlot(chosenPlace);
-  if (!token.isSvidType) return note(Flaw.TYP, Reason.TOKEN_MALFORMED);
+  if (!isGood(found)) return found;
+  const token = tokenSlot(placeOf(found));
+  if (!token.isSvidType) return finding(Reason.TOKEN_MALFORMED, Flaw.TYP);
   const subject = subjectClaim();
-  if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return note(Flaw.SUB, Reason.IDENTITY_MALFORMED);
+  if (subject == json.absent || json.kindOf(subject) != Kind.STRING)
+    return finding(Reason.IDENTITY_MALFORMED, Flaw.SUB);
   const domainBytes = trustDomainBytes(json.startOf(subject), json.sizeOf(subject));
-  if (domainBytes == 0) return note(Flaw.SUB, Reason.IDENTITY_MALFORMED);
+  if (domainBytes == 0) return finding(Reason.IDENTITY_MALFORMED, Flaw.SUB);
   const domain = json.startOf(subject) + trust_domain_offset;
   for (let index = first; index < first + count; index++) {
     const issuer = issuerAt(policy, index);
     const text = issuer + layout.issuer_iss_at;
     if (textSize(text) != domainBytes || !sameBytes(textStart(policy, text), domain, domainBytes)) continue;
-    const reason = verifyToken(policy, issuer, token);
-    return reason == Reason.ALLOWED ? checkClaims(policy, index) : reason;
+    const verified = verifyToken(policy, issuer, token);
+    return isGood(verified) ? checkClaims(policy, index) : verified;
   }
-  return Reason.IDENTITY_UNTRUSTED;
+  return finding(Reason.IDENTITY_UNTRUSTED, Flaw.NONE);
 }

@@ -6,6 +6,7 @@
 import { clearBytes, copyBytes } from "../bytes/span";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
+import { Finding } from "../finding";
 import {
   caller_groups_max,
   candidate_rules_max,
@@ -68,9 +69,9 @@ export class Request {
   /** Tokens that were known, and that were not. */
   cacheHits: u32;
   cacheMisses: u32;
-  /** What was wrong with the token the rule in hand asked for; and with that of the rule that decided. */
+  /** What is wrong with the token that the rule in hand asks for; and the reason of the decision, with what its rule's token has. */
   tokenFlaw: Flaw;
-  flaw: Flaw;
+  finding: Finding;
   /** Bit n: key set n is fetched, and lacks the key that a token names. */
   unknownKeySets: u64;
   /** Those of them that the decision hangs on; rules in shadow mode have no part in it. */
@@ -110,20 +111,12 @@ const candidates: usize = memory.data(candidate_rules_max * 8, 4);
 const shadows: usize = memory.data(shadow_rules_max * 8, 4);
 /** One for each issuer; `not_judged` until a token has been held against it. */
 const judged: usize = memory.data(policy_issuers_max * 4, 16);
-export const not_judged: u8 = 0xff;
-
-/** How a token fared with an issuer. */
-@unmanaged
-export class Judged {
-  reason: u8;
-  flaw: u8;
-  place: u8;
-}
+export const not_judged: Finding = 0xffffffff;
 
 /** Empties the slot for a new request. */
 export function clearRequest(): void {
   clearBytes(changetype<usize>(request), request_bytes);
-  const nothing = i8x16.splat(not_judged);
+  const nothing = i32x4.splat(not_judged);
   for (let place = judged; place < judged + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
 }
 
@@ -190,16 +183,13 @@ export function addCandidate(rule: u32, binding: u32): bool {
 }
 
 /** How the request's token fared with an issuer. */
-export function judgedIssuer(issuer: u32): Judged {
-  return changetype<Judged>(judged + ((<usize>issuer) << 2));
+export function judgedIssuer(issuer: u32): Finding {
+  return load<u32>(judged + ((<usize>issuer) << 2));
 }
 
 /** Keeps how it fared: each issuer is asked once. */
-export function setJudgedIssuer(issuer: u32, reason: Reason, flaw: Flaw, place: u32): void {
-  const known = judgedIssuer(issuer);
-  known.reason = <u8>reason;
-  known.flaw = <u8>flaw;
-  known.place = <u8>place;
+export function setJudgedIssuer(issuer: u32, found: Finding): void {
+  store<u32>(judged + ((<usize>issuer) << 2), found);
 }
 
 /**

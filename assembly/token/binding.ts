@@ -8,12 +8,13 @@ import { failed, hexDigit, spanSize, spanStart } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { Flaw } from "../detail";
+import { Finding, finding, good, internal } from "../finding";
 import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { subjectClaim } from "./claims";
-import { note, openToken } from "./slot";
+import { openToken } from "./slot";
 
 const key_name = literal("jkt");
 const thumbprint_name = literal("x5t#S256");
@@ -25,45 +26,46 @@ const encoded_bytes: u32 = 43;
 const thumbprint: usize = memory.data(32);
 
 /** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
-export function checkBinding(issuer: usize): Reason {
+export function checkBinding(issuer: usize): Finding {
   const bind = load<u32>(issuer, layout.issuer_bind_at);
   const cnf = openToken.confirmationRecord;
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
-  if (json.member(cnf, key_name.start, key_name.size) != json.absent) return note(Flaw.CNF_KEY, Reason.TOKEN_BINDING);
-  if (bind == layout.bind_none) return Reason.ALLOWED;
+  if (json.member(cnf, key_name.start, key_name.size) != json.absent)
+    return finding(Reason.TOKEN_BINDING, Flaw.CNF_KEY);
+  if (bind == layout.bind_none) return good;
   return bind == layout.bind_caller ? checkCaller() : checkCertificate(cnf);
 }
 
-function checkCaller(): Reason {
+function checkCaller(): Finding {
   const subject = subjectClaim();
   const isCaller =
     request.callerReason == Reason.ALLOWED &&
     subject != json.absent &&
     json.isString(subject, request.callerStart, request.callerSize);
-  return isCaller ? Reason.ALLOWED : note(Flaw.SUB_OTHER, Reason.TOKEN_BINDING);
+  return isCaller ? good : finding(Reason.TOKEN_BINDING, Flaw.SUB_OTHER);
 }
 
-function checkCertificate(cnf: i32): Reason {
+function checkCertificate(cnf: i32): Finding {
   const claim = json.member(cnf, thumbprint_name.start, thumbprint_name.size);
   if (claim == json.absent || json.kindOf(claim) != Kind.STRING || json.sizeOf(claim) != encoded_bytes) {
-    return note(Flaw.CNF_MISSING, Reason.TOKEN_BINDING);
+    return finding(Reason.TOKEN_BINDING, Flaw.CNF_MISSING);
   }
   if (decodeBase64url(json.startOf(claim), encoded_bytes, thumbprint) != digest_bytes) {
-    return note(Flaw.CNF_MISSING, Reason.TOKEN_BINDING);
+    return finding(Reason.TOKEN_BINDING, Flaw.CNF_MISSING);
   }
   // The caller whom a gateway told of has shown its certificate there.
   if (request.forwarderSize != 0) return compare(request.forwardedHashStart, request.forwardedHashSize);
   const digest = readProperty(peer_digest);
-  return digest == failed ? Reason.INTERNAL : compare(spanStart(digest), spanSize(digest));
+  return digest == failed ? internal : compare(spanStart(digest), spanSize(digest));
 }
 
 /** The digest is in hexadecimal, in either case (Envoy writes lower). */
-function compare(start: usize, size: u32): Reason {
-  if (size != 2 * digest_bytes) return note(Flaw.CERTIFICATE_MISSING, Reason.TOKEN_BINDING);
+function compare(start: usize, size: u32): Finding {
+  if (size != 2 * digest_bytes) return finding(Reason.TOKEN_BINDING, Flaw.CERTIFICATE_MISSING);
   for (let index: u32 = 0; index < digest_bytes; index++) {
     const high = hexDigit(load<u8>(start + 2 * index));
     const low = hexDigit(load<u8>(start + 2 * index, 1));
-    if (((high << 4) | low) != <i32>load<u8>(thumbprint + index)) return note(Flaw.CNF_OTHER, Reason.TOKEN_BINDING);
+    if (((high << 4) | low) != <i32>load<u8>(thumbprint + index)) return finding(Reason.TOKEN_BINDING, Flaw.CNF_OTHER);
   }
-  return Reason.ALLOWED;
+  return good;
 }

@@ -127,7 +127,6 @@ export function recallToken(set: KeySet, token: Token): bool {
   token.expiresSeconds = load<i64>(entry, 40);
   token.notBeforeSeconds = load<i64>(entry, 48);
   token.issuedAtSeconds = load<i64>(entry, 56);
-  token.reason = Reason.ALLOWED;
   return true;
 }
 

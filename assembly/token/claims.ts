@@ -6,11 +6,12 @@
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { Flaw } from "../detail";
+import { Finding, finding, good, isGood } from "../finding";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
-import { note, openToken, Token } from "./slot";
+import { openToken, Token } from "./slot";
 
 const nanoseconds_a_second: u64 = 1000000000;
 /** The last second a double tells from its neighbours, 2^53 - 1; later dates are not dates. */
@@ -79,33 +80,33 @@ export function subjectClaim(): i32 {
   return openToken.subjectRecord;
 }
 
-/** Holds the claims of the open token against an issuer. A token's own reason, or ALLOWED. */
-export function checkClaims(policy: Policy, issuer: u32): Reason {
+/** Holds the claims of the open token against an issuer. */
+export function checkClaims(policy: Policy, issuer: u32): Finding {
   const record = issuerAt(policy, issuer);
   const subject = subjectClaim();
-  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return note(Flaw.SUB, Reason.TOKEN_CLAIMS);
+  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.SUB);
   const times = checkTimes(record);
-  return times != Reason.ALLOWED ? times : checkAudience(policy, record);
+  return isGood(times) ? checkAudience(policy, record) : times;
 }
 
-function checkTimes(issuer: usize): Reason {
+function checkTimes(issuer: usize): Finding {
   const expires = openToken.expiresSeconds;
   const notBefore = openToken.notBeforeSeconds;
   const issuedAt = openToken.issuedAtSeconds;
   // `exp` is required: a token without one would be good for ever.
-  if (expires == date_absent) return note(Flaw.EXP_MISSING, Reason.TOKEN_CLAIMS);
-  if (expires == no_date) return note(Flaw.EXP, Reason.TOKEN_CLAIMS);
-  if (notBefore == no_date) return note(Flaw.NBF, Reason.TOKEN_CLAIMS);
-  if (issuedAt == no_date) return note(Flaw.IAT, Reason.TOKEN_CLAIMS);
+  if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP_MISSING);
+  if (expires == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP);
+  if (notBefore == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.NBF);
+  if (issuedAt == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.IAT);
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
   const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds_at);
-  if (now >= expires + leeway) return note(Flaw.NONE, Reason.TOKEN_EXPIRED);
-  if (notBefore > now + leeway) return note(Flaw.NBF, Reason.TOKEN_NOT_YET_VALID);
-  if (issuedAt > now + leeway) return note(Flaw.IAT, Reason.TOKEN_NOT_YET_VALID);
+  if (now >= expires + leeway) return finding(Reason.TOKEN_EXPIRED, Flaw.NONE);
+  if (notBefore > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Flaw.NBF);
+  if (issuedAt > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Flaw.IAT);
   const lifetime = <i64>load<u32>(issuer, layout.issuer_lifetime_seconds_at);
-  if (lifetime != 0 && issuedAt == date_absent) return note(Flaw.LIFETIME_UNKNOWN, Reason.TOKEN_LIFETIME);
-  if (lifetime != 0 && expires - issuedAt > lifetime) return note(Flaw.NONE, Reason.TOKEN_LIFETIME);
-  return Reason.ALLOWED;
+  if (lifetime != 0 && issuedAt == date_absent) return finding(Reason.TOKEN_LIFETIME, Flaw.LIFETIME_UNKNOWN);
+  if (lifetime != 0 && expires - issuedAt > lifetime) return finding(Reason.TOKEN_LIFETIME, Flaw.NONE);
+  return good;
 }
 
 /** A NumericDate in whole seconds, its fraction dropped (RFC 7519 §2); `no_date` for what is none. */
@@ -133,20 +134,20 @@ function isFraction(start: usize, size: u32): bool {
 }
 
 /** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours. */
-function checkAudience(policy: Policy, issuer: usize): Reason {
+function checkAudience(policy: Policy, issuer: usize): Finding {
   const audience = openToken.audienceRecord;
-  if (audience == json.absent) return note(Flaw.AUD_MISSING, Reason.TOKEN_AUDIENCE);
+  if (audience == json.absent) return finding(Reason.TOKEN_AUDIENCE, Flaw.AUD_MISSING);
   if (json.kindOf(audience) == Kind.STRING) {
-    return isAudience(policy, issuer, audience) ? Reason.ALLOWED : note(Flaw.NONE, Reason.TOKEN_AUDIENCE);
+    return isAudience(policy, issuer, audience) ? good : finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
   }
-  if (json.kindOf(audience) != Kind.ARRAY) return note(Flaw.AUD, Reason.TOKEN_CLAIMS);
+  if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
   const end = json.after(audience);
-  let reason = note(Flaw.NONE, Reason.TOKEN_AUDIENCE);
+  let found = finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
   for (let element = audience + 1; element < end; element = json.after(element)) {
-    if (json.kindOf(element) != Kind.STRING) return note(Flaw.AUD, Reason.TOKEN_CLAIMS);
-    if (isAudience(policy, issuer, element)) reason = Reason.ALLOWED;
+    if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
+    if (isAudience(policy, issuer, element)) found = good;
   }
-  return reason;
+  return found;
 }
 
 function isAudience(policy: Policy, issuer: usize, claim: i32): bool {

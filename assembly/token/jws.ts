@@ -12,12 +12,13 @@ import { algorithm_count } from "../crypto/algorithms";
 import { algorithmNamed } from "../crypto/names";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
+import { Finding, finding, good, internal, isGood } from "../finding";
 import { roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { json_nodes_max, kid_bytes_max, signature_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { findClaims } from "./claims";
-import { note, openClaims, Token } from "./slot";
+import { openClaims, Token } from "./slot";
 
 const alg_name = literal("alg");
 const kid_name = literal("kid");
@@ -29,15 +30,15 @@ const jose_type = literal("JOSE");
 const none_name = literal("none");
 
 /** Takes the token in a slot apart, its claims too. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or ALLOWED. */
-export function parseJws(token: Token): Reason {
-  const reason = decodeParts(token);
-  if (reason != Reason.ALLOWED) return reason;
+export function parseJws(token: Token): Finding {
+  const found = decodeParts(token);
+  if (!isGood(found)) return found;
   token.isDecoded = true;
   return scanClaims(token);
 }
 
 /** Takes the token in a slot apart, and leaves its claims alone. */
-export function decodeParts(token: Token): Reason {
+export function decodeParts(token: Token): Finding {
   const start = token.start;
   const headerSize = indexOfByte(start, token.size, 0x2e);
   if (headerSize == 0 || headerSize == token.size) return wrongParts(token);
@@ -54,17 +55,17 @@ export function decodeParts(token: Token): Reason {
   const decoded = takeBytes(token.size);
   if (decoded == 0) {
     fail(Failure.ARENA_FULL);
-    return Reason.INTERNAL;
+    return internal;
   }
   const headerBytes = decodeBase64url(start, headerSize, decoded);
-  if (headerBytes <= 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  if (headerBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
   const payloadAt = decoded + headerBytes;
   const payloadBytes = decodeBase64url(payload, payloadSize, payloadAt);
-  if (payloadBytes <= 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  if (payloadBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
   token.signatureStart = payloadAt + payloadBytes;
   const signatureBytes = decodeBase64url(signature, signatureSize, token.signatureStart);
-  if (signatureBytes < 0) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
-  if (<u32>signatureBytes > signature_bytes_max) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_MALFORMED);
+  if (signatureBytes < 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
+  if (<u32>signatureBytes > signature_bytes_max) return finding(Reason.TOKEN_MALFORMED, Flaw.SIGNATURE_SIZE);
   token.signatureSize = signatureBytes;
   token.payloadStart = payloadAt;
   token.payloadSize = payloadBytes;
@@ -75,48 +76,48 @@ export function decodeParts(token: Token): Reason {
  * Five parts are a JWE (RFC 7516 §3.1), which somebody else would have to decrypt; its second may be empty. A comma is where
  * several headers were joined.
  */
-function wrongParts(token: Token): Reason {
+function wrongParts(token: Token): Finding {
   const start = token.start;
   const size = token.size;
-  if (indexOfByte(start, size, 0x2c) != size) return note(Flaw.BASE64, Reason.TOKEN_MALFORMED);
+  if (indexOfByte(start, size, 0x2c) != size) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
   let dots: u32 = 0;
   for (let index: u32 = 0; index < size; index++) {
     if (load<u8>(start + index) == 0x2e) dots++;
   }
   const isEncrypted = dots == 4 && load<u8>(start) != 0x2e;
-  return note(isEncrypted ? Flaw.ENCRYPTED : Flaw.PARTS, Reason.TOKEN_MALFORMED);
+  return finding(Reason.TOKEN_MALFORMED, isEncrypted ? Flaw.ENCRYPTED : Flaw.PARTS);
 }
 
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
-export function scanClaims(token: Token): Reason {
+export function scanClaims(token: Token): Finding {
   const room = roomBytes() / json.tape_record_bytes;
   json.beginTape(takeBytes(0), min(json_nodes_max, room));
   if (!scanJson(token.payloadStart, token.payloadSize)) {
     if (fault != Fault.COUNT || room >= json_nodes_max)
-      return note(flawOf(fault, Flaw.CLAIMS_JSON), Reason.TOKEN_MALFORMED);
+      return finding(Reason.TOKEN_MALFORMED, flawOf(fault, Flaw.CLAIMS_JSON));
     fail(Failure.ARENA_FULL);
-    return Reason.INTERNAL;
+    return internal;
   }
-  if (json.kindOf(0) != Kind.OBJECT) return note(Flaw.CLAIMS_JSON, Reason.TOKEN_MALFORMED);
+  if (json.kindOf(0) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.CLAIMS_JSON);
   token.records = json.tapeRecords();
   token.tape = takeBytes(token.records * json.tape_record_bytes);
   openClaims(token);
   findClaims(token);
-  return Reason.ALLOWED;
+  return good;
 }
 
-function readHeader(token: Token, start: usize, size: u32): Reason {
+function readHeader(token: Token, start: usize, size: u32): Finding {
   json.beginScratchTape();
-  if (!scanJson(start, size)) return note(flawOf(fault, Flaw.HEADER_JSON), Reason.TOKEN_MALFORMED);
-  if (json.kindOf(0) != Kind.OBJECT) return note(Flaw.HEADER_JSON, Reason.TOKEN_MALFORMED);
-  if (member(crit_name) != json.absent) return note(Flaw.CRIT, Reason.TOKEN_MALFORMED);
-  if (member(b64_name) != json.absent) return note(Flaw.B64, Reason.TOKEN_MALFORMED);
+  if (!scanJson(start, size)) return finding(Reason.TOKEN_MALFORMED, flawOf(fault, Flaw.HEADER_JSON));
+  if (json.kindOf(0) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.HEADER_JSON);
+  if (member(crit_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.CRIT);
+  if (member(b64_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.B64);
   token.kidSize = 0;
   const kid = member(kid_name);
   if (kid != json.absent) {
     const kidSize = json.sizeOf(kid);
     if (json.kindOf(kid) != Kind.STRING || kidSize == 0 || kidSize > kid_bytes_max)
-      return note(Flaw.KID, Reason.TOKEN_MALFORMED);
+      return finding(Reason.TOKEN_MALFORMED, Flaw.KID);
     token.kidStart = json.startOf(kid);
     token.kidSize = kidSize;
   }
@@ -126,10 +127,10 @@ function readHeader(token: Token, start: usize, size: u32): Reason {
     json.isString(typ, jwt_type.start, jwt_type.size) ||
     json.isString(typ, jose_type.start, jose_type.size);
   const alg = member(alg_name);
-  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return note(Flaw.ALG, Reason.TOKEN_MALFORMED);
+  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return finding(Reason.TOKEN_MALFORMED, Flaw.ALG);
   token.algorithm = algorithmNamed(json.startOf(alg), json.sizeOf(alg));
-  if (token.algorithm != algorithm_count) return Reason.ALLOWED;
-  return note(unknownAlgorithm(json.startOf(alg), json.sizeOf(alg)), Reason.TOKEN_ALGORITHM);
+  if (token.algorithm != algorithm_count) return good;
+  return finding(Reason.TOKEN_ALGORITHM, unknownAlgorithm(json.startOf(alg), json.sizeOf(alg)));
 }
 
 function member(name: Literal): i32 {

@@ -5,6 +5,7 @@
 import { literal } from "../bytes/literal";
 import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
 import { Flaw } from "../detail";
+import { Finding, finding, good, isGood } from "../finding";
 import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
@@ -12,66 +13,68 @@ import { Reason } from "../reason";
 import { findHeader, headerSize, headerStart } from "../request/headers";
 import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../request/pairs";
 import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
-import { note } from "./slot";
+import { Token } from "./slot";
 
+const missing: Finding = Reason.TOKEN_MISSING;
 const cookie_name = literal("cookie");
 
-/** The token found last. */
-export let foundStart: usize = 0;
-export let foundSize: u32 = 0;
-
-/** Looks for a token at a place. TOKEN_MISSING, TOKEN_MALFORMED where there are several, TOKEN_TOO_LARGE, or ALLOWED. */
-export function findToken(policy: Policy, place: usize): Reason {
+/**
+ * Looks for a token at a place, and puts where it stands into its slot. TOKEN_MISSING, TOKEN_MALFORMED where there are several,
+ * TOKEN_TOO_LARGE, or good.
+ */
+export function findToken(policy: Policy, place: usize, token: Token): Finding {
   const name = textStart(policy, place + layout.place_name_at);
   const size = textSize(place + layout.place_name_at);
   const kind = load<u32>(place, layout.place_kind_at);
-  let reason: Reason;
-  if (kind == layout.place_header) reason = findInHeader(policy, place, name, size);
-  else if (kind == layout.place_cookie) reason = findInCookies(name, size);
-  else reason = findInQuery(name, size);
-  return reason == Reason.ALLOWED && foundSize > token_bytes_max ? Reason.TOKEN_TOO_LARGE : reason;
+  let found: Finding;
+  if (kind == layout.place_header) found = findInHeader(policy, place, name, size, token);
+  else if (kind == layout.place_cookie) found = findInCookies(name, size, token);
+  else found = findInQuery(name, size, token);
+  return isGood(found) && token.size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Flaw.NONE) : found;
 }
 
 /** A comma-joined header is no base64url, and is refused with the token. */
-function findInHeader(policy: Policy, place: usize, name: usize, size: u32): Reason {
+function findInHeader(policy: Policy, place: usize, name: usize, size: u32, token: Token): Finding {
   const count = findHeader(name, size);
-  if (count == 0) return Reason.TOKEN_MISSING;
-  if (count > 1) return note(Flaw.SEVERAL_HEADERS, Reason.TOKEN_MALFORMED);
+  if (count == 0) return missing;
+  if (count > 1) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_HEADERS);
   const prefix = place + layout.place_prefix_at;
   const skipped = textSize(prefix);
   if (headerSize < skipped || !sameBytes(headerStart, textStart(policy, prefix), skipped)) {
-    return note(Flaw.SCHEME, Reason.TOKEN_MISSING);
+    return finding(Reason.TOKEN_MISSING, Flaw.SCHEME);
   }
-  foundStart = headerStart + skipped;
-  foundSize = headerSize - skipped;
-  return Reason.ALLOWED;
+  token.start = headerStart + skipped;
+  token.size = headerSize - skipped;
+  return good;
 }
 
-function findInQuery(name: usize, size: u32): Reason {
+function findInQuery(name: usize, size: u32, token: Token): Finding {
   const found = findParameter(name, size);
-  if (found == Parameter.ABSENT) return Reason.TOKEN_MISSING;
-  if (found == Parameter.AMBIGUOUS) return note(Flaw.QUERY, Reason.TOKEN_MALFORMED);
-  foundStart = parameterStart;
-  foundSize = parameterSize;
-  return Reason.ALLOWED;
+  if (found == Parameter.ABSENT) return missing;
+  if (found == Parameter.AMBIGUOUS) return finding(Reason.TOKEN_MALFORMED, Flaw.QUERY);
+  token.start = parameterStart;
+  token.size = parameterSize;
+  return good;
 }
 
 /** HTTP/2 may split cookies over several headers (RFC 9113 §8.2.3), so all of them are read. */
-function findInCookies(name: usize, size: u32): Reason {
+function findInCookies(name: usize, size: u32, token: Token): Finding {
   let found: u32 = 0;
   beginPairs();
   while (nextPair()) {
-    if (isLiteral(pairName, pairNameSize, cookie_name)) found += findCookie(pairValue, pairValueSize, name, size);
+    if (isLiteral(pairName, pairNameSize, cookie_name)) {
+      found += findCookie(pairValue, pairValueSize, name, size, token);
+    }
   }
-  if (found == 0) return Reason.TOKEN_MISSING;
-  return found == 1 ? Reason.ALLOWED : note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);
+  if (found == 0) return missing;
+  return found == 1 ? good : finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);
 }
 
 /**
  * How often a cookie stands in one header, by its exact name. To some readers white space around a name is nothing, and a comma
  * separates cookies (RFC 2109 §4.3.4): one that only they would see counts as two, since it could be read in two ways.
  */
-function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
+function findCookie(start: usize, size: u32, name: usize, nameSize: u32, token: Token): u32 {
   const end = start + size;
   let found: u32 = 0;
   let isTidy = true;
@@ -88,8 +91,8 @@ function findCookie(start: usize, size: u32, name: usize, nameSize: u32): u32 {
     while (nameEnd > cursor && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
     if (sign != next && <u32>(nameEnd - cursor) == nameSize && sameBytes(cursor, name, nameSize)) {
       found += isTidy && nameEnd == sign ? 1 : 2;
-      foundStart = sign + 1;
-      foundSize = indexOfByte(foundStart, <u32>(end - foundStart), 0x3b);
+      token.start = sign + 1;
+      token.size = indexOfByte(token.start, <u32>(end - token.start), 0x3b);
     }
     isTidy = next < end && load<u8>(next) == 0x3b;
     cursor = next + 1;

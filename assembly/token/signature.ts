@@ -21,6 +21,7 @@ import {
 import { verifyInModule } from "../crypto/verify";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
+import { Finding, finding, good, internal, isGood } from "../finding";
 import { arenaMark, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction } from "../host/host";
 import { Find, findKey, keyRecord } from "../keys/find";
@@ -29,7 +30,7 @@ import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
 import { der_bytes, encodeSignature, isSignatureInRange as isInRange } from "./der";
-import { lastFlaw, note, Token } from "./slot";
+import { Token } from "./slot";
 
 const function_name = literal("verify_signature");
 const hash_names: usize = memory.data(algorithm_count * 4, 4);
@@ -50,49 +51,48 @@ export function hostCanVerify(): bool {
  * Verifies a token with the fitting key of a set. TOKEN_KEY_UNKNOWN, TOKEN_ALGORITHM, TOKEN_SIGNATURE, INTERNAL, or ALLOWED.
  * Issuers may share one `iss` and their keys: a set is tried once, and the room its trial takes is free again afterwards.
  */
-export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Reason {
-  if (token.triedSet == setIndex + 1) return note(token.triedFlaw, token.triedReason);
-  let reason = chooseKey(set, token);
-  if (reason == Reason.ALLOWED) reason = checkForm(token);
-  if (reason == Reason.ALLOWED) {
+export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Finding {
+  if (token.triedSet == setIndex + 1) return token.tried;
+  let found = chooseKey(set, token);
+  if (isGood(found)) found = checkForm(token);
+  if (isGood(found)) {
     const mark = arenaMark();
     const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
-    reason = isHosts ? verifyByHost(set, keyRecord, token) : verifyHere(set, keyRecord, token);
+    found = isHosts ? verifyByHost(set, keyRecord, token) : verifyHere(set, keyRecord, token);
     rewindArena(mark);
   }
   token.triedSet = setIndex + 1;
-  token.triedReason = reason;
-  token.triedFlaw = lastFlaw;
-  return reason;
+  token.tried = found;
+  return found;
 }
 
 /** The key that fits the token, in `keyRecord`. */
-function chooseKey(set: KeySet, token: Token): Reason {
+function chooseKey(set: KeySet, token: Token): Finding {
   switch (findKey(set, token.kidStart, token.kidSize, token.algorithm)) {
     case Find.FOUND:
-      return Reason.ALLOWED;
+      return good;
     case Find.UNFIT:
-      return note(Flaw.KEY_TYPE, Reason.TOKEN_ALGORITHM);
+      return finding(Reason.TOKEN_ALGORITHM, Flaw.KEY_TYPE);
     case Find.SEVERAL:
-      return note(token.kidSize == 0 ? Flaw.KID_MISSING : Flaw.KID_SHARED, Reason.TOKEN_KEY_UNKNOWN);
+      return finding(Reason.TOKEN_KEY_UNKNOWN, token.kidSize == 0 ? Flaw.KID_MISSING : Flaw.KID_SHARED);
     default:
-      return note(Flaw.KEY_ABSENT, Reason.TOKEN_KEY_UNKNOWN);
+      return finding(Reason.TOKEN_KEY_UNKNOWN, Flaw.KEY_ABSENT);
   }
 }
 
 /** What no key could make good, whoever verifies: a size none has, and numbers out of range. */
-function checkForm(token: Token): Reason {
+function checkForm(token: Token): Finding {
   const size = token.signatureSize;
   const numberBytes = <u32>ecdsaNumberBytes(token.algorithm);
   const wanted = token.algorithm == algorithm_eddsa ? 64 : 2 * numberBytes;
-  if (size == 0 || (wanted != 0 && size != wanted)) return note(Flaw.SIGNATURE_SIZE, Reason.TOKEN_SIGNATURE);
+  if (size == 0 || (wanted != 0 && size != wanted)) return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_SIZE);
   if (numberBytes != 0 && !isInRange(token.algorithm, token.signatureStart, size)) {
-    return note(Flaw.SIGNATURE_RANGE, Reason.TOKEN_SIGNATURE);
+    return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_RANGE);
   }
-  return Reason.ALLOWED;
+  return good;
 }
 
-function verifyHere(set: KeySet, key: usize, token: Token): Reason {
+function verifyHere(set: KeySet, key: usize, token: Token): Finding {
   const valid = verifyInModule(
     token.algorithm,
     set.base + load<u32>(key, layout.key_public_at),
@@ -103,17 +103,17 @@ function verifyHere(set: KeySet, key: usize, token: Token): Reason {
     token.start,
     token.inputSize,
   );
-  return valid ? Reason.ALLOWED : note(Flaw.SIGNATURE_WRONG, Reason.TOKEN_SIGNATURE);
+  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_WRONG);
 }
 
-function verifyByHost(set: KeySet, key: usize, token: Token): Reason {
+function verifyByHost(set: KeySet, key: usize, token: Token): Finding {
   let signature = token.signatureStart;
   let signatureSize = token.signatureSize;
   if (<u32>ecdsaNumberBytes(token.algorithm) != 0) {
     const der = takeBytes(der_bytes);
     if (der == 0) return arenaFull();
     signatureSize = encodeSignature(token.algorithm, signature, signatureSize, der);
-    if (signatureSize == 0) return note(Flaw.SIGNATURE_RANGE, Reason.TOKEN_SIGNATURE);
+    if (signatureSize == 0) return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_RANGE);
     signature = der;
   }
   const spkiStart = set.base + load<u32>(key, layout.key_spki_at);
@@ -130,9 +130,9 @@ function verifyByHost(set: KeySet, key: usize, token: Token): Reason {
   writeField(0x1a, signature, signatureSize);
   writeField(0x22, token.start, token.inputSize);
   const answer = callForeignFunction(function_name, argument, writer.size);
-  if (!isRun(answer)) return Reason.INTERNAL;
+  if (!isRun(answer)) return internal;
   const valid = spanSize(answer) == 2 && load<u16>(spanStart(answer)) == 0x0108;
-  return valid ? Reason.ALLOWED : note(Flaw.SIGNATURE_WRONG, Reason.TOKEN_SIGNATURE);
+  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_WRONG);
 }
 
 /** A length-delimited field: its tag, its size as a varint, its bytes. */
@@ -147,7 +147,7 @@ function writeField(tag: u32, start: usize, size: u32): void {
   writeBytes(writer, start, size);
 }
 
-function arenaFull(): Reason {
+function arenaFull(): Finding {
   fail(Failure.ARENA_FULL);
-  return Reason.INTERNAL;
+  return internal;
 }

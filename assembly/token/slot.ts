@@ -4,16 +4,14 @@
  */
 import { clearBytes } from "../bytes/span";
 import { openTape } from "../bytes/tape";
-import { Flaw } from "../detail";
+import { Finding } from "../finding";
 import { policy_key_sets_max, policy_places_max } from "../limits";
-import { Reason } from "../reason";
 
 @unmanaged
 export class Token {
-  /** Whether the place was looked at, and what was found: TOKEN_MISSING, another reason against it, or ALLOWED. */
+  /** Whether the place was looked at, and what was found: TOKEN_MISSING, another reason against it, or nothing. */
   isLooked: bool;
-  reason: Reason;
-  flaw: Flaw;
+  found: Finding;
   /** The compact serialization as received. */
   start: usize;
   size: u32;
@@ -47,8 +45,7 @@ export class Token {
   newlyBy: u64;
   /** The key set that was tried last, + 1, and how that went. */
   triedSet: u32;
-  triedReason: Reason;
-  triedFlaw: Flaw;
+  tried: Finding;
 }
 
 if (!(policy_key_sets_max <= 64)) ERROR("a word has a bit for each key set");
@@ -73,13 +70,4 @@ export let openToken: Token = tokenSlot(0);
 export function openClaims(token: Token): void {
   openToken = token;
   openTape(token.tape);
-}
-
-/** What was wrong with the token looked at last. */
-export let lastFlaw: Flaw = Flaw.NONE;
-
-/** Notes a flaw, and passes on the reason it stands for. */
-export function note(flaw: Flaw, reason: Reason): Reason {
-  lastFlaw = flaw;
-  return reason;
 }

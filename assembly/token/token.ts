@@ -5,6 +5,7 @@
 
 import * as json from "../bytes/tape";
 import { Flaw } from "../detail";
+import { Finding, finding, flawOf, good, goodAt, internal, isGood, placeOf, reasonOf } from "../finding";
 import { inspecting, reportSignature, Signature } from "../inspect";
 import { isFetched, keySetAt } from "../keys/keyset";
 import { token_bytes_max } from "../limits";
@@ -16,26 +17,23 @@ import { checkBinding } from "./binding";
 import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
 import { decodeParts, parseJws, scanClaims } from "./jws";
-import { findToken, foundSize, foundStart } from "./places";
+import { findToken } from "./places";
 import { verifySignature } from "./signature";
-import { lastFlaw, note, openClaims, Token, tokenSlot } from "./slot";
+import { openClaims, Token, tokenSlot } from "./slot";
 
 /**
- * Whether the request has a token that is good for one of a rule's issuers: ALLOWED, with its claims open, or the reason of
- * the issuer that came closest.
+ * Whether the request has a token that is good for one of a rule's issuers, whose claims are then open; else what the issuer found
+ * that came closest.
  */
-export function checkToken(policy: Policy, rule: usize): Reason {
+export function checkToken(policy: Policy, rule: usize): Finding {
   const first = load<u32>(rule, layout.rule_issuers_at);
   const count = load<u32>(rule, layout.rule_issuers_at + 4);
-  request.tokenFlaw = Flaw.NONE;
-  if (count == 0) return Reason.ALLOWED;
-  let closest = Reason.NO_RULE;
+  if (count == 0) return good;
+  let closest: Finding = Reason.NO_RULE;
   for (let index: u32 = 0; index < count; index++) {
-    const reason = checkIssuer(policy, wordAt(policy, first + index));
-    if (reason == Reason.ALLOWED || reason == Reason.INTERNAL) return reason;
-    if (reason <= closest) continue;
-    closest = reason;
-    request.tokenFlaw = lastFlaw;
+    const found = checkIssuer(policy, wordAt(policy, first + index));
+    if (isGood(found) || found == internal) return found;
+    if (reasonOf(found) > reasonOf(closest)) closest = found;
   }
   return closest;
 }
@@ -47,69 +45,66 @@ export function selectToken(place: u32, issuer: u32): void {
   openClaims(tokenSlot(place));
 }
 
-function checkIssuer(policy: Policy, issuer: u32): Reason {
-  const judged = judgedIssuer(issuer);
-  if (judged.reason != not_judged) {
-    if (judged.reason == Reason.ALLOWED) selectToken(judged.place, issuer);
-    return note(judged.flaw, judged.reason);
+function checkIssuer(policy: Policy, issuer: u32): Finding {
+  let found = judgedIssuer(issuer);
+  if (found == not_judged) {
+    found = judgeToken(policy, issuer);
+    setJudgedIssuer(issuer, found);
   }
-  note(Flaw.NONE, Reason.ALLOWED);
-  const reason = judgeToken(policy, issuer);
-  if (reason == Reason.ALLOWED) selectToken(chosenPlace, issuer);
-  setJudgedIssuer(issuer, reason, lastFlaw, chosenPlace);
-  return reason;
+  if (isGood(found)) selectToken(placeOf(found), issuer);
+  return found;
 }
 
-function judgeToken(policy: Policy, issuer: u32): Reason {
+function judgeToken(policy: Policy, issuer: u32): Finding {
   const record = issuerAt(policy, issuer);
-  const found = chooseToken(policy, record, true);
-  if (found != Reason.ALLOWED) return found;
-  const reason = verifyToken(policy, record, tokenSlot(chosenPlace));
-  if (reason != Reason.ALLOWED) return reason;
+  const chosen = chooseToken(policy, record, true);
+  if (!isGood(chosen)) return chosen;
+  const verified = verifyToken(policy, record, tokenSlot(placeOf(chosen)));
+  if (!isGood(verified)) return verified;
   const claims = checkClaims(policy, issuer);
-  return claims == Reason.ALLOWED ? checkBinding(record) : claims;
+  if (!isGood(claims)) return claims;
+  const bound = checkBinding(record);
+  return isGood(bound) ? chosen : bound;
 }
-
-/** The place of the token chosen last. */
-export let chosenPlace: u32 = 0;
 
 /**
  * Chooses the one token at the places of an issuer, and opens its claims. Several are told apart by their `iss`, if asked to:
  * exactly one must name the issuer, and one that cannot be read names nobody. TOKEN_MISSING, TOKEN_ISSUER, another reason
- * against the token, or ALLOWED.
+ * against the token, or a good one and its place.
  */
-export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Reason {
+export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Finding {
   const first = load<u32>(issuer, layout.issuer_places_at);
   const count = load<u32>(issuer, layout.issuer_places_at + 4);
-  let bad = Reason.ALLOWED;
-  let flaw = Flaw.NONE;
+  let bad = good;
+  let missing: Finding = Reason.TOKEN_MISSING;
+  let chosen = good;
   let tokens: u32 = 0;
   let named: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const place = wordAt(policy, first + index);
     const token = lookForToken(policy, place);
-    if (token.reason == Reason.INTERNAL) return token.reason;
-    if (token.reason == Reason.TOKEN_MISSING) {
-      if (tokens == 0 && token.flaw != Flaw.NONE) flaw = token.flaw;
+    const found = token.found;
+    if (found == internal) return found;
+    if (reasonOf(found) == Reason.TOKEN_MISSING) {
+      if (flawOf(found) != Flaw.NONE) missing = found;
       continue;
     }
     tokens++;
-    if (token.reason != Reason.ALLOWED) {
-      bad = token.reason;
-      flaw = token.flaw;
+    if (!isGood(found)) {
+      bad = found;
       continue;
     }
     openClaims(token);
     if (byIssuer && !namesIssuer(policy, issuer)) continue;
     named++;
-    chosenPlace = place;
+    chosen = goodAt(place);
   }
-  if (tokens == 0) return note(flaw, Reason.TOKEN_MISSING);
-  if (bad != Reason.ALLOWED) return note(flaw, bad);
-  if (named > 1) return note(Flaw.SEVERAL_TOKENS, Reason.TOKEN_MALFORMED);
-  if (named == 0) return note(Flaw.NONE, Reason.TOKEN_ISSUER);
-  openClaims(tokenSlot(chosenPlace));
-  return Reason.ALLOWED;
+  if (tokens == 0) return missing;
+  if (!isGood(bad)) return bad;
+  if (named > 1) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);
+  if (named == 0) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
+  openClaims(tokenSlot(placeOf(chosen)));
+  return chosen;
 }
 
 /** Compared exactly (RFC 7519 §4.1.1). */
@@ -124,16 +119,13 @@ function lookForToken(policy: Policy, place: u32): Token {
   const token = tokenSlot(place);
   if (token.isLooked) return token;
   token.isLooked = true;
-  note(Flaw.NONE, Reason.ALLOWED);
-  token.reason = findToken(policy, placeAt(policy, place));
-  if (token.reason == Reason.ALLOWED) {
-    token.start = foundStart;
-    token.size = foundSize;
-    token.hash = tokenHash(foundStart, foundSize);
-    if (!recall(policy, token)) token.reason = parseJws(token);
+  let found = findToken(policy, placeAt(policy, place), token);
+  if (isGood(found)) {
+    token.hash = tokenHash(token.start, token.size);
+    if (!recall(policy, token)) found = parseJws(token);
   }
-  token.flaw = lastFlaw;
-  if (inspecting && token.reason != Reason.ALLOWED) reportSignature(signatureOf(token.reason));
+  token.found = found;
+  if (inspecting && !isGood(found)) reportSignature(signatureOf(found));
   return token;
 }
 
@@ -151,41 +143,37 @@ function recall(policy: Policy, token: Token): bool {
 }
 
 /** The signature of a token, by a key and an algorithm that the issuer is known for. Its claims stay open. */
-export function verifyToken(policy: Policy, issuer: usize, token: Token): Reason {
-  const reason = verify(policy, issuer, token);
-  if (inspecting) reportSignature(signatureOf(reason));
-  return reason;
+export function verifyToken(policy: Policy, issuer: usize, token: Token): Finding {
+  const found = verify(policy, issuer, token);
+  if (inspecting) reportSignature(signatureOf(found));
+  return found;
 }
 
-function verify(policy: Policy, issuer: usize, token: Token): Reason {
+function verify(policy: Policy, issuer: usize, token: Token): Finding {
   if (((load<u32>(issuer, layout.issuer_algorithms_at) >> token.algorithm) & 1) == 0) {
-    return note(Flaw.ALG_REFUSED, Reason.TOKEN_ALGORITHM);
+    return finding(Reason.TOKEN_ALGORITHM, Flaw.ALG_REFUSED);
   }
   const setIndex = load<u32>(issuer, layout.issuer_key_set_at);
   const bit = (<u64>1) << setIndex;
   const set = keySetAt(policy, setIndex);
   if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set, token)) token.verifiedBy |= bit;
-  if ((token.verifiedBy & bit) != 0) return Reason.ALLOWED;
+  if ((token.verifiedBy & bit) != 0) return good;
   if (!token.isDecoded) {
     // Its claims came out of another set's cache, which may push them out when tokens of this request are kept: they are
     // taken from the token itself, so that they stay until it is kept too.
-    const reason = parseJws(token);
-    if (reason != Reason.ALLOWED) return reason;
+    const parsed = parseJws(token);
+    if (!isGood(parsed)) return parsed;
   }
-  const reason = verifySignature(policy, set, setIndex, token);
-  if (reason == Reason.ALLOWED) {
+  const found = verifySignature(policy, set, setIndex, token);
+  if (isGood(found)) {
     token.verifiedBy |= bit;
     token.newlyBy |= bit;
-  } else if (reason == Reason.TOKEN_KEY_UNKNOWN && lastFlaw == Flaw.KEY_ABSENT && isFetched(set)) {
+  } else if (found == finding(Reason.TOKEN_KEY_UNKNOWN, Flaw.KEY_ABSENT) && isFetched(set)) {
     request.unknownKeySets |= bit;
   }
-  return openAgain(token, reason);
-}
-
-/** The header's scan, or another cache, may have left another tape open. */
-function openAgain(token: Token, reason: Reason): Reason {
+  // The header's scan, or another cache, may have left another tape open.
   openClaims(token);
-  return reason;
+  return found;
 }
 
 /**
@@ -202,8 +190,8 @@ export function rememberTokens(policy: Policy): void {
   }
 }
 
-function signatureOf(reason: Reason): Signature {
-  switch (reason) {
+function signatureOf(found: Finding): Signature {
+  switch (reasonOf(found)) {
     case Reason.ALLOWED:
       return Signature.VALID;
     case Reason.TOKEN_ALGORITHM:
@@ -221,27 +209,24 @@ function signatureOf(reason: Reason): Signature {
  * For tools: holds the token at `start` against one issuer, and its signature even where its claims are no JSON object,
  * which the filter would not come to.
  */
-export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u32): Reason {
+export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u32): Finding {
   const record = issuerAt(policy, issuer);
   const token = tokenSlot(0);
   token.start = start;
   token.size = size;
-  note(Flaw.NONE, Reason.ALLOWED);
-  let reason = size > token_bytes_max ? Reason.TOKEN_TOO_LARGE : decodeParts(token);
-  if (reason != Reason.ALLOWED) {
-    reportSignature(signatureOf(reason));
-    return reason;
+  const decoded = size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Flaw.NONE) : decodeParts(token);
+  if (!isGood(decoded)) {
+    reportSignature(signatureOf(decoded));
+    return decoded;
   }
   token.isDecoded = true;
-  reason = verify(policy, record, token);
-  const flaw = lastFlaw;
-  reportSignature(signatureOf(reason));
+  const verified = verifyToken(policy, record, token);
   const scanned = scanClaims(token);
-  if (scanned != Reason.ALLOWED) return scanned;
-  if (!namesIssuer(policy, record)) return note(Flaw.NONE, Reason.TOKEN_ISSUER);
-  if (reason != Reason.ALLOWED) return note(flaw, reason);
-  reason = checkClaims(policy, issuer);
+  if (!isGood(scanned)) return scanned;
+  if (!namesIssuer(policy, record)) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
+  if (!isGood(verified)) return verified;
+  const claims = checkClaims(policy, issuer);
   // What a token is bound to other than a key of the caller's cannot be judged without the caller.
   const isUnbound = load<u32>(record, layout.issuer_bind_at) == layout.bind_none;
-  return reason == Reason.ALLOWED && isUnbound ? checkBinding(record) : reason;
+  return isGood(claims) && isUnbound ? checkBinding(record) : claims;
 }
