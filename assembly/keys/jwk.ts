@@ -62,34 +62,37 @@ const rsa_algorithms: u32 =
 const rsa_least_bits: u32 = 2048;
 const rsa_most_bytes: u32 = 1024;
 
-/** The key read last: its ID, the algorithms it fits, and its public part, as KEYS in policy/layout.ts has it. */
-export let kidStart: usize = 0;
-export let kidSize: u32 = 0;
-export let algorithms: u32 = 0;
-export let publicSize: u32 = 0;
-export let exponent: u32 = 0;
-/** The coordinate's size for EC; 0 for others. */
-export let coordinateBytes: u32 = 0;
-export let isRsa: bool = false;
-
-/** Reads the key at a record of the open tape; its public part goes to `target`. False where it is of no use here. */
-export function readKey(key: i32, use: u32, target: usize): bool {
-  if (has(key, d_name) || has(key, k_name) || !isForSignatures(key, use) || !readKid(key, use)) return false;
-  const type = member(key, kty_name);
-  isRsa = isText(type, rsa_type);
-  coordinateBytes = 0;
-  exponent = 0;
-  let fits = false;
-  if (isRsa) fits = readRsa(key, target);
-  else if (isText(type, ec_type)) fits = readEc(key, target);
-  else if (isText(type, okp_type)) fits = readEd25519(key, target);
-  if (!fits) return false;
-  if (use == use_jwt_svid) algorithms &= svid_algorithms;
-  narrowToAlg(key);
-  return algorithms != 0;
+/** A key as it was read: its ID, the algorithms it fits, and the sizes of its public part, as KEYS in policy/layout.ts has it. */
+@unmanaged
+export class Jwk {
+  kidStart: usize;
+  kidSize: u32;
+  algorithms: u32;
+  publicSize: u32;
+  exponent: u32;
+  /** The coordinate's size for EC; 0 for others. */
+  coordinateBytes: u32;
+  isRsa: bool;
 }
 
-function readRsa(key: i32, target: usize): bool {
+/** Reads the key at a record of the open tape into `jwk`; its public part goes to `target`. False where it is of no use here. */
+export function readKey(jwk: Jwk, key: i32, use: u32, target: usize): bool {
+  if (has(key, d_name) || has(key, k_name) || !isForSignatures(key, use) || !readKid(jwk, key, use)) return false;
+  const type = member(key, kty_name);
+  jwk.isRsa = isText(type, rsa_type);
+  jwk.coordinateBytes = 0;
+  jwk.exponent = 0;
+  let fits = false;
+  if (jwk.isRsa) fits = readRsa(jwk, key, target);
+  else if (isText(type, ec_type)) fits = readEc(jwk, key, target);
+  else if (isText(type, okp_type)) fits = readEd25519(jwk, key, target);
+  if (!fits) return false;
+  if (use == use_jwt_svid) jwk.algorithms &= svid_algorithms;
+  narrowToAlg(jwk, key);
+  return jwk.algorithms != 0;
+}
+
+function readRsa(jwk: Jwk, key: i32, target: usize): bool {
   const size = decode(member(key, n_name), target, rsa_most_bytes);
   if (size <= 0 || load<u8>(target) == 0 || (load<u8>(target + size - 1) & 1) == 0) return false;
   const bits = <u32>size * 8 - (clz<u32>(load<u8>(target)) - 24);
@@ -97,14 +100,14 @@ function readRsa(key: i32, target: usize): bool {
   const at = target + size;
   const exponentSize = decode(member(key, e_name), at, 4);
   if (exponentSize <= 0 || load<u8>(at) == 0) return false;
-  for (let index: i32 = 0; index < exponentSize; index++) exponent = (exponent << 8) | load<u8>(at + index);
-  if (exponent < 3 || (exponent & 1) == 0) return false;
-  publicSize = size;
-  algorithms = rsa_algorithms;
+  for (let index: i32 = 0; index < exponentSize; index++) jwk.exponent = (jwk.exponent << 8) | load<u8>(at + index);
+  if (jwk.exponent < 3 || (jwk.exponent & 1) == 0) return false;
+  jwk.publicSize = size;
+  jwk.algorithms = rsa_algorithms;
   return true;
 }
 
-function readEc(key: i32, target: usize): bool {
+function readEc(jwk: Jwk, key: i32, target: usize): bool {
   const curve = member(key, crv_name);
   let algorithm: u32 = 0;
   if (isText(curve, p256_curve)) algorithm = algorithm_es256;
@@ -114,28 +117,28 @@ function readEc(key: i32, target: usize): bool {
   const bytes = <u32>ecdsaNumberBytes(algorithm);
   if (decode(member(key, x_name), target, bytes) != <i32>bytes) return false;
   if (decode(member(key, y_name), target + bytes, bytes) != <i32>bytes) return false;
-  coordinateBytes = bytes;
-  publicSize = 2 * bytes;
-  algorithms = (<u32>1) << algorithm;
+  jwk.coordinateBytes = bytes;
+  jwk.publicSize = 2 * bytes;
+  jwk.algorithms = (<u32>1) << algorithm;
   return true;
 }
 
 /** RFC 8037 §2. */
-function readEd25519(key: i32, target: usize): bool {
+function readEd25519(jwk: Jwk, key: i32, target: usize): bool {
   if (!isText(member(key, crv_name), ed25519_curve) || decode(member(key, x_name), target, 32) != 32) return false;
-  publicSize = 32;
-  algorithms = (<u32>1) << algorithm_eddsa;
+  jwk.publicSize = 32;
+  jwk.algorithms = (<u32>1) << algorithm_eddsa;
   return true;
 }
 
 /** A bundle's keys have an ID (SPIFFE JWT-SVID §6.1); others may have none. */
-function readKid(key: i32, use: u32): bool {
+function readKid(jwk: Jwk, key: i32, use: u32): bool {
   const kid = member(key, kid_name);
-  kidSize = 0;
+  jwk.kidSize = 0;
   if (kid == json.absent) return use != use_jwt_svid;
   if (json.kindOf(kid) != Kind.STRING || json.sizeOf(kid) == 0 || json.sizeOf(kid) > kid_bytes_max) return false;
-  kidStart = json.startOf(kid);
-  kidSize = json.sizeOf(kid);
+  jwk.kidStart = json.startOf(kid);
+  jwk.kidSize = json.sizeOf(kid);
   return true;
 }
 
@@ -154,12 +157,12 @@ function isForSignatures(key: i32, use: u32): bool {
 }
 
 /** A key that names its `alg` fits that one alone. */
-function narrowToAlg(key: i32): void {
+function narrowToAlg(jwk: Jwk, key: i32): void {
   const alg = member(key, alg_name);
   if (alg == json.absent) return;
   const isText = json.kindOf(alg) == Kind.STRING;
   const named = isText ? algorithmNamed(json.startOf(alg), json.sizeOf(alg)) : algorithm_count;
-  algorithms = named == algorithm_count ? 0 : algorithms & ((<u32>1) << named);
+  jwk.algorithms = named == algorithm_count ? 0 : jwk.algorithms & ((<u32>1) << named);
 }
 
 function member(key: i32, name: Literal): i32 {

@@ -15,12 +15,14 @@ import { openWriter, Writer } from "../bytes/writer";
 import { giveRegion, takeRegion } from "../host/region";
 import { jwks_nodes_max, key_bytes_max, key_set_keys_max } from "../limits";
 import * as layout from "../policy/layout";
-import { algorithms, coordinateBytes, exponent, isRsa, kidSize, kidStart, publicSize, readKey } from "./jwk";
+import { Jwk, readKey } from "./jwk";
 import { writeCurveKey, writeRsaKey } from "./spki";
 
 const keys_name = literal("keys");
 const kty_name = literal("kty");
 const writer = changetype<Writer>(memory.data(32, 8));
+const jwk = changetype<Jwk>(memory.data(32, 8));
+if (!(offsetof<Jwk>() <= 32)) ERROR("the slot holds a key");
 const head_bytes: u32 = 8;
 
 /**
@@ -57,26 +59,26 @@ function readKeys(size: u32, use: u32): usize {
   let record = region + head_bytes;
   let cursor = record + <usize>count * layout.key_record_bytes;
   for (let key = list + 1; key < end; key = json.after(key)) {
-    if (!readKey(key, use, cursor)) continue;
-    cursor = writeKey(region, record, cursor, region + room);
+    if (!readKey(jwk, key, use, cursor)) continue;
+    cursor = writeKey(jwk, region, record, cursor, region + room);
     record += layout.key_record_bytes;
     store<u32>(region, load<u32>(region) + 1);
   }
   return region;
 }
 
-/** Writes the record of the key read last, whose public part stands at `cursor` already. Where the next one's may go. */
-function writeKey(region: usize, record: usize, cursor: usize, end: usize): usize {
-  setText(region, record + layout.key_public_at, cursor, publicSize);
-  const kid = cursor + publicSize;
-  memory.copy(kid, kidStart, kidSize);
-  setText(region, record + layout.key_kid_at, kid, kidSize);
-  openWriter(writer, kid + kidSize, <u32>(end - (kid + kidSize)));
-  if (isRsa) writeRsaKey(writer, cursor, publicSize, exponent);
-  else writeCurveKey(writer, cursor, publicSize, coordinateBytes);
+/** Writes the record of a key that was read, whose public part stands at `cursor` already. Where the next one's may go. */
+function writeKey(key: Jwk, region: usize, record: usize, cursor: usize, end: usize): usize {
+  setText(region, record + layout.key_public_at, cursor, key.publicSize);
+  const kid = cursor + key.publicSize;
+  memory.copy(kid, key.kidStart, key.kidSize);
+  setText(region, record + layout.key_kid_at, kid, key.kidSize);
+  openWriter(writer, kid + key.kidSize, <u32>(end - (kid + key.kidSize)));
+  if (key.isRsa) writeRsaKey(writer, cursor, key.publicSize, key.exponent);
+  else writeCurveKey(writer, cursor, key.publicSize, key.coordinateBytes);
   setText(region, record + layout.key_spki_at, writer.start, writer.size);
-  store<u32>(record, algorithms, layout.key_algorithms_at);
-  store<u32>(record, exponent, layout.key_exponent_at);
+  store<u32>(record, key.algorithms, layout.key_algorithms_at);
+  store<u32>(record, key.exponent, layout.key_exponent_at);
   return writer.cursor;
 }
 
