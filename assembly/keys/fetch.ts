@@ -74,20 +74,25 @@ function writePair(name: Literal, value: usize, size: u32): void {
   writeByte(writer, 0);
 }
 
-/** Of the answer: its status, 0 where there is none; its ETag; for how long it is fresh, or -1 where it does not say. */
-export let responseStatus: u32 = 0;
-export let responseEtag: usize = 0;
-export let responseEtagSize: u32 = 0;
-export let responseMaxAge: i64 = -1;
+/** What the headers of an answer say. */
+@unmanaged
+export class Answer {
+  /** 0 where there is none. */
+  status: u32;
+  etagStart: usize;
+  etagSize: u32;
+  /** For how long it is fresh; -1 where it does not say. */
+  maxAgeSeconds: i64;
+}
 
 /** Reads the headers of the answer in hand. A timeout is a status of 504, a connection that broke has no headers. */
-export function readResponse(): void {
-  responseStatus = 0;
-  responseEtagSize = 0;
-  responseMaxAge = -1;
-  const answer = readResponseHeaders();
-  const start = spanStart(answer);
-  const size = spanSize(answer);
+export function readAnswer(answer: Answer): void {
+  answer.status = 0;
+  answer.etagSize = 0;
+  answer.maxAgeSeconds = -1;
+  const headers = readResponseHeaders();
+  const start = spanStart(headers);
+  const size = spanSize(headers);
   if (size < 4) return;
   const count = load<u32>(start);
   const end = start + size;
@@ -102,30 +107,30 @@ export function readResponse(): void {
     const name = cursor;
     cursor += nameBytes + 1;
     if (valueBytes >= <u32>(end - cursor)) return;
-    takeHeader(name, nameBytes, cursor, valueBytes);
+    takeHeader(answer, name, nameBytes, cursor, valueBytes);
     cursor += valueBytes + 1;
   }
 }
 
-function takeHeader(name: usize, nameBytes: u32, value: usize, size: u32): void {
+function takeHeader(answer: Answer, name: usize, nameBytes: u32, value: usize, size: u32): void {
   if (isLiteral(name, nameBytes, status_name)) {
-    responseStatus = <u32>max(readNumber(value, size, 3), 0);
+    answer.status = <u32>max(readNumber(value, size, 3), 0);
   } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes_max) {
-    responseEtag = value;
-    responseEtagSize = size;
+    answer.etagStart = value;
+    answer.etagSize = size;
   } else if (isLiteral(name, nameBytes, cache_control_name)) {
-    readCacheControl(value, size);
+    readCacheControl(answer, value, size);
   }
 }
 
 /** RFC 9111 §5.2.2.1: `max-age=` and seconds, in any case, among other directives. */
-function readCacheControl(start: usize, size: u32): void {
+function readCacheControl(answer: Answer, start: usize, size: u32): void {
   for (let at: u32 = 0; at + max_age.size <= size; at++) {
     if (at != 0 && load<u8>(start + at - 1) != 0x20 && load<u8>(start + at - 1) != 0x2c) continue;
     if (!isAlike(start + at, max_age)) continue;
     const digits = at + max_age.size;
     const seconds = readNumber(start + digits, size - digits, 9);
-    if (seconds >= 0) responseMaxAge = seconds;
+    if (seconds >= 0) answer.maxAgeSeconds = seconds;
     return;
   }
 }

@@ -15,7 +15,7 @@ import { giveRegion, takeRegion } from "../host/region";
 import * as limits from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount, textSize } from "../policy/policy";
-import { readResponse, requestKeySet, responseEtag, responseEtagSize, responseMaxAge, responseStatus } from "./fetch";
+import { Answer, readAnswer, requestKeySet } from "./fetch";
 import { readKeySet } from "./jwks";
 import { dropKeys, isFetched, KeySet, keySetAt, replaceKeys } from "./keyset";
 import { Action, backoffSeconds, Event, isBehind, nextAttempt, second, step } from "./machine";
@@ -24,6 +24,9 @@ import { etagStart, State } from "./state";
 
 /** The state that a callback works on, read anew for each set. */
 const current = changetype<State>(memory.data(200, 8));
+/** What the answer in hand says. */
+const answered = changetype<Answer>(memory.data(32, 8));
+if (!(offsetof<Answer>() <= 32)) ERROR("the slot holds what an answer says");
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(limits.log_bytes_max);
@@ -106,28 +109,28 @@ export function takeAnswer(policy: Policy, call: u32, bodyBytes: u32): void {
   for (let index: u32 = 0; index < count; index++) {
     const set = keySetAt(policy, index);
     if (!set.calling || set.call != call) continue;
-    takeAnswerFor(policy, set, index, current, bodyBytes);
+    readAnswer(answered);
+    takeAnswerFor(policy, set, index, current, answered, bodyBytes);
     return;
   }
 }
 
-function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, bodyBytes: u32): void {
-  readResponse();
+function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, answer: Answer, bodyBytes: u32): void {
   if (!readState(set, state) || state.started != set.attempt) {
     // Another worker took over.
     set.calling = false;
     return;
   }
-  if (responseStatus == 304 && state.etagSize != 0 && !isBehind(state, set)) {
-    finishFetched(policy, set, index, state);
+  if (answer.status == 304 && state.etagSize != 0 && !isBehind(state, set)) {
+    finishFetched(policy, set, index, state, answer);
     return;
   }
-  if (responseStatus != 200) {
-    finishFailed(policy, set, index, state, statusWords(responseStatus), responseStatus);
+  if (answer.status != 200) {
+    finishFailed(policy, set, index, state, statusWords(answer.status), answer.status);
   } else if (bodyBytes > limits.jwks_bytes_max) {
     finishFailed(policy, set, index, state, "it is larger than 1 MiB", 0);
   } else {
-    takeBody(policy, set, index, state, bodyBytes);
+    takeBody(policy, set, index, state, answer, bodyBytes);
   }
 }
 
@@ -146,7 +149,7 @@ function statusWords(status: u32): string {
 }
 
 /** The body is kept as it came, for the other workers, and read from a copy, which reading changes. */
-function takeBody(policy: Policy, set: KeySet, index: u32, state: State, bytes: u32): void {
+function takeBody(policy: Policy, set: KeySet, index: u32, state: State, answer: Answer, bytes: u32): void {
   const original = takeRegion(set_head_bytes + bytes + 16);
   const copy = takeRegion(bytes + 16);
   let trouble = "";
@@ -155,7 +158,8 @@ function takeBody(policy: Policy, set: KeySet, index: u32, state: State, bytes: 
     trouble = "there is no memory for it";
   } else {
     // The answer's ETag lies in the arena, which is lent out for the time of one call.
-    keepEtag(state);
+    state.etagSize = answer.etagSize;
+    memory.copy(etagStart(state), answer.etagStart, answer.etagSize);
     lendArena(original + set_head_bytes, bytes + 16);
     const body = readResponseBody(bytes);
     resetArena();
@@ -167,51 +171,39 @@ function takeBody(policy: Policy, set: KeySet, index: u32, state: State, bytes: 
     }
   }
   giveRegion(copy);
-  if (region == 0) finishFailed(policy, set, index, state, trouble, 0);
-  else share(policy, set, index, state, region, original, bytes);
+  if (region != 0 && !share(set, state, region, original, bytes)) trouble = "the host did not share it";
   giveRegion(original);
+  if (trouble.length != 0) finishFailed(policy, set, index, state, trouble, 0);
+  else finishFetched(policy, set, index, state, answer);
 }
 
-/** The set is written before the state that tells of it. */
-function share(
-  policy: Policy,
-  set: KeySet,
-  index: u32,
-  state: State,
-  region: usize,
-  original: usize,
-  bytes: u32,
-): void {
+/** The set, its keys in `region`, is written before the state that tells of it. False where the host does not take it. */
+function share(set: KeySet, state: State, region: usize, original: usize, bytes: u32): bool {
   const hash = sipHash(bytes, 0, original + set_head_bytes, bytes);
-  if (state.generation == 0 || state.hash != hash || isBehind(state, set)) {
-    // No other attempt has this number, also where one took the lease from this.
-    const generation = set.attempt;
-    if (!writeSharedSet(set, original, set_head_bytes + bytes, generation)) {
-      giveRegion(region);
-      finishFailed(policy, set, index, state, "the host did not share it", 0);
-      return;
-    }
-    state.generation = generation;
-    state.hash = hash;
-    state.size = bytes;
-    set.generation = generation;
-    replaceKeys(set, region);
-    announce(set);
-  } else {
+  if (state.generation != 0 && state.hash == hash && !isBehind(state, set)) {
     giveRegion(region);
+    return true;
   }
-  finishFetched(policy, set, index, state);
+  // No other attempt has this number, also where one took the lease from this.
+  const generation = set.attempt;
+  if (!writeSharedSet(set, original, set_head_bytes + bytes, generation)) {
+    giveRegion(region);
+    return false;
+  }
+  state.generation = generation;
+  state.hash = hash;
+  state.size = bytes;
+  set.generation = generation;
+  replaceKeys(set, region);
+  announce(set);
+  return true;
 }
 
-function keepEtag(state: State): void {
-  state.etagSize = responseEtagSize;
-  memory.copy(etagStart(state), responseEtag, responseEtagSize);
-}
-
-function finishFetched(policy: Policy, set: KeySet, index: u32, state: State): void {
+function finishFetched(policy: Policy, set: KeySet, index: u32, state: State, answer: Answer): void {
   const now = readClock();
   const refresh_seconds = refreshSeconds(set);
-  const fresh = responseMaxAge < 0 ? <i64>refresh_seconds : max(responseMaxAge, <i64>limits.max_age_seconds_min);
+  const told = answer.maxAgeSeconds;
+  const fresh = told < 0 ? <i64>refresh_seconds : max(told, <i64>limits.max_age_seconds_min);
   const next = jittered(<u32>min(fresh, <i64>refresh_seconds), now, policy);
   // Nobody else writes while the lease lasts; where it did not, the other worker's attempt is as good.
   if (step(state, set, Event.FETCHED, now, refresh_seconds, next) == Action.WRITE) writeState(set, state);

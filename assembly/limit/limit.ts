@@ -11,7 +11,7 @@ import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
-import { Take, takeFrom, waitSeconds } from "./store";
+import { failed, Take, takeFrom, taken } from "./store";
 
 /** Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
 export function takeLimits(policy: Policy, rule: usize, dry: bool): Reason {
@@ -30,15 +30,14 @@ function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
   for (let index: u32 = 0; index < count; index++) {
     const number = wordAt(policy, first + index);
     const take = takeOne(policy, number, cost, dry);
-    if (take == Take.FAILED) return Reason.INTERNAL;
-    if (take == Take.EMPTY) {
-      // The first rule whose limit has no room is the one reported, and so is its limit.
-      if (request.fullLimit == 0) {
-        request.fullLimit = number + 1;
-        request.retryAfterSeconds = waitSeconds;
-      }
-      return Reason.LIMIT_EXCEEDED;
+    if (take == taken) continue;
+    if (take == failed) return Reason.INTERNAL;
+    // The first rule whose limit has no room is the one reported, and so is its limit.
+    if (request.fullLimit == 0) {
+      request.fullLimit = number + 1;
+      request.retryAfterSeconds = take;
     }
+    return Reason.LIMIT_EXCEEDED;
   }
   return Reason.ALLOWED;
 }

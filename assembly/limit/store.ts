@@ -18,7 +18,7 @@
  * worker was first.
  */
 import { literal } from "../bytes/literal";
-import { absent, clearBytes, copyBytes, failed, spanSize, spanStart } from "../bytes/span";
+import { absent, clearBytes, copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, readClock, readSharedData, writeSharedData } from "../host/host";
@@ -29,16 +29,13 @@ import { holdTokens, nanosecondsEmpty, placeOfKey, rememberEmpty, tokensAhead, t
 if (!((bucket_sets & (bucket_sets - 1)) == 0))
   ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
 
-export const enum Take {
-  /** The tokens were taken, or could be. */
-  TAKEN = 0,
-  /** The bucket has fewer; `waitSeconds` says for how long. */
-  EMPTY,
-  FAILED,
-}
-
-/** How long until the bucket found EMPTY last has as many. */
-export let waitSeconds: u64 = 0;
+/** What came of asking a bucket for tokens: `taken`, `failed`, or else it has fewer, for how many seconds. */
+export type Take = u64;
+/** The tokens were taken, or could be. */
+export const taken: Take = 0;
+export const failed: Take = 0xffffffffffffffff;
+/** Another worker wrote the set first; only in here. */
+const contended: Take = 0xfffffffffffffffe;
 
 const way_bytes: u32 = 16;
 const set_bytes: u32 = (bucket_ways + 1) * way_bytes;
@@ -55,10 +52,19 @@ copyBytes(key, prefix.start, key_prefix_bytes);
 /** The number that the set was read under. */
 const cas: usize = memory.data(4, 4);
 
-/** When the bucket that `chooseWay` found is full, whether it is the key's own, and whether a clock's jump was corrected in the set. */
-let chosenFullAt: u64 = 0;
-let isOwn: bool = false;
-let isCorrected: bool = false;
+/** The bucket that a key takes from. */
+@unmanaged
+class Bucket {
+  /** Where it is in the set, and when it is full. */
+  way: usize;
+  fullAt: u64;
+  /** Whether it is the key's own already; and whether a clock's jump was corrected in the set on the way to it. */
+  isOwn: bool;
+  isCorrected: bool;
+}
+
+const chosen = changetype<Bucket>(memory.data(32, 8));
+if (!(offsetof<Bucket>() <= 32)) ERROR("the slot holds what was chosen");
 
 /**
  * Takes `cost_tokens` from the bucket of a key's `fingerprint` under a limit's `seed`, from what this worker has of it
@@ -73,64 +79,94 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  const capacity = interval_nanoseconds * <u64>burst_tokens;
   const place = placeOfKey(fingerprint, now);
   const held: u32 = place == 0 ? 0 : tokensHeld(place);
   if (held >= cost_tokens) {
-    if (!dry) holdTokens(place, held - cost_tokens, now, capacity);
-    return Take.TAKEN;
+    if (!dry) holdTokens(place, held - cost_tokens, now, interval_nanoseconds * <u64>burst_tokens);
+    return taken;
   }
   const needed = cost_tokens - held;
   const empty: u64 = place == 0 ? 0 : nanosecondsEmpty(place, needed, interval_nanoseconds, now);
-  if (empty != 0) return foundEmpty(empty);
-  store<u32>(key, seed, key_prefix_bytes);
-  store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
+  if (empty != 0) return emptyFor(empty);
+  nameSet(seed, fingerprint);
   for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
-    if (!readSet()) return Take.FAILED;
-    const way = chooseWay(fingerprint, now, capacity);
-    const fullAt = chosenFullAt;
-    let ahead: u32 = place == 0 || way == overflow ? 0 : tokensAhead(burst_tokens);
-    let after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed + ahead);
-    if (after == 0 && ahead != 0) {
-      ahead = 0;
-      after = takeTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
-    }
-    if (after == 0) {
-      const wait = nanosecondsUntilTokens(fullAt, now, interval_nanoseconds, burst_tokens, needed);
-      const kept = isCorrected ? writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas)) : Result.OK;
-      // Where another worker wrote the set first, it is for the next request to see how the bucket is.
-      if (kept != Result.OK && kept != Result.CAS_MISMATCH) return Take.FAILED;
-      // Where it shares a bucket, the key may find one of its own before.
-      if (kept == Result.OK && place != 0 && isOwn) rememberEmpty(place, needed, now, now + wait);
-      return foundEmpty(wait);
-    }
-    if (dry) return Take.TAKEN;
-    if (way != overflow) store<u64>(way, fingerprint);
-    store<u64>(way, after, 8);
-    store<u64>(overflow, max(load<u64>(overflow), capacity));
-    const result = writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas));
-    if (result == Result.OK) {
-      if (place != 0) holdTokens(place, ahead, now, capacity);
-      return Take.TAKEN;
-    }
-    if (result != Result.CAS_MISMATCH) return Take.FAILED;
+    const take = takeShared(fingerprint, place, now, interval_nanoseconds, burst_tokens, needed, dry);
+    if (take != contended) return take;
   }
   fail(Failure.SHARED_DATA_CONTENTION);
-  return Take.FAILED;
+  return failed;
 }
 
-function foundEmpty(wait_nanoseconds: u64): Take {
-  waitSeconds = (wait_nanoseconds + 999999999) / 1000000000;
-  return Take.EMPTY;
+/** Takes so many tokens, and some ahead where there is a place for them, from the bucket in shared data. */
+function takeShared(
+  fingerprint: u64,
+  place: usize,
+  now: u64,
+  interval_nanoseconds: u64,
+  burst_tokens: u32,
+  needed_tokens: u32,
+  dry: bool,
+): Take {
+  const capacity = interval_nanoseconds * <u64>burst_tokens;
+  if (!readSet()) return failed;
+  chooseBucket(chosen, fingerprint, now, capacity);
+  let ahead: u32 = place == 0 || chosen.way == overflow ? 0 : tokensAhead(burst_tokens);
+  let after = takeTokens(chosen.fullAt, now, interval_nanoseconds, burst_tokens, needed_tokens + ahead);
+  if (after == 0 && ahead != 0) {
+    ahead = 0;
+    after = takeTokens(chosen.fullAt, now, interval_nanoseconds, burst_tokens, needed_tokens);
+  }
+  if (after == 0) {
+    const wait = nanosecondsUntilTokens(chosen.fullAt, now, interval_nanoseconds, burst_tokens, needed_tokens);
+    return leaveEmpty(chosen, place, now, needed_tokens, wait);
+  }
+  if (dry) return taken;
+  fillBucket(chosen.way, fingerprint, after, capacity);
+  const written = writeSet();
+  if (written != Result.OK) return written == Result.CAS_MISMATCH ? contended : failed;
+  if (place != 0) holdTokens(place, ahead, now, capacity);
+  return taken;
+}
+
+/** Nothing is taken from a bucket that has too few tokens for so long. What was corrected in its set is written all the same. */
+function leaveEmpty(bucket: Bucket, place: usize, now: u64, needed_tokens: u32, wait_nanoseconds: u64): Take {
+  const written = bucket.isCorrected ? writeSet() : Result.OK;
+  // Where another worker wrote the set first, it is for the next request to see how the bucket is.
+  if (written != Result.OK && written != Result.CAS_MISMATCH) return failed;
+  // Where it shares a bucket, the key may find one of its own before.
+  const isKnown = written == Result.OK && place != 0 && bucket.isOwn;
+  if (isKnown) rememberEmpty(place, needed_tokens, now, now + wait_nanoseconds);
+  return emptyFor(wait_nanoseconds);
+}
+
+/** In whole seconds, so that they are over when the tokens are there. */
+function emptyFor(wait_nanoseconds: u64): Take {
+  return (wait_nanoseconds + 999999999) / 1000000000;
+}
+
+/** The shared value that has a key's bucket under a limit. */
+function nameSet(seed: u32, fingerprint: u64): void {
+  store<u32>(key, seed, key_prefix_bytes);
+  store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
+}
+
+function fillBucket(way: usize, fingerprint: u64, fullAt: u64, capacity_nanoseconds: u64): void {
+  if (way != overflow) store<u64>(way, fingerprint);
+  store<u64>(way, fullAt, 8);
+  store<u64>(overflow, max(load<u64>(overflow), capacity_nanoseconds));
+}
+
+function writeSet(): Result {
+  return writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas));
 }
 
 function readSet(): bool {
   const shared = readSharedData(key, key_bytes, cas);
-  if (shared == failed) return false;
   if (shared == absent) {
     clearBytes(set, set_bytes);
     return true;
   }
+  if (!isRun(shared)) return false;
   if (spanSize(shared) != set_bytes) {
     fail(Failure.GET_SHARED_DATA);
     return false;
@@ -140,43 +176,43 @@ function readSet(): bool {
 }
 
 /** The key's own bucket, else a free one, else that of newcomers. */
-function chooseWay(fingerprint: u64, now: u64, capacity_nanoseconds: u64): usize {
-  isCorrected = false;
-  isOwn = false;
+function chooseBucket(bucket: Bucket, fingerprint: u64, now: u64, capacity_nanoseconds: u64): void {
+  bucket.isCorrected = false;
+  bucket.isOwn = false;
   // Other keys may be limited otherwise: buckets of a limit that was changed stay until they are full.
   const largest = load<u64>(overflow);
   let free: usize = 0;
   let used: u32 = 0;
   for (let way = set; way < overflow; way += way_bytes) {
     if (load<u64>(way) == fingerprint && load<u64>(way, 8) != 0) {
-      isOwn = true;
-      chosenFullAt = fullAtOf(way, now, capacity_nanoseconds);
-      return way;
+      bucket.isOwn = true;
+      bucket.way = way;
+      bucket.fullAt = fullAtOf(bucket, way, now, capacity_nanoseconds);
+      return;
     }
-    if (isForgettable(fullAtOf(way, now, largest), now)) free = way;
+    if (isForgettable(fullAtOf(bucket, way, now, largest), now)) free = way;
     else used++;
   }
-  chosenFullAt = fullAtOf(overflow, now, largest);
-  if (free == 0) return overflow;
-  if (used == 0 && isForgettable(chosenFullAt, now)) store<u64>(overflow, 0);
-  chosenFullAt = min(chosenFullAt, now + capacity_nanoseconds);
-  return free;
+  const sharedFullAt = fullAtOf(bucket, overflow, now, largest);
+  bucket.way = free == 0 ? overflow : free;
+  bucket.fullAt = free == 0 ? sharedFullAt : min(sharedFullAt, now + capacity_nanoseconds);
+  if (free != 0 && used == 0 && isForgettable(sharedFullAt, now)) store<u64>(overflow, 0);
 }
 
 /**
  * When a bucket is full. One that a clock left behind that stepped back since is corrected in the set, by the time that it is now: the
  * request may have waited for its turn since it read the clock, and a time that is old must not move a bucket's back.
  */
-function fullAtOf(way: usize, now: u64, capacity_nanoseconds: u64): u64 {
+function fullAtOf(bucket: Bucket, way: usize, now: u64, capacity_nanoseconds: u64): u64 {
   const fullAt = load<u64>(way, 8);
-  return isBeyond(fullAt, now, capacity_nanoseconds) ? correct(way, capacity_nanoseconds) : fullAt;
+  return isBeyond(fullAt, now, capacity_nanoseconds) ? correct(bucket, way, capacity_nanoseconds) : fullAt;
 }
 
-function correct(way: usize, capacity_nanoseconds: u64): u64 {
+function correct(bucket: Bucket, way: usize, capacity_nanoseconds: u64): u64 {
   const fullAt = load<u64>(way, 8);
   const now = readClock();
   if (now == 0 || !isBeyond(fullAt, now, capacity_nanoseconds)) return fullAt;
   store<u64>(way, now + capacity_nanoseconds, 8);
-  isCorrected = true;
+  bucket.isCorrected = true;
   return now + capacity_nanoseconds;
 }
