@@ -23,7 +23,7 @@ const wrong_usage = 2;
 /** The program with all its verbs. Usage errors are thrown as CommanderError. */
 function createProgram(): Command {
   const program = new Command("sallyport")
-    .description("An API door for Envoy: policies checked, tested, explained and built into the filter")
+    .description("Authorization for APIs in Envoy: policies checked, tested, explained and built into the filter")
     .version(manifest.version)
     .exitOverride()
     .showSuggestionAfterError()

@@ -1,4 +1,4 @@
-/** The first door: who the caller is, by the certificate it proved to own in the TLS handshake. */
+/** Who the caller is, by the certificate it proved to own in the TLS handshake. */
 import { literal } from "../bytes/literal";
 import { failed, sameBytes, spanSize, spanStart } from "../bytes/span";
 import { readProperty } from "../host/host";

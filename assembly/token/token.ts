@@ -1,5 +1,5 @@
 /**
- * The second door: the token a rule asks for. It is looked at only when a rule that could admit the request names an
+ * The token a rule asks for. It is looked at only when a rule that could admit the request names an
  * issuer, parsed once, and held once against each issuer asked for; what was found stays in the request's slot.
  */
 

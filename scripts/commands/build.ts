@@ -37,7 +37,9 @@ export function registerBuild(program: Command): void {
       showFindings(warnings, "warning");
       const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
       process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}\n`);
-      process.stdout.write(`  the second lock lets by what begins with {"admit":true,"policy":"${policy.name}",\n`);
+      process.stdout.write(
+        `  the enforcement check lets by what begins with {"admit":true,"policy":"${policy.name}",\n`,
+      );
       for (const callback of unusedCallbacks(image)) {
         process.stdout.write(
           `  left out: the callback ${callback}, which costs every request and only policies that fetch keys need\n`,

@@ -15,7 +15,7 @@ import { filterLog } from "../envoy/filterlog.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type KeyFetch, keyFetches } from "../envoy/keyfetches.ts";
-import { type Door, type StoredIdentity, startDoor } from "../envoy/local.ts";
+import { type LocalEnvoy, type StoredIdentity, startLocalEnvoy } from "../envoy/local.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
 import { type Credential, type Suggestions, suggest } from "../envoy/suggestions.ts";
 import type { AuditRecord } from "../evaluate/record.ts";
@@ -102,12 +102,12 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
   const examples = callerExamples(policy);
   const fetches = keyFetches(policy);
   const interrupt = catchInterrupt();
-  let door: Door | undefined;
+  let local: LocalEnvoy | undefined;
   try {
     const envoyPath = await findEnvoy({ onDownload: (message) => process.stderr.write(`${message}\n`) });
     // No caller without a certificate can connect, unless some rule lets in those who have none, or a JWT-SVID says who it is.
     const requireClientCertificate = policy.identity === "mtls" && !admitsAnonymous(policy);
-    const opened = await startDoor({
+    const opened = await startLocalEnvoy({
       wasm,
       envoyPath,
       requireClientCertificate,
@@ -116,7 +116,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
       keyClusters: await keyClusters(fetches.fetches, options.keysCa),
     });
-    door = opened;
+    local = opened;
     const identities = new Map<string, StoredIdentity>();
     const identity = async (id: string): Promise<StoredIdentity> => {
       const made = await opened.identity(id);
@@ -128,15 +128,15 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
     const suggestions = await suggest(policy, examples, signers, identity);
     for (const problem of [...fetches.problems, ...problems]) process.stderr.write(`${printable(problem)}\n`);
     const { upstream } = options;
-    const opening = { door, policyPath, identities, ...suggestions, upstream, fetches: fetches.fetches };
+    const opening = { local, policyPath, identities, ...suggestions, upstream, fetches: fetches.fetches };
     if (options.format === "json") {
       printReady(opening);
-      await interrupt.until(door.envoy.ended);
+      await interrupt.until(local.envoy.ended);
     } else {
       printText(opening);
-      door.envoy.followLog(filterLog((words) => process.stdout.write(`  filter: ${printable(words)}\n`)));
-      const stopFollowing = followAccessLog(door.accessLogPath, (line) => printLine(line));
-      await interrupt.until(door.envoy.ended);
+      local.envoy.followLog(filterLog((words) => process.stdout.write(`  filter: ${printable(words)}\n`)));
+      const stopFollowing = followAccessLog(local.accessLogPath, (line) => printLine(line));
+      await interrupt.until(local.envoy.ended);
       stopFollowing();
     }
     return 0;
@@ -145,7 +145,7 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
     process.stderr.write(`${error.message}\n`);
     return 1;
   } finally {
-    await door?.stop();
+    await local?.stop();
     interrupt.release();
   }
 }
@@ -182,9 +182,9 @@ async function publicAuthorities(): Promise<string> {
   return path === undefined || path === "" ? rootCertificates.join("\n") : readFile(path, "utf8");
 }
 
-/** What people and scripts are told when the door is open. */
+/** What people and scripts are told when Envoy serves. */
 interface Opening extends Suggestions {
-  door: Door;
+  local: LocalEnvoy;
   policyPath: string;
   identities: Map<string, StoredIdentity>;
   upstream?: URL;
@@ -192,12 +192,12 @@ interface Opening extends Suggestions {
 }
 
 /** Everything a script needs, on one line. */
-function printReady({ door, identities, credentials, fetches }: Opening): void {
+function printReady({ local, identities, credentials, fetches }: Opening): void {
   printJsonLine({
-    port: door.port,
-    adminPort: door.envoy.adminPort,
-    authority: door.authorityPath,
-    accessLog: door.accessLogPath,
+    port: local.port,
+    adminPort: local.envoy.adminPort,
+    authority: local.authorityPath,
+    accessLog: local.accessLogPath,
     callers: [...identities].map(([id, { certificatePath, keyPath }]) => ({
       id,
       certificate: certificatePath,
@@ -213,24 +213,24 @@ function printReady({ door, identities, credentials, fetches }: Opening): void {
   });
 }
 
-function printText({ door, policyPath, suggestions, credentials, upstream, fetches }: Opening): void {
+function printText({ local, policyPath, suggestions, credentials, upstream, fetches }: Opening): void {
   const lines = [
-    `Envoy enforces ${policyPath} on https://127.0.0.1:${door.port} (mTLS)`,
-    `  upstream      ${upstream?.origin ?? `an order API of our own, on 127.0.0.1:${door.upstream!.port}`}`,
+    `Envoy enforces ${policyPath} on https://127.0.0.1:${local.port} (mTLS)`,
+    `  upstream      ${upstream?.origin ?? `an order API of our own, on 127.0.0.1:${local.upstream!.port}`}`,
     ...fetches.map(({ url, cluster, refreshSeconds }) =>
       printable(`  keys          ${url}, fetched every ${refreshSeconds} s through cluster ${cluster}`),
     ),
-    `  certificates  ${dirname(door.authorityPath)}`,
-    `  access log    ${door.accessLogPath}`,
-    `  admin         http://127.0.0.1:${door.envoy.adminPort}`,
+    `  certificates  ${dirname(local.authorityPath)}`,
+    `  access log    ${local.accessLogPath}`,
+    `  admin         http://127.0.0.1:${local.envoy.adminPort}`,
     "",
     ...credentials.filter(({ made }) => made !== undefined).flatMap(exportLines),
     ...credentials.filter(({ made }) => made === undefined).flatMap(wantedLines),
   ];
   for (const { id, rule, method, path, host, when, identity, tokens } of suggestions) {
     const command = curlCommand({
-      port: door.port,
-      authorityPath: door.authorityPath,
+      port: local.port,
+      authorityPath: local.authorityPath,
       method,
       path,
       tokens,

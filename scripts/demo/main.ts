@@ -14,7 +14,7 @@ import { curlCommand } from "../envoy/curl.ts";
 import { envoyVersion, findEnvoy } from "../envoy/find.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type LocalIssuer, makeIssuer } from "../envoy/issuer.ts";
-import { type Door, startDoor } from "../envoy/local.ts";
+import { type LocalEnvoy, startLocalEnvoy } from "../envoy/local.ts";
 import { buildModule } from "../policy/build.ts";
 import { callers, makeStory, type Step } from "./story.ts";
 import { conclude, isExpected } from "./verdict.ts";
@@ -42,7 +42,7 @@ let logged = 0;
 
 async function main(): Promise<number> {
   const work = await mkdtemp(join(tmpdir(), "sallyport-demo-"));
-  let door: Door | undefined;
+  let local: LocalEnvoy | undefined;
   try {
     const about = { issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" };
     const issuer = await makeIssuer(about);
@@ -53,13 +53,13 @@ async function main(): Promise<number> {
       throw new Error(String(error instanceof Error ? error.message : error).replaceAll(work, policyFolder));
     });
     const envoyPath = await findEnvoy({ onDownload: (message) => print(paint("dim", message)) });
-    door = await startDoor({ wasm, envoyPath, concurrency: 2 });
+    local = await startLocalEnvoy({ wasm, envoyPath, concurrency: 2 });
 
     const size = `${Math.ceil(wasm.length / 1024)} KiB`;
-    print(paint("bold", "Sallyport, a door for APIs: never trust, always verify."));
+    print(paint("bold", "Sallyport: never trust, always verify."));
     print();
     print(
-      `  Envoy ${await envoyVersion(envoyPath)} with our Wasm module in it (${size}, policy included) listens on 127.0.0.1:${door.port}.`,
+      `  Envoy ${await envoyVersion(envoyPath)} with our Wasm module in it (${size}, policy included) listens on 127.0.0.1:${local.port}.`,
     );
     print(`  It takes mTLS only. Behind it stands an order API. The policy: ${policyFolder}/policy.yaml`);
 
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     for (const chapter of await makeStory(issuer, forger)) {
       print(`\n${paint("bold", chapter.title)}`);
       for (const step of chapter.steps) {
-        const outcome = await play(door, step);
+        const outcome = await play(local, step);
         steps++;
         if (!outcome.ok) failed++;
         print(tell({ ...describe(step), ...outcome }, paint));
@@ -79,15 +79,15 @@ async function main(): Promise<number> {
       steps,
       failed,
       admitted,
-      arrived: door.upstream!.requests.length,
+      arrived: local.upstream!.requests.length,
     });
     print(`\n${arrivals.ok ? arrivals.text : paint("red", arrivals.text)}`);
     print(paint(answers.ok ? "green" : "red", answers.text));
 
-    if (process.stdin.isTTY && process.stdout.isTTY) await stayUp(door, issuer);
+    if (process.stdin.isTTY && process.stdout.isTTY) await stayUp(local, issuer);
     return exitCode;
   } finally {
-    await door?.stop();
+    await local?.stop();
     await rm(work, { recursive: true, force: true });
   }
 }
@@ -109,11 +109,11 @@ function describe(step: Step): { who: string; what: string; withWhat: string; ex
 }
 
 /** Sends the step's requests and compares the last answer, and the account in Envoy's access log, with what is expected. */
-async function play(door: Door, step: Step): Promise<Outcome> {
-  const target = await door.target(step.caller === undefined ? undefined : callers[step.caller]);
+async function play(local: LocalEnvoy, step: Step): Promise<Outcome> {
+  const target = await local.target(step.caller === undefined ? undefined : callers[step.caller]);
   if (step.expect.tlsRefused === true) {
     const refusal = await tlsRefusal(target);
-    const line = (await door.accessLog(++logged)).at(-1);
+    const line = (await local.accessLog(++logged)).at(-1);
     const got = refusal === undefined ? "connected" : "TLS refused";
     return { got, ok: refusal !== undefined, why: explainTls(line?.tls_failure ?? refusal ?? "no account") };
   }
@@ -137,24 +137,24 @@ async function play(door: Door, step: Step): Promise<Outcome> {
   }
   admitted += times - (step.expect.reason === undefined ? 0 : 1);
   logged += times;
-  const line = (await door.accessLog(logged)).at(-1);
+  const line = (await local.accessLog(logged)).at(-1);
   const ok = isExpected(step.expect, times, { got, record: line?.record, retryAfter, earlierAdmitted });
   const before = times > 1 ? `${earlierAdmitted} admitted, then ` : "";
   const after = retryAfter === undefined ? "" : ` (Retry-After: ${retryAfter})`;
   return { got: `${before}${got}${after}`, ok, why: explain(line?.record, line?.details) };
 }
 
-/** Leaves the door open until Ctrl-C, with commands to paste and a line for every request that comes. */
-async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
-  const tokenPath = join(door.directory, "token");
+/** Leaves Envoy running until Ctrl-C, with commands to paste and a line for every request that comes. */
+async function stayUp(local: LocalEnvoy, issuer: LocalIssuer): Promise<void> {
+  const tokenPath = join(local.directory, "token");
   const interrupt = catchInterrupt();
   const lifetimeSeconds = 3500;
   const claims = { sub: "you", scope: "orders:read orders:write" };
   await writeFile(tokenPath, await issuer.token({ claims, expiresInSeconds: lifetimeSeconds }), { mode: 0o600 });
-  const common = { port: door.port, authorityPath: door.authorityPath, bearer: `$(cat ${tokenPath})` };
-  const checkout = await door.identity(callers["checkout-service"]);
-  const billing = await door.identity(callers.billing);
-  print(`\n${paint("bold", "The door stays open until Ctrl-C. Try it from another terminal:")}\n`);
+  const common = { port: local.port, authorityPath: local.authorityPath, bearer: `$(cat ${tokenPath})` };
+  const checkout = await local.identity(callers["checkout-service"]);
+  const billing = await local.identity(callers.billing);
+  print(`\n${paint("bold", "Envoy runs until Ctrl-C. Try it from another terminal:")}\n`);
   const examples: [string, string][] = [
     ["checkout places an order", curlCommand({ ...common, identity: checkout, method: "POST", path: "/orders" })],
     ["billing tries the same", curlCommand({ ...common, identity: billing, method: "POST", path: "/orders" })],
@@ -163,9 +163,9 @@ async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
   for (const [title, command] of examples) print(`${paint("dim", `# ${title}`)}\n${command}\n`);
   print(
     paint("dim", `# Envoy's metrics\n`) +
-      `curl -s http://127.0.0.1:${door.envoy.adminPort}/stats/prometheus | grep ^sallyport_\n`,
+      `curl -s http://127.0.0.1:${local.envoy.adminPort}/stats/prometheus | grep ^sallyport_\n`,
   );
-  const stopFollowing = followAccessLog(door.accessLogPath, (line) => {
+  const stopFollowing = followAccessLog(local.accessLogPath, (line) => {
     if (line.tls_failure !== undefined) print(`  ${paint("red", "TLS refused")}  ${explainTls(line.tls_failure)}`);
     else {
       const style = line.record?.decision === "allow" ? "green" : "red";
@@ -174,7 +174,7 @@ async function stayUp(door: Door, issuer: LocalIssuer): Promise<void> {
       );
     }
   });
-  await interrupt.until(door.envoy.ended);
+  await interrupt.until(local.envoy.ended);
   interrupt.release();
   stopFollowing();
 }

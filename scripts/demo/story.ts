@@ -130,7 +130,7 @@ export async function makeStory(issuer: LocalIssuer, forger: LocalIssuer): Promi
           withWhat: "a good token",
           expect: { status: 403, reason: "rule_denied" },
         },
-        // Decoded once this is %2e%2e, decoded twice it is ..: which one the order API would read, the door does not guess.
+        // Decoded once this is %2e%2e, decoded twice it is ..: which one the order API would read, the filter does not guess.
         {
           ...place,
           path: "/orders/%252e%252e/admin",
@@ -148,7 +148,7 @@ export async function makeStory(issuer: LocalIssuer, forger: LocalIssuer): Promi
       ],
     },
     {
-      title: "The same door for gRPC, in gRPC's own words.",
+      title: "The same filter for gRPC, in gRPC's own words.",
       steps: [
         { ...call, token: good, withWhat: "a good token", expect: { grpc: "OK" } },
         { ...call, withWhat: "no token", expect: { grpc: "UNAUTHENTICATED", reason: "token_missing" } },

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { findPackaged } from "../common/files.ts";
 import { trustDomainOf } from "./callers.ts";
-import { hasSecondLocks, nameSecondLocks } from "./enforcement.ts";
+import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
@@ -64,7 +64,7 @@ export interface BootstrapOptions {
    * all authorities, since Envoy's SPIFFE validator cannot do without a certificate. Default true.
    */
   requireClientCertificate?: boolean;
-  /** The last word on the result, for what tests need beyond this. It cannot take the second lock away. */
+  /** The last word on the result, for what tests need beyond this. It cannot take the enforcement check away. */
   adjust?: (bootstrap: Bootstrap) => void;
 }
 
@@ -109,10 +109,10 @@ export async function readExampleFor(name: ExampleName, envoyPath: string): Prom
 
 /**
  * Turns an example bootstrap into a local configuration: loopback addresses, ports the system chooses, files that exist, and the
- * second lock for the policy that the module or the filter's configuration has.
+ * enforcement check for the policy that the module or the filter's configuration has.
  * @param exampleYaml the text of `envoy/inbound.yaml`, `envoy/gateway.yaml` or a file of the same make.
  * @throws Error if the example names a file this function does not know, a cluster without an upstream, an upstream without a
- *   bundle or one that `keyClusters` names too, or lacks the second lock right after the Wasm filter.
+ *   bundle or one that `keyClusters` names too, or lacks the enforcement check right after the Wasm filter.
  */
 export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
   const bootstrap = parse(exampleYaml) as Bootstrap;
@@ -144,11 +144,12 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     if (node.name === wasmFilter) setFilter(node.typed_config.config, options);
   }
   // Once for what `adjust` reads or moves elsewhere, once for what it put there.
-  for (const filters of chainsOf(bootstrap)) nameSecondLocks(filters);
+  for (const filters of chainsOf(bootstrap)) nameEnforcementChecks(filters);
   options.adjust?.(bootstrap);
   for (const filters of chainsOf(bootstrap)) {
-    nameSecondLocks(filters);
-    if (!hasSecondLocks(filters)) throw new Error("the second lock does not stand right after the Wasm filter");
+    nameEnforcementChecks(filters);
+    if (!hasEnforcementChecks(filters))
+      throw new Error("the enforcement check does not stand right after the Wasm filter");
   }
   return bootstrap;
 }
@@ -248,7 +249,7 @@ function ownBundle(spiffeId: string, { certificates }: BootstrapOptions): Json {
 
 /**
  * A cluster to fetch keys through: both kinds of addresses a name has are tried, and the server's certificate must be for the
- * URL's host. Of the door's own certificate such a server learns nothing.
+ * URL's host. Of the filter's own certificate such a server learns nothing.
  */
 function keyCluster(name: string, { host, port, tls }: UpstreamAddress): Json {
   const cluster = {

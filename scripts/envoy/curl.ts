@@ -1,4 +1,4 @@
-/** `curl` commands ready to paste, for people who try a local door by hand. */
+/** `curl` commands ready to paste, for people who try a local Envoy by hand. */
 import type { Place } from "../policy/language/model.ts";
 import { putToken } from "../policytest/location.ts";
 import type { StoredIdentity } from "./local.ts";

@@ -1,5 +1,5 @@
 /**
- * The second lock of the example configurations: a native filter right after ours that refuses every request, and that only
+ * The enforcement check of the example configurations: a native filter right after ours that refuses every request, and that only
  * those get around which carry the mark of the policy in front of it, the beginning of its record. Envoy leaves a Wasm filter out on
  * a worker where it failed to start (proxy-wasm-cpp-host, src/wasm.cc, getOrCreateThreadLocalPlugin), and a route can switch it off; then nothing is marked.
  */
@@ -11,7 +11,7 @@ import { extractImage } from "../policy/module/embed.ts";
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
 
-/** Whose record a second lock looks for, and where. */
+/** Whose record a enforcement check looks for, and where. */
 export interface Mark {
   /** The policy's name. */
   policy: string;
@@ -27,12 +27,12 @@ function isWasmFilter({ name, typed_config }: Json): boolean {
   return name === "envoy.filters.http.wasm" || typed_config?.["@type"] === typeOf("filters.http.wasm.v3.Wasm");
 }
 
-/** What the second lock does to requests that it meets. */
+/** What the enforcement check does to requests that it meets. */
 const refuseAll = {
   "@type": typeOf("filters.http.rbac.v3.RBAC"),
   rules: {
     action: "DENY",
-    policies: { "not-judged": { permissions: [{ any: true }], principals: [{ any: true }] } },
+    policies: { "not-admitted": { permissions: [{ any: true }], principals: [{ any: true }] } },
   },
 };
 
@@ -45,7 +45,7 @@ export function markOf(policy: string): string {
   return `{"admit":true,"policy":"${policy}",`;
 }
 
-/** Which requests get around the lock: those whose record begins so. */
+/** Which requests get around the check: those whose record begins so. */
 function skipMarked({ policy, record }: Mark): Json {
   const key = record === undefined ? stateKey : `${stateKey}.${record}`;
   const input = { "@type": typeOf("matching.common_inputs.network.v3.FilterStateInput"), key };
@@ -57,10 +57,10 @@ function skipMarked({ policy, record }: Mark): Json {
   };
 }
 
-/** The second lock for a policy. */
-export function secondLock(mark: Mark): Json {
+/** The enforcement check for a policy. */
+export function enforcementCheck(mark: Mark): Json {
   return {
-    name: "second-lock",
+    name: "enforcement-check",
     typed_config: {
       "@type": typeOf("common.matching.v3.ExtensionWithMatcher"),
       extension_config: { name: "envoy.filters.http.rbac", typed_config: refuseAll },
@@ -69,8 +69,8 @@ export function secondLock(mark: Mark): Json {
   };
 }
 
-/** What a filter looks for that is a second lock: one that refuses every other request, and that nothing can switch off. */
-function readSecondLock(filter: Json): Mark | undefined {
+/** What a filter looks for that is a enforcement check: one that refuses every other request, and that nothing can switch off. */
+function readEnforcementCheck(filter: Json): Mark | undefined {
   const tree = filter?.typed_config?.xds_matcher?.matcher_tree;
   const policy = /"policy":"(.*)",$/u.exec(Object.keys(tree?.prefix_match_map?.map ?? {})[0] ?? "")?.[1];
   const record = /^wasm\.sallyport\.(.*)$/u.exec(String(tree?.input?.typed_config?.key))?.[1];
@@ -79,32 +79,32 @@ function readSecondLock(filter: Json): Mark | undefined {
   }
   const mark = { policy, ...(record !== undefined && { record }) };
   const { name } = filter.typed_config.extension_config ?? {};
-  const wanted = secondLock(mark);
+  const wanted = enforcementCheck(mark);
   wanted.name = filter.name;
   wanted.typed_config.extension_config.name = name;
   return isDeepStrictEqual(filter, wanted) ? mark : undefined;
 }
 
 /**
- * Tells the lock behind each of the filters that are ours which policy's mark to want, where the filter's own configuration says
+ * Tells the check behind each of the filters that are ours which policy's mark to want, where the filter's own configuration says
  * what policy it has.
  * @param filters the filters of a chain, in order
  */
-export function nameSecondLocks(filters: Json[]): void {
+export function nameEnforcementChecks(filters: Json[]): void {
   for (const [at, filter] of filters.entries()) {
-    const lock = filters[at + 1];
-    if (!isWasmFilter(filter) || readSecondLock(lock) === undefined) continue;
+    const check = filters[at + 1];
+    if (!isWasmFilter(filter) || readEnforcementCheck(check) === undefined) continue;
     const { policy, record } = readPlugin(filter.typed_config?.config);
     if (policy === undefined) continue;
-    lock.typed_config.xds_matcher = skipMarked({ policy, ...(record !== undefined && { record }) });
+    check.typed_config.xds_matcher = skipMarked({ policy, ...(record !== undefined && { record }) });
   }
 }
 
-/** Whether the lock that wants its policy's mark stands right behind each of the filters that are ours. */
-export function hasSecondLocks(filters: Json[]): boolean {
+/** Whether the check that wants its policy's mark stands right behind each of the filters that are ours. */
+export function hasEnforcementChecks(filters: Json[]): boolean {
   return filters.every((filter, at) => {
     if (!isWasmFilter(filter)) return true;
-    const mark = readSecondLock(filters[at + 1]);
+    const mark = readEnforcementCheck(filters[at + 1]);
     if (mark === undefined) return false;
     const { policy, record } = readPlugin(filter.typed_config?.config);
     return policy === undefined || (policy === mark.policy && record === mark.record);

@@ -1,5 +1,5 @@
 /**
- * A whole local door: certificates made on the spot, the order API or another upstream, and an Envoy in between with the
+ * A whole local Envoy: certificates made on the spot, the order API or another upstream, and an Envoy in between with the
  * module in it. `sallyport run`, the demo and the integration tests all start this.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,14 +21,14 @@ import { type RunningEnvoy, startEnvoy } from "./process.ts";
 import { startUpstream, type Upstream } from "./upstream.ts";
 
 /** What to start. */
-export interface DoorOptions
+export interface LocalEnvoyOptions
   extends Pick<
     BootstrapOptions,
     "pluginConfiguration" | "requireClientCertificate" | "keyClusters" | "listenerPort" | "adjust"
   > {
   /** The module's bytes. */
   wasm: Uint8Array;
-  /** Trust domains whose members may connect, each with an authority of its own; the door's SVID is of the first. Default `example.org`. */
+  /** Trust domains whose members may connect, each with an authority of its own; its SVID is of the first. Default `example.org`. */
   trustDomains?: string[];
   /** Which example bootstrap. Default `inbound`. */
   example?: ExampleName;
@@ -52,13 +52,13 @@ export interface StoredIdentity extends Identity {
   keyPath: string;
 }
 
-/** A running door. */
-export interface Door {
+/** A running Envoy, with all that belongs to it. */
+export interface LocalEnvoy {
   /** Port of the mTLS listener on 127.0.0.1. */
   port: number;
   /** The temporary folder that holds the certificates, the module, the configuration and the access log. */
   directory: string;
-  /** The authority of the first trust domain, which the door's own certificate comes from. */
+  /** The authority of the first trust domain, which Envoy's own certificate comes from. */
   authority: Authority;
   authorityPath: string;
   /** The authorities by trust domain. */
@@ -83,10 +83,10 @@ function upstreamId(trustDomain: string): string {
 }
 
 /**
- * Starts a door and waits until it serves.
+ * Starts all of it and waits until it serves.
  * @throws EnvoyNotFoundError, or EnvoyStartError with Envoy's own words if it refuses the module or the configuration.
  */
-export async function startDoor(options: DoorOptions): Promise<Door> {
+export async function startLocalEnvoy(options: LocalEnvoyOptions): Promise<LocalEnvoy> {
   const envoyPath = options.envoyPath ?? (await findEnvoy());
   const trustDomains = options.trustDomains ?? ["example.org"];
   const [trustDomain] = trustDomains as [string];
@@ -119,7 +119,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
       spiffeId: upstreamId(trustDomain),
       dnsNames: names,
       ipAddresses: ["127.0.0.1"],
-      // A door may stay open for as long as someone plays with it; the authority lives a day.
+      // It may run for as long as someone plays with it; the authority lives a day.
       notAfter: new Date(Date.now() + 23 * 3_600_000),
     });
     const own = await store("envoy", server);
@@ -158,7 +158,7 @@ export async function startDoor(options: DoorOptions): Promise<Door> {
     const identity = (spiffeId: string): Promise<StoredIdentity> => {
       const known = identities.get(spiffeId);
       if (known !== undefined) return known;
-      // Who belongs to no trust domain of the door can still be tried; it will be turned away.
+      // Who belongs to no trust domain can still be tried; it will be turned away.
       const made = (authorities.get(trustDomainOf(spiffeId)) ?? authority)
         .issue({ spiffeId, notAfter: new Date(Date.now() + 23 * 3_600_000) })
         .then((issued) => store(fileName(spiffeId), issued));

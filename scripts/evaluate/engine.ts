@@ -13,7 +13,7 @@ import { reasonNumber } from "./reasons.ts";
 import type { AuditRecord, ShadowVerdict } from "./record.ts";
 
 /** A request in the terms of policy tests. */
-export interface DoorRequest {
+export interface FilterRequest {
   /** The SPIFFE ID in the caller's certificate; null: no certificate. */
   caller: string | null;
   /** The caller's address, with or without a port. */
@@ -31,7 +31,7 @@ export interface DoorRequest {
   certificateDigest?: string;
 }
 
-/** What the door said. */
+/** What the filter decided. */
 export interface Verdict {
   decision: "allow" | "deny";
   /** The HTTP status of the verdict; 200 for a request that is let through. A gRPC client sees it as a gRPC status. */
@@ -120,7 +120,7 @@ export class Evaluator {
   }
 
   /** The verdict on one request. Limits lose tokens by it. */
-  ask(request: DoorRequest): Verdict {
+  ask(request: FilterRequest): Verdict {
     return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
   }
 
@@ -128,7 +128,7 @@ export class Evaluator {
    * The verdict on one request, the lines the engine says about how it came to it, and its record, which only a broken
    * engine does not leave.
    */
-  inspect(request: DoorRequest): { verdict: Verdict; lines: string[]; record: AuditRecord | undefined } {
+  inspect(request: FilterRequest): { verdict: Verdict; lines: string[]; record: AuditRecord | undefined } {
     const { result, lines } = this.#inspecting(() => this.host.request(this.rootContext, hostRequest(request)));
     return { verdict: verdictOf(result), lines, record: recordOf(result) };
   }
@@ -157,7 +157,7 @@ export class Evaluator {
   }
 }
 
-/** Whether a text is an IP address, with or without a port, as `DoorRequest.source` has it. */
+/** Whether a text is an IP address, with or without a port, as `FilterRequest.source` has it. */
 export function isSourceAddress(text: string): boolean {
   if (isIP(text) !== 0) return true;
   const match = /^(?:\[(.*)\]|([^:]*)):([0-9]{1,5})$/u.exec(text);
@@ -166,7 +166,7 @@ export function isSourceAddress(text: string): boolean {
 }
 
 /** The request as Envoy's filter chain would hand it to the module. */
-export function hostRequest(request: DoorRequest): Parameters<PluginHost["request"]>[1] {
+export function hostRequest(request: FilterRequest): Parameters<PluginHost["request"]>[1] {
   const hasPort = /^(\[.*\]|[^:]*):\d+$/.test(request.source);
   const address =
     request.source.includes(":") && !request.source.startsWith("[") ? `[${request.source}]` : request.source;

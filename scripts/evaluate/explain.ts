@@ -1,7 +1,7 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
 import type { Rule } from "../policy/language/model.ts";
 import { flawWords } from "./details.ts";
-import type { DoorRequest, Evaluator, Verdict } from "./engine.ts";
+import type { Evaluator, FilterRequest, Verdict } from "./engine.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { reasonNumber } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";
@@ -120,7 +120,7 @@ export function explain(
   evaluator: Evaluator,
   index: ImageIndex,
   policy: readonly Rule[],
-  request: DoorRequest,
+  request: FilterRequest,
 ): Explanation {
   const { verdict, lines, record } = evaluator.inspect(request);
   const inspection = readLines(lines);
@@ -159,7 +159,7 @@ function forwardedCaller(record: AuditRecord | undefined): Explanation["forwarde
 }
 
 /** Why no issuer of the rule vouches for the token; undefined where one does, or where no token was given as such. */
-function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request: DoorRequest): string | undefined {
+function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request: FilterRequest): string | undefined {
   const token = request.token ?? request.placedToken ?? null;
   if (rule.issuers.length === 0) return undefined;
   if (token === null) return request.headers.some(([name]) => name === "authorization") ? undefined : "token_missing";
@@ -172,7 +172,7 @@ function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request
   return reasons.find((reason) => reason !== "token_issuer") ?? reasons[0] ?? undefined;
 }
 
-function detailOf(rule: Rule, reason: string, request: DoorRequest, evaluator: Evaluator): string | undefined {
+function detailOf(rule: Rule, reason: string, request: FilterRequest, evaluator: Evaluator): string | undefined {
   if (reason === "host") return `the request is for \`${request.host}\``;
   if (reason !== "grant_inactive") return undefined;
   const { startsSeconds, expiresSeconds } = rule;

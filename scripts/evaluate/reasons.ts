@@ -14,7 +14,7 @@ const words: Readonly<Record<string, string>> = {
   allowed: "let through",
   no_rule: "no rule of the policy speaks of this caller and this request",
   rule_denied: "a deny rule matches",
-  headers_too_large: "the headers, or what they hold, take more room than the door has",
+  headers_too_large: "the headers, or what they hold, take more room than the filter has",
   request_malformed:
     "the request lacks something every request has, or has it in a form that two readers could take differently",
   path_ambiguous: "the path could be read in two ways",
@@ -24,7 +24,7 @@ const words: Readonly<Record<string, string>> = {
   identity_expired: "the caller's certificate has ended while its connection was open",
   grant_inactive: "the rule does not hold yet, or not any more",
   token_missing: "there is no token",
-  token_too_large: "the token is larger than any the door reads",
+  token_too_large: "the token is larger than any the filter reads",
   token_malformed: "the token is not a well-formed JWS, or its claims lack `exp` or have members of a wrong type",
   token_issuer: "`iss` is not the issuer's",
   token_algorithm: "`alg` is not one the issuer may use",
@@ -39,7 +39,7 @@ const words: Readonly<Record<string, string>> = {
   condition_false: "its `when` does not hold",
   condition_error: "its `when` could not be evaluated",
   limit_exceeded: "a rate limit has no room",
-  internal: "the door itself failed",
+  internal: "the filter itself failed",
 };
 
 /** A reason in words, for people. */

@@ -11,7 +11,7 @@ export interface ShadowVerdict {
 
 /** One record; members that have nothing to say are left out. */
 export interface AuditRecord {
-  /** Whether the request goes on; with the policy's name, what the second lock looks at. */
+  /** Whether the request goes on; with the policy's name, what the enforcement check looks at. */
   admit?: boolean;
   policy?: string;
   /** `shadow`: the request went on whatever was decided. */

@@ -2,7 +2,7 @@
  * Tests made concrete: each with the token it really sends and a policy image that accepts the runner's keys. What runs
  * them may be the engine in the Node host (run.ts) or an Envoy: both get the same list.
  */
-import type { DoorRequest } from "../evaluate/engine.ts";
+import type { FilterRequest } from "../evaluate/engine.ts";
 import { decodeToken } from "../evaluate/token.ts";
 import type { Place } from "../policy/language/model.ts";
 import type { ErrorCode } from "../policy/source/codes.ts";
@@ -23,7 +23,7 @@ export interface ConcreteTest {
   line: number;
   column: number;
   name: string;
-  request: DoorRequest;
+  request: FilterRequest;
   /** The policy image the test is for. */
   image: Uint8Array;
   /** How often the request is made; the last answer counts. */
@@ -153,7 +153,7 @@ export interface Prepared extends Pick<ConcreteTest, "request" | "image"> {
  */
 export function prepare(
   policy: TestPolicy,
-  request: Omit<DoorRequest, "caller" | "token">,
+  request: Omit<FilterRequest, "caller" | "token">,
   { caller, svid, token, now, digestOf = certificateDigest }: Asking,
 ): Prepared {
   const issuer = token === null || typeof token === "string" ? undefined : issuerOf(token, policy);
@@ -166,7 +166,7 @@ export function prepare(
   const place = issuer?.place ?? rawPlaceOf(policy, made);
   const { certificate } = identity;
   const usesDigests = [...policy.issuers.values()].some(({ bind }) => bind === "certificate");
-  let sent: DoorRequest = {
+  let sent: FilterRequest = {
     ...request,
     caller: certificate,
     token: null,

@@ -135,14 +135,14 @@ export function verdictOf(
   return { ...limit, verdict: spare >= 0 ? "kept" : "missed", sparePercent: (spare / budget) * 100 };
 }
 
-/** What the second lock costs, in microseconds: the chain with it less the module alone. */
-export interface SecondLock {
+/** What the enforcement check costs, in microseconds: the chain with it less the module alone. */
+export interface EnforcementCheck {
   protocol: Protocol;
   microseconds: Summary;
   byMinimaMicroseconds: number;
 }
 
-export function secondLock(results: readonly CaseResult[]): SecondLock[] {
+export function enforcementCheck(results: readonly CaseResult[]): EnforcementCheck[] {
   return protocolsOf(results).flatMap((protocol) => {
     const both = findCase(results, protocol, "ours", known);
     const alone = findCase(results, protocol, "ours-module", known);

@@ -45,7 +45,7 @@ const natives: Record<string, { title: string; options: NativeOptions }> = {
 
 const ours: Record<string, { title: string; options: OursOptions }> = {
   ours: { title: "sallyport", options: { rules: few_rules } },
-  "ours-module": { title: "sallyport, module alone", options: { rules: few_rules, secondLock: false } },
+  "ours-module": { title: "sallyport, module alone", options: { rules: few_rules, enforcementCheck: false } },
   "ours-small-burst": { title: "sallyport, burst of 900", options: { rules: few_rules, burst: 900 } },
   "ours-unlimited": { title: "sallyport, no limit", options: { rules: few_rules, limit: false } },
   "ours-scopes": { title: "sallyport, scope", options: { rules: few_rules, scopes: true } },
@@ -78,7 +78,7 @@ export interface Others {
   /** Path of the Rust filter, where one of its chains is wanted. */
   rust: string | undefined;
   custom: readonly CustomChain[];
-  /** Paths of other builds of the engine, which are measured without the second lock. */
+  /** Paths of other builds of the engine, which are measured without the enforcement check. */
   engines: readonly string[];
 }
 
@@ -111,7 +111,7 @@ export async function makeChains(world: World, wanted: (name: string) => boolean
   }
   for (const [index, engine] of others.engines.entries()) {
     const name = `engine-${index + 1}`;
-    const filters = await oursFilters(world, name, { rules: few_rules, secondLock: false, engine });
+    const filters = await oursFilters(world, name, { rules: few_rules, enforcementCheck: false, engine });
     add(name, `module alone, ${basename(engine)}`, filters, { rules: few_rules, buckets: "own" });
   }
   if (others.rust !== undefined) {

@@ -4,7 +4,7 @@
  */
 import { connect } from "node:tls";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
-import { type Door, startDoor } from "../../scripts/envoy/local.ts";
+import { type LocalEnvoy, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { cpuNanoseconds } from "./cpu.ts";
 
@@ -25,8 +25,8 @@ function simplify(bootstrap: Bootstrap): void {
 }
 
 /** One connection; gives the newest session, and whether it took up the one it was given. */
-async function once(door: Door, session?: Buffer): Promise<{ session: Buffer | undefined; isResumed: boolean }> {
-  const { port, authorityPem: ca, identity } = await door.target(caller);
+async function once(local: LocalEnvoy, session?: Buffer): Promise<{ session: Buffer | undefined; isResumed: boolean }> {
+  const { port, authorityPem: ca, identity } = await local.target(caller);
   const { certificatePem: cert, privateKeyPem: key } = identity!;
   const options = { host: "127.0.0.1", port, ca, cert, key, servername: "localhost" };
   const socket = connect(session === undefined ? options : { ...options, session });
@@ -46,28 +46,28 @@ async function once(door: Door, session?: Buffer): Promise<{ session: Buffer | u
 }
 
 /** Microseconds of Envoy's CPU for one connection. */
-async function measure(door: Door, session?: Buffer): Promise<number> {
-  const before = cpuNanoseconds([door.envoy.pid]);
+async function measure(local: LocalEnvoy, session?: Buffer): Promise<number> {
+  const before = cpuNanoseconds([local.envoy.pid]);
   for (let count = 0; count < connections; count++) {
-    const { isResumed } = await once(door, session);
+    const { isResumed } = await once(local, session);
     if (isResumed !== (session !== undefined)) throw new Error("the session was not what this measures");
   }
-  return (cpuNanoseconds([door.envoy.pid]) - before) / connections / 1000;
+  return (cpuNanoseconds([local.envoy.pid]) - before) / connections / 1000;
 }
 
-const door = await startDoor({ wasm: loadEngine(), adjust: simplify });
+const local = await startLocalEnvoy({ wasm: loadEngine(), adjust: simplify });
 try {
-  const { session } = await once(door);
+  const { session } = await once(local);
   if (session === undefined) throw new Error("Envoy gave out no session");
   const full: number[] = [];
   const resumed: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    full.push(await measure(door));
-    resumed.push(await measure(door, session));
+    full.push(await measure(local));
+    resumed.push(await measure(local, session));
   }
   const least = (figures: number[]): string => `${Math.round(Math.min(...figures))} µs of CPU`;
   console.log(`a connection with a full handshake and one request: ${least(full)}`);
   console.log(`the same, resumed: ${least(resumed)}`);
 } finally {
-  await door.stop();
+  await local.stop();
 }

@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkAnswers } from "./agree.ts";
-import { judge, secondLock } from "./budgets.ts";
+import { enforcementCheck, judge } from "./budgets.ts";
 import { makeCases } from "./chains.ts";
 import { describeEnvironment } from "./environment.ts";
 import { drawFigures } from "./figures.ts";
@@ -73,14 +73,21 @@ async function run(bench: Bench, options: Options): Promise<void> {
   }
   for (const protocol of options.protocols) print(caseLines(protocol, cases));
   const budgets = judge(cases);
-  const locks = secondLock(cases);
-  print(budgetLines(budgets, locks));
+  const checks = enforcementCheck(cases);
+  print(budgetLines(budgets, checks));
 
   const latency: Latency[] = await measureLatency(bench, options.latency);
   print(latencyLines(latency));
 
   const pinned = pinning.outcome;
-  const result = { environment: { ...environment, pinned }, options, cases, budgets, secondLock: locks, latency };
+  const result = {
+    environment: { ...environment, pinned },
+    options,
+    cases,
+    budgets,
+    enforcementCheck: checks,
+    latency,
+  };
   await mkdir("build", { recursive: true });
   await writeFile(json_path, `${JSON.stringify(result, undefined, 2)}\n`);
   await mkdir(options.plots, { recursive: true });

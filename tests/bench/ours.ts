@@ -1,9 +1,9 @@
-/** Our own chain: the module with a policy in it, as the command line makes it, and the second lock behind it. */
+/** Our own chain: the module with a policy in it, as the command line makes it, and the enforcement check behind it. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readExample } from "../../scripts/envoy/bootstrap.ts";
-import { nameSecondLocks } from "../../scripts/envoy/enforcement.ts";
+import { nameEnforcementChecks } from "../../scripts/envoy/enforcement.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 import type { Json } from "./native.ts";
 import { audience, caller, issuer, neighbour, tenant, type World } from "./world.ts";
@@ -21,7 +21,7 @@ export interface OursOptions {
   /** Of the limit that is never reached. Default 1,000,000, of which workers take tokens ahead, as of none below 1,000. */
   burst?: number;
   /** Whether the native filter that wants the module's mark stands behind it. Default true, as in the example. */
-  secondLock?: boolean;
+  enforcementCheck?: boolean;
   /** The path of another build of the engine. Default the one that `npm run build` made. */
   engine?: string;
 }
@@ -73,8 +73,8 @@ export async function oursFilters(world: World, name: string, options: OursOptio
   vm.code = { local: { filename: modulePath } };
   // Its own name keeps its buckets apart from those of the other chains.
   vm.vm_id = name;
-  nameSecondLocks(filters);
-  return options.secondLock === false ? filters.slice(0, 1) : filters;
+  nameEnforcementChecks(filters);
+  return options.enforcementCheck === false ? filters.slice(0, 1) : filters;
 }
 
 /** The connection manager of the example bootstrap, which all chains share. */

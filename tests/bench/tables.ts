@@ -1,5 +1,5 @@
 /** The results as text: a line a case, a line a budget, a line a chain's latency. */
-import type { Judged, SecondLock } from "./budgets.ts";
+import type { EnforcementCheck, Judged } from "./budgets.ts";
 import type { Latency } from "./latency.ts";
 import type { Protocol } from "./measure.ts";
 import type { CaseResult } from "./results.ts";
@@ -56,7 +56,7 @@ function statusText(statuses: Record<string, number>): string {
 }
 
 /** The ratios of what is added, and how they stand to their budgets. */
-export function budgetLines(judged: readonly Judged[], locks: readonly SecondLock[]): string[] {
+export function budgetLines(judged: readonly Judged[], checks: readonly EnforcementCheck[]): string[] {
   if (judged.length === 0) return [];
   const lines = [
     "",
@@ -73,9 +73,9 @@ export function budgetLines(judged: readonly Judged[], locks: readonly SecondLoc
     );
     lines.push(one.verdict === undefined ? figures : `${figures}   ${verdictText(one)}`);
   }
-  for (const { protocol, microseconds, byMinimaMicroseconds } of locks) {
+  for (const { protocol, microseconds, byMinimaMicroseconds } of checks) {
     lines.push(
-      `${protocolNames[protocol]}: the second lock takes ${micros(microseconds.median)} µs ` +
+      `${protocolNames[protocol]}: the enforcement check takes ${micros(microseconds.median)} µs ` +
         `(quartiles ${micros(microseconds.lowerQuartile)}…${micros(microseconds.upperQuartile)}, by minima ${micros(byMinimaMicroseconds)})`,
     );
   }

@@ -88,7 +88,7 @@ export async function makeWorld(directory: string): Promise<World> {
   return {
     directory,
     authorityPath,
-    server: await issue("server", "spiffe://example.org/door"),
+    server: await issue("server", "spiffe://example.org/envoy"),
     caller: await issue("caller", caller),
     neighbour: await issue("neighbour", neighbour),
     stranger: await issue("stranger", stranger),

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { comparedChains, judge, secondLock, verdictOf } from "../bench/budgets.ts";
+import { comparedChains, enforcementCheck, judge, verdictOf } from "../bench/budgets.ts";
 import { BenchToolsError, orMissing } from "../bench/building.ts";
 import { chainNames } from "../bench/chains.ts";
 import { cpuNanoseconds } from "../bench/cpu.ts";
@@ -96,14 +96,14 @@ describe("results", () => {
     const opa = of("OPA, to ours");
     assert.deepEqual([opa.ratio, opa.atLeast, opa.verdict], [125.25, 25, "kept"]);
     assert.equal(judged.length, 7);
-    const lines = budgetLines(judged, secondLock(results));
+    const lines = budgetLines(judged, enforcementCheck(results));
     assert.match(lines.join("\n"), /403, no rule.* 2\.25 .*MISSED by 125 %/);
     assert.equal(lines.at(-1), "budgets: 3 kept, 3 missed, 0 unclear");
   });
 
-  test("the second lock is what the module alone leaves", () => {
-    const [lock] = secondLock(results);
-    assert.deepEqual([lock!.microseconds.median, lock!.byMinimaMicroseconds], [1, 1]);
+  test("the enforcement check is what the module alone leaves", () => {
+    const [check] = enforcementCheck(results);
+    assert.deepEqual([check!.microseconds.median, check!.byMinimaMicroseconds], [1, 1]);
   });
 
   test("a peer whose cost is lost in the noise decides nothing", () => {

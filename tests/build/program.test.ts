@@ -42,13 +42,13 @@ test("init, and then test, check and build what it wrote", () => {
   assert.deepEqual([checked.status, checked.stdout], [0, "policy.yaml: sound: 3 rules, 1 warning\n"]);
   assert.match(checked.stderr, /: warning: .* \[example_key\]\n/);
 
-  const built = run("build", "policy.yaml", "--allow-example-keys", "-o", "door.wasm");
+  const built = run("build", "policy.yaml", "--allow-example-keys", "-o", "filter.wasm");
   assert.equal(built.status, 0, built.stderr);
   assert.match(
     built.stdout,
-    /^door\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it, image [0-9a-f]{8}\n {2}the second lock lets by what begins with \{"admit":true,"policy":"shop",\n {2}left out: the callback proxy_on_delete, .*\n$/,
+    /^filter\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it, image [0-9a-f]{8}\n {2}the enforcement check lets by what begins with \{"admit":true,"policy":"shop",\n {2}left out: the callback proxy_on_delete, .*\n$/,
   );
-  assert.doesNotThrow(() => new WebAssembly.Module(new Uint8Array(readFileSync(join(folder, "door.wasm")))));
+  assert.doesNotThrow(() => new WebAssembly.Module(new Uint8Array(readFileSync(join(folder, "filter.wasm")))));
 });
 
 test("an invalid policy and wrong usage end with 2", () => {

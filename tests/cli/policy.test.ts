@@ -85,26 +85,26 @@ test("image and build write what the engine reads", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy });
   const image = sallyport(["image", "policy.yaml", "-o", "policy.bin"], { cwd: folder });
   assert.deepEqual([image.code, image.stdout.split(":")[0]], [0, "policy.bin"]);
-  const build = sallyport(["build", "policy.yaml", "-o", "door.wasm", "--format", "json"], { cwd: folder });
+  const build = sallyport(["build", "policy.yaml", "-o", "filter.wasm", "--format", "json"], { cwd: folder });
   assert.equal(build.code, 0);
   const said = JSON.parse(build.stdout);
   assert.deepEqual(
     [said.file, said.policy, said.rules, said.bytes],
-    ["door.wasm", "shop", 1, statSync(join(folder, "door.wasm")).size],
+    ["filter.wasm", "shop", 1, statSync(join(folder, "filter.wasm")).size],
   );
   assert.deepEqual(
-    extractImage(readFileSync(join(folder, "door.wasm"))),
+    extractImage(readFileSync(join(folder, "filter.wasm"))),
     new Uint8Array(readFileSync(join(folder, "policy.bin"))),
   );
   // Written over by a newer one without a word, as builds are.
-  assert.equal(sallyport(["build", "policy.yaml", "-o", "door.wasm"], { cwd: folder }).code, 0);
-  assert.deepEqual(readdirSync(folder).sort(), ["door.wasm", "policy.bin", "policy.yaml"]);
+  assert.equal(sallyport(["build", "policy.yaml", "-o", "filter.wasm"], { cwd: folder }).code, 0);
+  assert.deepEqual(readdirSync(folder).sort(), ["filter.wasm", "policy.bin", "policy.yaml"]);
 });
 
 test("nothing is written for an invalid policy, or over something else", (context) => {
   const folder = folderWith(context, { "policy.yaml": plain_policy, "broken.yaml": broken });
   symlinkSync("policy.yaml", join(folder, "link.wasm"));
-  assert.equal(sallyport(["build", "broken.yaml", "-o", "door.wasm"], { cwd: folder }).code, 2);
+  assert.equal(sallyport(["build", "broken.yaml", "-o", "filter.wasm"], { cwd: folder }).code, 2);
   for (const target of ["policy.yaml", "link.wasm"]) {
     const { code, stderr } = sallyport(["build", "policy.yaml", "-o", target], { cwd: folder });
     assert.equal(code, 2);
@@ -124,7 +124,7 @@ test("init writes a policy that is sound, with tests, and keeps the private key 
   assert.match(readFileSync(join(folder, "new/policy.yaml"), "utf8"), /^name: shop$/mu);
   assert.ok(
     readFileSync(join(folder, "new/envoy.yaml"), "utf8").includes(`'${markOf("shop")}'`),
-    "the lock has its name",
+    "the check has its name",
   );
   assert.ok(!readFileSync(join(folder, "new/keys/corp.jwks.json"), "utf8").includes('"d"'));
   assert.equal(readFileSync(join(folder, "new/.sallyport/.gitignore"), "utf8"), "*\n");
@@ -140,7 +140,7 @@ test("init writes a policy that is sound, with tests, and keeps the private key 
 test("an example key does not ship: check, build and image refuse it and say where it is and what to do", (context) => {
   const folder = folderWith(context);
   assert.equal(sallyport(["init", "new"], { cwd: folder }).code, 0);
-  for (const args of [["check"], ["build", "-o", "door.wasm"], ["image", "-o", "policy.bin"]]) {
+  for (const args of [["check"], ["build", "-o", "filter.wasm"], ["image", "-o", "policy.bin"]]) {
     const { code, stdout, stderr } = sallyport([...args, "new/policy.yaml"], { cwd: folder });
     assert.deepEqual([code, stdout], [2, ""], args[0]);
     assert.match(
@@ -149,7 +149,7 @@ test("an example key does not ship: check, build and image refuse it and say whe
     );
   }
   assert.deepEqual(readdirSync(folder), ["new"]);
-  for (const args of [["check"], ["build", "-o", "door.wasm"], ["image", "-o", "policy.bin"]]) {
+  for (const args of [["check"], ["build", "-o", "filter.wasm"], ["image", "-o", "policy.bin"]]) {
     const { code, stderr } = sallyport([...args, "new/policy.yaml", "--allow-example-keys"], { cwd: folder });
     assert.deepEqual([code, /: warning: .*\[example_key\]/u.test(stderr)], [0, true], args[0]);
   }

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
-import { moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import {
   type JwksServer,
   type KeyAlgorithm,
@@ -414,7 +414,7 @@ describe("keys that look right and are not", () => {
   const algorithms: KeyAlgorithm[] = ["RS256", "PS256", "ES256", "EdDSA"];
   let good: Pick<ProviderKey, "kid" | "jwk" | "token">[];
   let server: JwksServer;
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   const targets = new Map<string, Target>();
 
   before(async () => {
@@ -426,7 +426,7 @@ describe("keys that look right and are not", () => {
     const half = jwks.length >> 1;
     server.publish(good[0]!, ...jwks.slice(0, half), good[1]!, good[2]!, ...jwks.slice(half), ...good.slice(3));
     const second = await moduleFor({ policyYaml: policyFor(server, "module") });
-    door = await startDoor({
+    envoy = await startTestEnvoy({
       policyYaml: policyFor(server, "inbound"),
       keyClusters: {
         idp: {
@@ -437,11 +437,11 @@ describe("keys that look right and are not", () => {
       },
       adjust: (bootstrap) => addModuleListener(bootstrap, second),
     });
-    const target = await door.door.target(caller);
-    for (const name of listeners) targets.set(name, { ...target, port: door.door.envoy.listenerPort(name) });
+    const target = await envoy.local.target(caller);
+    for (const name of listeners) targets.set(name, { ...target, port: envoy.local.envoy.listenerPort(name) });
   });
   after(async () => {
-    await door?.stop();
+    await envoy?.stop();
     await server?.stop();
   });
 
@@ -483,7 +483,7 @@ describe("keys that look right and are not", () => {
   });
 
   test("the set has all keys but those that are left out", async () => {
-    const stats = await door.stats();
+    const stats = await envoy.stats();
     const expected = good.length + bad.filter(({ isLeftOut }) => isLeftOut !== true).length;
     for (const listener of listeners) {
       assert.equal(stats.get(`wasmcustom.sallyport_key_set_keys.policy.${listener}.set.corp`), expected, listener);
@@ -517,7 +517,7 @@ describe("keys that look right and are not", () => {
       await Promise.all(Array.from({ length: isLeftOut ? 60 : 8 }, askAll));
       assert.deepEqual(wrong, []);
       assert.ok(paths.length > 20, `${paths.length} requests`);
-      const lines = (await door.door.accessLog(sent)).filter(({ path }) => paths.includes(String(path)));
+      const lines = (await envoy.local.accessLog(sent)).filter(({ path }) => paths.includes(String(path)));
       assert.equal(lines.length, sent - already);
       const others = lines.filter(({ record }) => record?.reason !== reason);
       assert.deepEqual(
@@ -529,12 +529,12 @@ describe("keys that look right and are not", () => {
 
   test("after all that the good keys still serve, and nothing has failed", async () => {
     await assertGood();
-    const stats = await door.stats();
+    const stats = await envoy.stats();
     for (const [name, value] of stats) {
       if (/sallyport_failures|vm_reload|wasm.*crash/u.test(name)) assert.equal(value, 0, name);
     }
     assert.equal(stats.get("server.live"), 1);
-    const log = door.door.envoy.log();
+    const log = envoy.local.envoy.log();
     assert.doesNotMatch(log, /backtrace|Function: \w+ failed|unreachable|RuntimeError|Caught/u);
   });
 });

@@ -9,7 +9,7 @@ import {
   exampleFor,
   readExample,
 } from "../../scripts/envoy/bootstrap.ts";
-import { type Mark, markOf, secondLock } from "../../scripts/envoy/enforcement.ts";
+import { enforcementCheck, type Mark, markOf } from "../../scripts/envoy/enforcement.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
@@ -39,7 +39,7 @@ for (const example of ["inbound", "gateway"] as const) {
       assert.equal(text.match(/"port_value":0/g)?.length, 2);
     });
 
-    test("has the recommended path settings, mTLS, and the lock after the filter", async () => {
+    test("has the recommended path settings, mTLS, and the check after the filter", async () => {
       const bootstrap = bootstrapFrom(await readExample(example), options);
       const manager = managerOf(bootstrap);
       assert.equal(manager.normalize_path, true);
@@ -48,7 +48,7 @@ for (const example of ["inbound", "gateway"] as const) {
       assert.equal(manager.forward_client_cert_details, "SANITIZE_SET");
       assert.equal(downstreamTlsOf(bootstrap).require_client_certificate, true);
       const names = manager.http_filters.map((filter: { name: string }) => filter.name);
-      assert.deepEqual(names, ["envoy.filters.http.wasm", "second-lock", "envoy.filters.http.router"]);
+      assert.deepEqual(names, ["envoy.filters.http.wasm", "enforcement-check", "envoy.filters.http.router"]);
       assert.equal(manager.http_filters[0].typed_config.config.failure_policy, "FAIL_RELOAD");
     });
   });
@@ -153,7 +153,7 @@ test("what cannot be made local is an error that names it", async () => {
   assert.throws(() => bootstrapFrom(example, { ...options, keyClusters }), /"users" leads to an upstream/);
 });
 
-test("the second lock is told which policy is in front of it, by the module or by the filter's configuration", async () => {
+test("the enforcement check is told which policy is in front of it, by the module or by the filter's configuration", async () => {
   const rest: Omit<Policy, "name"> = {
     ...{ mode: "enforce", trustDomains: ["example.org"], identity: "mtls", svids: [], forwarders: [], forwards: [] },
     ...{ issuers: [], callerSets: [], limits: [], rules: [] },
@@ -173,72 +173,72 @@ test("the second lock is told which policy is in front of it, by the module or b
   ];
   for (const [more, mark] of cases) {
     for (const name of ["inbound", "gateway"] as const) {
-      const [, lock] = managerOf(bootstrapFrom(await readExample(name), { ...options, ...more })).http_filters;
-      assert.deepEqual(lock, secondLock(mark));
+      const [, check] = managerOf(bootstrapFrom(await readExample(name), { ...options, ...more })).http_filters;
+      assert.deepEqual(check, enforcementCheck(mark));
     }
   }
 });
 
-test("the second lock cannot be taken away, moved or opened", async () => {
+test("the enforcement check cannot be taken away, moved or opened", async () => {
   const example = await readExample("inbound");
   const adjusted = (adjust: (filters: Bootstrap[]) => void) => () =>
     bootstrapFrom(example, { ...options, adjust: (bootstrap) => adjust(managerOf(bootstrap).http_filters) });
   assert.throws(
     adjusted((filters) => filters.splice(1, 1)),
-    /second lock/,
+    /enforcement check/,
   );
   assert.throws(
     adjusted((filters) => filters.unshift(...filters.splice(1, 1))),
-    /second lock/,
+    /enforcement check/,
   );
   for (const key of ["disabled", "is_optional"]) {
     const off = adjusted((filters) => {
       filters[1]![key] = true;
     });
-    assert.throws(off, /second lock/, key);
+    assert.throws(off, /enforcement check/, key);
   }
-  const opened: ((lock: Bootstrap) => void)[] = [
-    (lock) => {
-      lock.extension_config.typed_config.rules.policies["not-judged"].principals = [{ not_id: { any: true } }];
+  const opened: ((check: Bootstrap) => void)[] = [
+    (check) => {
+      check.extension_config.typed_config.rules.policies["not-admitted"].principals = [{ not_id: { any: true } }];
     },
-    (lock) => {
-      lock.extension_config.typed_config.rules.action = "LOG";
+    (check) => {
+      check.extension_config.typed_config.rules.action = "LOG";
     },
-    (lock) => {
-      delete lock.extension_config.typed_config.rules;
+    (check) => {
+      delete check.extension_config.typed_config.rules;
     },
-    (lock) => {
-      lock.extension_config = { name: "envoy.filters.http.cors", typed_config: {} };
+    (check) => {
+      check.extension_config = { name: "envoy.filters.http.cors", typed_config: {} };
     },
-    (lock) => {
-      delete lock.xds_matcher;
+    (check) => {
+      delete check.xds_matcher;
     },
-    (lock) => {
-      lock.matcher = { on_no_match: { action: {} } };
+    (check) => {
+      check.matcher = { on_no_match: { action: {} } };
     },
-    (lock) => {
-      lock.xds_matcher.on_no_match = Object.values(lock.xds_matcher.matcher_tree.prefix_match_map.map)[0];
+    (check) => {
+      check.xds_matcher.on_no_match = Object.values(check.xds_matcher.matcher_tree.prefix_match_map.map)[0];
     },
-    (lock) => {
-      const { map } = lock.xds_matcher.matcher_tree.prefix_match_map;
+    (check) => {
+      const { map } = check.xds_matcher.matcher_tree.prefix_match_map;
       map['{"admit":'] = map[markOf("shop")];
     },
-    (lock) => {
-      const { prefix_match_map } = lock.xds_matcher.matcher_tree;
+    (check) => {
+      const { prefix_match_map } = check.xds_matcher.matcher_tree;
       prefix_match_map.map = { '{"admit":true,"policy":"shop"': prefix_match_map.map[markOf("shop")] };
     },
-    (lock) => {
-      const { prefix_match_map } = lock.xds_matcher.matcher_tree;
+    (check) => {
+      const { prefix_match_map } = check.xds_matcher.matcher_tree;
       prefix_match_map.map = { '{"admit":false,"policy":"shop",': prefix_match_map.map[markOf("shop")] };
     },
-    (lock) => {
-      lock.xds_matcher.matcher_tree.input.typed_config.key = "wasm.other";
+    (check) => {
+      check.xds_matcher.matcher_tree.input.typed_config.key = "wasm.other";
     },
   ];
   for (const open of opened)
     assert.throws(
       adjusted((filters) => open(filters[1]!.typed_config)),
-      /second lock/,
+      /enforcement check/,
     );
   assert.doesNotThrow(adjusted(() => {}));
 });

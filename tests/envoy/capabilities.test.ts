@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const rules = `rules: [{ name: reads, callers: [${web}], allow: ["GET /**"] }]`;
@@ -52,7 +52,7 @@ describe("is refused at start, by name", () => {
   for (const [what, wasm, names] of needed) {
     for (const name of names) {
       test(`${name}, ${what}`, async () => {
-        const starting = startDoor({ wasm, adjust: without(name) }).then((door) => door.stop());
+        const starting = startTestEnvoy({ wasm, adjust: without(name) }).then((envoy) => envoy.stop());
         await assert.rejects(starting, (error: unknown) => {
           assert.ok(error instanceof EnvoyStartError);
           assert.match(error.message, new RegExp(`sallyport: configuration refused: .*${name}\\b`, "u"));
@@ -63,22 +63,22 @@ describe("is refused at start, by name", () => {
   }
 });
 
-/** Runs with a door that lacks these. */
-async function withDoor(names: string[], run: (door: TestDoor) => Promise<void>): Promise<void> {
-  const door = await startDoor({ wasm: plain, adjust: without(...names) });
+/** Runs with an Envoy that lacks these. */
+async function withLocalEnvoy(names: string[], run: (envoy: TestEnvoy) => Promise<void>): Promise<void> {
+  const envoy = await startTestEnvoy({ wasm: plain, adjust: without(...names) });
   try {
-    await run(door);
+    await run(envoy);
   } finally {
-    await door.stop();
+    await envoy.stop();
   }
 }
 
 describe("starts, since nobody can tell us, and denies", () => {
   for (const names of [["proxy_on_configure"], ["proxy_on_configure", "proxy_on_context_create"]]) {
     test(`${names.join(" and ")}: 503 with a record, and one line in each VM that names it`, () =>
-      withDoor(names, async (door) => {
+      withLocalEnvoy(names, async (envoy) => {
         for (let turn = 0; turn < 3; turn++) {
-          const { status, details, record } = await door.judge({ caller: web, path: "/orders/1?q" });
+          const { status, details, record } = await envoy.judge({ caller: web, path: "/orders/1?q" });
           assert.deepEqual([status, details], [503, "sallyport_denied{internal}{no_policy}"]);
           const { admit, decision, reason, cause, method, path } = record!;
           assert.deepEqual(
@@ -93,15 +93,15 @@ describe("starts, since nobody can tell us, and denies", () => {
             },
           );
         }
-        const lines = door.door.envoy.log().match(/\[critical\].*the host never called .*/gu) ?? [];
-        assert.equal(lines.length, 1, door.door.envoy.log());
+        const lines = envoy.local.envoy.log().match(/\[critical\].*the host never called .*/gu) ?? [];
+        assert.equal(lines.length, 1, envoy.local.envoy.log());
         assert.match(lines[0]!, new RegExp(names.at(-1)!, "u"));
       }));
   }
 
-  test("proxy_on_request_headers: the second lock answers", () =>
-    withDoor(["proxy_on_request_headers"], async (door) => {
-      const { status, details } = await door.judge({ caller: web, path: "/orders/1" });
-      assert.deepEqual([status, details], [403, "rbac_access_denied_matched_policy[not-judged]"]);
+  test("proxy_on_request_headers: the enforcement check answers", () =>
+    withLocalEnvoy(["proxy_on_request_headers"], async (envoy) => {
+      const { status, details } = await envoy.judge({ caller: web, path: "/orders/1" });
+      assert.deepEqual([status, details], [403, "rbac_access_denied_matched_policy[not-admitted]"]);
     }));
 });

@@ -16,7 +16,7 @@ import { parse } from "yaml";
 import type { Bootstrap, ExampleName } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const orders = "spiffe://example.org/orders";
@@ -43,14 +43,14 @@ before(async () => {
  * @returns what it came to, and what waits until the certificate is not good any more
  */
 async function whileGood<T>(
-  door: TestDoor,
+  envoy: TestEnvoy,
   spiffeId: string,
   use: (identity: Identity) => Promise<T>,
 ): Promise<{ identity: Identity; used: T; expired: () => Promise<void> }> {
   for (let turn = 1; ; turn++) {
     // Certificates know whole seconds, and the last of them counts.
     const notAfter = new Date((Math.floor(Date.now() / 1000) + good_seconds) * 1000);
-    const identity = await door.door.authority.issue({ spiffeId, notAfter });
+    const identity = await envoy.local.authority.issue({ spiffeId, notAfter });
     try {
       const used = await use(identity);
       return { identity, used, expired: () => sleep(Math.max(0, notAfter.getTime() + 1100 - Date.now())) };
@@ -97,7 +97,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
   describe(`envoy/${example}.yaml`, { concurrency: true }, () => {
     for (const version of ["TLSv1.3", "TLSv1.2"] as const) {
       test(`no session is resumed, so that an expired certificate opens no connection: ${version}`, async () => {
-        const door = await startDoor({
+        const envoy = await startTestEnvoy({
           wasm,
           example,
           adjust: (bootstrap) => {
@@ -107,8 +107,8 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           },
         });
         try {
-          const anyone = await door.door.target();
-          const { identity, used, expired } = await whileGood(door, web, async (identity) => {
+          const anyone = await envoy.local.target();
+          const { identity, used, expired } = await whileGood(envoy, web, async (identity) => {
             const target = { ...anyone, identity };
             const first = await askOver(target, version);
             assert.equal(first.answer, "HTTP/1.1 200 OK");
@@ -121,15 +121,15 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
             assert.equal((await askOver({ ...anyone, identity }, version, session)).answer, undefined);
           }
         } finally {
-          await door.stop();
+          await envoy.stop();
         }
       });
     }
 
     describe("an open connection ends", () => {
-      let door: TestDoor;
+      let envoy: TestEnvoy;
       before(async () => {
-        door = await startDoor({
+        envoy = await startTestEnvoy({
           wasm,
           example,
           adjust: (bootstrap) => {
@@ -138,19 +138,19 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           },
         });
       });
-      after(() => door?.stop());
+      after(() => envoy?.stop());
 
       test("HTTP/2: a request under way is finished, and then there is no way back", async () => {
-        const { serverName: authority = "localhost" } = await door.door.target();
-        const { identity, used, expired } = await whileGood(door, web, async (identity) => {
+        const { serverName: authority = "localhost" } = await envoy.local.target();
+        const { identity, used, expired } = await whileGood(envoy, web, async (identity) => {
           for (let turn = 0; turn < 4; turn++) {
-            const session = await openHttp2(door, identity);
+            const session = await openHttp2(envoy, identity);
             const stream = session.request({ ":method": "POST", ":path": "/", ":authority": authority });
             stream.on("error", () => {});
             stream.write("begun, ");
             // Envoy says that it takes no more, and waits for what has begun.
             await inTime(once(session, "goaway"));
-            const active = (await door.stats()).get(`http.${example}.downstream_rq_active`);
+            const active = (await envoy.stats()).get(`http.${example}.downstream_rq_active`);
             if (active === 1) return { session, stream };
             // On a busy machine it came too late to this one.
             session.destroy();
@@ -165,16 +165,16 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           const [headers] = await inTime(once(stream, "response"));
           assert.equal(headers[":status"], 200);
           await once(stream.resume(), "end");
-          assert.equal(door.upstreamRequests.at(-1)?.body.toString(), "begun, and done");
+          assert.equal(envoy.upstreamRequests.at(-1)?.body.toString(), "begun, and done");
           await inTime(closed);
         } finally {
           session.destroy();
         }
-        assert.notEqual(await door.tlsRefusal({ identity }), undefined);
+        assert.notEqual(await envoy.tlsRefusal({ identity }), undefined);
       });
 
       test("HTTP/1.1: an answer says that it is the last, and then there is no way back", async () => {
-        const { port, authorityPem: ca, serverName: servername = "localhost" } = await door.door.target();
+        const { port, authorityPem: ca, serverName: servername = "localhost" } = await envoy.local.target();
         const agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
         const ask = async ({ certificatePem: cert, privateKeyPem: key }: Identity): Promise<string | undefined> => {
           const to = { host: "127.0.0.1", port, ca, cert, key, servername, agent, headers: { host: servername } };
@@ -184,7 +184,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           return response.headers.connection;
         };
         try {
-          const { identity, expired } = await whileGood(door, web, async (identity) => {
+          const { identity, expired } = await whileGood(envoy, web, async (identity) => {
             // A connection that nothing is asked over while it drains ends without a word; the next one is asked instead.
             const untilMs = Date.now() + good_seconds * 1000;
             for (;;) {
@@ -206,7 +206,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
 }
 
 test("where Envoy tells the filter the end of certificates, an open connection is denied after it", async () => {
-  const door = await startDoor({
+  const envoy = await startTestEnvoy({
     wasm,
     pluginConfiguration: { certificateEnd: "checked" },
     adjust: (bootstrap) => {
@@ -221,28 +221,28 @@ test("where Envoy tells the filter the end of certificates, an open connection i
   };
   let session: ClientHttp2Session | undefined;
   try {
-    const { used, expired } = await whileGood(door, web, async (identity) => {
+    const { used, expired } = await whileGood(envoy, web, async (identity) => {
       session?.destroy();
-      session = await openHttp2(door, identity);
+      session = await openHttp2(envoy, identity);
       assert.equal(await ask(session), 200);
       return session;
     });
     await expired();
     assert.equal(await ask(used), 403);
-    const { record, details } = (await door.door.accessLog(2)).at(-1)!;
+    const { record, details } = (await envoy.local.accessLog(2)).at(-1)!;
     assert.deepEqual([record?.reason, record?.caller], ["identity_expired", web]);
     assert.match(String(details), /^sallyport_denied\{identity_expired\}/u);
     // A certificate that is good goes on.
-    assert.equal((await door.request({ path: "/", caller: web })).status, 200);
+    assert.equal((await envoy.request({ path: "/", caller: web })).status, 200);
   } finally {
     session?.destroy();
-    await door.stop();
+    await envoy.stop();
   }
 });
 
 /** Opens a connection over HTTP/2; where it is refused, the first request over it says so. */
-async function openHttp2(door: TestDoor, { certificatePem: cert, privateKeyPem: key }: Identity) {
-  const { port, authorityPem: ca, serverName: servername = "localhost" } = await door.door.target();
+async function openHttp2(envoy: TestEnvoy, { certificatePem: cert, privateKeyPem: key }: Identity) {
+  const { port, authorityPem: ca, serverName: servername = "localhost" } = await envoy.local.target();
   const session = connectHttp2(`https://127.0.0.1:${port}`, { ca, cert, key, servername });
   session.on("error", () => {});
   return session;
@@ -285,7 +285,7 @@ describe("upstreams", { concurrency: true }, () => {
       upstream.listen(0, "127.0.0.1");
       await once(upstream, "listening");
       const { port } = upstream.address() as AddressInfo;
-      const door = await startDoor({
+      const envoy = await startTestEnvoy({
         wasm,
         upstream: { host: "127.0.0.1", port, tls: { expect: { type: "URI", value: orders } } },
         adjust: ({ static_resources: { clusters } }) => {
@@ -294,15 +294,15 @@ describe("upstreams", { concurrency: true }, () => {
         },
       });
       try {
-        const ask = async (): Promise<number> => (await door.request({ path: "/", caller: web })).status;
-        const { expired } = await whileGood(door, orders, async ({ certificatePem: cert, privateKeyPem: key }) => {
+        const ask = async (): Promise<number> => (await envoy.request({ path: "/", caller: web })).status;
+        const { expired } = await whileGood(envoy, orders, async ({ certificatePem: cert, privateKeyPem: key }) => {
           upstream.setSecureContext({ cert, key });
           for (let turn = 0; turn < 2; turn++) assert.equal(await ask(), 200);
         });
         await expired();
         assert.equal(await ask(), 503);
       } finally {
-        await door.stop();
+        await envoy.stop();
         upstream.closeAllConnections();
         upstream.close();
       }

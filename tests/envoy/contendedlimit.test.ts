@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { test } from "node:test";
 import type { SecureContextOptions } from "node:tls";
-import { startDoor } from "../support/envoy.ts";
+import { startTestEnvoy } from "../support/envoy.ts";
 
 // The burst is more than comes in while a test's client stalls, and less than what workers take tokens ahead from.
 const [rate, burst] = [Number(process.env.CONTENDED_RATE ?? 400), 900];
@@ -46,10 +46,10 @@ async function open(port: number, tls: SecureContextOptions): Promise<ClientHttp
 
 for (const concurrency of [2, 4]) {
   test(`${concurrency} workers admit no more than rate and burst, nor a hundredth less`, async () => {
-    const door = await startDoor({ policyYaml, concurrency });
+    const envoy = await startTestEnvoy({ policyYaml, concurrency });
     const sessions: ClientHttp2Session[] = [];
     try {
-      const target = await door.door.target(caller);
+      const target = await envoy.local.target(caller);
       const identity = target.identity!;
       const tls = { ca: target.authorityPem, cert: identity.certificatePem, key: identity.privateKeyPem };
       for (let count = 0; count < 4 * concurrency; count++) {
@@ -81,7 +81,7 @@ for (const concurrency of [2, 4]) {
       if (statuses.has(429)) assert.ok(admitted >= least, said);
     } finally {
       for (const session of sessions) session.destroy();
-      await door.stop();
+      await envoy.stop();
     }
   });
 }

@@ -1,5 +1,5 @@
 /**
- * The record as the mark of the second lock, in a real Envoy: each lock opens to its own policy's record alone, and a record
+ * The record as the mark of the enforcement check, in a real Envoy: each check lets by its own policy's record alone, and a record
  * tells of the request that was judged, whatever becomes of it afterwards.
  */
 import assert from "node:assert/strict";
@@ -8,8 +8,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest } from "../../scripts/envoy/client.ts";
-import { markOf, secondLock } from "../../scripts/envoy/enforcement.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { enforcementCheck, markOf } from "../../scripts/envoy/enforcement.ts";
+import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
 const policyNamed = (name: string, allow: string): string => `
@@ -19,15 +19,15 @@ trust: { domains: [example.org] }
 rules:
   - { name: reads, callers: [${web}], allow: [${allow}] }
 `;
-const notJudged = "rbac_access_denied_matched_policy[not-judged]";
+const notJudged = "rbac_access_denied_matched_policy[not-admitted]";
 const disabled = { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", disabled: true };
 
 describe("two policies in one filter chain", () => {
-  const second_filter = "second-door";
-  let door: TestDoor;
+  const second_filter = "second-filter";
+  let envoy: TestEnvoy;
   before(async () => {
     const second = await moduleFor({ policyYaml: policyNamed("second", "GET /both, GET /off/both") });
-    door = await startDoor({
+    envoy = await startTestEnvoy({
       policyYaml: policyNamed("first", '"GET /**"'),
       adjust: (bootstrap) => {
         const { http_filters, route_config, access_log } = managerOf(bootstrap);
@@ -39,7 +39,7 @@ describe("two policies in one filter chain", () => {
           "@type": "type.googleapis.com/google.protobuf.Struct",
           value: { record: "second" },
         };
-        http_filters.splice(2, 0, filter, secondLock({ policy: "somebody", record: "else" }));
+        http_filters.splice(2, 0, filter, enforcementCheck({ policy: "somebody", record: "else" }));
         access_log[0].typed_config.log_format.json_format.other = "%FILTER_STATE(wasm.sallyport.second:PLAIN)%";
         const [{ routes }] = route_config.virtual_hosts;
         const off = (prefix: string, ...names: string[]): Bootstrap => ({
@@ -55,18 +55,18 @@ describe("two policies in one filter chain", () => {
       },
     });
   });
-  after(() => door?.stop());
+  after(() => envoy?.stop());
 
   const judge = async (path: string): Promise<[number, string]> => {
-    const { status, details } = await door.judge({ caller: web, path });
+    const { status, details } = await envoy.judge({ caller: web, path });
     return [status, details];
   };
 
   test("what both admit passes, and both records are in the log", async () => {
-    const { status, record } = await door.judge({ caller: web, path: "/both" });
+    const { status, record } = await envoy.judge({ caller: web, path: "/both" });
     assert.equal(status, 200);
     assert.equal(record?.policy, "first");
-    const { other } = (await door.accessLog()).at(-1) as unknown as { other: string };
+    const { other } = (await envoy.accessLog()).at(-1) as unknown as { other: string };
     assert.ok(other.startsWith(markOf("second")), other);
   });
 
@@ -74,17 +74,17 @@ describe("two policies in one filter chain", () => {
     assert.deepEqual(await judge("/one"), [403, "sallyport_denied{no_rule}"]);
   });
 
-  test("with the second left out on a route, its own lock refuses, whatever the first one says", async () => {
-    const arrived = door.upstreamRequests.length;
+  test("with the second left out on a route, its own check refuses, whatever the first one says", async () => {
+    const arrived = envoy.upstreamRequests.length;
     for (const path of ["/off/one", "/off/both", "/first-off/one", "/none/one"]) {
       assert.deepEqual(await judge(path), [403, notJudged], path);
     }
-    assert.equal(door.upstreamRequests.length, arrived);
+    assert.equal(envoy.upstreamRequests.length, arrived);
   });
 });
 
-test("a lock that was told another policy's name, or one that this one's begins with, opens to nobody", async () => {
-  const door = await startDoor({
+test("a check that was told another policy's name, or one that this one's begins with, lets nobody by", async () => {
+  const envoy = await startTestEnvoy({
     policyYaml: policyNamed("shop", '"GET /**"'),
     adjust: (bootstrap) => {
       const [listener] = bootstrap.static_resources.listeners;
@@ -94,21 +94,21 @@ test("a lock that was told another policy's name, or one that this one's begins 
         const filters = managerOf({ static_resources: { listeners: [copy] } }).http_filters;
         // Between the two stands a filter, so that nobody corrects the name.
         filters.splice(1, 1, { name: "envoy.filters.http.buffer", disabled: true, typed_config: buffer });
-        filters.splice(1, 0, secondLock({ policy: "shop" }));
-        filters.splice(3, 0, secondLock({ policy }));
+        filters.splice(1, 0, enforcementCheck({ policy: "shop" }));
+        filters.splice(3, 0, enforcementCheck({ policy }));
         bootstrap.static_resources.listeners.push(copy);
       }
     },
   });
   try {
-    assert.equal((await door.request({ caller: web, path: "/" })).status, 200);
-    const target = await door.door.target(web);
+    assert.equal((await envoy.request({ caller: web, path: "/" })).status, 200);
+    const target = await envoy.local.target(web);
     for (const name of ["shop2", "sho"]) {
-      const port = door.door.envoy.listenerPort(name);
+      const port = envoy.local.envoy.listenerPort(name);
       assert.equal((await sendRequest({ ...target, port }, { path: "/" })).status, 403, name);
     }
   } finally {
-    await door.stop();
+    await envoy.stop();
   }
 });
 
@@ -119,7 +119,7 @@ const buffer = {
 
 describe("the record tells what was judged", () => {
   let upstream: Server;
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   before(async () => {
     upstream = createServer((request, response) => {
       const redirects: Record<string, string> = {
@@ -131,7 +131,7 @@ describe("the record tells what was judged", () => {
       response.end(request.url);
     });
     await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
-    door = await startDoor({
+    envoy = await startTestEnvoy({
       policyYaml: policyNamed("judged", "GET /go/*, GET /end, GET /public/*"),
       upstream: { host: "127.0.0.1", port: (upstream.address() as AddressInfo).port, tls: false },
       adjust: (bootstrap) => {
@@ -145,12 +145,12 @@ describe("the record tells what was judged", () => {
     });
   });
   after(async () => {
-    await door?.stop();
+    await envoy?.stop();
     upstream.close();
   });
 
   test("when the route rewrites the path", async () => {
-    const { status, record, response } = await door.judge({ caller: web, path: "/public/%40?token=x" });
+    const { status, record, response } = await envoy.judge({ caller: web, path: "/public/%40?token=x" });
     assert.equal(status, 200);
     assert.equal(response.body, "/secret/%40?token=x");
     const { admit, decision, method, host, path } = record!;
@@ -162,12 +162,12 @@ describe("the record tells what was judged", () => {
   });
 
   test("when Envoy follows a redirect by itself: the filter is asked again, and each path has its own record", async () => {
-    const before = (await door.accessLog()).length;
-    const allowed = await door.request({ caller: web, path: "/go/allowed" });
+    const before = (await envoy.accessLog()).length;
+    const allowed = await envoy.request({ caller: web, path: "/go/allowed" });
     assert.deepEqual([allowed.status, allowed.body], [200, "/end"]);
-    assert.equal((await door.request({ caller: web, path: "/go/denied" })).status, 403);
+    assert.equal((await envoy.request({ caller: web, path: "/go/denied" })).status, 403);
     // Envoy logs the request that was redirected and the one it became.
-    const records = (await door.door.accessLog(before + 4)).slice(before).map(({ record }) => record!);
+    const records = (await envoy.local.accessLog(before + 4)).slice(before).map(({ record }) => record!);
     assert.deepEqual(
       records.map(({ admit, decision, path }) => [admit, decision, path]).toSorted(),
       [

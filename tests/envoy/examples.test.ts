@@ -18,7 +18,7 @@ import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1
@@ -99,54 +99,54 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
     });
 
     describe("in a running Envoy", () => {
-      let door: TestDoor;
+      let envoy: TestEnvoy;
       before(async () => {
-        door = await startDoor({ wasm, example, concurrency: 2 });
+        envoy = await startTestEnvoy({ wasm, example, concurrency: 2 });
       });
-      after(() => door?.stop());
+      after(() => envoy?.stop());
 
       test("lets an allowed request through, over HTTP/1.1, HTTP/2 and gRPC", async () => {
-        const first = await door.judge({ caller: web, path: "/orders/1" });
+        const first = await envoy.judge({ caller: web, path: "/orders/1" });
         assert.equal(first.status, 200, first.details);
         assert.equal(first.record?.decision, "allow");
         assert.equal(first.record?.rule, "web-reads");
-        assert.equal((await door.request({ caller: web, path: "/orders/2", http2: true })).status, 200);
-        assert.deepEqual(await door.grpc({ caller: web, text: "tea" }), { code: 0, name: "OK", text: "placed: tea" });
-        assert.equal(door.upstreamRequests.at(-1)?.peer, "spiffe://example.org/orders");
+        assert.equal((await envoy.request({ caller: web, path: "/orders/2", http2: true })).status, 200);
+        assert.deepEqual(await envoy.grpc({ caller: web, text: "tea" }), { code: 0, name: "OK", text: "placed: tea" });
+        assert.equal(envoy.upstreamRequests.at(-1)?.peer, "spiffe://example.org/orders");
       });
 
       test("keeps a denied request from the upstream, and says why in the log", async () => {
-        const arrived = door.upstreamRequests.length;
-        const { status, details, record } = await door.judge({ caller: billing, path: "/orders/1" });
+        const arrived = envoy.upstreamRequests.length;
+        const { status, details, record } = await envoy.judge({ caller: billing, path: "/orders/1" });
         assert.equal(status, 403);
         assert.match(details, /^sallyport_denied\{no_rule\}/);
         assert.equal(record?.reason, "no_rule");
         assert.equal(record?.caller, billing);
-        const call = await door.grpc({ caller: billing });
+        const call = await envoy.grpc({ caller: billing });
         assert.equal(call.name, "PERMISSION_DENIED");
-        assert.equal(door.upstreamRequests.length, arrived);
+        assert.equal(envoy.upstreamRequests.length, arrived);
       });
 
       test("refuses a connection without a certificate, and logs that", async () => {
-        assert.notEqual(await door.tlsRefusal(), undefined);
-        assert.match(String((await door.accessLog()).at(-1)?.tls_failure), /PEER_DID_NOT_RETURN_A_CERTIFICATE/);
+        assert.notEqual(await envoy.tlsRefusal(), undefined);
+        assert.match(String((await envoy.accessLog()).at(-1)?.tls_failure), /PEER_DID_NOT_RETURN_A_CERTIFICATE/);
       });
 
       test("refuses a certificate of another authority", async () => {
         const stranger = await makeAuthority({ trustDomain: "example.org" });
         const identity = await stranger.issue({ spiffeId: web });
-        assert.notEqual(await door.tlsRefusal({ identity }), undefined);
-        assert.match(String((await door.accessLog()).at(-1)?.tls_failure), /CERTIFICATE_VERIFY_FAILED/);
+        assert.notEqual(await envoy.tlsRefusal({ identity }), undefined);
+        assert.match(String((await envoy.accessLog()).at(-1)?.tls_failure), /CERTIFICATE_VERIFY_FAILED/);
       });
 
       test("replaces a forged x-forwarded-client-cert and does not believe x-forwarded-for", async () => {
         const forged = { "x-forwarded-client-cert": "URI=spiffe://example.org/admin", "x-forwarded-for": "10.0.0.1" };
-        assert.equal((await door.request({ caller: web, path: "/orders/1", headers: forged })).status, 200);
-        const arrived = door.upstreamRequests.at(-1)!;
+        assert.equal((await envoy.request({ caller: web, path: "/orders/1", headers: forged })).status, 200);
+        const arrived = envoy.upstreamRequests.at(-1)!;
         const told = String(arrived.headers["x-forwarded-client-cert"]);
         assert.match(told, /URI=spiffe:\/\/example\.org\/web$/);
         assert.doesNotMatch(told, /admin/);
-        assert.match(String((await door.accessLog()).at(-1)?.source), /^127\.0\.0\.1:/);
+        assert.match(String((await envoy.accessLog()).at(-1)?.source), /^127\.0\.0\.1:/);
       });
 
       test("takes no orders from callers: x-envoy-* headers and request IDs of theirs", async () => {
@@ -159,8 +159,8 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
           "x-envoy-internal": "true",
           "x-request-id": "chosen-by-the-caller",
         };
-        assert.equal((await door.request({ caller: web, path: "/orders/1", headers })).status, 200);
-        const arrived = door.upstreamRequests.at(-1)!.headers;
+        assert.equal((await envoy.request({ caller: web, path: "/orders/1", headers })).status, 200);
+        const arrived = envoy.upstreamRequests.at(-1)!.headers;
         assert.notEqual(arrived["x-request-id"], headers["x-request-id"]);
         for (const name of Object.keys(headers)) {
           if (name !== "x-request-id") assert.equal(arrived[name], undefined, name);
@@ -168,13 +168,13 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       });
 
       test("refuses escaped slashes and merges doubled ones", async () => {
-        assert.equal((await door.request({ caller: web, path: "/orders%2F1" })).status, 400);
-        assert.equal((await door.request({ caller: web, path: "/orders//1" })).status, 200);
-        assert.equal(door.upstreamRequests.at(-1)?.path, "/orders/1");
+        assert.equal((await envoy.request({ caller: web, path: "/orders%2F1" })).status, 400);
+        assert.equal((await envoy.request({ caller: web, path: "/orders//1" })).status, 200);
+        assert.equal(envoy.upstreamRequests.at(-1)?.path, "/orders/1");
       });
 
       test("turns the metrics' names into labels", async () => {
-        const metrics = (await door.prometheus()).filter((line) => line.startsWith("sallyport_"));
+        const metrics = (await envoy.prometheus()).filter((line) => line.startsWith("sallyport_"));
         const names = new Set(metrics.map((line) => line.slice(0, line.indexOf("{"))));
         assert.deepEqual([...names].toSorted(), [
           "sallyport_denials",
@@ -199,9 +199,9 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       });
     });
 
-    test("locks twice: with the filter switched off on the routes, nothing passes", async () => {
+    test("checks twice: with the filter switched off on the routes, nothing passes", async () => {
       const disabled = { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", disabled: true };
-      const door = await startDoor({
+      const local = await startTestEnvoy({
         wasm,
         example,
         adjust: (bootstrap) => {
@@ -211,12 +211,12 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         },
       });
       try {
-        const { status, details } = await door.judge({ caller: web, path: "/orders/1" });
+        const { status, details } = await local.judge({ caller: web, path: "/orders/1" });
         assert.equal(status, 403);
-        assert.match(details, /^rbac_access_denied_matched_policy\[not-judged\]$/);
-        assert.equal(door.upstreamRequests.length, 0);
+        assert.match(details, /^rbac_access_denied_matched_policy\[not-admitted\]$/);
+        assert.equal(local.upstreamRequests.length, 0);
       } finally {
-        await door.stop();
+        await local.stop();
       }
     });
 
@@ -241,7 +241,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
 }
 
 test("a configuration the filter refuses keeps Envoy from starting, and the error says so", async () => {
-  const starting = startDoor({ wasm, pluginConfiguration: { nonsense: true } }).then((door) => door.stop());
+  const starting = startTestEnvoy({ wasm, pluginConfiguration: { nonsense: true } }).then((local) => local.stop());
   await assert.rejects(starting, (error: unknown) => {
     assert.ok(error instanceof EnvoyStartError);
     assert.match(error.message, /sallyport/);
@@ -249,9 +249,9 @@ test("a configuration the filter refuses keeps Envoy from starting, and the erro
   });
 });
 
-test("a bootstrap without the second lock is refused before Envoy sees it", async () => {
+test("a bootstrap without the enforcement check is refused before Envoy sees it", async () => {
   const removeLock = (bootstrap: Bootstrap): void => {
     managerOf(bootstrap).http_filters.splice(1, 1);
   };
-  await assert.rejects(startDoor({ wasm, adjust: removeLock }), /second lock/);
+  await assert.rejects(startTestEnvoy({ wasm, adjust: removeLock }), /enforcement check/);
 });

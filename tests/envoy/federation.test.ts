@@ -1,5 +1,5 @@
 /**
- * Two trust domains before one door, each with an authority of its own: an authority speaks for its own domain alone, whether
+ * Two trust domains before one Envoy, each with an authority of its own: an authority speaks for its own domain alone, whether
  * it signs for callers or for upstreams.
  */
 import assert from "node:assert/strict";
@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { ExampleName } from "../../scripts/envoy/bootstrap.ts";
 import type { Authority, LeafRequest } from "../../scripts/envoy/certificates.ts";
-import { type Asker, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { type Asker, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const ours = "example.org";
 const partner = "partner.example.net";
@@ -31,14 +31,14 @@ before(async () => {
 
 for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
   describe(`envoy/${example}.yaml with two trust domains`, () => {
-    let door: TestDoor;
+    let envoy: TestEnvoy;
     /** Shows what it is told to, where the example expects the orders service. */
     const upstream = createServer((_request, response) => response.end("orders"));
     before(async () => {
       upstream.listen(0, "127.0.0.1");
       await once(upstream, "listening");
       const { port } = upstream.address() as AddressInfo;
-      door = await startDoor({
+      envoy = await startTestEnvoy({
         wasm,
         example,
         trustDomains: [ours, partner],
@@ -46,12 +46,12 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
       });
     });
     after(async () => {
-      await door?.stop();
+      await envoy?.stop();
       upstream.closeAllConnections();
       upstream.close();
     });
 
-    const authority = (domain: string): Authority => door.door.authorities.get(domain)!;
+    const authority = (domain: string): Authority => envoy.local.authorities.get(domain)!;
     /** A caller whose certificate the authority of a domain signed, whatever it says. */
     const signedBy = async (domain: string, request: LeafRequest): Promise<Asker> => ({
       identity: await authority(domain).issue(request),
@@ -69,7 +69,7 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         [partner, "partner"],
       ] as const) {
         const spiffeId = `spiffe://${domain}/web`;
-        const { status, record } = await door.judge({ path: "/shared", ...(await signedBy(domain, { spiffeId })) });
+        const { status, record } = await envoy.judge({ path: "/shared", ...(await signedBy(domain, { spiffeId })) });
         assert.deepEqual([status, record?.caller, record?.rule], [200, spiffeId, rule]);
       }
     });
@@ -81,23 +81,23 @@ for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
         [ours, "spiffe://third.example/web"],
         [partner, `spiffe://${ours}`],
       ] as const) {
-        assert.notEqual(await door.tlsRefusal(await signedBy(domain, { spiffeId })), undefined, spiffeId);
-        assert.match(String((await door.accessLog()).at(-1)?.tls_failure), /CERTIFICATE_VERIFY_FAILED/, spiffeId);
+        assert.notEqual(await envoy.tlsRefusal(await signedBy(domain, { spiffeId })), undefined, spiffeId);
+        assert.match(String((await envoy.accessLog()).at(-1)?.tls_failure), /CERTIFICATE_VERIFY_FAILED/, spiffeId);
       }
     });
 
     test("a member of one that names the other beside itself is nobody", async () => {
       const spiffeId = `spiffe://${partner}/web`;
       const both = await signedBy(partner, { spiffeId, uriSans: [`spiffe://${ours}/web`] });
-      const { status, record } = await door.judge({ path: "/shared", ...both });
+      const { status, record } = await envoy.judge({ path: "/shared", ...both });
       assert.deepEqual([status, record?.reason], [403, "identity_malformed"]);
       const turned = await signedBy(partner, { spiffeId: `spiffe://${ours}/web`, uriSans: [spiffeId] });
-      assert.notEqual(await door.tlsRefusal(turned), undefined);
+      assert.notEqual(await envoy.tlsRefusal(turned), undefined);
     });
 
     test("nor can it make an upstream of the other", async () => {
       const ask = async (): Promise<number> =>
-        (await door.request({ path: "/", caller: `spiffe://${ours}/web` })).status;
+        (await envoy.request({ path: "/", caller: `spiffe://${ours}/web` })).status;
       await serve(partner);
       assert.equal(await ask(), 503);
       await serve(ours);

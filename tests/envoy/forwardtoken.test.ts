@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
-import { makeCorpIssuer, managerOf, moduleFor, startDoor, type TestDoor } from "../support/envoy.ts";
+import { makeCorpIssuer, managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { type JwksServer, makeKey, type ProviderKey, providerIssuer, startJwksServer } from "../support/jwks-server.ts";
 
 const caller = "spiffe://example.org/web";
@@ -112,7 +112,7 @@ const protocols = { "HTTP/1.1": sendLines, "HTTP/2": sendFields };
 describe("forwardToken: false", () => {
   let keys: JwksServer;
   let upstream: Awaited<ReturnType<typeof startPlainUpstream>>;
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   let token: string;
   const targets: Partial<Record<"enforce" | "shadow", Target>> = {};
 
@@ -124,7 +124,7 @@ describe("forwardToken: false", () => {
     keys.publish(await makeKey("early"));
     upstream = await startPlainUpstream();
     const shadow = await moduleFor({ policyYaml: policyFor(keys, "shadow"), issuers });
-    door = await startDoor({
+    envoy = await startTestEnvoy({
       policyYaml: policyFor(keys, "enforce"),
       issuers,
       upstream: { host: "127.0.0.1", port: upstream.port, tls: false },
@@ -137,11 +137,11 @@ describe("forwardToken: false", () => {
       },
       adjust: (bootstrap) => adjust(bootstrap, shadow),
     });
-    targets.enforce = await door.door.target(caller);
-    targets.shadow = { ...targets.enforce, port: door.door.envoy.listenerPort("shadow") };
+    targets.enforce = await envoy.local.target(caller);
+    targets.shadow = { ...targets.enforce, port: envoy.local.envoy.listenerPort("shadow") };
   });
   after(async () => {
-    await door?.stop();
+    await envoy?.stop();
     await keys?.stop();
     upstream?.server.close();
     upstream?.server.closeAllConnections();
@@ -479,7 +479,8 @@ describe("forwardToken: false", () => {
       assert.deepEqual(valuesOf(one, "x-caller"), [caller]);
     }
     const admitted = async () =>
-      (await door.door.accessLog()).filter(({ record }) => record?.policy === "enforce" && record.sub === "bob").length;
+      (await envoy.local.accessLog()).filter(({ record }) => record?.policy === "enforce" && record.sub === "bob")
+        .length;
     for (let turn = 0; turn < 50 && (await admitted()) < answers.length; turn++) await sleep(100);
     assert.equal(await admitted(), answers.length);
   });

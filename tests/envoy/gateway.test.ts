@@ -1,7 +1,7 @@
 /** Behind a gateway, in a real Envoy: whose word on callers is believed, and what the upstream is told of them. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type Asker, makeCorpIssuer, managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { type Asker, makeCorpIssuer, managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const edge = "spiffe://example.org/edge";
 const mobile = "spiffe://example.org/mobile";
@@ -27,9 +27,9 @@ const modes = ["SANITIZE_SET", "APPEND_FORWARD", "ALWAYS_FORWARD_ONLY"] as const
 
 for (const mode of modes) {
   describe(`x-forwarded-client-cert under ${mode}`, () => {
-    let door: TestDoor;
+    let envoy: TestEnvoy;
     before(async () => {
-      door = await startDoor({
+      envoy = await startTestEnvoy({
         policyYaml,
         issuers: { corp: issuer },
         adjust: (bootstrap) => {
@@ -40,12 +40,12 @@ for (const mode of modes) {
         },
       });
     });
-    after(() => door?.stop());
+    after(() => envoy?.stop());
 
     /** The caller that was decided on, and why so. */
     const told = async (asker: Asker, xfcc?: string): Promise<string> => {
       const headers: Record<string, string> = xfcc === undefined ? {} : { "x-forwarded-client-cert": xfcc };
-      const { record } = await door.judge({ path: "/orders", headers, ...asker });
+      const { record } = await envoy.judge({ path: "/orders", headers, ...asker });
       return `${record?.caller ?? "nobody"} ${record?.reason}`;
     };
     const isBelieved = mode !== "SANITIZE_SET";
@@ -63,7 +63,7 @@ for (const mode of modes) {
     });
 
     test("a peer with several URI names in its certificate is refused where the manager tells of them", async () => {
-      const identity = await door.door.authority.issue({ spiffeId: mobile, uriSans: ["spiffe://example.org/admin"] });
+      const identity = await envoy.local.authority.issue({ spiffeId: mobile, uriSans: ["spiffe://example.org/admin"] });
       const expected = mode === "ALWAYS_FORWARD_ONLY" ? "allowed" : "identity_malformed";
       assert.equal(await told({ identity }), `${mobile} ${expected}`);
     });
@@ -71,15 +71,15 @@ for (const mode of modes) {
     test("the upstream learns who called, from nobody but the filter", async () => {
       const token = await issuer.token({ claims: { sub: "alice" }, algorithm: "ES256" });
       const spoofed = { "x-caller": ["root", "admin"], "x-user": "root", x_user: "root", "x-other": "stays" };
-      const { status } = await door.request({ path: "/me", caller: web, token, headers: spoofed });
+      const { status } = await envoy.request({ path: "/me", caller: web, token, headers: spoofed });
       assert.equal(status, 200);
-      const { headers } = door.upstreamRequests.at(-1)!;
+      const { headers } = envoy.upstreamRequests.at(-1)!;
       const seen = Object.fromEntries(
         Object.entries(headers).filter(([name]) => /^x[-_](?:caller|user|other)/u.test(name)),
       );
       assert.deepEqual(seen, { "x-caller": web, "x-user": "alice", "x-other": "stays" });
-      await door.request({ path: "/healthz", caller: mobile, headers: spoofed, http2: true });
-      const after = door.upstreamRequests.at(-1)!.headers;
+      await envoy.request({ path: "/healthz", caller: mobile, headers: spoofed, http2: true });
+      const after = envoy.upstreamRequests.at(-1)!.headers;
       assert.deepEqual([after["x-caller"], after["x-user"], after.x_user], [mobile, undefined, undefined]);
     });
   });

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendRequest } from "../../scripts/envoy/client.ts";
-import { startDoor } from "../../scripts/envoy/local.ts";
+import { startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { marshalPairs } from "../../scripts/host/pairs.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { managerOf } from "../support/envoy.ts";
@@ -91,7 +91,7 @@ async function inEnvoy(wasm: Uint8Array): Promise<string[]> {
   const [soundPort, brokenPort, gonePort] = [sound, broken, gone].map((one) => (one.address() as AddressInfo).port);
   gone.close();
   const to = (port: number | undefined) => ({ host: "127.0.0.1", port: port!, tls: false }) as const;
-  const door = await startDoor({
+  const local = await startLocalEnvoy({
     wasm,
     keyClusters: { sound: to(soundPort), broken: to(brokenPort), refused: to(gonePort) },
     adjust: (bootstrap) => {
@@ -99,11 +99,11 @@ async function inEnvoy(wasm: Uint8Array): Promise<string[]> {
     },
   });
   try {
-    const target = await door.target("spiffe://example.org/web");
-    // No mark, so the second lock refuses what goes on: another 403, by another hand.
-    const detailsOf = async () => (await door.accessLog(1)).at(-1)?.details;
+    const target = await local.target("spiffe://example.org/web");
+    // No mark, so the enforcement check refuses what goes on: another 403, by another hand.
+    const detailsOf = async () => (await local.accessLog(1)).at(-1)?.details;
     assert.equal((await sendRequest(target, {})).status, 403);
-    assert.match(String(await detailsOf()), /^rbac_access_denied_matched_policy\[not-judged\]$/);
+    assert.match(String(await detailsOf()), /^rbac_access_denied_matched_policy\[not-admitted\]$/);
     assert.equal((await sendRequest(target, {})).status, 403);
     const { port, authorityPem: ca, identity } = target;
     const { certificatePem: cert, privateKeyPem: key } = identity!;
@@ -115,9 +115,9 @@ async function inEnvoy(wasm: Uint8Array): Promise<string[]> {
     await sleep(300);
     assert.equal((await sendRequest(target, {})).status, 403);
     await sleep(500);
-    return [...door.envoy.log().matchAll(/wasm log[^\n]*: (..)$/gm)].map(([, line]) => line!);
+    return [...local.envoy.log().matchAll(/wasm log[^\n]*: (..)$/gm)].map(([, line]) => line!);
   } finally {
-    await door.stop();
+    await local.stop();
     sound.close();
     broken.close();
   }

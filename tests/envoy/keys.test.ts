@@ -7,7 +7,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { startDoor, type TestDoor } from "../support/envoy.ts";
+import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import {
   type JwksMode,
   type JwksServer,
@@ -40,13 +40,13 @@ rules:
   - { name: reads, callers: [${caller}], allow: ["GET /**"], token: corp }
 `;
 
-/** A door whose cluster `idp` leads to the server. */
-async function startKeyDoor(server: JwksServer, file?: ProviderKey): Promise<TestDoor> {
+/** An Envoy whose cluster `idp` leads to the server. */
+async function startKeyEnvoy(server: JwksServer, file?: ProviderKey): Promise<TestEnvoy> {
   const tls = {
     expect: { type: "IP_ADDRESS", value: "127.0.0.1" },
     authorityPem: server.authorityPem,
   } as const;
-  return startDoor({
+  return startTestEnvoy({
     policyYaml: policyFor(server, file === undefined ? "" : ", file: keys/corp.jwks.json"),
     ...(file === undefined ? {} : { issuers: { corp: { jwks: { keys: [file.jwk] } } } }),
     concurrency: 2,
@@ -99,13 +99,13 @@ class Caller {
 }
 
 /** So many callers with a connection each; both workers have some of them. */
-async function callersOf(door: TestDoor, count: number): Promise<Caller[]> {
-  const target = await door.door.target(caller);
+async function callersOf(envoy: TestEnvoy, count: number): Promise<Caller[]> {
+  const target = await envoy.local.target(caller);
   return Array.from({ length: count }, () => new Caller(target));
 }
 
-async function status(door: TestDoor, token: string): Promise<number> {
-  return (await door.request({ caller, path: "/orders", token })).status;
+async function status(envoy: TestEnvoy, token: string): Promise<number> {
+  return (await envoy.request({ caller, path: "/orders", token })).status;
 }
 
 /** Waits until something holds, and says how long that took. */
@@ -120,8 +120,8 @@ async function until(what: string, limitMs: number, holds: () => boolean | Promi
 
 type Metric = "age_seconds" | "keys" | "refreshes" | "failures";
 
-async function metric(door: TestDoor, name: Metric): Promise<number | undefined> {
-  return (await door.stats()).get(`wasmcustom.sallyport_key_set_${name}.policy.keys.set.corp`);
+async function metric(envoy: TestEnvoy, name: Metric): Promise<number | undefined> {
+  return (await envoy.stats()).get(`wasmcustom.sallyport_key_set_${name}.policy.keys.set.corp`);
 }
 
 /** A key that has another one's ID. */
@@ -131,7 +131,7 @@ async function impostorOf({ kid, jwk }: ProviderKey): Promise<ProviderKey> {
 
 describe("keys behind a URL", () => {
   let server: JwksServer;
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   let first: ProviderKey;
   /** What the server has published last. */
   let current: ProviderKey;
@@ -140,22 +140,22 @@ describe("keys behind a URL", () => {
     first = await makeKey("first", "RS256");
     current = first;
     await server.leave();
-    door = await startKeyDoor(server);
+    envoy = await startKeyEnvoy(server);
   });
   after(async () => {
-    await door?.stop();
+    await envoy?.stop();
     await server?.stop();
   });
 
   test("before the first answer no token is good; then they are", async () => {
-    const { status: early, record } = await door.judge({ caller, path: "/orders", token: await first.token() });
+    const { status: early, record } = await envoy.judge({ caller, path: "/orders", token: await first.token() });
     assert.deepEqual([early, record?.reason], [401, unknownKey]);
     server.publish(first);
     await server.comeBack();
     const token = await first.token();
-    await until("a token of a published key is admitted", 8_000, async () => (await status(door, token)) === 200);
-    assert.equal(await metric(door, "keys"), 1);
-    assert.equal(await status(door, await (await impostorOf(first)).token()), 401);
+    await until("a token of a published key is admitted", 8_000, async () => (await status(envoy, token)) === 200);
+    assert.equal(await metric(envoy, "keys"), 1);
+    assert.equal(await status(envoy, await (await impostorOf(first)).token()), 401);
   });
 
   test("the server is asked with what it said last, and once for both workers", async () => {
@@ -171,7 +171,7 @@ describe("keys behind a URL", () => {
     const removed = current;
     const [old, fresh] = [await removed.token(), await second.token()];
     const forged = [await (await impostorOf(removed)).token(), await (await impostorOf(second)).token()];
-    const callers = await callersOf(door, 8);
+    const callers = await callersOf(envoy, 8);
     const wrong: string[] = [];
     /** What each kind of token must be answered with now; undefined where both answers are right. */
     let expected: { old?: number; fresh?: number } = { old: 200 };
@@ -213,7 +213,7 @@ describe("keys behind a URL", () => {
     assert.deepEqual(wrong, []);
     assert.ok(asked > 500, `only ${asked} requests`);
     assert.ok(waitedMs < refreshMs + slackMs, `a new key had to wait ${waitedMs} ms`);
-    const stats = await door.stats();
+    const stats = await envoy.stats();
     for (const worker of [0, 1]) {
       const connections = stats.get(`listener.127.0.0.1_0.worker_${worker}.downstream_cx_total`) ?? 0;
       assert.ok(connections > 0, `worker ${worker} had no connection`);
@@ -225,17 +225,17 @@ describe("keys behind a URL", () => {
     test(`${trouble}: the last good keys stay, and a refresh follows when that is over`, async () => {
       const good = await current.token();
       const bad = await (await impostorOf(current)).token();
-      const failures = (await metric(door, "failures")) ?? 0;
+      const failures = (await metric(envoy, "failures")) ?? 0;
       if (trouble === "refuse") await server.leave();
       else server.mode = trouble;
       const asked = server.requests.length;
       await until("the failure is counted", 10_000, async () => {
-        assert.equal(await status(door, good), 200);
-        assert.equal(await status(door, bad), 401);
-        return ((await metric(door, "failures")) ?? 0) > failures;
+        assert.equal(await status(envoy, good), 200);
+        assert.equal(await status(envoy, bad), 401);
+        return ((await metric(envoy, "failures")) ?? 0) > failures;
       });
       if (trouble !== "refuse") assert.ok(server.requests.length > asked, "the server was not asked");
-      assert.equal(await metric(door, "keys"), 1);
+      assert.equal(await metric(envoy, "keys"), 1);
 
       const next = await makeKey(`after-${trouble}`, "ES256");
       const token = await next.token();
@@ -243,12 +243,12 @@ describe("keys behind a URL", () => {
       server.publish(current, next);
       if (trouble === "refuse") await server.comeBack();
       await until("the new key is good", 10_000, async () => {
-        assert.equal(await status(door, good), 200);
-        return (await status(door, token)) === 200;
+        assert.equal(await status(envoy, good), 200);
+        return (await status(envoy, token)) === 200;
       });
       server.publish(next);
       current = next;
-      const keys = async () => (await metric(door, "keys")) === 1;
+      const keys = async () => (await metric(envoy, "keys")) === 1;
       await until("the set has one key again", refreshMs + slackMs, keys);
     });
   }
@@ -257,7 +257,7 @@ describe("keys behind a URL", () => {
     const next = await makeKey("slow", "EdDSA");
     server.mode = "slow";
     server.publish(next);
-    const { status: answered, response } = await door.judge({ caller, path: "/orders", token: await next.token() });
+    const { status: answered, response } = await envoy.judge({ caller, path: "/orders", token: await next.token() });
     assert.equal(answered, 200, JSON.stringify(response));
     server.mode = "ok";
     current = next;
@@ -269,18 +269,18 @@ describe("keys behind a URL", () => {
     const strangers = makeStrangers(1_000 - keys.length);
     server.publish(...strangers.slice(0, 500), ...keys, ...strangers.slice(500));
     const tokens = await Promise.all(keys.map((key) => key.token()));
-    await until("they are all there", refreshMs + slackMs, async () => (await metric(door, "keys")) === 1_000);
+    await until("they are all there", refreshMs + slackMs, async () => (await metric(envoy, "keys")) === 1_000);
     await sleep(slackMs / 2);
-    for (const one of await callersOf(door, 6)) {
+    for (const one of await callersOf(envoy, 6)) {
       for (const [index, token] of tokens.entries()) {
         assert.equal((await one.ask(token)).status, 200, algorithms[index]);
       }
       one.leave();
     }
-    for (const key of keys) assert.equal(await status(door, await (await impostorOf(key)).token()), 401, key.kid);
+    for (const key of keys) assert.equal(await status(envoy, await (await impostorOf(key)).token()), 401, key.kid);
     current = keys[0]!;
     server.publish(current);
-    await until("the set is small again", refreshMs + slackMs, async () => (await metric(door, "keys")) === 1);
+    await until("the set is small again", refreshMs + slackMs, async () => (await metric(envoy, "keys")) === 1);
   });
 
   test("a flood of keys that nobody has: 401 in bounded time, and the server hardly notices", async () => {
@@ -293,19 +293,19 @@ describe("keys behind a URL", () => {
       const header = Buffer.from(JSON.stringify({ alg: "ES256", typ: "JWT", kid: `nobody-${kids++}` }));
       return `${header.toString("base64url")}.${payload}.${signature}`;
     };
-    const lines = (await door.door.accessLog()).length;
+    const lines = (await envoy.local.accessLog()).length;
     const asked = server.requests.length;
     const startedMs = Date.now();
     const answers: Answer[] = [];
     let flooding = true;
-    const honest = (await callersOf(door, 1))[0]!;
+    const honest = (await callersOf(envoy, 1))[0]!;
     const goodAnswers = (async () => {
       const all: Answer[] = [];
       for (; flooding; await sleep(20)) all.push(await honest.ask(good));
       return all;
     })();
     // More than may wait, of one caller, so that some are answered at once.
-    const callers = await callersOf(door, 200);
+    const callers = await callersOf(envoy, 200);
     await Promise.all(
       callers.map(async (one) => {
         for (; Date.now() - startedMs < 3 * refreshMs; await sleep(50)) answers.push(await one.ask(nextToken()));
@@ -321,7 +321,7 @@ describe("keys behind a URL", () => {
     const slowest = Math.max(...answers.map((answer) => answer.tookMs));
     assert.ok(slowest < 8_000, `one waited ${slowest} ms`);
     assert.ok(answers.length > 2 * callers.length, `${answers.length} answers`);
-    const reasons = (await door.door.accessLog(lines + answers.length + admitted.length))
+    const reasons = (await envoy.local.accessLog(lines + answers.length + admitted.length))
       .slice(lines)
       .filter((line) => line.status === 401)
       .map((line) => line.record?.reason);
@@ -339,7 +339,7 @@ describe("keys behind a URL", () => {
   test("a client that goes away while it waits leaves nothing behind", async () => {
     const unknown = await makeKey("gone", "ES256");
     const token = await unknown.token();
-    const leaving = await callersOf(door, 20);
+    const leaving = await callersOf(envoy, 20);
     const answers = leaving.map((one) => one.ask(token).catch((error: Error) => error));
     await sleep(100);
     for (const one of leaving) one.leave();
@@ -347,21 +347,21 @@ describe("keys behind a URL", () => {
     await until(
       "no request is under way",
       5_000,
-      async () => (await door.stats()).get("http.inbound.downstream_rq_active") === 0,
+      async () => (await envoy.stats()).get("http.inbound.downstream_rq_active") === 0,
     );
     server.publish(current, unknown);
-    await until("the key is known", 10_000, async () => (await status(door, token)) === 200);
-    assert.equal(await status(door, await current.token()), 200);
+    await until("the key is known", 10_000, async () => (await status(envoy, token)) === 200);
+    assert.equal(await status(envoy, await current.token()), 200);
   });
 
   test("the metrics tell how old the keys are, how many, and how often they came or failed to", async () => {
-    const stats = await door.stats();
+    const stats = await envoy.stats();
     const read = (name: Metric) => stats.get(`wasmcustom.sallyport_key_set_${name}.policy.keys.set.corp`);
     assert.equal(read("keys"), 2);
     assert.ok(read("age_seconds")! <= (refreshMs + slackMs) / 1000, `${read("age_seconds")} s old`);
     assert.ok(read("refreshes")! >= troubles.length, `${read("refreshes")} refreshes`);
     assert.ok(read("failures")! >= troubles.length, `${read("failures")} failures`);
-    const lines = await door.prometheus();
+    const lines = await envoy.prometheus();
     for (const name of ["age_seconds", "keys", "refreshes", "failures"]) {
       const labels = `{sallyport_policy="keys",sallyport_set="corp"}`;
       assert.ok(
@@ -376,20 +376,20 @@ test("keys of a file serve until the first answer, and then those of the answer 
   const server = await startJwksServer();
   const [embedded, published] = [await makeKey("embedded", "PS256"), await makeKey("published", "RS256")];
   await server.leave();
-  const door = await startKeyDoor(server, embedded);
+  const envoy = await startKeyEnvoy(server, embedded);
   try {
     const tokens = [await embedded.token(), await published.token()] as const;
-    for (let count = 0; count < 6; count++) assert.equal(await status(door, tokens[0]), 200);
-    assert.equal(await status(door, tokens[1]), 401);
+    for (let count = 0; count < 6; count++) assert.equal(await status(envoy, tokens[0]), 200);
+    assert.equal(await status(envoy, tokens[1]), 401);
     server.publish(published);
     await server.comeBack();
-    await until("the published key is good", 8_000, async () => (await status(door, tokens[1])) === 200);
+    await until("the published key is good", 8_000, async () => (await status(envoy, tokens[1])) === 200);
     await sleep(slackMs / 2);
-    const askAll = (token: string) => Promise.all(Array.from({ length: 6 }, () => status(door, token)));
+    const askAll = (token: string) => Promise.all(Array.from({ length: 6 }, () => status(envoy, token)));
     assert.deepEqual(await askAll(tokens[0]), Array(6).fill(401));
     assert.deepEqual(await askAll(tokens[1]), Array(6).fill(200));
   } finally {
-    await door.stop();
+    await envoy.stop();
     await server.stop();
   }
 });

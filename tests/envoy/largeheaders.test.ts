@@ -1,7 +1,7 @@
 /** Headers as large as the arena takes, and larger, in an Envoy that lets them through: every request is denied, and Envoy stays up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeCorpIssuer, managerOf, startDoor } from "../support/envoy.ts";
+import { makeCorpIssuer, managerOf, startTestEnvoy } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1
@@ -19,7 +19,7 @@ rules:
 
 test("whatever is left of the arena when the signature is verified", async () => {
   const corp = await makeCorpIssuer();
-  const door = await startDoor({
+  const local = await startTestEnvoy({
     policyYaml,
     issuers: { corp },
     adjust: (bootstrap) => {
@@ -32,7 +32,7 @@ test("whatever is left of the arena when the signature is verified", async () =>
     const forged = `${token.slice(0, token.lastIndexOf("."))}.${"A".repeat(342)}`;
     const ask = async (padding: number, asked: string) => {
       const headers = { "x-padding": "p".repeat(padding) };
-      return (await door.judge({ caller, path: "/orders", token: asked, headers })).record;
+      return (await local.judge({ caller, path: "/orders", token: asked, headers })).record;
     };
     assert.equal((await ask(10, token))?.decision, "allow");
     const seen = new Set<string | undefined>();
@@ -45,6 +45,6 @@ test("whatever is left of the arena when the signature is verified", async () =>
     assert.equal((await ask(500_000, token))?.reason, "headers_too_large");
     assert.equal((await ask(10, token))?.decision, "allow", "the next request is judged as ever");
   } finally {
-    await door.stop();
+    await local.stop();
   }
 });

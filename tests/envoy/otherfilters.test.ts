@@ -99,7 +99,7 @@ describe("other filters, and the upstream", () => {
       sent.finish();
       assert.equal((await sent.ended).status, 200);
       client.destroy();
-      const [received] = world.door.upstream!.requests.filter(({ method }) => method === "POST");
+      const [received] = world.local.upstream!.requests.filter(({ method }) => method === "POST");
       assert.equal(received!.body.length, 1_000_000);
     });
   });

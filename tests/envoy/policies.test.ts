@@ -15,7 +15,7 @@ import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
 import { runTest } from "../../scripts/policytest/run.ts";
-import { managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const folder = "tests/policy/cases";
 const wasm = loadEngine();
@@ -54,35 +54,35 @@ function httpStatusOf(code: number): number {
 
 for (const name of readdirSync(folder).sort()) {
   describe(name, () => {
-    const doors = new Map<Uint8Array, Promise<TestDoor>>();
+    const envoys = new Map<Uint8Array, Promise<TestEnvoy>>();
     const identities = new Map<string, Promise<Identity>>();
     after(async () => {
-      for (const door of doors.values()) await (await door).stop();
+      for (const envoy of envoys.values()) await (await envoy).stop();
     });
 
-    function doorFor(image: Uint8Array): Promise<TestDoor> {
-      const open = doors.get(image);
+    function localFor(image: Uint8Array): Promise<TestEnvoy> {
+      const open = envoys.get(image);
       if (open !== undefined) return open;
       const configuration = JSON.parse(pluginConfiguration(image));
-      const door = startDoor({
+      const envoy = startTestEnvoy({
         wasm,
         pluginConfiguration: configuration,
         requireClientCertificate: false,
         adjust: keepPaths,
       });
-      doors.set(image, door);
-      return door;
+      envoys.set(image, envoy);
+      return envoy;
     }
 
     /** A caller's certificate; the ID stands in it as it is, valid or not. */
-    function identityOf(door: TestDoor, caller: string): Promise<Identity> {
-      const key = `${door.door.port} ${caller}`;
-      const made = identities.get(key) ?? door.door.authority.issue({ uriSans: [caller] });
+    function identityOf(envoy: TestEnvoy, caller: string): Promise<Identity> {
+      const key = `${envoy.local.port} ${caller}`;
+      const made = identities.get(key) ?? envoy.local.authority.issue({ uriSans: [caller] });
       identities.set(key, made);
       return made;
     }
 
-    async function ask(door: TestDoor, { request, repeat }: ConcreteTest) {
+    async function ask(envoy: TestEnvoy, { request, repeat }: ConcreteTest) {
       const headers: Record<string, string | string[]> = { host: request.host };
       for (const [header, value] of request.headers) {
         const before = headers[header];
@@ -95,10 +95,10 @@ for (const name of readdirSync(folder).sort()) {
         headers,
         // Node writes HTTP/1.1 methods in capitals, and sends no header twice over HTTP/2.
         http2: !Object.values(headers).some(Array.isArray),
-        ...(request.caller === null ? {} : { identity: await identityOf(door, request.caller) }),
+        ...(request.caller === null ? {} : { identity: await identityOf(envoy, request.caller) }),
       };
-      for (let count = 1; count < repeat; count++) await door.request(asked);
-      const { response, record } = await door.judge(asked);
+      for (let count = 1; count < repeat; count++) await envoy.request(asked);
+      const { response, record } = await envoy.judge(asked);
       assert.ok(record, "the request left no record");
       const isGrpc = String(response.headers["content-type"]).startsWith("application/grpc");
       // The upstream's own gRPC status comes after its answer, ours instead of one.
@@ -113,13 +113,13 @@ for (const name of readdirSync(folder).sort()) {
         await earlyInSecond();
         const now = Date.now();
         const draft = concreteTests(file, policy, { now }).tests[index]!;
-        const door = await doorFor(draft.image);
+        const envoy = await localFor(draft.image);
         // Once more, for the certificate that the caller has here: its token may be bound to it.
         const { caller } = draft.request;
-        const digest = caller === null ? "" : digestOf(await identityOf(door, caller));
+        const digest = caller === null ? "" : digestOf(await identityOf(envoy, caller));
         const concrete = concreteTests(file, policy, { now, digestOf: () => digest }).tests[index]!;
         const { verdict } = runTest(engine, concrete);
-        const asked = await ask(door, concrete);
+        const asked = await ask(envoy, concrete);
         const { decision, reason, rule } = verdict;
         assert.deepEqual(
           { decision: asked.decision, reason: asked.reason, rule: asked.rule },

@@ -27,7 +27,7 @@ async function assertDecides(world: StormWorld): Promise<void> {
 }
 
 async function moduleBytes(world: StormWorld): Promise<number> {
-  return (await readEnvoyMemory(world.door.envoy)).moduleBytes[0]!;
+  return (await readEnvoyMemory(world.local.envoy)).moduleBytes[0]!;
 }
 
 describe("reloads while streams stay open", { concurrency: true }, () => {

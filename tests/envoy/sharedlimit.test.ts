@@ -1,7 +1,7 @@
 /** What several workers of one Envoy share: a limit holds for all of them together. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startDoor } from "../support/envoy.ts";
+import { startTestEnvoy } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1
@@ -18,10 +18,10 @@ rules:
 
 test("a burst over many connections is admitted once, not once a worker", async () => {
   const concurrency = 4;
-  const door = await startDoor({ policyYaml, concurrency });
+  const local = await startTestEnvoy({ policyYaml, concurrency });
   try {
     const statuses = async (caller: string): Promise<number[]> => {
-      const sent = Array.from({ length: 60 }, () => door.request({ caller, path: "/orders" }));
+      const sent = Array.from({ length: 60 }, () => local.request({ caller, path: "/orders" }));
       return (await Promise.all(sent)).map(({ status }) => status);
     };
     const first = await statuses("spiffe://example.org/first");
@@ -31,14 +31,14 @@ test("a burst over many connections is admitted once, not once a worker", async 
     // Another caller has a bucket of its own.
     assert.equal(count(await statuses("spiffe://example.org/second"), 200), 12);
 
-    const stats = await door.stats();
+    const stats = await local.stats();
     const perWorker = Array.from({ length: concurrency }, (_, worker) =>
       stats.get(`listener.127.0.0.1_0.worker_${worker}.downstream_cx_total`),
     );
     const busy = perWorker.filter((connections) => connections !== undefined && connections > 0);
     assert.ok(busy.length > 1, `only one worker had connections: ${perWorker}`);
-    assert.equal(door.upstreamRequests.length, 24);
+    assert.equal(local.upstreamRequests.length, 24);
   } finally {
-    await door.stop();
+    await local.stop();
   }
 });

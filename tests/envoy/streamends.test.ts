@@ -125,7 +125,7 @@ describe("what an operator changes while requests wait", () => {
 
   test("a graceful drain of all listeners: they are decided, and nobody new gets in", async () => {
     await within({ drainSeconds: 3 }, async (world) => {
-      const drain = () => world.door.envoy.command("/drain_listeners?graceful").then(() => {});
+      const drain = () => world.local.envoy.command("/drain_listeners?graceful").then(() => {});
       assert.deepEqual(await statusesOver(world, drain), { 200: 16 });
       // A machine that is busy closes it later than the drain says.
       const isRefused = async () => {

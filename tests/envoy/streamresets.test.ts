@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { after, before, describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
-import { managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const policyYaml = `
 version: 1
@@ -41,16 +41,16 @@ function addListeners(bootstrap: Bootstrap): void {
 }
 
 describe("streams that a client resets", () => {
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   before(async () => {
-    door = await startDoor({ policyYaml, adjust: addListeners });
+    envoy = await startTestEnvoy({ policyYaml, adjust: addListeners });
   });
-  after(() => door.stop());
+  after(() => envoy.stop());
 
   /** Sends uploads over one connection and breaks each of them off; then one whole request. */
   async function resetMany(listener: string): Promise<{ status: number | undefined; goaway: number | undefined }> {
-    const { authorityPem, identity } = await door.door.target("spiffe://example.org/web");
-    const session = connect(`https://localhost:${door.door.envoy.listenerPort(listener)}`, {
+    const { authorityPem, identity } = await envoy.local.target("spiffe://example.org/web");
+    const session = connect(`https://localhost:${envoy.local.envoy.listenerPort(listener)}`, {
       ...{ ca: authorityPem, cert: identity!.certificatePem, key: identity!.privateKeyPem },
       lookup: (_name, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]),
     });
@@ -72,7 +72,7 @@ describe("streams that a client resets", () => {
 
   test("go on under the example's bounds, and so does the connection", async () => {
     assert.deepEqual(await resetMany("inbound"), { status: 200, goaway: undefined });
-    assert.equal((await door.stats()).get("http.inbound.downstream_cx_protocol_error"), 0);
+    assert.equal((await envoy.stats()).get("http.inbound.downstream_cx_protocol_error"), 0);
   });
 
   for (const [listener, what] of [
@@ -82,7 +82,7 @@ describe("streams that a client resets", () => {
     test(`end the connection under Envoy's own bounds, ${what}, and downstream_cx_protocol_error tells`, async () => {
       const { status, goaway } = await resetMany(listener);
       assert.deepEqual({ status, goaway }, { status: undefined, goaway: constants.NGHTTP2_INTERNAL_ERROR });
-      assert.equal((await door.stats()).get(`http.${listener}.downstream_cx_protocol_error`), 1);
+      assert.equal((await envoy.stats()).get(`http.${listener}.downstream_cx_protocol_error`), 1);
     });
   }
 });

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { type Asker, managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { type Asker, managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { makeKey } from "../support/jwks-server.ts";
 
 const alice = "spiffe://example.org/alice";
@@ -61,13 +61,13 @@ function tokenOf(sub: string): Promise<string> {
 }
 
 describe("a stolen token used over another connection is refused", () => {
-  let door: TestDoor;
+  let envoy: TestEnvoy;
   let aliceIdentity: Identity;
   let bobIdentity: Identity;
   /** Alice's name in another certificate, with another key. */
   let twin: Identity;
   before(async () => {
-    door = await startDoor({
+    envoy = await startTestEnvoy({
       policyYaml,
       ...provided,
       requireClientCertificate: false,
@@ -75,18 +75,18 @@ describe("a stolen token used over another connection is refused", () => {
         managerOf(bootstrap).forward_client_cert_details = "APPEND_FORWARD";
       },
     });
-    aliceIdentity = await door.door.identity(alice);
-    bobIdentity = await door.door.identity(bob);
-    twin = await door.door.authority.issue({ spiffeId: alice });
+    aliceIdentity = await envoy.local.identity(alice);
+    bobIdentity = await envoy.local.identity(bob);
+    twin = await envoy.local.authority.issue({ spiffeId: alice });
   });
-  after(() => door?.stop());
+  after(() => envoy?.stop());
 
   /** The answer, who asked in the eyes of the filter, and why the answer is that. */
   const ask = async (path: string, asker: Asker, headers: Record<string, string> = {}): Promise<string> => {
-    const { status, record } = await door.judge({ path, headers, ...asker });
+    const { status, record } = await envoy.judge({ path, headers, ...asker });
     return `${status} ${record?.reason} ${record?.caller ?? "nobody"}`;
   };
-  const hits = async () => (await door.stats()).get("wasmcustom.sallyport_token_cache.policy.stolen.result.hit") ?? 0;
+  const hits = async () => (await envoy.stats()).get("wasmcustom.sallyport_token_cache.policy.stolen.result.hit") ?? 0;
   const elementOf = (identity: Identity, uri: string) => `By=${edge};Hash=${digestOf(identity)};URI=${uri}`;
 
   const binding = `401 token_binding`;
@@ -96,7 +96,7 @@ describe("a stolen token used over another connection is refused", () => {
       const token = await boundTo(thumbprintOf(aliceIdentity));
       const from = (identity: Identity) => {
         const asked = { path: "/certificate", identity, token, http2 };
-        return door.judge(asked).then(({ status, record }) => `${status} ${record?.reason} ${record?.caller}`);
+        return envoy.judge(asked).then(({ status, record }) => `${status} ${record?.reason} ${record?.caller}`);
       };
       assert.equal(await from(bobIdentity), `${binding} ${bob}`);
       assert.equal(await from(twin), `${binding} ${alice}`);
@@ -113,7 +113,7 @@ describe("a stolen token used over another connection is refused", () => {
     test(`first used by its owner, then stolen, ${http2 ? "HTTP/2" : "HTTP/1.1"}`, async () => {
       const token = await boundTo(thumbprintOf(aliceIdentity));
       const statusFor = async (identity: Identity) =>
-        (await door.request({ path: "/certificate", identity, token, http2 })).status;
+        (await envoy.request({ path: "/certificate", identity, token, http2 })).status;
       assert.equal(await statusFor(aliceIdentity), 200);
       assert.equal(await statusFor(twin), 401);
       assert.equal(await statusFor(bobIdentity), 401);
@@ -190,7 +190,7 @@ describe("a stolen token used over another connection is refused", () => {
   });
 
   test("through a gateway, a token bound to the gateway's own certificate is nobody's behind it", async () => {
-    const token = await boundTo(thumbprintOf(await door.door.identity(edge)));
+    const token = await boundTo(thumbprintOf(await envoy.local.identity(edge)));
     const headers = { "x-forwarded-client-cert": elementOf(aliceIdentity, alice) };
     assert.equal(await ask("/certificate", { caller: edge, token }, headers), `${binding} ${alice}`);
     assert.equal(await ask("/certificate", { caller: edge, token }), `200 allowed ${edge}`);
@@ -226,7 +226,7 @@ describe("a stolen token used over another connection is refused", () => {
 
   test("a certificate that names nobody leaves room for a JWT-SVID; one that names somebody wrongly does not", async () => {
     const svid = { "x-svid": await spire.token({ sub: alice }) };
-    const { authority } = door.door;
+    const { authority } = envoy.local;
     const nameless = await authority.issue({ dnsNames: ["laptop.example.org"] });
     assert.equal(await ask("/alice", { identity: nameless }, svid), `200 allowed ${alice}`);
     for (const spiffeId of ["spiffe://other.example/bob", "spiffe://example.org/", "spiffe://example.org/a//b"]) {

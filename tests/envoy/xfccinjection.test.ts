@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { LeafRequest } from "../../scripts/envoy/certificates.ts";
-import { managerOf, startDoor, type TestDoor } from "../support/envoy.ts";
+import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 /** The gateway's own ID, in the certificates it shows to both sides. */
 const edge = "spiffe://example.org/orders";
@@ -37,25 +37,25 @@ const gateways: [mode: string, details: Record<string, boolean>][] = [
 
 for (const [mode, details] of gateways) {
   describe(`a gateway that writes ${Object.keys(details).join(", ")} under ${mode}`, () => {
-    let behind: TestDoor;
-    let gateway: TestDoor;
+    let behind: TestEnvoy;
+    let gateway: TestEnvoy;
     before(async () => {
-      behind = await startDoor({
+      behind = await startTestEnvoy({
         policyYaml,
         adjust: (bootstrap) => {
           managerOf(bootstrap).forward_client_cert_details = "APPEND_FORWARD";
         },
       });
-      const shown = await behind.door.identity(edge);
-      gateway = await startDoor({
+      const shown = await behind.local.identity(edge);
+      gateway = await startTestEnvoy({
         policyYaml: gatewayPolicy,
         upstream: {
           host: "127.0.0.1",
-          port: behind.door.port,
+          port: behind.local.port,
           tls: {
             serverName: "localhost",
             expect: { type: "URI", value: "spiffe://example.org/orders" },
-            authorityPem: behind.door.authority.certificatePem,
+            authorityPem: behind.local.authority.certificatePem,
           },
         },
         adjust: (bootstrap) => {
@@ -85,9 +85,9 @@ for (const [mode, details] of gateways) {
     /** Who the second Envoy takes the caller for, and why it says so. */
     const told = async (leaf: LeafRequest, headers: Record<string, string> = {}): Promise<string> => {
       const lines = (await behind.accessLog()).length;
-      const identity = await gateway.door.authority.issue(leaf);
+      const identity = await gateway.local.authority.issue(leaf);
       await gateway.request({ path: "/orders", identity, headers });
-      const record = (await behind.door.accessLog(lines + 1)).at(-1)?.record;
+      const record = (await behind.local.accessLog(lines + 1)).at(-1)?.record;
       return `${record?.caller ?? "nobody"} ${record?.reason}`;
     };
 

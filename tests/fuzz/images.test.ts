@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as layout from "../../assembly/policy/layout.ts";
 import { trailer_magic } from "../../assembly/policy/layout.ts";
-import { type DoorRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { type FilterRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { readImage } from "../../scripts/evaluate/image.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
@@ -28,7 +28,7 @@ const casesEach = 2500;
 /** A VM serves so many cases, so that what one leaves behind is met by others. */
 const casesAVm = 50;
 
-const sound: DoorRequest = {
+const sound: FilterRequest = {
   caller: "spiffe://example.org/x",
   source: "10.0.0.1",
   method: "GET",
@@ -45,7 +45,7 @@ const token = mintFor(
 const forged = `${token.slice(0, -8)}AAAAAAAA`;
 
 /** Requests of every kind. `token` of these says what the request carries. */
-const requests: DoorRequest[] = [
+const requests: FilterRequest[] = [
   sound,
   { ...sound, caller: null },
   { ...sound, path: "/static/secret/key" },
@@ -78,7 +78,7 @@ function forEachCase(name: string, count: number, run: (random: Random, host: Pl
 }
 
 /** Whatever an image says, these hold for a request it was asked about while it enforces. */
-function assertObeyed(image: Uint8Array, request: DoorRequest, outcome: Outcome): void {
+function assertObeyed(image: Uint8Array, request: FilterRequest, outcome: Outcome): void {
   assert.equal(outcome.trapped, false, outcome.error?.message);
   const admitted = outcome.action === "continue";
   assert.equal(markOf(outcome) === true, admitted, "the mark says what was done");

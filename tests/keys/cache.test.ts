@@ -5,41 +5,41 @@ import { known_tokens_bytes_max, token_bytes_max } from "../../assembly/limits.t
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
-import { Door, nowSeconds, recordOf } from "../support/plugin.ts";
+import { nowSeconds, recordOf, TestPlugin } from "../support/plugin.ts";
 import { imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 
 const isVerified = ({ calls }: Outcome) => calls.some(({ name }) => name === "call_foreign_function");
 const reasonOf = (outcome: Outcome) => recordOf(outcome).reason;
-const cache = (door: Door, result: string) =>
-  door.host.metrics().get(`sallyport_token_cache.policy.shop.result.${result}`);
+const cache = (plugin: TestPlugin, result: string) =>
+  plugin.host.metrics().get(`sallyport_token_cache.policy.shop.result.${result}`);
 
 describe("a token seen before", () => {
   test("is not verified again, and its claims are the same", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write", note: "a\u00e9\\n" });
-    const [first, second] = [door.order({ token }), door.order({ token })];
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write", note: "a\u00e9\\n" });
+    const [first, second] = [plugin.order({ token }), plugin.order({ token })];
     assert.deepEqual([isVerified(first), isVerified(second)], [true, false]);
     assert.deepEqual(recordOf(second), recordOf(first));
-    assert.deepEqual([cache(door, "hit"), cache(door, "miss")], [1n, 1n]);
+    assert.deepEqual([cache(plugin, "hit"), cache(plugin, "miss")], [1n, 1n]);
   });
 
   test("is judged anew: time, scopes, path, caller", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write", exp: nowSeconds + 100, iat: nowSeconds });
-    assert.equal(reasonOf(door.order({ token })), "allowed");
-    assert.equal(reasonOf(door.order({ token, caller: "spiffe://example.org/billing" })), "no_rule");
-    door.host.clock = () => BigInt(nowSeconds + 99 + 30) * 1_000_000_000n;
-    assert.equal(reasonOf(door.order({ token })), "allowed");
-    door.host.clock = () => BigInt(nowSeconds + 100 + 30) * 1_000_000_000n;
-    assert.equal(reasonOf(door.order({ token })), "token_expired");
-    door.host.clock = () => BigInt(nowSeconds - 1000) * 1_000_000_000n;
-    assert.equal(reasonOf(door.order({ token })), "token_not_yet_valid");
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write", exp: nowSeconds + 100, iat: nowSeconds });
+    assert.equal(reasonOf(plugin.order({ token })), "allowed");
+    assert.equal(reasonOf(plugin.order({ token, caller: "spiffe://example.org/billing" })), "no_rule");
+    plugin.host.clock = () => BigInt(nowSeconds + 99 + 30) * 1_000_000_000n;
+    assert.equal(reasonOf(plugin.order({ token })), "allowed");
+    plugin.host.clock = () => BigInt(nowSeconds + 100 + 30) * 1_000_000_000n;
+    assert.equal(reasonOf(plugin.order({ token })), "token_expired");
+    plugin.host.clock = () => BigInt(nowSeconds - 1000) * 1_000_000_000n;
+    assert.equal(reasonOf(plugin.order({ token })), "token_not_yet_valid");
   });
 
   test("does not vouch for one that differs in a single byte", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write" });
-    door.order({ token });
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
+    plugin.order({ token });
     const [header, claims, signature] = token.split(".") as [string, string, string];
     const other = (text: string, at: number) => text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
     for (const forged of [
@@ -51,49 +51,49 @@ describe("a token seen before", () => {
       `${header}.${claims}`,
       `${token}A`,
     ]) {
-      assert.equal(door.order({ token: forged }).action, "pause", forged);
+      assert.equal(plugin.order({ token: forged }).action, "pause", forged);
     }
-    assert.equal(cache(door, "hit"), 0n);
+    assert.equal(cache(plugin, "hit"), 0n);
   });
 
   test("belongs to one policy: another in the same VM verifies it itself", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write" });
-    door.order({ token });
-    const image = Buffer.from(door.policy.standInImage).toString("base64");
-    const { rootContext } = door.host.startPlugin(JSON.stringify({ policy: image }));
-    Object.assign(door, { root: rootContext });
-    assert.equal(isVerified(door.order({ token })), true);
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
+    plugin.order({ token });
+    const image = Buffer.from(plugin.policy.standInImage).toString("base64");
+    const { rootContext } = plugin.host.startPlugin(JSON.stringify({ policy: image }));
+    Object.assign(plugin, { root: rootContext });
+    assert.equal(isVerified(plugin.order({ token })), true);
   });
 });
 
 describe("what is not known", () => {
   test("a signature that does not fit, however often it comes", () => {
-    const door = new Door("shop");
-    const token = `${door.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`;
+    const plugin = new TestPlugin("shop");
+    const token = `${plugin.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`;
     for (let time = 0; time < 3; time++) {
-      const outcome = door.order({ token });
+      const outcome = plugin.order({ token });
       assert.equal(reasonOf(outcome), "token_signature");
       assert.equal(isVerified(outcome), true);
     }
   });
 
   test("a token that is too large, of which nothing is read", () => {
-    const door = new Door("shop");
+    const plugin = new TestPlugin("shop");
     const sized = (bytes: number) => {
       // The claim's length decides the token's, four characters for three bytes.
       for (let fill = Math.floor((bytes * 3) / 4) - 900; ; fill++) {
-        const token = door.token({ sub: "a", scope: "orders:write", fill: "x".repeat(fill) });
+        const token = plugin.token({ sub: "a", scope: "orders:write", fill: "x".repeat(fill) });
         if (token.length >= bytes) return token;
       }
     };
     const largest = sized(token_bytes_max - 4);
     assert.ok(largest.length <= token_bytes_max, `${largest.length}`);
     assert.deepEqual(
-      [isVerified(door.order({ token: largest })), isVerified(door.order({ token: largest }))],
+      [isVerified(plugin.order({ token: largest })), isVerified(plugin.order({ token: largest }))],
       [true, false],
     );
-    const outcome = door.order({ token: sized(token_bytes_max + 1) });
+    const outcome = plugin.order({ token: sized(token_bytes_max + 1) });
     assert.equal(reasonOf(outcome), "token_too_large");
     assert.equal(isVerified(outcome), false);
   });

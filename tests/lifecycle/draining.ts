@@ -29,7 +29,7 @@ for (const [where, options, change] of cases) {
     for (let count = 0; count <= reloads; count++) {
       if (count > 0) await world.reloadAndWait(change);
       if (count % 4 > 0) continue;
-      const { rssBytes, moduleBytes } = await readEnvoyMemory(world.door.envoy);
+      const { rssBytes, moduleBytes } = await readEnvoyMemory(world.local.envoy);
       const wasm = `${moduleBytes.length} VMs with ${mebibytes(sum(moduleBytes))}`;
       console.log(`  ${where}, ${String(count).padStart(3)} reloads: RSS ${mebibytes(rssBytes)}, ${wasm}`);
     }

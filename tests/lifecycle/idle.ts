@@ -11,9 +11,9 @@ const seconds = 20;
 const ticks_per_second = 100;
 
 /** Percent of a core. */
-async function idleShare({ door }: StormWorld): Promise<number> {
+async function idleShare({ local }: StormWorld): Promise<number> {
   const used = (): number => {
-    const fields = readFileSync(`/proc/${door.envoy.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    const fields = readFileSync(`/proc/${local.envoy.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
     return (Number(fields[11]) + Number(fields[12])) / ticks_per_second;
   };
   const before = used();

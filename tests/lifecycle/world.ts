@@ -14,7 +14,7 @@ import type { Target } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { answerDirectly, no_upstream } from "../soak/door.ts";
+import { answerDirectly, no_upstream } from "../soak/envoy.ts";
 import { managerOf } from "../support/envoy.ts";
 
 export const caller = "spiffe://example.org/web";
@@ -22,7 +22,7 @@ export const caller = "spiffe://example.org/web";
 export const listener = "inbound";
 
 const wasm_filter = "envoy.filters.http.wasm";
-const lock_filter = "second-lock";
+const check_filter = "enforcement-check";
 const lifetime_ms = 6 * 3_600_000;
 
 export interface World {
@@ -103,7 +103,7 @@ export async function makeWorld(): Promise<World> {
           const manager = managerOf(bootstrap);
           if (wasmPath === undefined) {
             const filters = manager.http_filters as { name: string }[];
-            manager.http_filters = filters.filter(({ name }) => name !== wasm_filter && name !== lock_filter);
+            manager.http_filters = filters.filter(({ name }) => name !== wasm_filter && name !== check_filter);
           } else if (extension !== undefined) {
             extension.take(manager.http_filters.find(({ name }: { name: string }) => name === wasm_filter));
           }

@@ -10,7 +10,7 @@ import { mint } from "../differential/arbitrary/keys.ts";
 import { digests, issuer_urls, start_seconds } from "../differential/arbitrary/tokens.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 import { keySetOf, load, type Mapping, writeChangedKeySets } from "./changes.ts";
-import { Door, gainOf } from "./gains.ts";
+import { gainOf, LocalEnvoy } from "./gains.ts";
 
 const folder = writeChangedKeySets();
 const now = start_seconds * 1000;
@@ -69,7 +69,7 @@ function assertGain(
   expected = "the request",
   whats: readonly string[] = [],
 ): void {
-  const [was, is] = [before, after].map((one) => new Door(one, now).ask(asked));
+  const [was, is] = [before, after].map((one) => new LocalEnvoy(one, now).ask(asked));
   const records = [was, is].map((outcome) => outcome!.filterState.get("sallyport")).join("\n");
   assert.equal(gainOf(was!, is!, asked, new Set(after.forwards.map(({ header }) => header))), expected, records);
   const difference = comparePolicies(before, after);
@@ -175,9 +175,9 @@ describe("whose tokens are believed", () => {
     const after = of({});
     const asked = request(bearer(corp()));
     const [was, is] = [before, after].map((one) => {
-      const door = new Door(one, now);
-      door.fetch((name) => keySetOf(folder, name, 0));
-      return door.ask(asked).filterState.get("sallyport") ?? "waits";
+      const local = new LocalEnvoy(one, now);
+      local.fetch((name) => keySetOf(folder, name, 0));
+      return local.ask(asked).filterState.get("sallyport") ?? "waits";
     });
     assert.doesNotMatch(was!, /"allow"/u);
     assert.match(is!, /"allow"/u);

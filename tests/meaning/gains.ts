@@ -9,7 +9,7 @@ import type { Arrived } from "../differential/reference/request.ts";
 import { clusters } from "./changes.ts";
 
 /** A policy in an engine, with a clock and a server of keys. */
-export class Door {
+export class LocalEnvoy {
   readonly #host: PluginHost;
   readonly #root: number;
   #nowMilliseconds: number;
@@ -87,18 +87,18 @@ function partsOf(headers: Arrived["headers"]): Set<string> {
 }
 
 /** How many of some requests are let through, sent again and again from full buckets on, at once and over some seconds. */
-export function countAdmitted(door: Door, requests: readonly Arrived[], nowMilliseconds: number): number {
-  door.refill();
+export function countAdmitted(local: LocalEnvoy, requests: readonly Arrived[], nowMilliseconds: number): number {
+  local.refill();
   let admitted = 0;
   for (const [seconds, times] of [
     [0, 6],
     [1, 3],
     [10, 6],
   ] as const) {
-    door.now = nowMilliseconds + seconds * 1000;
+    local.now = nowMilliseconds + seconds * 1000;
     for (let time = 0; time < times; time++)
-      for (const request of requests) if (door.ask(request).action === "continue") admitted++;
+      for (const request of requests) if (local.ask(request).action === "continue") admitted++;
   }
-  door.now = nowMilliseconds;
+  local.now = nowMilliseconds;
   return admitted;
 }

@@ -26,7 +26,7 @@ import {
   someFocus,
   writeChangedKeySets,
 } from "./changes.ts";
-import { countAdmitted, Door, gainOf, withoutLimits } from "./gains.ts";
+import { countAdmitted, gainOf, LocalEnvoy, withoutLimits } from "./gains.ts";
 import { someAsking } from "./requests.ts";
 
 const rows = [policy_rows, svid_rows, issuer_rows, limit_rows].flatMap(
@@ -150,27 +150,30 @@ function isSameImage(before: Policy, after: Policy): boolean {
 const isAbout = (all: readonly Change[], section: string): boolean => all.every(({ key }) => key.startsWith(section));
 
 /** Both policies with the keys they have by then, and the time it is. */
-function doorsOf(
+function localsOf(
   { withdrawn, waitSeconds }: Scenario,
   policies: readonly Policy[],
-): { doors: [Door, Door]; now: number } {
+): { envoys: [LocalEnvoy, LocalEnvoy]; now: number } {
   const start = start_seconds * 1000;
-  const doors = policies.map((policy) => new Door(policy, start)) as [Door, Door];
-  for (const door of doors) {
-    door.fetch((name) => keySetOf(folder, name));
+  const envoys = policies.map((policy) => new LocalEnvoy(policy, start)) as [LocalEnvoy, LocalEnvoy];
+  for (const local of envoys) {
+    local.fetch((name) => keySetOf(folder, name));
     if (waitSeconds === 0) continue;
-    door.now = start + waitSeconds * 1000;
-    door.fetch((name) => keySetOf(folder, name, withdrawn));
+    local.now = start + waitSeconds * 1000;
+    local.fetch((name) => keySetOf(folder, name, withdrawn));
   }
-  return { doors, now: start + waitSeconds * 1000 };
+  return { envoys, now: start + waitSeconds * 1000 };
 }
 
 /** Each request by itself; gives those that both let through. */
 function compareAccess(scenario: Scenario, before: Policy, after: Policy, requests: readonly Arrived[]): Arrived[] {
-  const { doors } = doorsOf(scenario, [withoutLimits(before), withoutLimits(after)]);
+  const { envoys } = localsOf(scenario, [withoutLimits(before), withoutLimits(after)]);
   const set = new Set(after.forwards.map(({ header }) => header));
   return requests.filter((request) => {
-    const [was, is] = doors.map((door) => door.ask(request)) as [ReturnType<Door["ask"]>, ReturnType<Door["ask"]>];
+    const [was, is] = envoys.map((local) => local.ask(request)) as [
+      ReturnType<LocalEnvoy["ask"]>,
+      ReturnType<LocalEnvoy["ask"]>,
+    ];
     const gain = gainOf(was, is, request, set);
     const reasons = () => [was, is].map(({ filterState }) => filterState.get("sallyport")).join("\n");
     if (gain !== undefined)
@@ -191,10 +194,10 @@ function compareLimits(
 ): void {
   const limited = requests.slice(0, 4);
   if (limited.length === 0) return;
-  const { doors, now } = doorsOf(scenario, [before, after]);
+  const { envoys, now } = localsOf(scenario, [before, after]);
   const pairs = areLimitsAlone ? limited.map((one, number) => [one, limited[(number + 1) % limited.length]!]) : [];
   for (const asked of [...limited.map((one) => [one]), ...pairs]) {
-    const [was, is] = doors.map((door) => countAdmitted(door, asked, now)) as [number, number];
+    const [was, is] = envoys.map((local) => countAdmitted(local, asked, now)) as [number, number];
     if (is > was) assert.fail(`${is} let through in place of ${was}, not told as a gain: ${JSON.stringify(asked)}`);
   }
 }

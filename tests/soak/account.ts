@@ -1,10 +1,10 @@
 /**
  * Whether every request of the soak came to what it must: by status as the client saw it, stretch by stretch, and at the end by
- * reason as the filter's own metrics have it. The two are counted on the two sides of the door, so neither can hide what the
+ * reason as the filter's own metrics have it. The two are counted on the two sides of Envoy, so neither can hide what the
  * other missed.
  */
 import type { RunResult } from "../bench/tools.ts";
-import { callers, limit, policy_name } from "./door.ts";
+import { callers, limit, policy_name } from "./envoy.ts";
 import { type Expectation, expectedCounts, statusOf } from "./mix.ts";
 
 /** What the load generator says of a run, as far as the books need it. */

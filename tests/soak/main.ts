@@ -9,7 +9,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { benchTools, Load } from "../bench/tools.ts";
 import { runSeed } from "../support/random.ts";
 import { Account } from "./account.ts";
-import { callers, policy_name, startSoakDoor } from "./door.ts";
+import { callers, policy_name, startSoakEnvoy } from "./envoy.ts";
 import { readEnvoyMemory } from "./envoymemory.ts";
 import { makeMix } from "./mix.ts";
 import { judgeMemory, memoryText, plotMemory, type Sample, verdictLines } from "./report.ts";
@@ -36,7 +36,7 @@ const sampleRequests = requestsEach * protocols.length;
 const total = sampleRequests * sample_count;
 
 const tools = await benchTools();
-const soak = await startSoakDoor(workers);
+const soak = await startSoakEnvoy(workers);
 const generator = new Load(tools.load);
 try {
   console.log(`${total.toLocaleString("en")} requests through Envoy with ${workers} workers, --seed ${options.seed}`);
@@ -44,7 +44,7 @@ try {
   for (const [kind, share] of Object.entries(mix.shares)) {
     console.log(`  ${(share / 10).toFixed(1).padStart(5)} %  ${kind}`);
   }
-  const requestsFile = join(soak.door.directory, "requests.jsonl");
+  const requestsFile = join(soak.local.directory, "requests.jsonl");
   await writeFile(requestsFile, `${mix.requests.map((request) => JSON.stringify(request)).join("\n")}\n`);
   for (const protocol of protocols) await openClient(protocol, requestsFile);
 
@@ -64,7 +64,7 @@ try {
     console.log(`${done} ${perSecond.toFixed(0).padStart(6)}/s  ${memoryText(sample)}`);
   }
   const seconds = (performance.now() - startedMs) / 1000;
-  const stats = await soak.door.envoy.stats();
+  const stats = await soak.local.envoy.stats();
   account.close(stats, seconds);
   await conclude(samples, account, stats, seconds);
 } finally {
@@ -73,23 +73,23 @@ try {
 }
 
 async function openClient(protocol: (typeof protocols)[number], requestsFile: string): Promise<void> {
-  const identity = await soak.door.identity(callers[protocol]);
+  const identity = await soak.local.identity(callers[protocol]);
   await generator.open({
     id: protocol,
-    address: `127.0.0.1:${soak.door.port}`,
+    address: `127.0.0.1:${soak.local.port}`,
     protocol,
     connections: protocol === "http1" ? 16 : 4,
     streams: 8,
     requests_file: requestsFile,
     certificate: identity.certificatePath,
     key: identity.keyPath,
-    authority: soak.door.authorityPath,
+    authority: soak.local.authorityPath,
     server_name: "localhost",
   });
 }
 
 async function measure(done: number): Promise<Sample> {
-  return { done, ...(await readEnvoyMemory(soak.door.envoy)) };
+  return { done, ...(await readEnvoyMemory(soak.local.envoy)) };
 }
 
 async function conclude(

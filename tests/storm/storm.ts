@@ -103,7 +103,7 @@ class Storm {
   }
 
   async run(): Promise<StormResult> {
-    const endFollowing = followAccessLog(this.#world.door.accessLogPath, (line) => this.#account.add(line));
+    const endFollowing = followAccessLog(this.#world.local.accessLogPath, (line) => this.#account.add(line));
     // The kernel gives connections to workers; of several, every worker has one.
     for (let count = 0; count < 3 * this.#options.workers - 2; count++) {
       this.#busyClients.push(await this.#world.connect("busy"));
@@ -228,8 +228,8 @@ class Storm {
 
   async #sample(): Promise<void> {
     while (this.#goesOn) {
-      const { door } = this.#world;
-      const memory = await readEnvoyMemory(door.envoy).catch(() => undefined);
+      const { local } = this.#world;
+      const memory = await readEnvoyMemory(local.envoy).catch(() => undefined);
       if (memory === undefined) return;
       const sample = { done: this.#result.requests, ...memory };
       this.#result.samples.push(sample);
@@ -282,7 +282,7 @@ class Storm {
     result.log = Object.fromEntries([...this.#account.kinds].sort());
     result.problems.push(...this.#account.problems);
     if (!result.isAlive) {
-      const critical = this.#world.door.envoy
+      const critical = this.#world.local.envoy
         .log()
         .split("\n")
         .filter((line) => line.includes("[critical]"));

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AccessLogLine } from "../../scripts/envoy/accesslog.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { type Door, type DoorOptions, startDoor } from "../../scripts/envoy/local.ts";
+import { type LocalEnvoy, type LocalEnvoyOptions, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { freePort } from "../lifecycle/world.ts";
 import { managerOf, moduleFor } from "../support/envoy.ts";
 import {
@@ -25,7 +25,7 @@ import { Http2Client, type Sent } from "./client.ts";
 export type Source = "bootstrap" | "lds" | "ecds";
 
 /** What to start. */
-export interface WorldOptions extends Pick<DoorOptions, "concurrency" | "drainSeconds" | "upstream" | "example"> {
+export interface WorldOptions extends Pick<LocalEnvoyOptions, "concurrency" | "drainSeconds" | "upstream" | "example"> {
   /** Key sets, and servers of key sets. Default 1. */
   sets?: number;
   /** Default `bootstrap`. */
@@ -104,7 +104,7 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
 
 /** The running world. */
 export class StormWorld {
-  readonly door: Door;
+  readonly local: LocalEnvoy;
   readonly servers: readonly JwksServer[];
   /** Whether Envoy has ended before it was told to. */
   hasDied = false;
@@ -114,12 +114,12 @@ export class StormWorld {
   #firstRequests = 0;
   #isStopping = false;
 
-  private constructor(door: Door, servers: readonly JwksServer[], busyKey: ProviderKey, files: DiscoveryFiles) {
-    this.door = door;
+  private constructor(local: LocalEnvoy, servers: readonly JwksServer[], busyKey: ProviderKey, files: DiscoveryFiles) {
+    this.local = local;
     this.servers = servers;
     this.#busyKey = busyKey;
     this.#files = files;
-    void door.envoy.ended.then(() => {
+    void local.envoy.ended.then(() => {
       this.hasDied = !this.#isStopping;
     });
   }
@@ -138,7 +138,7 @@ export class StormWorld {
         const tls = { expect: { type: "IP_ADDRESS", value: "127.0.0.1" }, authorityPem } as const;
         return [clusterName(set), { host: "127.0.0.1", port, tls }] as const;
       });
-      const door = await startDoor({
+      const local = await startLocalEnvoy({
         ...rest,
         wasm: change === undefined ? module : change(module),
         logLevel: "error",
@@ -154,7 +154,7 @@ export class StormWorld {
           files.take(bootstrap);
         },
       });
-      const world = new StormWorld(door, servers, busyKey, files);
+      const world = new StormWorld(local, servers, busyKey, files);
       // The first fetch is not one that requests wait for.
       await until("every key server has been asked", () => servers.every(({ requests }) => requests.length > 0));
       await world.#warm(options.concurrency ?? 1);
@@ -183,7 +183,7 @@ export class StormWorld {
   async accessLog(minimumLines = 0, isWanted: (line: AccessLogLine) => boolean = () => true): Promise<AccessLogLine[]> {
     const deadlineMs = Date.now() + 10_000;
     for (;;) {
-      const lines = (await this.door.accessLog(this.#firstRequests)).slice(this.#firstRequests).filter(isWanted);
+      const lines = (await this.local.accessLog(this.#firstRequests)).slice(this.#firstRequests).filter(isWanted);
       if (lines.length >= minimumLines) return lines;
       if (Date.now() > deadlineMs) throw new Error(`${lines.length} lines where ${minimumLines} are expected`);
       await sleep(50);
@@ -192,7 +192,7 @@ export class StormWorld {
 
   /** How a caller of this name connects. */
   target(name: string): Promise<Target> {
-    return this.door.target(`spiffe://example.org/${name}`);
+    return this.local.target(`spiffe://example.org/${name}`);
   }
 
   async connect(name: string): Promise<Http2Client> {
@@ -236,13 +236,13 @@ export class StormWorld {
 
   /** The value of a statistic, 0 where there is none. */
   async stat(name: string): Promise<number> {
-    const text = await this.door.envoy.admin(`/stats?filter=^${name.replaceAll(".", "\\.")}$`);
+    const text = await this.local.envoy.admin(`/stats?filter=^${name.replaceAll(".", "\\.")}$`);
     return Number(/: (\d+)/.exec(text)?.[1] ?? 0);
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await this.door.stop();
+    await this.local.stop();
     await Promise.all(this.servers.map((server) => server.stop()));
     this.#files.remove();
   }

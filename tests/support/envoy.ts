@@ -18,13 +18,13 @@ import {
   tlsRefusal,
 } from "../../scripts/envoy/client.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { type Door, type DoorOptions, startDoor as startLocalDoor } from "../../scripts/envoy/local.ts";
+import { type LocalEnvoy, type LocalEnvoyOptions, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import type { ReceivedRequest } from "../../scripts/envoy/upstream.ts";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
 
 /** What to test. Exactly one of `policyYaml`, `policyDir` and `wasm` says which module runs. */
-export interface TestDoorOptions extends Omit<DoorOptions, "wasm"> {
+export interface TestEnvoyOptions extends Omit<LocalEnvoyOptions, "wasm"> {
   /** The text of a policy. */
   policyYaml?: string;
   /** A folder with a `policy.yaml` and what it refers to; it is copied. */
@@ -62,9 +62,9 @@ export interface Judgement {
   response: RestResponse;
 }
 
-/** A running door under test. */
-export interface TestDoor {
-  door: Door;
+/** A running Envoy under test. */
+export interface TestEnvoy {
+  local: LocalEnvoy;
   /** Sends one REST request over a connection of its own. Throws where TLS is refused. */
   request(request: RestRequest & Asker): Promise<RestResponse>;
   /** The same, with the line the request left in the access log. Only where no other request is under way. */
@@ -100,7 +100,7 @@ export async function makeCorpIssuer(): Promise<LocalIssuer> {
  * @throws whatever `buildModule` throws for an invalid policy.
  */
 export async function moduleFor(
-  options: Pick<TestDoorOptions, "policyYaml" | "policyDir" | "issuers">,
+  options: Pick<TestEnvoyOptions, "policyYaml" | "policyDir" | "issuers">,
 ): Promise<Uint8Array> {
   const work = await mkdtemp(join(tmpdir(), "sallyport-policy-"));
   try {
@@ -117,30 +117,30 @@ export async function moduleFor(
 }
 
 /** Starts an Envoy with the policy in it; `stop()` must be called, which `after` or a `finally` does best. */
-export async function startDoor(options: TestDoorOptions): Promise<TestDoor> {
-  const { policyYaml, policyDir, wasm, issuers, ...doorOptions } = options;
+export async function startTestEnvoy(options: TestEnvoyOptions): Promise<TestEnvoy> {
+  const { policyYaml, policyDir, wasm, issuers, ...envoyOptions } = options;
   const given = [policyYaml, policyDir, wasm].filter((source) => source !== undefined);
   if (given.length !== 1) throw new Error("give exactly one of policyYaml, policyDir and wasm");
   const module = wasm ?? (await moduleFor(options));
-  const door = await startLocalDoor({ ...doorOptions, wasm: module });
+  const local = await startLocalEnvoy({ ...envoyOptions, wasm: module });
 
   // Every request and every refused connection leaves one line.
   let sent = 0;
   const targetOf = async ({ caller, identity }: Asker): Promise<Target> => {
-    const target = await door.target(identity === undefined ? (caller ?? undefined) : undefined);
+    const target = await local.target(identity === undefined ? (caller ?? undefined) : undefined);
     return identity === undefined ? target : { ...target, identity };
   };
   const bearer = (asker: Asker): Record<string, string> =>
     asker.token === undefined ? {} : { authorization: `Bearer ${asker.token}` };
 
-  const request: TestDoor["request"] = async ({ caller, identity, token, headers, ...rest }) => {
+  const request: TestEnvoy["request"] = async ({ caller, identity, token, headers, ...rest }) => {
     const target = await targetOf({ caller, identity });
     sent++;
     return sendRequest(target, { ...rest, headers: { ...bearer({ token }), ...headers } });
   };
-  const accessLog = (): Promise<AccessLogLine[]> => door.accessLog(sent);
+  const accessLog = (): Promise<AccessLogLine[]> => local.accessLog(sent);
   return {
-    door,
+    local,
     request,
     judge: async (asked) => {
       const response = await request(asked);
@@ -162,13 +162,13 @@ export async function startDoor(options: TestDoorOptions): Promise<TestDoor> {
       sent++;
       return tlsRefusal(target);
     },
-    upstreamRequests: door.upstream?.requests ?? [],
+    upstreamRequests: local.upstream?.requests ?? [],
     accessLog,
-    stats: () => door.envoy.stats(),
+    stats: () => local.envoy.stats(),
     prometheus: async () => {
-      const text = await door.envoy.admin("/stats/prometheus");
+      const text = await local.envoy.admin("/stats/prometheus");
       return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
     },
-    stop: () => door.stop(),
+    stop: () => local.stop(),
   };
 }

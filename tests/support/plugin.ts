@@ -1,7 +1,7 @@
 /** What tests of the release engine share: a policy in force in the Node host, tokens for it, and requests. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type DoorRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { type FilterRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import type { HostCall } from "../../scripts/host/context.ts";
 import { type HostOptions, type HostRequest, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
@@ -22,7 +22,7 @@ export function policyNamed(name: string): TestPolicy {
 }
 
 /** A VM with one policy in force. */
-export class Door {
+export class TestPlugin {
   readonly host: PluginHost;
   readonly root: number;
   readonly policy: TestPolicy;
@@ -40,17 +40,17 @@ export class Door {
     return mintFor({ issuer: "corp", claims, header }, this.policy, nowSeconds);
   }
 
-  request(request: Partial<DoorRequest>, more: Partial<HostRequest> = {}): Outcome {
+  request(request: Partial<FilterRequest>, more: Partial<HostRequest> = {}): Outcome {
     return this.host.request(this.root, { ...hostRequest({ ...sound, ...request }), ...more });
   }
 
   /** An order that the shop's policy admits. */
-  order(request: Partial<DoorRequest> = {}): Outcome {
+  order(request: Partial<FilterRequest> = {}): Outcome {
     return this.request({ token: this.token({ sub: "alice", scope: "orders:write" }), ...request });
   }
 }
 
-const sound: DoorRequest = {
+const sound: FilterRequest = {
   caller: "spiffe://example.org/checkout-service",
   source: "10.1.2.3",
   method: "POST",
@@ -60,7 +60,7 @@ const sound: DoorRequest = {
   token: null,
 };
 
-/** Whether the record marks a request as one that goes on, as the second lock reads it; undefined where there is none. */
+/** Whether the record marks a request as one that goes on, as the enforcement check reads it; undefined where there is none. */
 export function markOf(outcome: Outcome): boolean | undefined {
   const text = outcome.filterState.get("sallyport");
   if (text === undefined) return undefined;
@@ -87,6 +87,6 @@ export function assertInternal(outcome: Outcome, what: string): void {
   assert.equal(outcome.trapped, false, `${what}: ${outcome.error?.message}`);
   assert.equal(outcome.action, "pause", `${what}: admitted`);
   assert.equal(outcome.localResponse?.requestedStatus, 503, what);
-  // Nothing is left that the second lock would take for an admission.
+  // Nothing is left that the enforcement check would take for an admission.
   assert.equal(outcome.filterState.get("sallyport")?.startsWith('{"admit":true') ?? false, false, what);
 }

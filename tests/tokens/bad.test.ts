@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type DoorRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { type FilterRequest, hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type HostOptions, type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { markOf } from "../support/plugin.ts";
@@ -29,7 +29,7 @@ class Worker {
   }
 
   ask({ issuer, authorization }: Shown): { said: Said; outcome: Outcome } {
-    const request: DoorRequest = {
+    const request: FilterRequest = {
       caller: "spiffe://example.org/checkout-service",
       source: "10.1.2.3",
       method: "GET",
@@ -58,7 +58,7 @@ function assertMet({ shown, said }: Row): void {
         assert.equal(met.outcome.trapped, false, `${one.issuer}: ${met.outcome.error?.message}`);
         assert.deepEqual(met.said, said, `issuer ${one.issuer}, ${who}, shown the ${time} time`);
         const mark = markOf(met.outcome);
-        assert.equal(mark === true, said.status === 200, `the mark for the second lock is ${mark}`);
+        assert.equal(mark === true, said.status === 200, `the mark for the enforcement check is ${mark}`);
       }
     }
   }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
-import { startDoor, type TestDoor } from "../support/envoy.ts";
+import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { tokenImage } from "./policy.ts";
 import type { Said } from "./row.ts";
 import { tables } from "./table.ts";
@@ -28,13 +28,13 @@ const sent: Sent[] = Object.entries(tables).flatMap(([table, rows]) =>
 
 const connections = 8;
 const met = new Map<number, Said>();
-let door: TestDoor;
+let envoy: TestEnvoy;
 
 async function send(first: number): Promise<Map<number, number>> {
   const statuses = new Map<number, number>();
   for (let number = first; number < sent.length; number += connections) {
     const { issuer, authorization } = sent[number]!;
-    const { status } = await door.request({
+    const { status } = await envoy.request({
       path: `/${issuer}`,
       caller: "spiffe://example.org/checkout-service",
       headers: {
@@ -48,10 +48,10 @@ async function send(first: number): Promise<Map<number, number>> {
 }
 
 async function sendAll(): Promise<void> {
-  door = await startDoor({ wasm: loadEngine(), pluginConfiguration: JSON.parse(pluginConfiguration(image)) });
+  envoy = await startTestEnvoy({ wasm: loadEngine(), pluginConfiguration: JSON.parse(pluginConfiguration(image)) });
   const all = await Promise.all(Array.from({ length: connections }, (_, first) => send(first)));
   const statuses = new Map(all.flatMap((statuses) => [...statuses]));
-  for (const { host, record } of await door.accessLog()) {
+  for (const { host, record } of await envoy.accessLog()) {
     const number = Number(host?.split(".")[0]);
     const { reason = "", detail = null } = (record ?? {}) as { reason?: string; detail?: string };
     met.set(number, { status: statuses.get(number)!, reason, detail });
@@ -60,7 +60,7 @@ async function sendAll(): Promise<void> {
 
 describe("in a real Envoy", () => {
   before(sendAll, { timeout: 120_000 });
-  after(() => door?.stop(), { timeout: 30_000 });
+  after(() => envoy?.stop(), { timeout: 30_000 });
 
   for (const [number, { name, issuer, expected }] of sent.entries()) {
     test(`${name}, ${issuer}`, () => assert.deepEqual(met.get(number), expected));

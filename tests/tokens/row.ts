@@ -1,6 +1,6 @@
-/** One line of the tables: what is shown at the door, and what the door says. */
+/** One line of the tables: what the filter is shown, and what it answers. */
 
-/** What the door says. `reason` and `detail` as they stand in the record. */
+/** What the filter answers. `reason` and `detail` as they stand in the record. */
 export interface Said {
   status: number;
   reason: string;

@@ -1,4 +1,4 @@
-/** Every token the door is tried with, in the Node host and in a real Envoy. */
+/** Every token the filter is tried with, in the Node host and in a real Envoy. */
 import { claimRows } from "./claims.ts";
 import { formRows } from "./forms.ts";
 import { headerRows } from "./headers.ts";

@@ -6,7 +6,7 @@ import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
-import { Door, engine } from "../support/plugin.ts";
+import { engine, TestPlugin } from "../support/plugin.ts";
 import { check } from "../support/policy.ts";
 
 /** An image open for changes, by section and record. */
@@ -36,7 +36,7 @@ class Image {
   }
 }
 
-const image = (name: string) => new Image(new Door(name).policy.standInImage);
+const image = (name: string) => new Image(new TestPlugin(name).policy.standInImage);
 
 /** An image with a place of the index that has more edges than are looked at one by one. */
 function crowded(): Image {

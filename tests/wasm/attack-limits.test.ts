@@ -9,20 +9,20 @@ import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
-import { Door, engine, nowSeconds } from "../support/plugin.ts";
+import { engine, nowSeconds, TestPlugin } from "../support/plugin.ts";
 import { bucketKeys, fingerprintOf, knownSecret } from "../support/secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
 test("after the clock stepped back a bucket fills at its rate, as bucket.ts says", () => {
   let seconds = nowSeconds;
-  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
-  assert.equal(door.request(slow).action, "continue");
+  const plugin = new TestPlugin("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  assert.equal(plugin.request(slow).action, "continue");
   // 1 an hour, burst 3: from empty it has a token after an hour.
   seconds -= 1000 * 3600;
-  door.request(slow);
+  plugin.request(slow);
   seconds += 3600;
-  assert.equal(door.request(slow).action, "continue", "shut out for longer than the burst takes to fill");
+  assert.equal(plugin.request(slow).action, "continue", "shut out for longer than the burst takes to fill");
 });
 
 test("a limit that was changed shuts no one out for longer than its own burst", () => {
@@ -63,88 +63,88 @@ const ofOneSet = (() => {
 })();
 
 /** A VM of an Envoy whose set of `ofOneSet` is full, each of its callers with two tokens left of three; and who finds no room. */
-function fullSet(options: HostOptions = {}): { door: Door; inside: string[]; newcomers: string[] } {
-  const door = new Door("limits", { sharedData: knownSecret(), ...options });
+function fullSet(options: HostOptions = {}): { plugin: TestPlugin; inside: string[]; newcomers: string[] } {
+  const plugin = new TestPlugin("limits", { sharedData: knownSecret(), ...options });
   const [inside, newcomers] = [ofOneSet.slice(0, bucket_ways), ofOneSet.slice(bucket_ways)];
-  for (const caller of inside) assert.equal(door.request({ ...slow, caller }).action, "continue");
-  return { door, inside, newcomers };
+  for (const caller of inside) assert.equal(plugin.request({ ...slow, caller }).action, "continue");
+  return { plugin, inside, newcomers };
 }
-const drain = (door: Door, caller: string): number => {
+const drain = (plugin: TestPlugin, caller: string): number => {
   let admitted = 0;
-  while (door.request({ ...slow, caller }).action === "continue") admitted++;
+  while (plugin.request({ ...slow, caller }).action === "continue") admitted++;
   return admitted;
 };
 
 test("who finds its set full spends nobody's tokens: newcomers share a bucket of their own", () => {
-  const { door, inside, newcomers } = fullSet();
+  const { plugin, inside, newcomers } = fullSet();
   assert.deepEqual(
-    newcomers.map((caller) => drain(door, caller)),
+    newcomers.map((caller) => drain(plugin, caller)),
     [3, 0, 0],
   );
-  for (const caller of inside) assert.equal(drain(door, caller), 2, `${caller} has what it had`);
+  for (const caller of inside) assert.equal(drain(plugin, caller), 2, `${caller} has what it had`);
 });
 
 test("who fills a set takes nothing from a caller that has a bucket there", () => {
   const victim = ofOneSet[0]!;
-  const door = new Door("limits", { sharedData: knownSecret() });
-  assert.equal(door.request({ ...slow, caller: victim }).action, "continue");
-  for (const caller of ofOneSet.slice(1)) drain(door, caller);
-  assert.equal(drain(door, victim), 2);
+  const plugin = new TestPlugin("limits", { sharedData: knownSecret() });
+  assert.equal(plugin.request({ ...slow, caller: victim }).action, "continue");
+  for (const caller of ofOneSet.slice(1)) drain(plugin, caller);
+  assert.equal(drain(plugin, victim), 2);
 });
 
 test("a newcomer that finds room later has no more than its limit in all", () => {
   let seconds = nowSeconds;
   const clock = () => BigInt(seconds) * 1_000_000_000n;
-  const { door, newcomers } = fullSet({ clock });
-  assert.equal(drain(door, newcomers[0]!), 3);
+  const { plugin, newcomers } = fullSet({ clock });
+  assert.equal(drain(plugin, newcomers[0]!), 3);
   // An hour later the set is free again, and one token has come back.
   seconds += 3602;
-  assert.equal(drain(door, newcomers[0]!), 1);
+  assert.equal(drain(plugin, newcomers[0]!), 1);
   // Its own from now on: another newcomer takes nothing of it.
-  assert.equal(drain(door, newcomers[1]!), 1);
+  assert.equal(drain(plugin, newcomers[1]!), 1);
   seconds += 3600;
-  assert.deepEqual([drain(door, newcomers[0]!), drain(door, newcomers[1]!)], [1, 1]);
+  assert.deepEqual([drain(plugin, newcomers[0]!), drain(plugin, newcomers[1]!)], [1, 1]);
 });
 
 test("a bucket goes to another key only when it is full by every worker's clock", () => {
   let nanoseconds = BigInt(nowSeconds) * 1_000_000_000n;
-  const { door, inside, newcomers } = fullSet({ clock: () => nanoseconds });
+  const { plugin, inside, newcomers } = fullSet({ clock: () => nanoseconds });
   // All are full again, of which a worker that read its clock two seconds ago knows nothing.
   nanoseconds += hour + BigInt(clock_skew_nanoseconds_max) - 1n;
-  assert.equal(drain(door, newcomers[0]!), 3);
+  assert.equal(drain(plugin, newcomers[0]!), 3);
   nanoseconds -= BigInt(clock_skew_nanoseconds_max);
-  assert.equal(drain(door, inside[bucket_ways - 1]!), 2, "its bucket is still there, and one token is missing");
+  assert.equal(drain(plugin, inside[bucket_ways - 1]!), 2, "its bucket is still there, and one token is missing");
 });
 
 test("after the clock stepped back, buckets that nobody asks for keep no room for longer than a burst takes to fill", () => {
   let seconds = nowSeconds;
-  const { door, newcomers } = fullSet({ clock: () => BigInt(seconds) * 1_000_000_000n });
+  const { plugin, newcomers } = fullSet({ clock: () => BigInt(seconds) * 1_000_000_000n });
   seconds -= 1000 * 3600;
-  drain(door, newcomers[0]!);
+  drain(plugin, newcomers[0]!);
   seconds += 3 * 3600 + 3;
-  assert.deepEqual([drain(door, newcomers[1]!), drain(door, newcomers[2]!)], [3, 3]);
+  assert.deepEqual([drain(plugin, newcomers[1]!), drain(plugin, newcomers[2]!)], [3, 3]);
 });
 
 test("of callers chosen without the secret, a set gets no more than by chance", () => {
   // What filled one set when the key was made of names that callers are told.
   const chosen = [7343, 10280, 14705, 17219, 31728, 51364, 55724, 76490, 85608];
   for (let envoy = 0; envoy < 20; envoy++) {
-    const door = new Door("limits");
-    for (const number of chosen) door.request({ ...slow, caller: `spiffe://example.org/c${number}` });
-    const sets = bucketKeys(door.host.sharedData).length;
+    const plugin = new TestPlugin("limits");
+    for (const number of chosen) plugin.request({ ...slow, caller: `spiffe://example.org/c${number}` });
+    const sets = bucketKeys(plugin.host.sharedData).length;
     assert.ok(sets >= 7, `${chosen.length} callers in ${sets} sets`);
   }
 });
 
 test("a flood of a quarter as many distinct callers as the table has room for denies no newcomer its first request", () => {
-  const door = new Door("limits");
+  const plugin = new TestPlugin("limits");
   const flood = (bucket_sets * bucket_ways) / 4;
   for (let number = 0; number < flood; number++)
-    door.request({ ...slow, caller: `spiffe://example.org/flood/${number}` });
-  const before = bucketKeys(door.host.sharedData).length;
+    plugin.request({ ...slow, caller: `spiffe://example.org/flood/${number}` });
+  const before = bucketKeys(plugin.host.sharedData).length;
   assert.ok(before <= bucket_sets);
   for (let number = 0; number < 1000; number++) {
-    assert.equal(door.request({ ...slow, caller: `spiffe://example.org/late/${number}` }).action, "continue");
+    assert.equal(plugin.request({ ...slow, caller: `spiffe://example.org/late/${number}` }).action, "continue");
   }
 });
 
@@ -154,8 +154,8 @@ test("texts made to collide in MurmurHash3 do not share a bucket", () => {
   for (const seed of [0, 1, 0xffffffff]) {
     assert.equal(hash32(seed, Buffer.from(alice)), hash32(seed, Buffer.from(mallory)));
   }
-  const door = new Door("shop");
-  const order = (sub: string) => door.order({ token: door.token({ sub, scope: "orders:write" }) }).action;
+  const plugin = new TestPlugin("shop");
+  const order = (sub: string) => plugin.order({ token: plugin.token({ sub, scope: "orders:write" }) }).action;
   while (order(mallory) === "continue");
   assert.equal(order("bob"), "continue");
   assert.equal(order(alice), "continue", "alice pays for what mallory took");

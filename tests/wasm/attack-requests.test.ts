@@ -14,21 +14,21 @@ import { engine } from "../support/plugin.ts";
 const head = "version: 1\nname: attack\ntrust: { domains: [example.org] }\n";
 
 test("a deny rule holds however the method is written (Envoy passes `delete` on over HTTP/2)", () => {
-  const door = doorOf(`${head}rules:
+  const local = localOf(`${head}rules:
   - { name: all, callers: [any], allow: ["* /**"] }
   - { name: no-deletes, callers: [any], deny: ["DELETE /**"] }
 `);
-  assert.equal(door("DELETE", "/orders/7", "h").action, "pause");
-  for (const method of ["delete", "Delete"]) assert.equal(door(method, "/orders/7", "h").action, "pause", method);
+  assert.equal(local("DELETE", "/orders/7", "h").action, "pause");
+  for (const method of ["delete", "Delete"]) assert.equal(local(method, "/orders/7", "h").action, "pause", method);
 });
 
 test("a deny rule for a host holds for that name with two dots at its end", () => {
-  const door = doorOf(`${head}rules:
+  const local = localOf(`${head}rules:
   - { name: all, callers: [any], allow: ["* /**"] }
   - { name: no-admin, callers: [any], hosts: [admin.example.org], deny: ["* /**"] }
 `);
-  assert.equal(door("GET", "/", "admin.example.org.").action, "pause");
-  assert.equal(door("GET", "/", "admin.example.org..").action, "pause");
+  assert.equal(local("GET", "/", "admin.example.org.").action, "pause");
+  assert.equal(local("GET", "/", "admin.example.org..").action, "pause");
 });
 
 /** A caller in so many sets, which ten rules each name for one path. */
@@ -44,7 +44,7 @@ function crowd(sets: number): string {
 test("a policy that compiles has no request that meets a bound of the engine", () => {
   const most = Math.floor(candidate_rules_max / 10);
   assert.throws(
-    () => doorOf(crowd(most + 1)),
+    () => localOf(crowd(most + 1)),
     (error) => {
       assert.ok(error instanceof PolicyError);
       const [{ code, line, column, message }] = error.diagnostics as [Diagnostic];
@@ -53,11 +53,11 @@ test("a policy that compiles has no request that meets a bound of the engine", (
       return true;
     },
   );
-  const { action, localResponse } = doorOf(crowd(most))("GET", "/x", "h");
+  const { action, localResponse } = localOf(crowd(most))("GET", "/x", "h");
   assert.equal(action, "continue", localResponse?.details);
 });
 
-function doorOf(yaml: string): (method: string, path: string, host: string) => Outcome {
+function localOf(yaml: string): (method: string, path: string, host: string) => Outcome {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-attack-"));
   try {
     const file = join(folder, "policy.yaml");

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { HostRequest } from "../../scripts/host/plugin.ts";
-import { Door, recordOf } from "../support/plugin.ts";
+import { recordOf, TestPlugin } from "../support/plugin.ts";
 
 const every = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
 const range = (first: string, last: string): string[] => every.slice(first.charCodeAt(0), last.charCodeAt(0) + 1);
@@ -29,8 +29,8 @@ function taken(template: string, allowed: readonly string[], isTaken: (text: str
 const without = (bytes: readonly string[], ...left: string[]): string[] => bytes.filter((byte) => !left.includes(byte));
 
 describe("the host (RFC 3986 §3.2.2, §3.2.3)", () => {
-  const door = new Door("shop");
-  const isTaken = (host: string): boolean => recordOf(door.order({ host })).reason !== "request_malformed";
+  const plugin = new TestPlugin("shop");
+  const isTaken = (host: string): boolean => recordOf(plugin.order({ host })).reason !== "request_malformed";
   /** Less than `reg-name`: no `~`, no percent-encoding, no sub-delims, none of which is in a name of DNS. */
   const name = [...lower, ...upper, ...digits, ..."-._"];
 
@@ -63,7 +63,7 @@ describe("the host (RFC 3986 §3.2.2, §3.2.3)", () => {
   });
 
   test("the same name in any case is one", () => {
-    const outcome = door.request({
+    const outcome = plugin.request({
       caller: "spiffe://example.org/web",
       path: "/users/1",
       method: "GET",
@@ -74,16 +74,16 @@ describe("the host (RFC 3986 §3.2.2, §3.2.3)", () => {
 });
 
 test("a method (RFC 9110 §9.1), without the signs of `token` that no method uses", () => {
-  const door = new Door("shop");
-  const isTaken = (method: string): boolean => recordOf(door.order({ method })).reason !== "request_malformed";
+  const plugin = new TestPlugin("shop");
+  const isTaken = (method: string): boolean => recordOf(plugin.order({ method })).reason !== "request_malformed";
   const allowed = [...lower, ...upper, ...digits, "-", "_"];
   for (const template of ["@@", "@@OST", "PO@@T", "POS@@"]) taken(template, allowed, isTaken);
 });
 
 describe("the path (RFC 3986 §3.3)", () => {
-  const door = new Door("shop");
+  const plugin = new TestPlugin("shop");
   const isTaken = (path: string): boolean => {
-    const { reason } = recordOf(door.order({ path }));
+    const { reason } = recordOf(plugin.order({ path }));
     return reason !== "path_ambiguous" && reason !== "request_malformed";
   };
   /** What is no `pchar` and yet read alike by everybody. */
@@ -115,9 +115,9 @@ describe("the path (RFC 3986 §3.3)", () => {
 });
 
 test("the query (RFC 3986 §3.4)", () => {
-  const door = new Door("conditions");
+  const plugin = new TestPlugin("conditions");
   const isTaken = (query: string): boolean => {
-    const outcome = door.request({ caller: "spiffe://example.org/a", method: "GET", path: `/query-there?${query}` });
+    const outcome = plugin.request({ caller: "spiffe://example.org/a", method: "GET", path: `/query-there?${query}` });
     return recordOf(outcome).reason !== "condition_error";
   };
   /** Without `;`, a separator to some; with what is no `query` and yet read alike by everybody. */
@@ -131,12 +131,12 @@ test("the query (RFC 3986 §3.4)", () => {
 });
 
 describe("a SPIFFE ID (SPIFFE-ID §2.1, §2.2)", () => {
-  const door = new Door("shop");
+  const plugin = new TestPlugin("shop");
   const isTaken = (id: string): boolean => {
     const more: Partial<HostRequest> = {
       properties: { "connection.uri_san_peer_certificate": Buffer.from(id, "latin1") },
     };
-    const { reason } = recordOf(door.request({ path: "/orders" }, more));
+    const { reason } = recordOf(plugin.request({ path: "/orders" }, more));
     return reason !== "identity_malformed";
   };
   const domain = [...lower, ...digits, ..."._-"];
@@ -166,7 +166,7 @@ describe("a SPIFFE ID (SPIFFE-ID §2.1, §2.2)", () => {
 });
 
 describe("x-forwarded-client-cert (Envoy, “HTTP header manipulation”)", () => {
-  const door = new Door("gateway");
+  const plugin = new TestPlugin("gateway");
   const edge = "spiffe://example.org/edge";
   const mobile = "spiffe://example.org/mobile";
   const digest = "a1".repeat(32);
@@ -177,7 +177,7 @@ describe("x-forwarded-client-cert (Envoy, “HTTP header manipulation”)", () =
       "connection.sha256_peer_certificate_digest": digest,
     };
     const { caller, reason } = recordOf(
-      door.request({ caller: edge, method: "GET", path: "/orders", headers }, { properties }),
+      plugin.request({ caller: edge, method: "GET", path: "/orders", headers }, { properties }),
     );
     return reason === "allowed" ? String(caller) : String(reason);
   };

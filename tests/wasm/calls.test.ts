@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";
-import { callNames, Door, markOf, recordOf } from "../support/plugin.ts";
+import { callNames, markOf, recordOf, TestPlugin } from "../support/plugin.ts";
 
 const identity = "get_property connection.uri_san_peer_certificate";
 const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop.decision.${decision}`;
@@ -17,7 +17,7 @@ const readings = [identity, "get_header_map_pairs", "get_current_time_nanosecond
 
 describe("admitted", () => {
   test("mTLS, token, limit", () => {
-    const outcome = new Door("shop").order();
+    const outcome = new TestPlugin("shop").order();
     assert.equal(outcome.action, "continue");
     assert.deepEqual(callNames(outcome.calls), [
       ...readings,
@@ -45,10 +45,10 @@ describe("admitted", () => {
   });
 
   test("a token seen before is not verified again", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "a", scope: "orders:write" });
-    assert.equal(door.order({ token }).action, "continue");
-    const outcome = door.order({ token });
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "a", scope: "orders:write" });
+    assert.equal(plugin.order({ token }).action, "continue");
+    const outcome = plugin.order({ token });
     assert.equal(outcome.action, "continue");
     assert.deepEqual(callNames(outcome.calls), [
       ...readings,
@@ -62,7 +62,7 @@ describe("admitted", () => {
   });
 
   test("anonymous", () => {
-    const outcome = new Door("shop").request({ caller: null, method: "GET", path: "/healthz" });
+    const outcome = new TestPlugin("shop").request({ caller: null, method: "GET", path: "/healthz" });
     assert.equal(outcome.action, "continue");
     assert.deepEqual(callNames(outcome.calls), [...readings, record, rules("health", "allow"), requests("allow")]);
   });
@@ -71,7 +71,7 @@ describe("admitted", () => {
 /** What each class of denial calls between the first reading and the counters, and what it answers. */
 const classes: {
   name: string;
-  ask: (door: Door) => ReturnType<Door["request"]>;
+  ask: (plugin: TestPlugin) => ReturnType<TestPlugin["request"]>;
   calls: string[];
   status: number;
   grpcStatus: number;
@@ -83,7 +83,7 @@ const classes: {
 }[] = [
   {
     name: "no identity",
-    ask: (door) => door.request({ caller: null }),
+    ask: (plugin) => plugin.request({ caller: null }),
     calls: readings,
     status: 403,
     grpcStatus: 7,
@@ -91,7 +91,7 @@ const classes: {
   },
   {
     name: "malformed identity",
-    ask: (door) => door.request({ caller: "spiffe://x/.." }),
+    ask: (plugin) => plugin.request({ caller: "spiffe://x/.." }),
     calls: readings,
     status: 403,
     grpcStatus: 7,
@@ -99,7 +99,7 @@ const classes: {
   },
   {
     name: "foreign trust domain",
-    ask: (door) => door.request({ caller: "spiffe://evil.example/a" }),
+    ask: (plugin) => plugin.request({ caller: "spiffe://evil.example/a" }),
     calls: readings,
     status: 403,
     grpcStatus: 7,
@@ -107,7 +107,7 @@ const classes: {
   },
   {
     name: "no rule",
-    ask: (door) => door.request({ caller: "spiffe://example.org/billing" }),
+    ask: (plugin) => plugin.request({ caller: "spiffe://example.org/billing" }),
     calls: readings,
     status: 403,
     grpcStatus: 7,
@@ -115,7 +115,7 @@ const classes: {
   },
   {
     name: "deny rule",
-    ask: (door) => door.request({ method: "DELETE", path: "/orders/1" }),
+    ask: (plugin) => plugin.request({ method: "DELETE", path: "/orders/1" }),
     calls: readings,
     status: 403,
     grpcStatus: 7,
@@ -124,7 +124,7 @@ const classes: {
   },
   {
     name: "ambiguous path",
-    ask: (door) => door.request({ path: "/orders//1" }),
+    ask: (plugin) => plugin.request({ path: "/orders//1" }),
     calls: readings,
     status: 400,
     grpcStatus: 3,
@@ -132,7 +132,7 @@ const classes: {
   },
   {
     name: "malformed request",
-    ask: (door) => door.request({ host: "a b" }),
+    ask: (plugin) => plugin.request({ host: "a b" }),
     calls: readings.slice(0, 2),
     status: 400,
     grpcStatus: 3,
@@ -140,7 +140,7 @@ const classes: {
   },
   {
     name: "no token",
-    ask: (door) => door.request({}),
+    ask: (plugin) => plugin.request({}),
     calls: readings,
     status: 401,
     grpcStatus: 16,
@@ -150,9 +150,9 @@ const classes: {
   },
   {
     name: "forged signature",
-    ask: (door) =>
-      door.order({
-        token: `${door.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`,
+    ask: (plugin) =>
+      plugin.order({
+        token: `${plugin.token({ scope: "orders:write" }).split(".").slice(0, 2).join(".")}.${"A".repeat(342)}`,
       }),
     calls: [...readings, "call_foreign_function verify_signature"],
     status: 401,
@@ -164,7 +164,7 @@ const classes: {
   },
   {
     name: "alg none",
-    ask: (door) => door.order({ token: door.token({}, { alg: "none" }) }),
+    ask: (plugin) => plugin.order({ token: plugin.token({}, { alg: "none" }) }),
     calls: readings,
     status: 401,
     grpcStatus: 16,
@@ -175,7 +175,7 @@ const classes: {
   },
   {
     name: "scope missing",
-    ask: (door) => door.order({ token: door.token({ scope: "orders:read" }) }),
+    ask: (plugin) => plugin.order({ token: plugin.token({ scope: "orders:read" }) }),
     calls: [...readings, "call_foreign_function verify_signature"],
     status: 403,
     grpcStatus: 7,
@@ -189,7 +189,7 @@ const classes: {
 describe("denied", () => {
   for (const expected of classes) {
     test(expected.name, () => {
-      const outcome = expected.ask(new Door("shop"));
+      const outcome = expected.ask(new TestPlugin("shop"));
       assert.equal(outcome.action, "pause");
       const counted = [denials(expected.reason)];
       if (expected.rule !== undefined) counted.push(rules(expected.rule, "deny"));
@@ -221,10 +221,10 @@ describe("denied", () => {
 test("gRPC requests get the verdict as a gRPC status", () => {
   const grpc = [["content-type", "application/grpc"]] as const;
   for (const { name, ask, grpcStatus } of classes) {
-    const door = new Door("shop");
-    const plain = door.request.bind(door);
-    door.request = (request, more) => plain({ ...request, headers: grpc }, more);
-    const response = ask(door).localResponse!;
+    const plugin = new TestPlugin("shop");
+    const plain = plugin.request.bind(plugin);
+    plugin.request = (request, more) => plain({ ...request, headers: grpc }, more);
+    const response = ask(plugin).localResponse!;
     assert.equal(response.status, 200, name);
     assert.equal(response.grpcStatus, grpcStatus, name);
     assert.equal(response.headers.find(([header]) => header === "grpc-status")?.[1], String(grpcStatus), name);
@@ -233,15 +233,15 @@ test("gRPC requests get the verdict as a gRPC status", () => {
 
 test("gRPC requests get 8 for a limit without room, and 14 for a failure of our own", () => {
   const grpc = { method: "GET", path: "/slow", headers: [["content-type", "application/grpc"]] } as const;
-  const limited = new Door("limits");
+  const limited = new TestPlugin("limits");
   for (let count = 0; count < 3; count++) assert.equal(limited.request(grpc).action, "continue");
-  const failing = new Door("limits");
+  const failing = new TestPlugin("limits");
   failing.host.faults = [{ call: "get_current_time_nanoseconds", result: WasmResult.InternalFailure }];
-  for (const [door, grpcStatus, reason] of [
+  for (const [plugin, grpcStatus, reason] of [
     [limited, 8, "limit_exceeded"],
     [failing, 14, "internal"],
   ] as const) {
-    const outcome = door.request(grpc);
+    const outcome = plugin.request(grpc);
     const response = outcome.localResponse!;
     assert.equal(recordOf(outcome).reason, reason);
     assert.deepEqual([response.status, response.grpcStatus], [200, grpcStatus], reason);
@@ -251,7 +251,7 @@ test("gRPC requests get 8 for a limit without room, and 14 for a failure of our 
 
 describe("shadow mode", () => {
   test("lets through what it would deny, and says so", () => {
-    const outcome = new Door("shadow").request({ caller: "spiffe://example.org/x", method: "GET", path: "/two" });
+    const outcome = new TestPlugin("shadow").request({ caller: "spiffe://example.org/x", method: "GET", path: "/two" });
     assert.equal(outcome.action, "continue");
     assert.equal(outcome.localResponse, undefined);
     assert.equal(markOf(outcome), true);
@@ -260,16 +260,16 @@ describe("shadow mode", () => {
   });
 
   test("plugin configuration overrides the policy's mode", () => {
-    const door = new Door("shop");
-    const image = Buffer.from(door.policy.standInImage).toString("base64");
-    const { rootContext, ok } = door.host.startPlugin(JSON.stringify({ policy: image, mode: "shadow" }));
+    const plugin = new TestPlugin("shop");
+    const image = Buffer.from(plugin.policy.standInImage).toString("base64");
+    const { rootContext, ok } = plugin.host.startPlugin(JSON.stringify({ policy: image, mode: "shadow" }));
     assert.equal(ok, true);
     const headers = [
       [":method", "GET"],
       [":path", "/nowhere"],
       [":authority", "h"],
     ] as const;
-    assert.equal(door.host.request(rootContext, { headers }).action, "continue");
-    assert.equal(door.host.request(door.root, { headers }).action, "pause");
+    assert.equal(plugin.host.request(rootContext, { headers }).action, "continue");
+    assert.equal(plugin.host.request(plugin.root, { headers }).action, "pause");
   });
 });

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DoorRequest } from "../../scripts/evaluate/engine.ts";
+import type { FilterRequest } from "../../scripts/evaluate/engine.ts";
 import { mintFor } from "../../scripts/policytest/cases.ts";
-import { Door, nowSeconds, policyNamed, recordOf } from "../support/plugin.ts";
+import { nowSeconds, policyNamed, recordOf, TestPlugin } from "../support/plugin.ts";
 import { Random, runSeed } from "../support/random.ts";
 
 const seed = runSeed();
@@ -15,7 +15,7 @@ console.log(`SEED=${seed}`);
 const second = 1_000_000_000n;
 const base = BigInt(nowSeconds) * second;
 const caller = "spiffe://example.org/x";
-const asked = (path: string, token: string | null = null): Partial<DoorRequest> => ({
+const asked = (path: string, token: string | null = null): Partial<FilterRequest> => ({
   caller,
   method: "GET",
   path,
@@ -27,7 +27,7 @@ const asked = (path: string, token: string | null = null): Partial<DoorRequest> 
 const tokenOf = (policy: string, claims: Record<string, unknown> = {}): string =>
   mintFor({ issuer: "corp", header: {}, claims: { nbf: nowSeconds - 60, ...claims } }, policyNamed(policy), nowSeconds);
 
-const requests: Record<string, Partial<DoorRequest>[]> = {
+const requests: Record<string, Partial<FilterRequest>[]> = {
   grants: ["/begun", "/ended", "/not-yet", "/open"].map((path) => asked(path)),
   tokens: [
     asked("/corp", tokenOf("tokens")),
@@ -51,18 +51,18 @@ for (const [name, all] of Object.entries(requests)) {
     let now = base;
     const fresh = times.map((time) =>
       all.map((request) => {
-        const outcome = new Door(name, { clock: () => time }).request(request);
+        const outcome = new TestPlugin(name, { clock: () => time }).request(request);
         assert.equal(outcome.trapped, false);
         return recordOf(outcome).reason;
       }),
     );
     const random = new Random(seed);
-    const door = new Door(name, { clock: () => now });
+    const plugin = new TestPlugin(name, { clock: () => now });
     for (let step = 0; step < 500; step++) {
       const time = random.below(times.length);
       const request = random.below(all.length);
       now = times[time]!;
-      const outcome = door.request(all[request]!);
+      const outcome = plugin.request(all[request]!);
       assert.equal(outcome.trapped, false);
       assert.equal(recordOf(outcome).reason, fresh[time]![request], `step ${step}, at ${now}, SEED=${seed}`);
     }
@@ -73,7 +73,7 @@ for (const [name, all] of Object.entries(requests)) {
 test("leeway and lifetime count at the second, and a token from the far future is none", () => {
   const token = tokenOf("tokens");
   const reasonAt = (seconds: number, sent = token): unknown =>
-    recordOf(new Door("tokens", { clock: () => BigInt(seconds) * second }).request(asked("/corp", sent))).reason;
+    recordOf(new TestPlugin("tokens", { clock: () => BigInt(seconds) * second }).request(asked("/corp", sent))).reason;
   assert.equal(reasonAt(nowSeconds - 31), "token_not_yet_valid");
   assert.equal(reasonAt(nowSeconds - 30), "allowed");
   assert.equal(reasonAt(nowSeconds + 329), "allowed");

@@ -7,7 +7,7 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { page_bytes } from "../../scripts/policy/module/wasm.ts";
 import { envoy_memory_bytes, withoutExport, withRoom } from "../support/modules.ts";
-import { Door, engine, policyNamed } from "../support/plugin.ts";
+import { engine, policyNamed, TestPlugin } from "../support/plugin.ts";
 import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
 const request = {
@@ -37,7 +37,7 @@ function reload(host: PluginHost): number {
 }
 
 describe("600 reloads while a stream is open under each", () => {
-  const door = new Door("shop");
+  const plugin = new TestPlugin("shop");
   const host = PluginHost.load(withRoom(engine, envoy_memory_bytes - 4 * mebibyte));
   const healthz = hostRequest({ ...request, method: "GET", path: "/healthz" });
   const before = host.memoryBytes;
@@ -50,10 +50,10 @@ describe("600 reloads while a stream is open under each", () => {
   }
 
   test("the oldest and the newest decide as they did", () => {
-    const token = door.token({ sub: "alice", scope: "orders:write" });
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
     for (const { root } of [open[0]!, open[300]!, open[599]!]) {
       const ask = (token: string | null) => host.request(root, hostRequest({ ...request, token }));
-      host.clock = door.host.clock;
+      host.clock = plugin.host.clock;
       assert.equal(ask(token).action, "continue");
       assert.equal(ask(token).action, "continue");
       assert.equal(ask(null).action, "pause");
@@ -81,30 +81,30 @@ describe("600 reloads while a stream is open under each", () => {
 
 describe("known tokens", () => {
   test("are kept by the newest policies alone; an older one verifies each token anew, and no bad one is admitted", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write" });
-    for (let count = 1; count < policies_with_known_tokens_max; count++) reload(door.host);
-    door.order({ token });
-    assert.equal(isVerified(door.order({ token })), false);
-    const newest = reload(door.host);
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
+    for (let count = 1; count < policies_with_known_tokens_max; count++) reload(plugin.host);
+    plugin.order({ token });
+    assert.equal(isVerified(plugin.order({ token })), false);
+    const newest = reload(plugin.host);
     for (let again = 0; again < 3; again++) {
-      const outcome = door.order({ token });
+      const outcome = plugin.order({ token });
       assert.deepEqual([outcome.action, isVerified(outcome)], ["continue", true]);
     }
-    assert.equal(door.order({ token: `${token.slice(0, -4)}AAAA` }).action, "pause");
-    door.host.deleteContext(newest);
-    reload(door.host);
-    assert.equal(isVerified(door.order({ token })), true);
+    assert.equal(plugin.order({ token: `${token.slice(0, -4)}AAAA` }).action, "pause");
+    plugin.host.deleteContext(newest);
+    reload(plugin.host);
+    assert.equal(isVerified(plugin.order({ token })), true);
   });
 
   test("are kept again once newer configurations are gone, from the next one on", () => {
-    const door = new Door("shop");
-    const token = door.token({ sub: "alice", scope: "orders:write" });
-    const roots = Array.from({ length: policies_with_known_tokens_max }, () => reload(door.host));
-    for (const root of roots) door.host.deleteContext(root);
-    reload(door.host);
+    const plugin = new TestPlugin("shop");
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
+    const roots = Array.from({ length: policies_with_known_tokens_max }, () => reload(plugin.host));
+    for (const root of roots) plugin.host.deleteContext(root);
+    reload(plugin.host);
     assert.deepEqual(
-      [door.order({ token }), door.order({ token })].map((outcome) => [outcome.action, isVerified(outcome)]),
+      [plugin.order({ token }), plugin.order({ token })].map((outcome) => [outcome.action, isVerified(outcome)]),
       [
         ["continue", true],
         ["continue", false],
@@ -114,16 +114,16 @@ describe("known tokens", () => {
 
   test("give way where there is no memory for a newer policy, which goes without rather than not at all", () => {
     // Room for two policies and the tokens of one.
-    const door = new Door("shop", {}, withRoom(engine, 2.5 * mebibyte));
-    const token = door.token({ sub: "alice", scope: "orders:write" });
-    const ask = (root: number) => door.host.request(root, hostRequest({ ...request, token }));
-    door.order({ token });
-    assert.equal(isVerified(door.order({ token })), false);
-    const newest = reload(door.host);
+    const plugin = new TestPlugin("shop", {}, withRoom(engine, 2.5 * mebibyte));
+    const token = plugin.token({ sub: "alice", scope: "orders:write" });
+    const ask = (root: number) => plugin.host.request(root, hostRequest({ ...request, token }));
+    plugin.order({ token });
+    assert.equal(isVerified(plugin.order({ token })), false);
+    const newest = reload(plugin.host);
     ask(newest);
     assert.equal(isVerified(ask(newest)), false);
-    assert.equal(isVerified(door.order({ token })), true);
-    const small = new Door("shop", {}, withRoom(engine, 1 * mebibyte));
+    assert.equal(isVerified(plugin.order({ token })), true);
+    const small = new TestPlugin("shop", {}, withRoom(engine, 1 * mebibyte));
     for (let again = 0; again < 2; again++) {
       const outcome = small.order({ token });
       assert.deepEqual([outcome.action, isVerified(outcome)], ["continue", true]);
@@ -155,10 +155,10 @@ describe("the end of a configuration", () => {
   });
 
   test("makes no call where nothing ticks, nor does the end of a stream", () => {
-    const door = new Door("shop");
-    const { context } = door.order({});
-    assert.deepEqual(door.host.deleteContext(context), []);
-    assert.deepEqual(door.host.deleteContext(door.root), []);
+    const plugin = new TestPlugin("shop");
+    const { context } = plugin.order({});
+    assert.deepEqual(plugin.host.deleteContext(context), []);
+    assert.deepEqual(plugin.host.deleteContext(plugin.root), []);
   });
 
   test("has its requests denied, and its ticks and answers do nothing", () => {

@@ -22,7 +22,7 @@ interface Asked {
 }
 
 /** A host with the policy `gateway` in force; times in the tests are around its clock. */
-function doorOf(isAsked: boolean): { host: PluginHost; ask: (asked: Asked) => Outcome } {
+function localOf(isAsked: boolean): { host: PluginHost; ask: (asked: Asked) => Outcome } {
   const host = PluginHost.load(engine, { clock: () => BigInt(nowSeconds) * 1_000_000_000n });
   const configuration = JSON.parse(pluginConfiguration(policyNamed("gateway").standInImage));
   const said = isAsked ? { ...configuration, certificateEnd: "checked" } : configuration;
@@ -51,7 +51,7 @@ const after = String(nowSeconds + 1);
 
 describe("the end of a certificate", () => {
   test("that lies ahead, or is this very second, changes nothing; one that has passed takes the identity", () => {
-    const { ask } = doorOf(true);
+    const { ask } = localOf(true);
     for (const end of [after, String(nowSeconds), "253402300799"]) {
       assert.equal(verdict(ask({ end })), `${edge} allowed`, end);
     }
@@ -66,24 +66,24 @@ describe("the end of a certificate", () => {
   });
 
   test("leaves what everybody may", () => {
-    assert.equal(verdict(doorOf(true).ask({ end: before, path: "/healthz" })), `${edge} allowed`);
+    assert.equal(verdict(localOf(true).ask({ end: before, path: "/healthz" })), `${edge} allowed`);
   });
 
   test("of a gateway ends its word on others", () => {
-    const { ask } = doorOf(true);
+    const { ask } = localOf(true);
     const xfcc = `URI=${mobile}`;
     assert.equal(verdict(ask({ end: after, path: "/orders", xfcc })), `${mobile} allowed`);
     assert.equal(verdict(ask({ end: before, path: "/orders", xfcc })), `${edge} identity_expired`);
   });
 
   test("does not matter to whoever has no certificate, or one that names nobody we trust", () => {
-    const { ask } = doorOf(true);
+    const { ask } = localOf(true);
     assert.equal(verdict(ask({ caller: null })), "nobody identity_missing");
     assert.equal(verdict(ask({ caller: "spiffe://other.example/x" })), "spiffe://other.example/x identity_untrusted");
   });
 
   test("that nobody tells, or that is no time, denies by name", () => {
-    const { ask } = doorOf(true);
+    const { ask } = localOf(true);
     for (const end of [undefined, "", "-", "2026-11-21T10:00:00Z", `${after}.5`, `-${after}`, "9".repeat(13)]) {
       const outcome = ask({ end });
       assertInternal(outcome, String(end));
@@ -92,15 +92,15 @@ describe("the end of a certificate", () => {
   });
 
   test("costs a property and a clock where it is asked for, and nothing where it is not", () => {
-    const plain = doorOf(false).ask({ end: before });
+    const plain = localOf(false).ask({ end: before });
     assert.equal(verdict(plain), `${edge} allowed`);
     assert.ok(!callNames(plain.calls).includes(`get_property ${end_property}`));
-    const asked = doorOf(true).ask({ end: after });
+    const asked = localOf(true).ask({ end: after });
     assert.equal(asked.calls.length, plain.calls.length + 2);
   });
 
   test("that the host will not hand over denies", () => {
-    const { host, ask } = doorOf(true);
+    const { host, ask } = localOf(true);
     host.faults = [{ call: "get_property", nth: 2, result: WasmResult.InternalFailure }];
     assertInternal(ask({ end: after }), "get_property");
   });

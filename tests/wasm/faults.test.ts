@@ -5,7 +5,7 @@ import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Fault } from "../../scripts/host/faults.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { assertInternal, Door, markOf, recordOf } from "../support/plugin.ts";
+import { assertInternal, markOf, recordOf, TestPlugin } from "../support/plugin.ts";
 import { imageOf, Workers } from "../support/workers.ts";
 
 const failures = [
@@ -18,7 +18,7 @@ const failures = [
 interface Scene {
   name: string;
   policy: string;
-  ask: (door: Door) => Outcome;
+  ask: (plugin: TestPlugin) => Outcome;
 }
 
 const edge = "spiffe://example.org/edge";
@@ -29,24 +29,29 @@ const scenes: Scene[] = [
   {
     name: "an admitted request",
     policy: "shop",
-    ask: (door) => door.request({ token: door.token({ sub: "a", scope: "orders:write" }) }),
+    ask: (plugin) => plugin.request({ token: plugin.token({ sub: "a", scope: "orders:write" }) }),
   },
   {
     name: "an admitted anonymous request",
     policy: "shop",
-    ask: (door) => door.request({ caller: null, method: "GET", path: "/healthz" }),
+    ask: (plugin) => plugin.request({ caller: null, method: "GET", path: "/healthz" }),
   },
   {
     name: "a condition on the caller's address",
     policy: "conditions",
-    ask: (door) =>
-      door.request({ method: "GET", path: "/source-ip", source: "127.0.0.1", token: door.token({ a: "127.0.0.1" }) }),
+    ask: (plugin) =>
+      plugin.request({
+        method: "GET",
+        path: "/source-ip",
+        source: "127.0.0.1",
+        token: plugin.token({ a: "127.0.0.1" }),
+      }),
   },
   {
     name: "a caller that a gateway tells of, and headers for the upstream",
     policy: "gateway",
-    ask: (door) =>
-      door.request(
+    ask: (plugin) =>
+      plugin.request(
         {
           method: "GET",
           path: "/orders",
@@ -67,18 +72,18 @@ const scenes: Scene[] = [
 
 for (const { name, policy, ask } of scenes) {
   describe(name, () => {
-    const admitted = ask(new Door(policy));
+    const admitted = ask(new TestPlugin(policy));
     assert.equal(admitted.action, "continue", JSON.stringify(admitted.filterState.get("sallyport")));
     const { calls } = admitted;
     calls.forEach((call, index) => {
       test(`call ${index + 1}, ${call.name}, fails`, () => {
         for (const result of failures) {
-          const door = new Door(policy);
-          door.host.faults = [{ nth: index + 1, result }];
+          const plugin = new TestPlugin(policy);
+          plugin.host.faults = [{ nth: index + 1, result }];
           const what = `${call.name} returns ${result}`;
-          assertInternal(ask(door), what);
-          door.host.faults = [];
-          assert.equal(ask(door).action, "continue", `after ${what} the next request is admitted`);
+          assertInternal(ask(plugin), what);
+          plugin.host.faults = [];
+          assert.equal(ask(plugin).action, "continue", `after ${what} the next request is admitted`);
         }
       });
     });
@@ -86,9 +91,9 @@ for (const { name, policy, ask } of scenes) {
     test("every kind of call fails, always", () => {
       for (const call of new Set(calls.map((one) => one.name))) {
         for (const result of failures) {
-          const door = new Door(policy);
-          door.host.faults = [{ call, result }];
-          assertInternal(ask(door), `every ${call} returns ${result}`);
+          const plugin = new TestPlugin(policy);
+          plugin.host.faults = [{ call, result }];
+          assertInternal(ask(plugin), `every ${call} returns ${result}`);
         }
       }
     });
@@ -96,12 +101,12 @@ for (const { name, policy, ask } of scenes) {
 }
 
 test("a denial stays a denial whatever fails, and never traps", () => {
-  const probe = new Door("shop").request({ caller: "spiffe://example.org/billing" });
+  const probe = new TestPlugin("shop").request({ caller: "spiffe://example.org/billing" });
   for (let nth = 1; nth <= probe.calls.length; nth++) {
     for (const result of failures) {
-      const door = new Door("shop");
-      door.host.faults = [{ nth, result }];
-      const outcome = door.request({ caller: "spiffe://example.org/billing" });
+      const plugin = new TestPlugin("shop");
+      plugin.host.faults = [{ nth, result }];
+      const outcome = plugin.request({ caller: "spiffe://example.org/billing" });
       assert.equal(outcome.trapped, false);
       assert.equal(outcome.action, "pause", `call ${nth}`);
       assert.notEqual(markOf(outcome), true);
@@ -111,9 +116,9 @@ test("a denial stays a denial whatever fails, and never traps", () => {
 
 test("everything fails", () => {
   for (const result of failures) {
-    const door = new Door("shop");
-    door.host.faults = [{ result }];
-    const outcome = door.order();
+    const plugin = new TestPlugin("shop");
+    plugin.host.faults = [{ result }];
+    const outcome = plugin.order();
     assert.equal(outcome.trapped, false);
     assert.equal(outcome.action, "pause");
   }
@@ -123,13 +128,13 @@ test("everything fails", () => {
 const causes: Record<string, string> = { get_current_time_nanoseconds: "get_current_time" };
 
 test("no failure is counted as an admission, and each is counted by name", () => {
-  const ask = (door: Door) => door.order({ token: door.token({ sub: "a", scope: "orders:write" }) });
-  const { calls } = ask(new Door("shop"));
+  const ask = (plugin: TestPlugin) => plugin.order({ token: plugin.token({ sub: "a", scope: "orders:write" }) });
+  const { calls } = ask(new TestPlugin("shop"));
   for (const [index, { name }] of calls.entries()) {
-    const door = new Door("shop");
-    door.host.faults = [{ nth: index + 1, result: WasmResult.InternalFailure }];
-    ask(door);
-    const metrics = door.host.metrics();
+    const plugin = new TestPlugin("shop");
+    plugin.host.faults = [{ nth: index + 1, result: WasmResult.InternalFailure }];
+    ask(plugin);
+    const metrics = plugin.host.metrics();
     const what = `call ${index + 1}, ${name}`;
     assert.equal(metrics.get("sallyport_requests.policy.shop.decision.allow"), 0n, what);
     assert.equal(metrics.get("sallyport_requests.policy.shop.decision.deny"), 1n, what);
@@ -139,27 +144,27 @@ test("no failure is counted as an admission, and each is counted by name", () =>
 });
 
 test("an answer that cannot be sent is tried once more, plainly, and counted by name", () => {
-  const door = new Door("shop");
-  door.host.faults = [{ call: "send_local_response", nth: 1, result: WasmResult.InternalFailure }];
-  const outcome = door.request({ caller: "spiffe://example.org/billing" });
+  const plugin = new TestPlugin("shop");
+  plugin.host.faults = [{ call: "send_local_response", nth: 1, result: WasmResult.InternalFailure }];
+  const outcome = plugin.request({ caller: "spiffe://example.org/billing" });
   assert.equal(outcome.action, "pause");
   assert.equal(outcome.localResponse?.requestedStatus, 503);
-  assert.equal(door.host.metrics().get("sallyport_failures.policy.shop.cause.send_local_response"), 1n);
+  assert.equal(plugin.host.metrics().get("sallyport_failures.policy.shop.cause.send_local_response"), 1n);
 });
 
 test("a policy in shadow mode lets a request through that it cannot record, but none that it cannot mark", () => {
-  const unrecorded = new Door("shadow");
+  const unrecorded = new TestPlugin("shadow");
   unrecorded.host.faults = [{ call: "set_property", nth: 2, result: WasmResult.InternalFailure }];
   assert.equal(unrecorded.request({ caller: "spiffe://example.org/x", path: "/two" }).action, "continue");
-  const unmarked = new Door("shadow");
+  const unmarked = new TestPlugin("shadow");
   unmarked.host.faults = [{ call: "set_property", nth: 1, result: WasmResult.InternalFailure }];
   assertInternal(unmarked.request({ caller: "spiffe://example.org/x", path: "/two" }), "the mark cannot be set");
 });
 
 test("a host without verify_signature denies by name", () => {
-  const door = new Door("shop");
-  door.host.faults = [{ call: "call_foreign_function", result: WasmResult.NotFound }];
-  assertInternal(door.order(), "verify_signature is absent");
+  const plugin = new TestPlugin("shop");
+  plugin.host.faults = [{ call: "call_foreign_function", result: WasmResult.NotFound }];
+  assertInternal(plugin.order(), "verify_signature is absent");
 });
 
 describe("what fails for a rule in shadow mode", () => {

@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { Door, recordOf } from "../support/plugin.ts";
+import { recordOf, TestPlugin } from "../support/plugin.ts";
 
 const edge = "spiffe://example.org/edge";
 const mobile = "spiffe://example.org/mobile";
 const digest = "a1".repeat(32);
 
 function told(xfcc: string | string[], caller: string | null = edge, path = "/orders"): Outcome {
-  const door = new Door("gateway");
+  const plugin = new TestPlugin("gateway");
   const headers = [xfcc].flat().map((value) => ["x-forwarded-client-cert", value] as const);
-  const outcome = door.request(
+  const outcome = plugin.request(
     { caller, method: "GET", path, headers },
     {
       properties: {
@@ -152,9 +152,9 @@ describe("headers for the upstream", () => {
   const me = { caller: web, method: "GET", path: "/me" };
 
   test("say who the caller and the user are", () => {
-    const door = new Door("gateway");
-    const token = door.token({ sub: "alice", scope: "me", org: { id: 7 }, admin: true });
-    assert.deepEqual(forwarded(door.request({ ...me, token })), {
+    const plugin = new TestPlugin("gateway");
+    const token = plugin.token({ sub: "alice", scope: "me", org: { id: 7 }, admin: true });
+    assert.deepEqual(forwarded(plugin.request({ ...me, token })), {
       "x-caller": web,
       "x-caller-domain": "example.org",
       "x-caller-path": "/web",
@@ -165,48 +165,48 @@ describe("headers for the upstream", () => {
   });
 
   test("that come from outside never get through", () => {
-    const door = new Door("gateway");
+    const plugin = new TestPlugin("gateway");
     const spoofed = ["x-caller", "x-caller-domain", "x-caller-path", "x-user", "x-org", "x-admin"].flatMap((name) => [
       [name, "root"] as const,
       [name, "again"] as const,
       [name.replaceAll("-", "_"), "root"] as const,
       [name.replace("-", "_"), "root"] as const,
     ]);
-    const token = door.token({ scope: "me" });
-    assert.deepEqual(forwarded(door.request({ ...me, token, headers: spoofed })), {
+    const token = plugin.token({ scope: "me" });
+    assert.deepEqual(forwarded(plugin.request({ ...me, token, headers: spoofed })), {
       "x-caller": web,
       "x-caller-domain": "example.org",
       "x-caller-path": "/web",
     });
     const health = { caller: null, method: "GET", path: "/healthz" };
-    assert.deepEqual(forwarded(door.request({ ...health, headers: [...spoofed, ["x-other", "stays"]] })), {
+    assert.deepEqual(forwarded(plugin.request({ ...health, headers: [...spoofed, ["x-other", "stays"]] })), {
       "x-other": "stays",
     });
   });
 
   test("are left out where a claim is no field value", () => {
-    const door = new Door("gateway");
+    const plugin = new TestPlugin("gateway");
     for (const sub of ["a\r\nx-admin: true", "", " a", "a ", "a\u007f"]) {
-      const token = door.token({ sub, scope: "me", org: { id: ["a"] }, admin: null });
-      const headers = forwarded(door.request({ ...me, token, headers: [["x-user", "root"]] }));
+      const token = plugin.token({ sub, scope: "me", org: { id: ["a"] }, admin: null });
+      const headers = forwarded(plugin.request({ ...me, token, headers: [["x-user", "root"]] }));
       assert.deepEqual(Object.keys(headers), ["x-caller", "x-caller-domain", "x-caller-path"], JSON.stringify(sub));
     }
-    const token = door.token({ sub: "zoë", scope: "me" });
-    assert.equal(Buffer.from(forwarded(door.request({ ...me, token }))["x-user"]!, "latin1").toString(), "zoë");
+    const token = plugin.token({ sub: "zoë", scope: "me" });
+    assert.equal(Buffer.from(forwarded(plugin.request({ ...me, token }))["x-user"]!, "latin1").toString(), "zoë");
   });
 
   test("speak of no token the rule did not ask for", () => {
-    const door = new Door("gateway");
-    const token = door.token({ sub: "alice", scope: "me" });
-    const headers = forwarded(door.request({ caller: mobile, method: "GET", path: "/orders", token }));
+    const plugin = new TestPlugin("gateway");
+    const token = plugin.token({ sub: "alice", scope: "me" });
+    const headers = forwarded(plugin.request({ caller: mobile, method: "GET", path: "/orders", token }));
     assert.deepEqual(Object.keys(headers), ["x-caller", "x-caller-domain", "x-caller-path"]);
   });
 
   test("a host that does not let them be changed lets no request pass", () => {
     for (const name of ["replace_header_map_value", "remove_header_map_value"]) {
-      const door = new Door("gateway");
-      door.host.faults = [{ call: name, result: 10 }];
-      const outcome = door.request({ caller: mobile, method: "GET", path: "/orders", headers: [["x-user", "root"]] });
+      const plugin = new TestPlugin("gateway");
+      plugin.host.faults = [{ call: name, result: 10 }];
+      const outcome = plugin.request({ caller: mobile, method: "GET", path: "/orders", headers: [["x-user", "root"]] });
       assert.equal(outcome.action, "pause", name);
       assert.deepEqual([recordOf(outcome).reason, recordOf(outcome).cause], ["internal", name]);
     }

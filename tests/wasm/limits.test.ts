@@ -5,7 +5,7 @@ import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
-import { assertInternal, Door, nowSeconds, recordOf } from "../support/plugin.ts";
+import { assertInternal, nowSeconds, recordOf, TestPlugin } from "../support/plugin.ts";
 import { bucketKeys } from "../support/secret.ts";
 import { caller, imageOf, jwks, Workers } from "../support/workers.ts";
 
@@ -13,22 +13,22 @@ const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
 test("two workers share one bucket", () => {
   const sharedData = new SharedData();
-  const workers = [new Door("limits", { sharedData }), new Door("limits", { sharedData })];
+  const workers = [new TestPlugin("limits", { sharedData }), new TestPlugin("limits", { sharedData })];
   const admitted = Array.from({ length: 10 }, (_, index) => workers[index % 2]!.request(slow).action);
   assert.equal(admitted.filter((action) => action === "continue").length, 3);
 });
 
 test("each caller has a bucket of its own", () => {
-  const door = new Door("limits");
-  for (let count = 0; count < 4; count++) door.request(slow);
-  assert.equal(door.request(slow).action, "pause");
-  assert.equal(door.request({ ...slow, caller: "spiffe://example.org/y" }).action, "continue");
+  const plugin = new TestPlugin("limits");
+  for (let count = 0; count < 4; count++) plugin.request(slow);
+  assert.equal(plugin.request(slow).action, "pause");
+  assert.equal(plugin.request({ ...slow, caller: "spiffe://example.org/y" }).action, "continue");
 });
 
 test("a full limit answers 429 with Retry-After and the RateLimit headers", () => {
-  const door = new Door("limits");
-  for (let count = 0; count < 3; count++) assert.equal(door.request(slow).action, "continue");
-  const { action, localResponse } = door.request(slow);
+  const plugin = new TestPlugin("limits");
+  for (let count = 0; count < 3; count++) assert.equal(plugin.request(slow).action, "continue");
+  const { action, localResponse } = plugin.request(slow);
   assert.equal(action, "pause");
   assert.equal(localResponse!.status, 429);
   const headers = new Map(localResponse!.headers);
@@ -39,9 +39,9 @@ test("a full limit answers 429 with Retry-After and the RateLimit headers", () =
 
 test("time fills the bucket again, and no further than its burst", () => {
   let seconds = nowSeconds;
-  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  const plugin = new TestPlugin("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
   const admitted = () =>
-    Array.from({ length: 5 }, () => door.request(slow)).filter(({ action }) => action === "continue").length;
+    Array.from({ length: 5 }, () => plugin.request(slow)).filter(({ action }) => action === "continue").length;
   assert.equal(admitted(), 3);
   seconds += 3600;
   assert.equal(admitted(), 1);
@@ -51,31 +51,31 @@ test("time fills the bucket again, and no further than its burst", () => {
 
 test("a clock that steps back neither traps nor admits more than the burst", () => {
   let seconds = nowSeconds;
-  const door = new Door("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
+  const plugin = new TestPlugin("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });
   const admitted = () =>
-    Array.from({ length: 5 }, () => door.request(slow)).filter(({ action }) => action === "continue").length;
+    Array.from({ length: 5 }, () => plugin.request(slow)).filter(({ action }) => action === "continue").length;
   assert.equal(admitted(), 3);
   seconds -= 1_000_000;
   assert.equal(admitted(), 0);
 });
 
 test("a request that one limit refuses takes nothing from another", () => {
-  const door = new Door("limits");
+  const plugin = new TestPlugin("limits");
   const both = { ...slow, path: "/both" };
   assert.deepEqual(
-    Array.from({ length: 5 }, () => door.request(both).action),
+    Array.from({ length: 5 }, () => plugin.request(both).action),
     ["continue", "continue", "pause", "pause", "pause"],
   );
-  assert.equal(door.request(slow).action, "continue", "the third token of the caller's bucket is still there");
+  assert.equal(plugin.request(slow).action, "continue", "the third token of the caller's bucket is still there");
 });
 
 test("a lost race is run again; losing for ever denies", () => {
-  const door = new Door("limits");
-  door.request(slow);
-  door.host.faults = [{ call: "set_shared_data", nth: 1, result: WasmResult.CasMismatch }];
-  assert.equal(door.request(slow).action, "continue");
-  door.host.faults = [{ call: "set_shared_data", result: WasmResult.CasMismatch }];
-  const outcome = door.request(slow);
+  const plugin = new TestPlugin("limits");
+  plugin.request(slow);
+  plugin.host.faults = [{ call: "set_shared_data", nth: 1, result: WasmResult.CasMismatch }];
+  assert.equal(plugin.request(slow).action, "continue");
+  plugin.host.faults = [{ call: "set_shared_data", result: WasmResult.CasMismatch }];
+  const outcome = plugin.request(slow);
   assertInternal(outcome, "every compare-and-swap is lost");
   assert.ok(outcome.calls.length < 200, "attempts are bounded");
 });
@@ -88,10 +88,10 @@ test("foreign bytes under a bucket's key deny, and never trap", () => {
     new Uint8Array(4096).fill(0xff),
   ]) {
     const sharedData = new SharedData();
-    const door = new Door("limits", { sharedData });
-    door.request(slow);
+    const plugin = new TestPlugin("limits", { sharedData });
+    plugin.request(slow);
     for (const key of bucketKeys(sharedData)) sharedData.set(key, bytes, 0);
-    const outcome = door.request(slow);
+    const outcome = plugin.request(slow);
     assertInternal(outcome, `${bytes.length} bytes`);
     const { reason, cause } = recordOf(outcome);
     assert.deepEqual({ reason, cause }, { reason: "internal", cause: "get_shared_data" }, `${bytes.length} bytes`);
@@ -100,8 +100,8 @@ test("foreign bytes under a bucket's key deny, and never trap", () => {
 
 test("keys are bounded in number and prefixed", () => {
   const sharedData = new SharedData();
-  const door = new Door("limits", { sharedData });
-  for (let caller = 0; caller < 6000; caller++) door.request({ ...slow, caller: `spiffe://example.org/c${caller}` });
+  const plugin = new TestPlugin("limits", { sharedData });
+  for (let caller = 0; caller < 6000; caller++) plugin.request({ ...slow, caller: `spiffe://example.org/c${caller}` });
   assert.ok(sharedData.size <= 4097, `${sharedData.size} keys`);
   assert.ok(
     sharedData.keys().every((key) => key.startsWith("sallyport")),
@@ -145,8 +145,8 @@ rules:
 });
 
 test("the record names rule and reason", () => {
-  const door = new Door("limits");
-  for (let count = 0; count < 3; count++) door.request(slow);
-  const { decision, reason, rule } = recordOf(door.request(slow));
+  const plugin = new TestPlugin("limits");
+  for (let count = 0; count < 3; count++) plugin.request(slow);
+  const { decision, reason, rule } = recordOf(plugin.request(slow));
   assert.deepEqual({ decision, reason, rule }, { decision: "deny", reason: "limit_exceeded", rule: "per-caller" });
 });

@@ -5,31 +5,31 @@ import { host_bytes_max, method_bytes_max, record_bytes_max, record_path_bytes_m
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { Door, markOf, recordOf } from "../support/plugin.ts";
+import { markOf, recordOf, TestPlugin } from "../support/plugin.ts";
 
 const textOf = (outcome: Outcome): string => outcome.filterState.get("sallyport")!;
 const anonymous = { caller: null, method: "GET", path: "/healthz" } as const;
 
 describe("what a record begins with", () => {
   test("what is admitted, and what is denied", () => {
-    const door = new Door("shop");
-    assert.ok(textOf(door.request(anonymous)).startsWith('{"admit":true,"policy":"shop",'));
-    assert.ok(textOf(door.request({ path: "/nowhere" })).startsWith('{"admit":false,"policy":"shop",'));
+    const plugin = new TestPlugin("shop");
+    assert.ok(textOf(plugin.request(anonymous)).startsWith('{"admit":true,"policy":"shop",'));
+    assert.ok(textOf(plugin.request({ path: "/nowhere" })).startsWith('{"admit":false,"policy":"shop",'));
   });
 
   test("in shadow mode, what goes on, whatever was decided", () => {
-    const outcome = new Door("shadow").request({ method: "GET", path: "/two" });
+    const outcome = new TestPlugin("shadow").request({ method: "GET", path: "/two" });
     assert.ok(textOf(outcome).startsWith('{"admit":true,"policy":'));
     assert.deepEqual([recordOf(outcome).decision, recordOf(outcome).mode], ["deny", "shadow"]);
   });
 
   test("nothing that a caller sends changes it", () => {
-    const door = new Door("shop");
+    const plugin = new TestPlugin("shop");
     const texts = ['","admit":true,"policy":"shop",', '{"admit":true,"policy":"shop",', "\n{", "\0", '\\"'];
     for (const text of texts) {
       for (const part of ["caller", "method", "host", "path"] as const) {
         for (const value of [text, `/${text}`, `/${encodeURIComponent(text)}`]) {
-          const outcome = door.request({ [part]: value });
+          const outcome = plugin.request({ [part]: value });
           assert.equal(markOf(outcome), false, `${part} ${value}`);
           const { admit, policy } = recordOf(outcome);
           assert.deepEqual({ admit, policy }, { admit: false, policy: "shop" });
@@ -41,29 +41,29 @@ describe("what a record begins with", () => {
 });
 
 describe("a record under a name of its own", () => {
-  const start = (door: Door, more: Record<string, string>): number => {
-    const policy = Buffer.from(door.policy.standInImage).toString("base64");
-    const { ok, rootContext } = door.host.startPlugin(JSON.stringify({ ...more, policy }));
+  const start = (plugin: TestPlugin, more: Record<string, string>): number => {
+    const policy = Buffer.from(plugin.policy.standInImage).toString("base64");
+    const { ok, rootContext } = plugin.host.startPlugin(JSON.stringify({ ...more, policy }));
     assert.equal(ok, true);
     return rootContext;
   };
 
   test("stands there, and nowhere else", () => {
-    const door = new Door("shop");
+    const plugin = new TestPlugin("shop");
     const longest = "z".repeat(64);
     for (const record of ["edge", longest, "A-b_9"]) {
-      const { filterState } = door.host.request(start(door, { record }), hostRequest({ ...asked }));
+      const { filterState } = plugin.host.request(start(plugin, { record }), hostRequest({ ...asked }));
       assert.deepEqual([...filterState.keys()], [`sallyport.${record}`]);
       assert.ok(filterState.get(`sallyport.${record}`)!.startsWith('{"admit":true,"policy":"shop",'));
     }
-    assert.deepEqual([...door.request(anonymous).filterState.keys()], ["sallyport"]);
+    assert.deepEqual([...plugin.request(anonymous).filterState.keys()], ["sallyport"]);
   });
   const asked = { ...anonymous, source: "10.1.2.3", host: "h", headers: [], token: null };
 });
 
 describe("what was judged", () => {
-  const judged = (request: Parameters<Door["request"]>[0]): unknown[] => {
-    const { method, host, path } = recordOf(new Door("shop").request(request));
+  const judged = (request: Parameters<TestPlugin["request"]>[0]): unknown[] => {
+    const { method, host, path } = recordOf(new TestPlugin("shop").request(request));
     return [method, host, path];
   };
 
@@ -97,14 +97,14 @@ describe("what was judged", () => {
 
   test("a long path is cut, and the record says so", () => {
     const short = `/${"a".repeat(record_path_bytes_max - 1)}`;
-    const exact = recordOf(new Door("shop").request({ path: short }));
+    const exact = recordOf(new TestPlugin("shop").request({ path: short }));
     assert.deepEqual([exact.path, exact.path_bytes], [short, undefined]);
-    const cut = recordOf(new Door("shop").request({ path: `${short}b?${"q".repeat(100)}` }));
+    const cut = recordOf(new TestPlugin("shop").request({ path: `${short}b?${"q".repeat(100)}` }));
     assert.deepEqual([cut.path, cut.path_bytes], [short, record_path_bytes_max + 1]);
   });
 
   test("the longest of everything, all of it to be escaped, fits", () => {
-    const outcome = new Door("shop").request({
+    const outcome = new TestPlugin("shop").request({
       caller: "\x01".repeat(300),
       method: "\x01".repeat(method_bytes_max + 10),
       host: "\x01".repeat(host_bytes_max + 10),
@@ -121,9 +121,9 @@ describe("what was judged", () => {
 
 describe("a record that has to be taken back", () => {
   test("where nothing can be counted, the record that is left does not admit", () => {
-    const door = new Door("shop");
-    door.host.faults = [{ call: "increment_metric", result: WasmResult.InternalFailure }];
-    const outcome = door.request(anonymous);
+    const plugin = new TestPlugin("shop");
+    plugin.host.faults = [{ call: "increment_metric", result: WasmResult.InternalFailure }];
+    const outcome = plugin.request(anonymous);
     assert.equal(outcome.localResponse?.status, 503);
     const { admit, decision, reason, cause } = recordOf(outcome);
     assert.deepEqual(
@@ -134,9 +134,9 @@ describe("a record that has to be taken back", () => {
 
   test("in shadow mode what cannot be counted goes on, and what cannot be recorded does not", () => {
     const ask = (call: string): Outcome => {
-      const door = new Door("shadow");
-      door.host.faults = [{ call, result: WasmResult.InternalFailure }];
-      return door.request({ method: "GET", path: "/two" });
+      const plugin = new TestPlugin("shadow");
+      plugin.host.faults = [{ call, result: WasmResult.InternalFailure }];
+      return plugin.request({ method: "GET", path: "/two" });
     };
     const uncounted = ask("increment_metric");
     assert.deepEqual([uncounted.action, markOf(uncounted)], ["continue", true]);
@@ -145,15 +145,15 @@ describe("a record that has to be taken back", () => {
   });
 
   test("where it cannot be written again either, the request is answered all the same", () => {
-    const door = new Door("shop");
-    const writes = door.request(anonymous).calls.findIndex(({ name }) => name === "set_property") + 1;
+    const plugin = new TestPlugin("shop");
+    const writes = plugin.request(anonymous).calls.findIndex(({ name }) => name === "set_property") + 1;
     assert.ok(writes > 0);
     // The first counter fails, and then the second writing of the record.
-    door.host.faults = [
+    plugin.host.faults = [
       { nth: writes + 1, result: WasmResult.InternalFailure },
       { nth: writes + 2, result: WasmResult.InternalFailure },
     ];
-    const outcome = door.request(anonymous);
+    const outcome = plugin.request(anonymous);
     assert.deepEqual([outcome.action, outcome.localResponse?.status], ["pause", 503]);
   });
 });

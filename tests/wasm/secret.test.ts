@@ -5,7 +5,7 @@ import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { Door, engine, policyNamed } from "../support/plugin.ts";
+import { engine, policyNamed, TestPlugin } from "../support/plugin.ts";
 import { bucketKeys, secretKey } from "../support/secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
@@ -21,34 +21,34 @@ const secretIn = (sharedData: SharedData): string => Buffer.from(sharedData.get(
 describe("the secret", () => {
   test("is drawn once in an Envoy, and is another in another", () => {
     const [one, two] = [new SharedData(), new SharedData()];
-    const door = new Door("limits", { sharedData: one });
+    const plugin = new TestPlugin("limits", { sharedData: one });
     const secret = secretIn(one);
     assert.equal(secret.length, 32);
-    const second = new Door("limits", { sharedData: one });
+    const second = new TestPlugin("limits", { sharedData: one });
     assert.equal(secretIn(one), secret, "a second worker takes it over");
-    new Door("limits", { sharedData: two });
+    new TestPlugin("limits", { sharedData: two });
     assert.notEqual(secretIn(two), secret);
-    door.request(slow);
+    plugin.request(slow);
     second.request(slow);
     assert.equal(bucketKeys(one).length, 1, "both look in one set");
   });
 
   test("outlives reloads and VMs that are built anew: buckets are found again", () => {
     const sharedData = new SharedData();
-    const door = new Door("limits", { sharedData });
+    const plugin = new TestPlugin("limits", { sharedData });
     const secret = secretIn(sharedData);
-    for (let count = 0; count < 3; count++) assert.equal(door.request(slow).action, "continue");
-    const { rootContext } = door.host.startPlugin(pluginConfiguration(door.policy.standInImage));
-    Object.assign(door, { root: rootContext });
-    assert.equal(door.request(slow).action, "pause", "after a reload");
-    assert.equal(new Door("limits", { sharedData }).request(slow).action, "pause", "after a restart");
+    for (let count = 0; count < 3; count++) assert.equal(plugin.request(slow).action, "continue");
+    const { rootContext } = plugin.host.startPlugin(pluginConfiguration(plugin.policy.standInImage));
+    Object.assign(plugin, { root: rootContext });
+    assert.equal(plugin.request(slow).action, "pause", "after a reload");
+    assert.equal(new TestPlugin("limits", { sharedData }).request(slow).action, "pause", "after a restart");
     assert.equal(secretIn(sharedData), secret);
   });
 
   test("is asked for when a policy is configured, never by a request, nor by the next policy", () => {
-    const door = new Door("limits");
-    const again = door.host.startPlugin(pluginConfiguration(door.policy.standInImage));
-    const calls = [...again.calls, ...door.request(slow).calls];
+    const plugin = new TestPlugin("limits");
+    const again = plugin.host.startPlugin(pluginConfiguration(plugin.policy.standInImage));
+    const calls = [...again.calls, ...plugin.request(slow).calls];
     assert.deepEqual(
       calls.filter(({ name, args }) => name === "random_get" || args[0] === secretKey),
       [],
@@ -72,10 +72,10 @@ describe("the secret", () => {
   });
 
   test("does not stand in the log, whatever the level, nor in a record", () => {
-    const door = new Door("limits");
-    const secret = Buffer.from(door.host.sharedData.get(secretKey)!.value);
-    const outcome = door.request(slow);
-    const said = JSON.stringify([door.host.logs, [...outcome.filterState], outcome.headers, outcome.localResponse]);
+    const plugin = new TestPlugin("limits");
+    const secret = Buffer.from(plugin.host.sharedData.get(secretKey)!.value);
+    const outcome = plugin.request(slow);
+    const said = JSON.stringify([plugin.host.logs, [...outcome.filterState], outcome.headers, outcome.localResponse]);
     for (const form of ["hex", "base64", "latin1"] as const) assert.ok(!said.includes(secret.toString(form)), form);
   });
 });

@@ -1,6 +1,6 @@
 /** A request as rules see it: who calls, and method, host, path and query in the one way they can be read. */
 
-/** What arrives at the door. */
+/** What arrives at the filter. */
 export interface Arrived {
   /** The SPIFFE ID in the caller's certificate; null: no certificate. */
   caller: string | null;

@@ -5,7 +5,7 @@
  */
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
-import { type Door, startDoor } from "../../scripts/envoy/local.ts";
+import { type LocalEnvoy, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { managerOf, moduleFor } from "../support/envoy.ts";
 import {
   type JwksServer,
@@ -63,10 +63,10 @@ rules:
 const others = { published: 8, known: 16 } as const;
 
 /** What runs. */
-export interface SoakDoor {
-  door: Door;
+export interface SoakEnvoy {
+  local: LocalEnvoy;
   signers: Signers;
-  /** Has the key server publish another set, which the door's next fetch finds. The key that signs stays. */
+  /** Has the key server publish another set, which the filter's next fetch finds. The key that signs stays. */
   changeKeys(): void;
   /** How often the key server was asked so far. */
   keyFetches(): number;
@@ -90,7 +90,7 @@ export function answerDirectly(bootstrap: Bootstrap): void {
 export const no_upstream = { host: "127.0.0.1", port: 9, tls: false } as const;
 
 /** Starts all of it. */
-export async function startSoakDoor(concurrency: number): Promise<SoakDoor> {
+export async function startSoakEnvoy(concurrency: number): Promise<SoakEnvoy> {
   const corp = await makeIssuer({ issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" });
   const fetched = await makeKey("idp-es256");
   const strangers = makeStrangers(others.known);
@@ -104,7 +104,7 @@ export async function startSoakDoor(concurrency: number): Promise<SoakDoor> {
   try {
     const issuers = { corp, idp: { jwks: { keys: [fetched.jwk] } } };
     const tls = { expect: { type: "IP_ADDRESS", value: "127.0.0.1" }, authorityPem: server.authorityPem } as const;
-    const door = await startDoor({
+    const local = await startLocalEnvoy({
       wasm: await moduleFor({ policyYaml: policyFor(server), issuers }),
       concurrency,
       upstream: no_upstream,
@@ -112,12 +112,12 @@ export async function startSoakDoor(concurrency: number): Promise<SoakDoor> {
       adjust: answerDirectly,
     });
     return {
-      door,
+      local,
       signers: { corp, fetched },
       changeKeys,
       keyFetches: () => server.requests.length,
       stop: async () => {
-        await door.stop();
+        await local.stop();
         await server.stop();
       },
     };
