@@ -107,8 +107,7 @@ export function onStreamEnd(context: u32): void {
 }
 
 /**
- * Decides anew, from the first stage on, the requests whose keys have come or that have waited long enough. What is in a slot is
- * alive: `onStreamEnd` empties it.
+ * Decides anew, from the first stage on, the requests whose keys have come or that have waited long enough.
  */
 function decideWaiting(policy: Policy): void {
   const now = readClock();
@@ -118,7 +117,7 @@ function decideWaiting(policy: Policy): void {
     resetArena();
     const context = dueStream(policy, index, now);
     if (context == 0) continue;
-    if (!setContext(context) || isAnswered()) {
+    if (!setContext(context) || isOver()) {
       stopWaiting(context);
       countGone(policy);
       continue;
@@ -133,11 +132,16 @@ function decideWaiting(policy: Policy): void {
   setContext(policy.rootContext);
 }
 
+const request_duration = literal("request\0duration");
 const response_code = literal("response\0code");
 
-/** Whether somebody else has answered a request while it waited, a timeout or another filter: then it is none of ours any more. */
-function isAnswered(): bool {
-  return isRun(readProperty(response_code));
+/**
+ * Whether a stream is none of ours any more: it has ended, and is torn down already where its context is still there, or somebody
+ * else has answered while it waited, a timeout or another filter. Envoy knows how long a request took once that is over
+ * (source/common/http/conn_manager_impl.cc, `doDeferredStreamDestroy`), so this does not hang on our being told of ends.
+ */
+function isOver(): bool {
+  return isRun(readProperty(request_duration)) || isRun(readProperty(response_code));
 }
 
 /** The host did not let a request go on that was admitted: it is denied after all, and the record says so. */

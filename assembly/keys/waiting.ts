@@ -11,7 +11,8 @@
  *
  * Envoy tears a stream down at once and deletes its context later: in between the context can still be addressed, and answering or
  * continuing it crashes Envoy (source/extensions/common/wasm/context.cc: both act on the stream's callbacks, unasked). So a slot is
- * freed by `proxy_on_delete`, which Envoy calls as it tears the stream down, and nothing else is asked whether a stream is alive.
+ * freed by `proxy_on_delete`, which Envoy calls as it tears the stream down; where it is not called, filter.ts sees by a property that a
+ * stream is over.
  */
 
 import { literal } from "../bytes/literal";

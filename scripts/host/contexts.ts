@@ -64,6 +64,8 @@ export class Contexts {
   tearDown({ context, outcome }: OpenStream): void {
     outcome.paused = false;
     context.ended = true;
+    // Envoy knows it from the end on (source/common/http/conn_manager_impl.cc, `doDeferredStreamDestroy`).
+    context.properties.set("request.duration", serializeProperty(0n));
     this.#ended.set(context.id, context);
     if (this.#ended.size > ended_kept) this.#ended.delete(this.#ended.keys().next().value!);
   }

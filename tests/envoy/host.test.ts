@@ -37,7 +37,13 @@ export function proxy_on_configure(id: u32, size: u32): u32 { proxy_set_tick_per
 export function proxy_on_request_headers(id: u32, count: u32, end: u32): u32 { say(0x52, ++seen); held = id; return seen == 2 ? 1 : 4; }
 export function proxy_on_log(id: u32): void { say(0x4c, 0); }
 export function proxy_on_done(id: u32): u32 { say(0x44, 0); return 1; }
-export function proxy_on_delete(id: u32): void { say(0x58, proxy_set_effective_context(id)); if (seen == 3) told = id; }
+export function proxy_on_delete(id: u32): void {
+  say(0x58, proxy_set_effective_context(id));
+  say(0x51, durationOf());
+  if (seen == 3) told = id;
+}
+/** Whether Envoy knows how long the request took: only once it is over. */
+function durationOf(): u32 { return proxy_get_property(${ascii("request\0duration")}, 16, out, out + 4); }
 function headerBytes(): u32 { proxy_get_header_map_pairs(0, out, out + 4); return load<u32>(out + 4) > 0 ? 1 : 0; }
 export function proxy_on_tick(id: u32): void {
   if (told != 0) {
@@ -51,6 +57,7 @@ export function proxy_on_tick(id: u32): void {
   say(0x54, proxy_send_local_response(418, 0, 0, 0, 0, 0, 0, -1));
   say(0x45, proxy_set_effective_context(9999));
   say(0x45, proxy_set_effective_context(waiting));
+  say(0x51, durationOf());
   say(0x48, headerBytes());
   if (seen == 4) {
     say(0x43, ${callOut("nowhere")});

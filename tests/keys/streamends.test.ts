@@ -126,6 +126,17 @@ describe("a host that does not tell of the end of streams", () => {
     assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "token_key_unknown");
   });
 
+  test("acts on nobody who has left: what is over is seen to be", () => {
+    const workers = untold();
+    const waiting = workers.ask(0, tokenOne);
+    workers.tick(0);
+    reset(workers, waiting);
+    workers.answer({ body: jwks(one) });
+    assert.equal(recordOf(waiting).decision, "wait", "no decision of ours is recorded");
+    assert.equal(gone(workers), 1n);
+    assert.equal(outcomeOf(workers.ask(0, tokenOne)), "allowed");
+  });
+
   test("acts on nobody after that", () => {
     const workers = untold();
     const waiting = [workers.ask(0, tokenOne), workers.ask(0, tokenOne)];
