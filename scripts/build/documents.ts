@@ -11,6 +11,10 @@
 import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { flawNames, flawWords } from "../evaluate/details.ts";
+import { failures } from "../evaluate/failures.ts";
+import { metricEntries } from "../evaluate/metrics.ts";
+import { reasonNames, reasons, responses, statusOf } from "../evaluate/reasons.ts";
+import { record_members } from "../evaluate/record.ts";
 import { type CodeEntry, code_tables, type Example } from "../policy/source/codes.ts";
 
 /** The files that may have generated tables. */
@@ -24,11 +28,20 @@ export const documents: readonly string[] = [
 /** What stands between the marks, by name. */
 const blocks: Readonly<Record<string, () => string>> = {
   ...Object.fromEntries(Object.entries(code_tables).map(([name, codes]) => [name, () => codeTable(codes)])),
+  responses: responseTable,
+  reasons: reasonTable,
   details: () =>
     table(
       ["`detail`", "what it says"],
       flawNames.map((name) => [code(name), flawWords(name)]),
     ),
+  record: () =>
+    table(
+      ["member", "there when, and what it says"],
+      Object.entries(record_members).map(([name, meaning]) => [code(name), meaning]),
+    ),
+  metrics: metricTable,
+  failures: () => table(["cause", "what it means, and what to do"], grouped(failures)),
 };
 
 /** The names of all tables. */
@@ -59,6 +72,54 @@ export async function writeTables(): Promise<void> {
     if (written !== text) await writeFile(document, written);
   }
   console.log(`${block_names.length} tables in docs/: what they say is what the code says`);
+}
+
+/** How requests are answered, by kinds of reasons. */
+function responseTable(): string {
+  const rows = Object.entries(responses).map(([kind, { meaning, grpc, headers }]) => {
+    const names = reasonNames.filter((name) => reasons[name].response === kind);
+    const statuses = new Set(names.map(statusOf));
+    if (statuses.size !== 1) throw new Error(`the reasons of ${kind} are not answered with one status`);
+    const [status] = [...statuses];
+    const isAnswered = grpc !== undefined;
+    return [
+      meaning,
+      names.map(code).join(", "),
+      isAnswered ? String(status) : "–",
+      isAnswered ? String(grpc) : "–",
+      headers,
+    ];
+  });
+  return table(["decision", "reasons", "HTTP", "gRPC", "headers"], rows);
+}
+
+/** The reasons one by one, in the order of the checks. */
+function reasonTable(): string {
+  const rows = reasonNames.map((name) => {
+    const { words, part } = reasons[name];
+    return [code(name), words, part === undefined ? "" : part === "time" ? "`starts`, `expires`" : code(part)];
+  });
+  return table(["reason", "what it says", "part of the rule"], rows);
+}
+
+function metricTable(): string {
+  const rows = metricEntries.map(([name, { labels, isGauge, meaning }]) => {
+    const shown = Object.entries(labels).map(([label, values]) =>
+      values.length === 0
+        ? code(`sallyport_${label}`)
+        : `${code(`sallyport_${label}`)}: ${values.map(code).join(", ")}`,
+    );
+    return [code(name), [code("sallyport_policy"), ...shown].join("; "), (isGauge ? "gauge: " : "") + meaning];
+  });
+  return table(["metric", "labels", "counts"], rows);
+}
+
+/** Rows of names and what they mean; names that mean the same share one. */
+function grouped(entries: Readonly<Record<string, string>>): string[][] {
+  const meanings = new Map<string, string[]>();
+  for (const [name, meaning] of Object.entries(entries))
+    meanings.set(meaning, [...(meanings.get(meaning) ?? []), name]);
+  return [...meanings].map(([meaning, names]) => [names.map(code).join(", "), meaning]);
 }
 
 function codeTable(codes: Readonly<Record<string, CodeEntry>>): string {

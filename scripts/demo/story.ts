@@ -1,6 +1,7 @@
 /** The demo's steps: who asks for what with what, and what must come back. */
 import type { LocalIssuer } from "../envoy/issuer.ts";
 import { stripSignature } from "../envoy/issuer.ts";
+import type { ReasonName } from "../evaluate/reasons.ts";
 
 /** The callers of the story, by the names it is told with. */
 export const callers = {
@@ -17,7 +18,7 @@ export interface Expectation {
   /** The connection itself is refused. */
   tlsRefused?: boolean;
   /** The reason code of the record; absent where the request is admitted. */
-  reason?: string;
+  reason?: ReasonName;
 }
 
 /** One step. */

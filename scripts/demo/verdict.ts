@@ -7,7 +7,7 @@ export interface Seen {
   /** The last answer: an HTTP status, or the name of a gRPC status. */
   got: string;
   /** The filter's account of the last request; undefined where it made none. */
-  record: AuditRecord | undefined;
+  record: Pick<AuditRecord, "decision" | "reason"> | undefined;
   /** `Retry-After` of the last answer. */
   retryAfter: string | undefined;
   /** How many requests before the last were admitted. */

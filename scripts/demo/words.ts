@@ -9,8 +9,7 @@ export function explain(record: AuditRecord | undefined, details: string | undef
   if (record === undefined) return `Envoy itself: ${details ?? "no account"}`;
   const rule = record.rule ? `rule "${record.rule}"` : "no rule";
   if (record.decision === "allow") return `admitted by ${rule}`;
-  const reason = record.reason ?? "unknown";
-  return `${reason}: ${reasonWords(reason)}${record.rule ? ` (${rule})` : ""}`;
+  return `${record.reason}: ${reasonWords(record.reason)}${record.rule ? ` (${rule})` : ""}`;
 }
 
 /** Envoy's own words for a refused handshake, as a sentence. */

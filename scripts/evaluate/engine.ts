@@ -5,11 +5,11 @@
 
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import { token_bytes_max } from "../../assembly/limits.ts";
-import { Reason, reasonStatus } from "../../assembly/reason.ts";
+import { Reason } from "../../assembly/reason.ts";
 import type { Outcome, StartOutcome } from "../host/plugin.ts";
 import { PluginHost } from "../host/plugin.ts";
 import { SharedData } from "../host/shared.ts";
-import { reasonNumber } from "./reasons.ts";
+import { type ReasonName, statusOf } from "./reasons.ts";
 import type { AuditRecord, ShadowVerdict } from "./record.ts";
 
 /** A request in the terms of policy tests. */
@@ -37,7 +37,7 @@ export interface Verdict {
   /** The HTTP status of the verdict; 200 for a request that is let through. A gRPC client sees it as a gRPC status. */
   status: number;
   /** A reason code; `allowed` for a request that is let through. */
-  reason: string;
+  reason: ReasonName;
   /** The rule that decided or came closest, if any did. */
   rule: string | null;
   /** The policy is in shadow mode: the request goes on whatever the verdict. Left out otherwise. */
@@ -194,9 +194,9 @@ export function verdictOf(outcome: Outcome): Verdict {
   if (record === undefined) return { decision: "deny", status: 503, reason: "internal", rule: null };
   const { mode, decision, reason, rule, shadow } = record;
   // In shadow mode the request goes on; the verdict is the one it would have met.
-  const status = outcome.localResponse?.requestedStatus ?? reasonStatus(reasonNumber(reason) as Reason);
+  const status = outcome.localResponse?.requestedStatus ?? statusOf(reason);
   return {
-    decision,
+    decision: decision === "allow" ? "allow" : "deny",
     status,
     reason,
     rule: rule || null,

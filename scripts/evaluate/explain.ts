@@ -3,7 +3,7 @@ import type { Rule } from "../policy/language/model.ts";
 import { flawWords } from "./details.ts";
 import type { Evaluator, FilterRequest, Verdict } from "./engine.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
-import { reasonNumber } from "./reasons.ts";
+import { type ReasonName, reasonNumber, reasons } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";
 import { judgeToken } from "./token.ts";
 import { type TracedTerm, termsOf } from "./trace.ts";
@@ -19,22 +19,25 @@ export interface RulePart {
   /** For `when`: it could not be evaluated. A deny rule matches then, an allow rule does not. */
   error?: true;
   /** For the `token` of a deny rule, which may match without a good one: why it was not good. */
-  reason?: string;
+  reason?: ReasonName;
   /** For `when`: what it was made of. */
   terms?: TracedTerm[];
 }
 
-/** How far a rule got. */
-export interface RuleExplanation {
+/** How far a rule got, and the reason; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
+type Reached =
+  | { outcome: "allowed" | "denied" | "failed" | "not_reached"; reason: ReasonName }
+  | { outcome: "not_applicable"; reason: PartName };
+
+/** What became of a rule. */
+export type RuleExplanation = Reached & {
   rule: string;
   /**
    * `allowed`: an allow rule whose every part holds; `denied`: a deny rule that matches; `failed`: it speaks of this request
    * but some part does not hold, so that it neither allows nor denies; `not_applicable`: it speaks of other requests; `not_reached`: the request was refused
    * before any rule was looked at.
    */
-  outcome: "allowed" | "denied" | "failed" | "not_applicable" | "not_reached";
-  /** A reason code; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
-  reason: string;
+  outcome: Reached["outcome"];
   /** What did not fit, where a reader cannot see it from the request: its host, or the clock. */
   detail?: string;
   action: Rule["action"];
@@ -42,7 +45,7 @@ export interface RuleExplanation {
   parts: RulePart[];
   /** The rule is in shadow mode: this is what it would have done. */
   shadow?: true;
-}
+};
 
 export interface Explanation {
   verdict: Verdict;
@@ -65,7 +68,7 @@ interface Inspection {
 }
 
 interface Judgement {
-  reason: string;
+  reason: ReasonName;
   /** What became of its condition; undefined where it was not evaluated. */
   condition: string | undefined;
   /** What the instructions of its condition left. */
@@ -85,7 +88,7 @@ function readLines(lines: readonly string[]): Inspection {
     else if (kind === "value") values.set(Number(first), shownValue(rest));
     else if (kind === "condition") condition = rest;
     else if (kind === "rule") {
-      keepFurthest(inspection, Number(first), { reason: rest, condition, values });
+      keepFurthest(inspection, Number(first), { reason: rest as ReasonName, condition, values });
       values = new Map();
       condition = undefined;
     }
@@ -129,18 +132,17 @@ export function explain(
   const rules = index.rules.map((placed, number): RuleExplanation => {
     const rule = policy[number]!;
     const judged = inspection.judged.get(number);
-    const { outcome, reason, failed } = !reached
+    const { failed, ...how } = !reached
       ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
       : outcomeOf(judged?.reason, () => mismatch(placed, number, inspection));
     const tokenReason =
       judged !== undefined && rule.action === "deny" ? tokenFault(evaluator, index, rule, request) : undefined;
-    const parts = partsOf(rule, outcome, failed, judged, tokenReason);
-    const detail = detailOf(rule, reason, request, evaluator);
+    const parts = partsOf(rule, how.outcome, failed, judged, tokenReason);
+    const detail = detailOf(rule, how.reason, request, evaluator);
     const shadow = placed.isShadow && { shadow: true as const };
     return {
       rule: rule.name,
-      outcome,
-      reason,
+      ...how,
       ...(detail !== undefined && { detail }),
       action: rule.action,
       parts,
@@ -159,20 +161,30 @@ function forwardedCaller(record: AuditRecord | undefined): Explanation["forwarde
 }
 
 /** Why no issuer of the rule vouches for the token; undefined where one does, or where no token was given as such. */
-function tokenFault(evaluator: Evaluator, index: ImageIndex, rule: Rule, request: FilterRequest): string | undefined {
+function tokenFault(
+  evaluator: Evaluator,
+  index: ImageIndex,
+  rule: Rule,
+  request: FilterRequest,
+): ReasonName | undefined {
   const token = request.token ?? request.placedToken ?? null;
   if (rule.issuers.length === 0) return undefined;
   if (token === null) return request.headers.some(([name]) => name === "authorization") ? undefined : "token_missing";
-  const reasons = rule.issuers.map((name) => {
+  const found = rule.issuers.map((name) => {
     const issuer = index.issuers.findIndex((one) => one.name === name);
     return judgeToken(evaluator, issuer, token).reason;
   });
-  if (reasons.includes(null)) return undefined;
+  if (found.includes(null)) return undefined;
   // Of several issuers the one that the token names has more to say than the others.
-  return reasons.find((reason) => reason !== "token_issuer") ?? reasons[0] ?? undefined;
+  return found.find((reason) => reason !== "token_issuer") ?? found[0] ?? undefined;
 }
 
-function detailOf(rule: Rule, reason: string, request: FilterRequest, evaluator: Evaluator): string | undefined {
+function detailOf(
+  rule: Rule,
+  reason: Reached["reason"],
+  request: FilterRequest,
+  evaluator: Evaluator,
+): string | undefined {
   if (reason === "host") return `the request is for \`${request.host}\``;
   if (reason !== "grant_inactive") return undefined;
   const { startsSeconds, expiresSeconds } = rule;
@@ -185,25 +197,16 @@ function detailOf(rule: Rule, reason: string, request: FilterRequest, evaluator:
 }
 
 function outcomeOf(
-  judged: string | undefined,
+  judged: ReasonName | undefined,
   mismatchOf: () => PartName,
-): Pick<RuleExplanation, "outcome" | "reason"> & { failed: PartName | undefined } {
+): Reached & { failed: PartName | undefined } {
   if (judged === undefined) {
     const failed = mismatchOf();
     return { outcome: "not_applicable", reason: failed, failed };
   }
   if (judged === "allowed") return { outcome: "allowed", reason: judged, failed: undefined };
   if (judged === "rule_denied") return { outcome: "denied", reason: judged, failed: undefined };
-  return { outcome: "failed", reason: judged, failed: partOf(judged) };
-}
-
-/** The part that a reason is about; undefined for `internal`, which may be about any. */
-function partOf(reason: string): PartName | undefined {
-  if (reason === "grant_inactive") return "time";
-  if (reason.startsWith("token_")) return "token";
-  if (reason === "scope_missing") return "scopes";
-  if (reason.startsWith("condition_")) return "when";
-  return reason === "limit_exceeded" ? "limit" : undefined;
+  return { outcome: "failed", reason: judged, failed: reasons[judged].part };
 }
 
 function partsOf(
@@ -211,7 +214,7 @@ function partsOf(
   outcome: RuleExplanation["outcome"],
   failed: PartName | undefined,
   judged: Judgement | undefined,
-  tokenReason: string | undefined,
+  tokenReason: ReasonName | undefined,
 ): RulePart[] {
   const has: Record<PartName, boolean> = {
     caller: true,

@@ -1,48 +1,108 @@
-/** Reason codes by number and name, from the engine's own list. */
-import { Reason, reasonName } from "../../assembly/reason.ts";
+/**
+ * The reasons in words, by the engine's own list (assembly/reason.ts): one that is added there has to be added here. The
+ * tables of docs/policy-language.md are made from it.
+ */
+import { Reason, reasonName, reasonStatus } from "../../assembly/reason.ts";
 
-/** Every code, `allowed` first. */
-export const reasonNames: readonly string[] = Array.from({ length: Reason.COUNT }, (_, number) => reasonName(number));
+/** A reason code. TOKEN_CLAIMS is named as TOKEN_MALFORMED is. */
+export type ReasonName = Lowercase<Exclude<keyof typeof Reason, "TOKEN_CLAIMS" | "COUNT">>;
 
-/** The number of a code; that of `internal` for one that is not known. */
-export function reasonNumber(name: string): number {
-  const number = reasonNames.indexOf(name);
-  return number < 0 ? Reason.INTERNAL : number;
+/** Every code by its number. */
+const numbered = Array.from({ length: Reason.COUNT }, (_, number) => reasonName(number)) as ReasonName[];
+
+/** Every code once, `allowed` first, in the order of the checks. */
+export const reasonNames: readonly ReasonName[] = [...new Set(numbered)];
+
+/** The number of a code. */
+export function reasonNumber(name: ReasonName): number {
+  return numbered.indexOf(name);
 }
 
-const words: Readonly<Record<string, string>> = {
-  allowed: "let through",
-  no_rule: "no rule of the policy speaks of this caller and this request",
-  rule_denied: "a deny rule matches",
-  headers_too_large: "the headers, or what they hold, take more room than the filter has",
-  request_malformed:
-    "the request lacks something every request has, or has it in a form that two readers could take differently",
-  path_ambiguous: "the path could be read in two ways",
-  identity_missing: "the caller showed no certificate with a SPIFFE ID",
-  identity_malformed: "the caller's ID is not a valid SPIFFE ID",
-  identity_untrusted: "the caller's trust domain is not among those trusted",
-  identity_expired: "the caller's certificate has ended while its connection was open",
-  grant_inactive: "the rule does not hold yet, or not any more",
-  token_missing: "there is no token",
-  token_too_large: "the token is larger than any the filter reads",
-  token_malformed: "the token is not a well-formed JWS, or its claims lack `exp` or have members of a wrong type",
-  token_issuer: "`iss` is not the issuer's",
-  token_algorithm: "`alg` is not one the issuer may use",
-  token_key_unknown: "the issuer has no key with this `kid` for this `alg`",
-  token_signature: "the signature does not fit the token",
-  token_expired: "`exp` has passed",
-  token_not_yet_valid: "`nbf` or `iat` lies in the future",
-  token_lifetime: "the token was issued for longer than the issuer may",
-  token_audience: "`aud` names none of the accepted audiences",
-  token_binding: "the token is bound to another caller or certificate",
-  scope_missing: "a scope the rule asks for is not in the token",
-  condition_false: "its `when` does not hold",
-  condition_error: "its `when` could not be evaluated",
-  limit_exceeded: "a rate limit has no room",
-  internal: "the filter itself failed",
+/** The HTTP status that a denial is answered with. */
+export function statusOf(name: ReasonName): number {
+  return reasonStatus(reasonNumber(name));
+}
+
+/** How requests are answered: a kind of reasons has one gRPC status, and the same headers. */
+export const responses = {
+  allowed: { meaning: "allowed", grpc: undefined, headers: "" },
+  too_large: {
+    meaning: "headers, or what they hold, larger than the filter has room for",
+    grpc: 8,
+    headers: "",
+  },
+  malformed: { meaning: "malformed request", grpc: 3, headers: "" },
+  identity: { meaning: "no acceptable identity", grpc: 7, headers: "" },
+  token: { meaning: "no acceptable token", grpc: 16, headers: "`WWW-Authenticate` (RFC 6750 §3)" },
+  grant: { meaning: "the rule does not hold yet, or not any more", grpc: 7, headers: "" },
+  scope: { meaning: "scope missing", grpc: 7, headers: "`WWW-Authenticate` with `insufficient_scope`" },
+  condition: { meaning: "condition does not hold, or cannot be evaluated", grpc: 7, headers: "" },
+  policy: { meaning: "denied by policy", grpc: 7, headers: "" },
+  limit: { meaning: "rate limit", grpc: 8, headers: "`Retry-After`, `RateLimit`, `RateLimit-Policy`" },
+  failure: { meaning: "our own failure", grpc: 14, headers: "" },
+} as const;
+
+/** The parts of a rule that a reason may be about. */
+export type FailedPart = "time" | "token" | "scopes" | "when" | "limit";
+
+/** What there is to say of a reason. */
+interface ReasonEntry {
+  /** For people: it follows the code in what the command line says. */
+  words: string;
+  response: keyof typeof responses;
+  /** The part of a rule that does not hold. */
+  part?: FailedPart;
+}
+
+export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
+  allowed: { words: "let through", response: "allowed" },
+  no_rule: { words: "no rule of the policy speaks of this caller and this request", response: "policy" },
+  rule_denied: { words: "a deny rule matches", response: "policy" },
+  headers_too_large: {
+    words: "the headers, or what they hold, take more room than the filter has",
+    response: "too_large",
+  },
+  request_malformed: {
+    words: "the request lacks something every request has, or has it in a form that two readers could take differently",
+    response: "malformed",
+  },
+  path_ambiguous: { words: "the path could be read in two ways", response: "malformed" },
+  identity_missing: { words: "the caller showed no certificate with a SPIFFE ID", response: "identity" },
+  identity_malformed: { words: "the caller's ID is not a valid SPIFFE ID", response: "identity" },
+  identity_untrusted: { words: "the caller's trust domain is not among those trusted", response: "identity" },
+  identity_expired: {
+    words: "the caller's certificate has ended while its connection was open",
+    response: "identity",
+  },
+  grant_inactive: { words: "the rule does not hold yet, or not any more", response: "grant", part: "time" },
+  token_missing: { words: "there is no token", response: "token", part: "token" },
+  token_too_large: { words: "the token is larger than any the filter reads", response: "token", part: "token" },
+  token_malformed: {
+    words: "the token is not a well-formed JWS, or its claims lack `exp` or have members of a wrong type",
+    response: "token",
+    part: "token",
+  },
+  token_issuer: { words: "`iss` is not the issuer's", response: "token", part: "token" },
+  token_algorithm: { words: "`alg` is not one the issuer may use", response: "token", part: "token" },
+  token_key_unknown: {
+    words: "the issuer has no key with this `kid` for this `alg`",
+    response: "token",
+    part: "token",
+  },
+  token_signature: { words: "the signature does not fit the token", response: "token", part: "token" },
+  token_expired: { words: "`exp` has passed", response: "token", part: "token" },
+  token_not_yet_valid: { words: "`nbf` or `iat` lies in the future", response: "token", part: "token" },
+  token_lifetime: { words: "the token was issued for longer than the issuer may", response: "token", part: "token" },
+  token_audience: { words: "`aud` names none of the accepted audiences", response: "token", part: "token" },
+  token_binding: { words: "the token is bound to another caller or certificate", response: "token", part: "token" },
+  scope_missing: { words: "a scope the rule asks for is not in the token", response: "scope", part: "scopes" },
+  condition_false: { words: "its `when` does not hold", response: "condition", part: "when" },
+  condition_error: { words: "its `when` could not be evaluated", response: "condition", part: "when" },
+  limit_exceeded: { words: "a rate limit has no room", response: "limit", part: "limit" },
+  internal: { words: "the filter itself failed", response: "failure" },
 };
 
 /** A reason in words, for people. */
-export function reasonWords(name: string): string {
-  return words[name] ?? name;
+export function reasonWords(name: ReasonName): string {
+  return reasons[name].words;
 }

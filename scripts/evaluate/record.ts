@@ -1,43 +1,57 @@
-/** The filter's own account of a request, as it stands in filter state `wasm.sallyport` (docs/policy-language.md). */
-
+/** The filter's own account of a request, as it stands in filter state `wasm.sallyport`. */
 import type { FlawName } from "./details.ts";
+import type { FailureName } from "./failures.ts";
+import type { ReasonName } from "./reasons.ts";
 
 /** A rule in shadow mode that was judged beside the decision. */
 export interface ShadowVerdict {
   rule: string;
   decision: "allow" | "deny";
-  reason: string;
+  reason: ReasonName;
 }
 
-/** One record; members that have nothing to say are left out. */
+/** One record, in the order of its members (assembly/audit/record.ts); those that have nothing to say are left out. */
 export interface AuditRecord {
-  /** Whether the request goes on; with the policy's name, what the enforcement check looks at. */
-  admit?: boolean;
-  policy?: string;
-  /** `shadow`: the request went on whatever was decided. */
-  mode?: string;
-  decision: "allow" | "deny";
-  /** The reason code; `allowed` where the request was admitted. */
-  reason: string;
-  /** The rule that decided or came closest, if any did. */
+  admit: boolean;
+  policy: string;
+  mode?: "shadow";
+  decision: "allow" | "deny" | "wait";
+  reason: ReasonName;
   rule?: string;
-  /** What failed, for `internal`. */
-  cause?: string;
-  /** What was judged, as far as it was read: the path without its query, cut where it is long, and then the bytes it had. */
   method?: string;
   host?: string;
   path?: string;
   path_bytes?: number;
-  /** As it was shown; one that is no valid SPIFFE ID is cut. */
   caller?: string;
-  /** Who spoke for the caller, where a gateway did. */
   forwarder?: string;
-  /** The issuer of a token that was verified, and its `sub`. */
   issuer?: string;
   sub?: string;
-  /** What is wrong with a token, by the names of assembly/detail.ts, where the reason does not say all there is. */
-  detail?: FlawName;
-  /** The limit without room, for `limit_exceeded`. */
   limit?: string;
+  detail?: FlawName;
   shadow?: ShadowVerdict[];
+  cause?: FailureName;
 }
+
+/** When each member is there, and what it says: the table of docs/operations.md. */
+export const record_members: Readonly<Record<keyof AuditRecord, string>> = {
+  admit: "always, and first: whether the request goes on. In shadow mode it does, whatever the decision",
+  policy: "always, and second: the policy's name",
+  mode: "the policy is in shadow mode: `shadow`",
+  decision:
+    "always: `allow` or `deny`; `wait` where the request waited for keys and ended otherwise than by a decision: its client left, or a timeout of Envoy's answered it",
+  reason: "always: the [reason code](policy-language.md#reasons-and-responses); `allowed` with `allow`",
+  rule: "a rule decided, or came closest",
+  method: "it was read, as received",
+  host: "it was read: in lower case without its port; as received where it was refused for its form",
+  path: "it was read: decoded, without its query, cut to 1,024 bytes; as received where it was refused for its form",
+  path_bytes: "the path is cut: how long it was",
+  caller: "the certificate has a URI name; cut to 256 bytes where it is no valid SPIFFE ID",
+  forwarder: "a trusted proxy named the caller: the proxy's ID",
+  issuer: "a token was verified: the name of its issuer in the policy",
+  sub: "a token was verified; cut to 256 bytes",
+  limit: "a limit had no room: its name",
+  detail:
+    "a token was refused: what exactly is wrong with it, in a word ([all of them](diagnostics.md#tokens-that-are-refused)). Envoy joins several `authorization` headers with a comma, so they show as `base64`",
+  shadow: "rules in shadow mode matched: each with the decision and reason it would have had",
+  cause: "`reason` is `internal`: what failed",
+};

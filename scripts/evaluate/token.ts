@@ -3,6 +3,7 @@ import { reasonName } from "../../assembly/reason.ts";
 import type { Issuer, Policy, PolicyKey } from "../policy/language/model.ts";
 import { type FlawName, flawWords } from "./details.ts";
 import type { Evaluator } from "./engine.ts";
+import type { ReasonName } from "./reasons.ts";
 
 /** Whether the signature fits, as far as it can be told. `unsupported`: `alg` is none the issuer and its key may use. */
 export type SignatureState = "valid" | "invalid" | "unsupported" | "malformed";
@@ -13,7 +14,7 @@ export interface TokenReport {
   /** The payload, where it is a JSON object. */
   claims: Record<string, unknown> | null;
   /** The reason code the filter would deny with; null where the token is good. */
-  reason: string | null;
+  reason: ReasonName | null;
   /** What exactly is wrong, in one line; null where the reason says all there is. */
   detail: string | null;
   /** The JOSE header, where it is a JSON object. */
@@ -52,12 +53,15 @@ export function inspectToken(
 ): { report: TokenReport; isKeyless: boolean } {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
   const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
-  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2] as FlawName | undefined;
+  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2] as
+    | FlawName
+    | "none"
+    | undefined;
   const report: TokenReport = {
     signature: signatureState(state),
     ...decodeToken(token),
-    reason: reason === 0 ? null : reasonName(reason),
-    detail: flaw === undefined ? null : flawWords(flaw),
+    reason: reason === 0 ? null : (reasonName(reason) as ReasonName),
+    detail: flaw === undefined || flaw === "none" ? null : flawWords(flaw),
   };
   return { report, isKeyless: state === "key_unknown" };
 }

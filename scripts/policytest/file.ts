@@ -260,7 +260,8 @@ function readExpectation(reader: Reader, field: Field): Pick<PolicyTest, "expect
   }
   const text = (key: string): string | undefined => optional(fields.get(key), (one) => readText(reader, one));
   const [allow, deny, rule] = [text("allow"), text("deny"), text("rule")];
-  if (deny && !denialReasons.includes(deny)) {
+  const reason = denialReasons.find((name) => name === deny);
+  if (deny && reason === undefined) {
     const hint = didYouMean(deny, denialReasons);
     fail("unknown_reason", reader.at(fields.get("deny")!), `there is no reason code \`${deny}\`${hint}`);
   }
@@ -273,7 +274,7 @@ function readExpectation(reader: Reader, field: Field): Pick<PolicyTest, "expect
   const expect: Expectation = {
     ...(fields.has("allow") && { decision: "allow" }),
     ...(fields.has("deny") && { decision: "deny" }),
-    ...(deny !== undefined && { reason: deny }),
+    ...(reason !== undefined && { reason }),
     ...((rule ?? allow) !== undefined && { rule: rule ?? allow! }),
     ...(status !== undefined && { status }),
   };

@@ -6,7 +6,14 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { flawName } from "../../assembly/detail.ts";
+import { failureName } from "../../assembly/failure.ts";
+import { reasonName } from "../../assembly/reason.ts";
+import { grpcStatus, isChallenge } from "../../assembly/response/status.ts";
 import { block_names, blocksOf, documents, withTables } from "../../scripts/build/documents.ts";
+import { flawNames } from "../../scripts/evaluate/details.ts";
+import { failures } from "../../scripts/evaluate/failures.ts";
+import { reasonNames, reasonNumber, reasons, responses, statusOf } from "../../scripts/evaluate/reasons.ts";
 import { type CodeEntry, code_tables } from "../../scripts/policy/source/codes.ts";
 
 /** The files below a folder whose names end so. */
@@ -45,6 +52,66 @@ describe("tables of the documents", () => {
     const begun = all.flatMap((text) => [...text.matchAll(/^<!-- generated: /gmu)]);
     const ended = all.flatMap((text) => [...text.matchAll(/^<!-- end -->$/gmu)]);
     assert.deepEqual([begun.length, ended.length], [block_names.length, block_names.length]);
+  });
+});
+
+/** One of the engine's lists, and the table that has its words. */
+interface EngineList {
+  file: string;
+  name: string;
+  bounds: readonly string[];
+  table: object;
+  nameOf: (number: number) => string;
+}
+
+/** The members of an enumeration of the engine, of which those at the ends only bound it. */
+function membersOf(file: string, name: string, bounds: readonly string[]): string[] {
+  const [, body] = new RegExp(`enum ${name} \\{(.*?)\\n\\}`, "su").exec(readFileSync(file, "utf8"))!;
+  const members = [...body!.replaceAll(/\/\*.*?\*\//gsu, "").matchAll(/^ {2}([A-Z0-9_]+)/gmu)].map(
+    ([, member]) => member!,
+  );
+  return members.filter((member) => !bounds.includes(member));
+}
+
+describe("what the engine says", () => {
+  const engine = filesIn("assembly").map((file) => [file, readFileSync(file, "utf8")] as const);
+  const lists: EngineList[] = [
+    { file: "assembly/reason.ts", name: "Reason", bounds: ["COUNT"], table: reasons, nameOf: reasonName },
+    {
+      file: "assembly/detail.ts",
+      name: "Flaw",
+      bounds: ["NONE", "COUNT_OF_FLAWS"],
+      table: Object.fromEntries(flawNames.map((flaw) => [flaw, flaw])),
+      nameOf: flawName,
+    },
+    { file: "assembly/failure.ts", name: "Failure", bounds: ["NONE", "COUNT"], table: failures, nameOf: failureName },
+  ];
+  for (const { file, name, bounds, table, nameOf } of lists) {
+    test(`each ${name} of ${file} has a name, words, and a place where it is said`, () => {
+      const members = membersOf(file, name, bounds);
+      const numbers = Object.fromEntries(membersOf(file, name, []).map((member, number) => [member, number]));
+      const names = members.map((member) => nameOf(numbers[member]!));
+      assert.deepEqual([...new Set(names)].sort(), Object.keys(table).sort());
+      // TOKEN_CLAIMS is told as TOKEN_MALFORMED.
+      for (const [index, member] of members.entries())
+        if (member !== "TOKEN_CLAIMS") assert.equal(names[index], member.toLowerCase());
+      const elsewhere = engine.filter(([path]) => path !== file).map(([, text]) => text);
+      const silent = members.filter((member) => !elsewhere.some((text) => text.includes(`${name}.${member}`)));
+      assert.deepEqual(silent, [], "said nowhere in assembly/");
+    });
+  }
+
+  test("each reason is one that a test expects", () => {
+    const inPolicies = texts(filesIn("tests", ".yaml")).replaceAll(/\bdeny: (\w+)/gu, '"$1"');
+    assertNamed(Object.keys(reasons), tests + inPolicies, "no test expects");
+  });
+
+  test("each reason is answered as its table says", () => {
+    for (const name of reasonNames) {
+      const { grpc, headers } = responses[reasons[name].response];
+      assert.equal(isChallenge(reasonNumber(name)), headers.includes("WWW-Authenticate"), name);
+      if (name !== "allowed") assert.equal(grpcStatus(statusOf(name)), grpc, name);
+    }
   });
 });
 

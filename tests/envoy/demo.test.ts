@@ -33,7 +33,7 @@ describe("an answer counts as expected only where everything about it fits", () 
     retryAfter: "10",
     earlierAdmitted: 5,
   };
-  const expect = { status: 429, reason: "limit_exceeded" };
+  const expect = { status: 429, reason: "limit_exceeded" } as const;
   const cases: [name: string, expected: boolean, seen: Partial<Seen>][] = [
     ["all of it", true, {}],
     ["another status", false, { got: "403" }],

@@ -1,8 +1,9 @@
 /** `sallyport token` says of each bad token, in one line, what is wrong with it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { type FlawName, flawNames, flawWords } from "../../scripts/evaluate/details.ts";
-import { reasonWords } from "../../scripts/evaluate/reasons.ts";
+import { type ReasonName, reasonWords } from "../../scripts/evaluate/reasons.ts";
 import { folderOf, sallyport } from "../cli/program.ts";
 import { attackers, jwkOf, mint, nowSeconds, pairs, raw } from "./mint.ts";
 
@@ -64,7 +65,9 @@ const es256 = (recipe: Parameters<typeof mint>[1]): string => mint("ES256", reci
 const resized = (size: number) => (good: Buffer) => Buffer.concat([good, good]).subarray(0, size);
 
 /** For each flaw a token can have by itself: the reason, words that must be in the line, and such a token. */
-const explained: Partial<Record<FlawName, [reason: string, words: RegExp, token: string, args?: readonly string[]]>> = {
+const explained: Partial<
+  Record<FlawName, [reason: ReasonName, words: RegExp, token: string, args?: readonly string[]]>
+> = {
   parts: ["token_malformed", /three parts/u, "a.b"],
   encrypted: ["token_malformed", /JWE/u, "e30.e30.e30.e30.e30"],
   base64: ["token_malformed", /base64url without padding/u, `${es256({})}=`],
@@ -108,11 +111,19 @@ const explained: Partial<Record<FlawName, [reason: string, words: RegExp, token:
   lifetime_unknown: ["token_lifetime", /no `iat`/u, es256({ claims: { iat: undefined } }), byPolicy],
 };
 
-/** Those that take a request, a caller, a JWT-SVID, or keys that no JWKS file may have. */
-const elsewhere = [
-  ...["several_headers", "several_tokens", "scheme", "query"],
-  ...["cnf_missing", "cnf_other", "certificate_missing", "sub_other", "typ", "kid_shared"],
-];
+/** Those that take a request, a caller, a JWT-SVID, or keys that no JWKS file may have, and the tests that have them. */
+const elsewhere: Readonly<Partial<Record<FlawName, string>>> = {
+  several_headers: "tests/wasm/tokendetails.test.ts",
+  several_tokens: "tests/wasm/tokendetails.test.ts",
+  scheme: "tests/wasm/tokendetails.test.ts",
+  query: "tests/wasm/tokendetails.test.ts",
+  cnf_missing: "tests/wasm/tokendetails.test.ts",
+  cnf_other: "tests/wasm/tokendetails.test.ts",
+  certificate_missing: "tests/wasm/tokendetails.test.ts",
+  sub_other: "tests/wasm/tokendetails.test.ts",
+  typ: "tests/wasm/tokendetails.test.ts",
+  kid_shared: "tests/tokens/headers.ts",
+};
 
 describe("a line for each flaw", () => {
   for (const [name, [reason, words, token, args = byKeys]] of Object.entries(explained)) {
@@ -126,7 +137,9 @@ describe("a line for each flaw", () => {
   }
 
   test("every flaw is in the table or takes more than a token", () => {
-    assert.deepEqual([...Object.keys(explained), ...elsewhere].sort(), [...flawNames].sort());
+    assert.deepEqual([...Object.keys(explained), ...Object.keys(elsewhere)].sort(), [...flawNames].sort());
+    for (const [name, file] of Object.entries(elsewhere))
+      assert.match(readFileSync(file, "utf8"), new RegExp(`^  ${name}: \\[|"${name}"`, "mu"), `${file} lacks ${name}`);
   });
 
   test("every flaw has words of its own, in one line", () => {
@@ -139,14 +152,14 @@ describe("a line for each flaw", () => {
 });
 
 describe("what the reason says alone", () => {
-  const cases: Record<string, [token: string, args: readonly string[]]> = {
+  const cases: Partial<Record<ReasonName, [token: string, args: readonly string[]]>> = {
     token_expired: [es256({ claims: { exp: nowSeconds - 600 } }), byKeys],
     token_too_large: ["a".repeat(8193), byKeys],
   };
   for (const [reason, [token, args]] of Object.entries(cases)) {
     test(reason, () => {
       const { verdict, line } = explain(token, args);
-      assert.equal(verdict, `${reason}: ${reasonWords(reason)}`);
+      assert.equal(verdict, `${reason}: ${reasonWords(reason as ReasonName)}`);
       assert.match(line, /^signature: /u);
     });
   }
@@ -157,7 +170,7 @@ describe("what the issuer's terms are, for people", () => {
   const lifetime = es256({ claims: { iat: nowSeconds, exp: nowSeconds + 7200 } });
   const ofSecond = { iss: "https://second.example.org" };
   const svid = es256({ claims: { iss: undefined, sub: "spiffe://example.org/web" } });
-  const cases: Record<string, [reason: string, line: RegExp, signature: string, token: string, args: string[]]> = {
+  const cases: Record<string, [reason: ReasonName, line: RegExp, signature: string, token: string, args: string[]]> = {
     "another `iss`": [
       "token_issuer",
       /^the `iss` of `es256` is https:\/\/es256\.example\.org, the token's is "https:\/\/other\.example\.org"$/u,

@@ -1,14 +1,18 @@
-/** Metrics of policies with more rules than have counters of their own. */
+/** The metrics that the engine defines: those of the table, and no more rules than have counters of their own. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { rule_metrics_max } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { type FailureName, failures } from "../../scripts/evaluate/failures.ts";
+import { metricEntries } from "../../scripts/evaluate/metrics.ts";
+import { reasonNames } from "../../scripts/evaluate/reasons.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { engine } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
 test("rules past the last with a counter of its own share `_other`", (context) => {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-metrics-"));
@@ -39,4 +43,52 @@ test("rules past the last with a counter of its own share `_other`", (context) =
   assert.equal(counter(name(rule_metrics_max)), undefined);
   const counted = [...host.metrics().keys()].filter((metric) => metric.startsWith("sallyport_rules."));
   assert.ok(counted.length <= 2 * (rule_metrics_max + 1), `${counted.length} counters of rules`);
+});
+
+/** The metrics of a policy, with the values that each label has. */
+function definedBy(image: Uint8Array): Map<string, Map<string, Set<string>>> {
+  const host = PluginHost.load(engine);
+  assert.equal(host.startPlugin(pluginConfiguration(image)).ok, true);
+  const metrics = new Map<string, Map<string, Set<string>>>();
+  for (const full of host.metrics().keys()) {
+    const [metric, ...parts] = full.split(".");
+    const labels = metrics.get(metric!) ?? new Map<string, Set<string>>();
+    metrics.set(metric!, labels);
+    for (let part = 0; part < parts.length; part += 2) {
+      const [label, value] = [parts[part]!, parts[part + 1]!];
+      labels.set(label, (labels.get(label) ?? new Set()).add(value));
+    }
+  }
+  return metrics;
+}
+
+test("the engine defines the metrics of the table, with its labels and their values", () => {
+  const shadow = "  - { name: tried, callers: [any], allow: [GET /a], mode: shadow }\n";
+  const defined = definedBy(imageOf(fetchingPolicy() + shadow));
+  const uncounted: readonly FailureName[] = ["out_of_memory", "no_policy"];
+  const named: Readonly<Record<string, readonly string[]>> = {
+    policy: ["shop"],
+    reason: reasonNames.filter((name) => name !== "allowed"),
+    cause: (Object.keys(failures) as FailureName[]).filter((name) => !uncounted.includes(name)),
+    rule: ["_other", "orders", "tried"],
+    set: ["idp"],
+  };
+  const expected = metricEntries.map(([name, { labels }]) => {
+    const all = Object.entries({ policy: [], ...labels });
+    return [name, all.map(([label, values]) => [label, [...(values.length > 0 ? values : named[label]!)].sort()])];
+  });
+  const found = [...defined].map(([name, labels]) => [
+    name,
+    [...labels].map(([label, set]) => [label, [...set].sort()]),
+  ]);
+  assert.deepEqual(Object.fromEntries(found), Object.fromEntries(expected));
+});
+
+test("the examples make a label of each", () => {
+  for (const example of ["envoy/inbound.yaml", "envoy/gateway.yaml"]) {
+    const text = readFileSync(example, "utf8");
+    for (const [, { labels }] of metricEntries)
+      for (const label of ["policy", ...Object.keys(labels)])
+        assert.ok(text.includes(`tag_name: sallyport_${label}\n`), `${example}: ${label}`);
+  }
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { host_bytes_max, method_bytes_max, record_bytes_max, record_path_bytes_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { type AuditRecord, record_members } from "../../scripts/evaluate/record.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { markOf, recordOf, TestPlugin } from "../support/plugin.ts";
@@ -156,4 +157,63 @@ describe("a record that has to be taken back", () => {
     const outcome = plugin.request(anonymous);
     assert.deepEqual([outcome.action, outcome.localResponse?.status], ["pause", 503]);
   });
+});
+
+describe("the members of a record", () => {
+  const broken = (): Outcome => {
+    const plugin = new TestPlugin("shop");
+    plugin.host.faults = [{ call: "get_header_map_pairs", result: WasmResult.InternalFailure }];
+    return plugin.request(anonymous);
+  };
+  const edge = "spiffe://example.org/edge";
+  const forwarded = (): Outcome =>
+    new TestPlugin("gateway").request({
+      caller: edge,
+      method: "GET",
+      path: "/orders",
+      headers: [["x-forwarded-client-cert", "URI=spiffe://example.org/mobile"]],
+    });
+  const limited = (): Outcome => {
+    const plugin = new TestPlugin("limits");
+    const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
+    return [1, 2, 3, 4].map(() => plugin.request(slow)).at(-1)!;
+  };
+  const tried = (): Outcome =>
+    new TestPlugin("grants").request({ caller: "spiffe://example.org/x", method: "GET", path: "/wanted" });
+  const ordered = (): Outcome => new TestPlugin("shop").order();
+  /** For each member a request that has it. */
+  const made: Readonly<Record<keyof AuditRecord, readonly [of: () => Outcome, value: unknown]>> = {
+    admit: [ordered, true],
+    policy: [ordered, "shop"],
+    mode: [() => new TestPlugin("shadow").request({ method: "GET", path: "/two" }), "shadow"],
+    decision: [ordered, "allow"],
+    reason: [ordered, "allowed"],
+    rule: [ordered, "checkout-orders"],
+    method: [ordered, "POST"],
+    host: [ordered, "orders.example.org"],
+    path: [ordered, "/orders"],
+    path_bytes: [() => new TestPlugin("shop").request({ path: `/${"a".repeat(2000)}` }), 2001],
+    caller: [ordered, "spiffe://example.org/checkout-service"],
+    forwarder: [forwarded, edge],
+    issuer: [ordered, "corp"],
+    sub: [ordered, "alice"],
+    limit: [limited, "slow"],
+    detail: [() => new TestPlugin("shop").order({ token: "a.b" }), "parts"],
+    shadow: [tried, [{ rule: "wanted", decision: "allow", reason: "allowed" }]],
+    cause: [broken, "get_header_map_pairs"],
+  };
+  const order = Object.keys(record_members);
+
+  for (const [member, [make, value]] of Object.entries(made)) {
+    test(`${member} is there, and all of them in the order of the table`, () => {
+      const record = recordOf(make());
+      assert.deepEqual(record[member], value);
+      const members = Object.keys(record);
+      assert.deepEqual(
+        members,
+        order.filter((one) => members.includes(one)),
+        "members of the table, in its order",
+      );
+    });
+  }
 });

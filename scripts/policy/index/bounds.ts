@@ -1,6 +1,6 @@
 /**
  * Whether any request could need more than the engine has room for. The engine denies such a request (503, cause
- * `index_visits_max`, `candidate_rules_max` or `caller_groups_max`); a policy under which one exists is refused where it is written.
+ * `index_visits`, `candidate_rules` or `caller_groups`); a policy under which one exists is refused where it is written.
  * All figures are upper bounds: methods are not looked at, and a rule in two groups counts twice.
  */
 import {

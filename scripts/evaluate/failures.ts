@@ -1,0 +1,38 @@
+/**
+ * What `internal` stands for, in words, by the engine's own list (assembly/failure.ts): one that is added there has to be added
+ * here. The table of docs/operations.md is made from it.
+ */
+import type { Failure } from "../../assembly/failure.ts";
+
+/** The name of a failure, as records and metrics have it. */
+export type FailureName = Lowercase<Exclude<keyof typeof Failure, "NONE" | "COUNT">>;
+
+const refused = "the host refused the call: compare the capability list with `envoy/inbound.yaml`";
+const bound = "a request met a bound of the engine; the compiler refuses policies under which one could, so report it";
+
+/** What each means, and what to do. */
+export const failures: Readonly<Record<FailureName, string>> = {
+  arena_full:
+    "what the host gave outside of a request did not fit; requests that are too large are `headers_too_large`, and counted as denials only",
+  get_header_map_pairs: refused,
+  get_property: refused,
+  get_current_time: refused,
+  set_property: refused,
+  increment_metric: refused,
+  remove_header_map_value: refused,
+  replace_header_map_value: refused,
+  send_local_response: refused,
+  continue_stream: refused,
+  get_shared_data: refused,
+  set_shared_data: refused,
+  call_foreign_function: refused,
+  certificate_end:
+    "the configuration has `certificateEnd`, and filter state `sallyport.certificate_end` is missing or no time in seconds",
+  out_of_memory:
+    "there is [no memory](#out-of-memory) for the policy yet; in the record and in `%RESPONSE_CODE_DETAILS%`, `sallyport_denied{internal}{out_of_memory}`, but in no metric, since those belong to a policy; the record's `policy` is empty",
+  no_policy: "in the same places: the configuration was refused, by a line of log, and Envoy asked all the same",
+  shared_data_contention: "many workers want one bucket at once: use a key for the limit that spreads callers",
+  index_visits: bound,
+  candidate_rules: bound,
+  caller_groups: bound,
+};

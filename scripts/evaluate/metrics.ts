@@ -1,0 +1,49 @@
+/**
+ * The metrics that the engine defines (assembly/audit/metrics.ts): their labels, and what they count. The table of
+ * docs/operations.md is made from it, and tests/wasm/metrics.test.ts compares it with what the engine defines.
+ */
+import { rule_metrics_max } from "../../assembly/limits.ts";
+
+/** What there is to say of a metric. */
+interface MetricEntry {
+  /** Its labels without those of the policy, and the values they have; where none are given, the policy or a list of names has them. */
+  labels: Readonly<Record<string, readonly string[]>>;
+  isGauge?: true;
+  meaning: string;
+}
+
+export const metrics = {
+  sallyport_requests: {
+    labels: { decision: ["allow", "deny", "shadow_deny", "gone"] },
+    meaning:
+      "every request, once. `shadow_deny`: the policy is in shadow mode and would have denied it; `gone`: it ended, or somebody else answered it, while it waited for keys",
+  },
+  sallyport_denials: {
+    labels: { reason: [] },
+    meaning: "denials by reason, also those that a policy in shadow mode would have made",
+  },
+  sallyport_rules: {
+    labels: { rule: [], decision: ["allow", "deny", "shadow_allow", "shadow_deny"] },
+    meaning: `decisions by the rule that made them or came closest; \`shadow_…\` of rules in shadow mode. Rules past the first ${rule_metrics_max.toLocaleString("en")} share \`_other\``,
+  },
+  sallyport_failures: {
+    labels: { cause: [] },
+    meaning:
+      "what failed, a host call or a bound: what `internal` stood for. What fails only for a rule in shadow mode is not counted; the record has it",
+  },
+  sallyport_token_cache: {
+    labels: { result: ["hit", "miss", "eviction"] },
+    meaning: "tokens that were in the cache, were not, and were evicted",
+  },
+  sallyport_key_set_refreshes: { labels: { set: [] }, meaning: "fetches of a key set that succeeded" },
+  sallyport_key_set_failures: { labels: { set: [] }, meaning: "fetches of a key set that did not succeed" },
+  sallyport_key_set_age_seconds: {
+    labels: { set: [] },
+    isGauge: true,
+    meaning: "how long ago the set was fetched, or the policy came into force where it never was",
+  },
+  sallyport_key_set_keys: { labels: { set: [] }, isGauge: true, meaning: "how many keys of the set are of use" },
+} as const satisfies Record<string, MetricEntry>;
+
+/** The same for those who ask of any. */
+export const metricEntries: readonly (readonly [name: string, entry: MetricEntry])[] = Object.entries(metrics);
