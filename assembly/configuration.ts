@@ -8,12 +8,12 @@
  * Anything else in either is refused.
  */
 import { decodeBase64, malformed } from "./bytes/base64";
-import { scanJson, stoppedAt } from "./bytes/json";
+import { Scan, scanJson, scanned, stoppedAt } from "./bytes/json";
 import { Literal, literal } from "./bytes/literal";
 import { copyBytes, isLiteral, isNameText } from "./bytes/span";
 import * as json from "./bytes/tape";
 import { Kind } from "./bytes/tape";
-import { name_bytes_max } from "./limits";
+import { json_nodes_max, name_bytes_max } from "./limits";
 import * as layout from "./policy/layout";
 
 const policy_key = literal("policy");
@@ -56,11 +56,10 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   checksCertificateEnd = false;
   start = text;
   if (size == 0) return true;
-  json.beginScratchTape();
   // JSON may begin with the same byte as a Struct, but what follows in a Struct is never JSON.
-  const isScanned = load<u8>(text) == entry_tag && scanJson(text, size);
-  const isStruct = load<u8>(text) == entry_tag && !isScanned;
-  if (!(isStruct ? readStruct(text + size) : readJson(size, isScanned))) return false;
+  const scan = scanJson(text, size, json.scratch_tape, json_nodes_max);
+  const isStruct = load<u8>(text) == entry_tag && scan != scanned;
+  if (!(isStruct ? readStruct(text + size) : readJson(scan))) return false;
   if (imageSize == 0) return true;
   const decoded = decodeBase64(imageStart, imageSize, target);
   if (decoded == malformed) return refuse("`policy` is not valid base64", imageStart);
@@ -75,14 +74,13 @@ function refuse(phrase: string, at: usize): bool {
   return false;
 }
 
-/** Scanning unescapes in place, so what was scanned is not scanned again. */
-function readJson(size: u32, isScanned: bool): bool {
-  if (!isScanned) json.beginScratchTape();
-  if (!isScanned && !scanJson(start, size)) return refuse("no valid JSON", stoppedAt());
-  if (json.kindOf(0) != Kind.OBJECT) return refuse("not a JSON object", start);
-  const end = json.after(0);
-  for (let name = 1; name < end; name = json.after(name + 1)) {
-    const value = name + 1;
+function readJson(scan: Scan): bool {
+  if (scan != scanned) return refuse("no valid JSON", stoppedAt(scan));
+  const object = json.scratch_tape;
+  if (json.kindOf(object) != Kind.OBJECT) return refuse("not a JSON object", start);
+  const end = json.after(object);
+  for (let name = json.firstOf(object); name < end; name = json.after(json.valueAfter(name))) {
+    const value = json.valueAfter(name);
     const text = json.kindOf(value) == Kind.STRING ? json.startOf(value) : 0;
     if (!takeMember(json.startOf(name), json.sizeOf(name), text, json.sizeOf(value))) return false;
   }

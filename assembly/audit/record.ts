@@ -50,6 +50,7 @@ import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "..
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
+import { verifiedToken } from "../token/slot";
 
 const property_name = literal("sallyport");
 const subject_bytes: u32 = 256;
@@ -182,7 +183,7 @@ function writeForwarder(): void {
 function writeToken(policy: Policy): void {
   if (request.verifiedIssuer == 0) return;
   writeMember(policy, ',"issuer":', issuerAt(policy, request.verifiedIssuer - 1) + layout.issuer_name_at);
-  const subject = subjectClaim();
+  const subject = subjectClaim(verifiedToken());
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return;
   writeText(writer, ',"sub":');
   writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes);

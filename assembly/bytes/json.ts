@@ -1,5 +1,5 @@
 /**
- * A JSON scanner (RFC 8259) that works in place and within bounds, and leaves the values on the open tape (bytes/tape.ts).
+ * A JSON scanner (RFC 8259) that works in place and within bounds, and leaves the values on a tape (bytes/tape.ts).
  * It refuses what parsers disagree on: duplicate members, bytes that are not UTF-8, lone surrogates, NUL, numbers no double
  * or 64-bit integer holds, and nesting or counts past `limits.ts`. Strings are unescaped where they stand, so that
  * `"\u0069ss"` and `"iss"` are one name.
@@ -7,7 +7,7 @@
 import { json_depth_max, json_members_max } from "../limits";
 import { endOfPlain } from "./plain";
 import { hexDigit } from "./span";
-import { absent, addRecord, finishRecord, Kind, nameMember, startOf } from "./tape";
+import { absent, addRecord, beginTape, finishRecord, Kind, nameMember, startOf } from "./tape";
 import { characterBytes, writeCharacter } from "./utf8";
 
 /** What a scan met that it refuses. */
@@ -21,28 +21,43 @@ export const enum Fault {
   NUMBER,
 }
 
-/** Why the last scan failed. */
-export let fault: Fault = Fault.NONE;
+/** What a scan came to: `scanned`, or in the lower half the address of the first byte it could not take, and why in the upper one. */
+export type Scan = u64;
+export const scanned: Scan = 0;
 
+/** Why a scan failed. */
+export function faultOf(scan: Scan): Fault {
+  return <Fault>(scan >> 32);
+}
+
+/** Where it stopped. */
+export function stoppedAt(scan: Scan): usize {
+  return <usize>(<u32>scan);
+}
+
+/** The scan under way: the fault that it met first, where it stands, and how deep. */
+let fault: Fault = Fault.NONE;
 let cursor: usize = 0;
 let end: usize = 0;
 let depth: u32 = 0;
 
-/** Scans one JSON value that fills `size` bytes. Record 0 is the value. False when anything in it is refused. */
-export function scanJson(start: usize, size: u32): bool {
+/**
+ * Scans one JSON value that fills `size` bytes, onto a tape at `tape` with room for `records` records; the first is the value's own.
+ * Refuses it when anything in it is refused.
+ */
+export function scanJson(start: usize, size: u32, tape: usize, records: u32): Scan {
+  beginTape(tape, records);
   cursor = start;
   end = start + size;
   depth = 0;
   fault = Fault.NONE;
   skipSpace();
-  if (!scanValue()) return refuse(Fault.SYNTAX);
-  skipSpace();
-  return cursor == end || refuse(Fault.SYNTAX);
-}
-
-/** Where the last scan stopped: the address of the first byte it could not take. */
-export function stoppedAt(): usize {
-  return cursor;
+  if (scanValue()) {
+    skipSpace();
+    if (cursor == end) return scanned;
+  }
+  refuse(Fault.SYNTAX);
+  return ((<u64>fault) << 32) | <u64>cursor;
 }
 
 /** The first fault is the one that is told. */
@@ -52,7 +67,7 @@ function refuse(met: Fault): bool {
 }
 
 // @inline
-function addValue(kind: Kind, start: usize): i32 {
+function addValue(kind: Kind, start: usize): usize {
   const record = addRecord(kind, start);
   if (record == absent) refuse(Fault.COUNT);
   return record;
@@ -160,7 +175,7 @@ function scanArray(): bool {
   return true;
 }
 
-function scanString(): i32 {
+function scanString(): usize {
   cursor++;
   const record = addValue(Kind.STRING, cursor);
   if (record == absent) return absent;
@@ -191,7 +206,7 @@ function scanString(): i32 {
   return absent;
 }
 
-function badText(): i32 {
+function badText(): usize {
   refuse(Fault.TEXT);
   return absent;
 }

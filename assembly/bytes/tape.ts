@@ -2,13 +2,15 @@
  * The tape: the values of a JSON text (bytes/json.ts) as fixed records in document order; a member is its name's record
  * followed by its value's.
  *
- *   0        4         8        12                16
- *   +--------+---------+--------+-----------------+--------------+
- *   | kind   | start   | size   | end: the record | hash of the  |
- *   |        | address | bytes  | after the value | name, or 0   |
- *   +--------+---------+--------+-----------------+--------------+
+ *   0        4         8        12                   16             20
+ *   +--------+---------+--------+--------------------+--------------+
+ *   | kind   | start   | size   | extent: bytes to   | hash of the  |
+ *   |        | address | bytes  | the record after   | name, or 0   |
+ *   |        |         |        | the value          |              |
+ *   +--------+---------+--------+--------------------+--------------+
  *
- * One tape is open at a time. A request may have several, one a token, and opens the one whose claims it asks for.
+ * A record is its address, and what it says of others counts from itself: whoever has one can read it, whichever tape it is of,
+ * and a tape that is copied is as good. Only the one that is being written has its place here.
  */
 import { json_nodes_max } from "../limits";
 import { hash32 } from "./hash";
@@ -25,131 +27,124 @@ export const enum Kind {
 }
 
 /** No such record. */
-export const absent: i32 = -1;
+export const absent: usize = 0;
 
 export const tape_record_bytes: u32 = 20;
 
-/** A tape for what is read and forgotten: a configuration, a token's header. */
-const scratch: usize = memory.data(json_nodes_max * 20, 4);
+/** A tape for what is read and forgotten, which the next text of its kind overwrites: a configuration, a token's header. */
+export const scratch_tape: usize = memory.data(json_nodes_max * 20, 4);
 
-/** The first record of the tape that is open. */
-let tape: usize = 0;
-/** How many records it has, and has room for. */
-let used: i32 = 0;
-let room: i32 = 0;
+/** Where the next record is written, and where the room for them ends. */
+let next: usize = 0;
+let roomEnd: usize = 0;
 
-/** Opens an empty tape for `records` records at `start`, 4-aligned. */
+/** Begins an empty tape for `records` records at `start`, 4-aligned: for the scanner, which writes all of it in one go. */
 export function beginTape(start: usize, records: u32): void {
-  tape = start;
-  used = 0;
-  room = records;
+  next = start;
+  roomEnd = start + <usize>records * tape_record_bytes;
 }
 
-/** Opens the tape that every other text of its kind will overwrite. */
-export function beginScratchTape(): void {
-  beginTape(scratch, json_nodes_max);
+/** The bytes of a tape, by its first record. */
+export function tapeBytes(tape: usize): u32 {
+  return <u32>(after(tape) - tape);
 }
 
-/** Opens a tape that was written before. */
-export function openTape(start: usize): void {
-  tape = start;
-}
-
-/** How many records were written since `beginTape`. */
-export function tapeRecords(): u32 {
-  return used;
-}
-
-/**
- * Copies the records of the open tape to `target`, for texts that now stand `distance` bytes further on. The copy is not
- * opened.
- */
-export function copyTape(start: usize, records: u32, target: usize, distance: usize): void {
-  const bytes = <usize>records * tape_record_bytes;
-  memory.copy(target, start, bytes);
+/** Copies `bytes` of a tape to `target`, for texts that now stand `distance` bytes further on. */
+export function copyTape(tape: usize, bytes: u32, target: usize, distance: usize): void {
+  memory.copy(target, tape, bytes);
   for (let record = target; record < target + bytes; record += tape_record_bytes) {
     store<u32>(record, load<u32>(record, 4) + <u32>distance, 4);
   }
 }
 
 /** What kind of value a record is. */
-export function kindOf(record: i32): Kind {
-  return <Kind>load<u32>(at(record));
+// @inline
+export function kindOf(record: usize): Kind {
+  return <Kind>load<u32>(record);
 }
 
 /** The first byte of a value's text, of a string after its quote. */
-export function startOf(record: i32): usize {
-  return <usize>load<u32>(at(record), 4);
+// @inline
+export function startOf(record: usize): usize {
+  return <usize>load<u32>(record, 4);
 }
 
 /** The bytes of a value's text, of a string without its quotes and escapes. */
-export function sizeOf(record: i32): u32 {
-  return load<u32>(at(record), 8);
+// @inline
+export function sizeOf(record: usize): u32 {
+  return load<u32>(record, 8);
 }
 
 /** The record after a value and all it holds. */
-export function after(record: i32): i32 {
-  return <i32>load<u32>(at(record), 12);
+// @inline
+export function after(record: usize): usize {
+  return record + <usize>load<u32>(record, 12);
+}
+
+/** The first element of a list, the name of the first member of an object; `after` the list or the object where it is empty. */
+// @inline
+export function firstOf(container: usize): usize {
+  return container + tape_record_bytes;
+}
+
+/** The value that a name stands for. */
+// @inline
+export function valueAfter(name: usize): usize {
+  return name + tape_record_bytes;
 }
 
 /** The value of an object's member, or `absent`; also where `object` is `absent` or no object. */
-export function member(object: i32, name: usize, size: u32): i32 {
+export function member(object: usize, name: usize, size: u32): usize {
   if (object == absent || kindOf(object) != Kind.OBJECT) return absent;
   const hash = hash32(0, name, size);
-  const last = after(object);
-  let record = object + 1;
-  while (record < last) {
-    if (isNamed(record, hash, name, size)) return record + 1;
-    record = after(record + 1);
+  const end = after(object);
+  let record = firstOf(object);
+  while (record < end) {
+    if (isNamed(record, hash, name, size)) return valueAfter(record);
+    record = after(valueAfter(record));
   }
   return absent;
 }
 
 /** Whether a record is a string of exactly these bytes. */
-export function isString(record: i32, start: usize, size: u32): bool {
+export function isString(record: usize, start: usize, size: u32): bool {
   return kindOf(record) == Kind.STRING && sizeOf(record) == size && sameBytes(startOf(record), start, size);
 }
 
 /** Adds a record; `absent` when there is no room for one more. */
-export function addRecord(kind: Kind, start: usize): i32 {
-  if (used == room) return absent;
-  const record = used++;
-  const place = at(record);
-  store<u32>(place, kind);
-  store<u32>(place, <u32>start, 4);
-  store<u32>(place, 0, 8);
-  store<u32>(place, used, 12);
-  store<u32>(place, 0, 16);
+export function addRecord(kind: Kind, start: usize): usize {
+  const record = next;
+  if (record == roomEnd) return absent;
+  next = record + tape_record_bytes;
+  store<u32>(record, kind);
+  store<u32>(record, <u32>start, 4);
+  store<u64>(record, (<u64>tape_record_bytes) << 32, 8);
+  store<u32>(record, 0, 16);
   return record;
 }
 
 /** The record's value ends here: `size` bytes of text, and all records so far. */
 // @inline
-export function finishRecord(record: i32, size: u32): void {
-  store<u32>(at(record), size, 8);
-  store<u32>(at(record), used, 12);
+export function finishRecord(record: usize, size: u32): void {
+  store<u32>(record, size, 8);
+  store<u32>(record, <u32>(next - record), 12);
 }
 
 /** Marks a string as the name of a member of `object`, which is not finished. False where it has one of that name. */
-export function nameMember(object: i32, name: i32): bool {
+export function nameMember(object: usize, name: usize): bool {
   const start = startOf(name);
   const size = sizeOf(name);
   const hash = hash32(0, start, size);
-  store<u32>(at(name), hash, 16);
-  let record = object + 1;
+  store<u32>(name, hash, 16);
+  let record = firstOf(object);
   while (record < name) {
     if (isNamed(record, hash, start, size)) return false;
-    record = after(record + 1);
+    record = after(valueAfter(record));
   }
   return true;
 }
 
 // @inline
-function isNamed(record: i32, hash: u32, name: usize, size: u32): bool {
-  return load<u32>(at(record), 16) == hash && sizeOf(record) == size && sameBytes(startOf(record), name, size);
-}
-
-// @inline
-function at(record: i32): usize {
-  return tape + <usize>record * tape_record_bytes;
+function isNamed(record: usize, hash: u32, name: usize, size: u32): bool {
+  return load<u32>(record, 16) == hash && sizeOf(record) == size && sameBytes(startOf(record), name, size);
 }

@@ -4,7 +4,7 @@ import { readNumber } from "./number";
 import { setBool, setError, setNull, setString, setTape, ValueKind } from "./value";
 
 /** The value of a record of the tape; an error for `absent`, and for a number that cannot be had exactly. */
-export function setRecord(cell: usize, record: i32): void {
+export function setRecord(cell: usize, record: usize): void {
   if (record == json.absent) {
     setError(cell);
     return;

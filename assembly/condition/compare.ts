@@ -80,7 +80,7 @@ export function listSize(list: usize): u32 {
   if (kindOf(list) == ValueKind.LIST) return sizeOf(list);
   let count: u32 = 0;
   const end = json.after(recordOf(list));
-  for (let record = recordOf(list) + 1; record < end; record = json.after(record)) count++;
+  for (let record = json.firstOf(recordOf(list)); record < end; record = json.after(record)) count++;
   return count;
 }
 
@@ -88,17 +88,17 @@ export function listSize(list: usize): u32 {
 export function mapSize(map: usize): u32 {
   let count: u32 = 0;
   const end = json.after(recordOf(map));
-  for (let record = recordOf(map) + 1; record < end; record = json.after(record + 1)) count++;
+  for (let name = json.firstOf(recordOf(map)); name < end; name = json.after(json.valueAfter(name))) count++;
   return count;
 }
 
 /** The tape record of a list's first element; of no use for a list written out. */
-export function firstElement(list: usize): i32 {
-  return kindOf(list) == ValueKind.LIST ? json.absent : recordOf(list) + 1;
+export function firstElement(list: usize): usize {
+  return kindOf(list) == ValueKind.LIST ? json.absent : json.firstOf(recordOf(list));
 }
 
 /** Puts element `index`, at `record` on the tape, into a cell; the record of the next one. */
-export function readElement(cell: usize, list: usize, index: u32, record: i32): i32 {
+export function readElement(cell: usize, list: usize, index: u32, record: usize): usize {
   if (kindOf(list) == ValueKind.LIST) {
     copyCell(cell, startOf(list) + <usize>(index * cell_bytes));
     return json.absent;
@@ -152,9 +152,9 @@ function isSameMap(left: usize, right: usize): bool {
   const end = json.after(recordOf(left));
   depth++;
   let same = true;
-  for (let record = recordOf(left) + 1; record < end && same; record = json.after(record + 1)) {
-    const other = json.member(recordOf(right), json.startOf(record), json.sizeOf(record));
-    setRecord(mine, record + 1);
+  for (let name = json.firstOf(recordOf(left)); name < end && same; name = json.after(json.valueAfter(name))) {
+    const other = json.member(recordOf(right), json.startOf(name), json.sizeOf(name));
+    setRecord(mine, json.valueAfter(name));
     setRecord(theirs, other);
     same = other != json.absent && isSame(mine, theirs);
   }

@@ -50,19 +50,19 @@ const pool: usize = memory.data(condition_values_max * 16, 8);
 let poolUsed: u32 = 0;
 let policyInHand: Policy = changetype<Policy>(0);
 let bindingInHand: u32 = 0;
-let hasClaims: bool = false;
+let claimsInHand: usize = 0;
 
 /**
  * Evaluates the condition of a rule that has one.
  * @param binding where the words of its path variables begin
- * @param tokenHolds whether the rule's token is good, so that there are claims
+ * @param claims those of the rule's token, if that is good: the first record of their tape, or `absent`
  */
-export function evaluateCondition(policy: Policy, rule: u32, binding: u32, tokenHolds: bool): Outcome {
+export function evaluateCondition(policy: Policy, rule: u32, binding: u32, claims: usize): Outcome {
   const record = recordAt(policy, layout.section_rules, rule) + layout.rule_condition_at;
   const first = recordAt(policy, layout.section_instructions, load<u32>(record));
   policyInHand = policy;
   bindingInHand = binding;
-  hasClaims = tokenHolds;
+  claimsInHand = claims;
   poolUsed = 0;
   clearLoop();
   const mark = arenaMark();
@@ -197,7 +197,7 @@ function pushSource(cell: usize, instruction: usize, op: u32): bool {
       sources.readCaller(cell, part);
       return true;
     case code.op_claims:
-      setRecord(cell, hasClaims ? 0 : json.absent);
+      setRecord(cell, claimsInHand);
       return true;
     case code.op_variable:
       sources.readVariable(cell, policyInHand, bindingInHand, part);

@@ -7,7 +7,7 @@ import { codePoints, holds } from "./text";
 import { isList, kindOf, recordOf, setBool, setError, setInt, sizeOf, startOf, ValueKind } from "./value";
 
 /** The tape record of a map's member, or `absent`, also where the value is no map. */
-export function memberOf(cell: usize, name: usize, size: u32): i32 {
+export function memberOf(cell: usize, name: usize, size: u32): usize {
   return kindOf(cell) == ValueKind.TAPE_MAP ? json.member(recordOf(cell), name, size) : json.absent;
 }
 

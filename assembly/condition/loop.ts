@@ -12,7 +12,7 @@ let isAll: bool = false;
 let isMap: bool = false;
 let index: u32 = 0;
 let count: u32 = 0;
-let record: i32 = 0;
+let record: usize = 0;
 let metError: bool = false;
 let isDecided: bool = false;
 let poolMark: u32 = 0;
@@ -35,7 +35,7 @@ export function beginLoop(cell: usize, kind: u32, poolUsed: u32): bool {
   copyCell(container, cell);
   index = 0;
   count = isMap ? mapSize(cell) : listSize(cell);
-  record = isMap ? recordOf(cell) + 1 : firstElement(cell);
+  record = isMap ? json.firstOf(recordOf(cell)) : firstElement(cell);
   metError = false;
   isDecided = false;
   poolMark = poolUsed;
@@ -71,7 +71,7 @@ export function endLoop(cell: usize): void {
 function readNext(): void {
   if (isMap) {
     setRecord(loopElement, record);
-    record = json.after(record + 1);
+    record = json.after(json.valueAfter(record));
   } else {
     record = readElement(loopElement, container, index, record);
   }

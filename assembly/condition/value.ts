@@ -13,7 +13,7 @@
  *   STRING                address of its UTF-8                 bytes
  *   TIMESTAMP, DURATION   seconds, rounded down, an i64        nanoseconds past them
  *   LIST                  address of its first cell            elements
- *   TAPE_LIST, TAPE_MAP   a record of the JSON tape (bytes/json.ts)
+ *   TAPE_LIST, TAPE_MAP   a record of a JSON tape (bytes/tape.ts)
  */
 export const enum ValueKind {
   ERROR = 0,
@@ -54,8 +54,8 @@ export function startOf(cell: usize): usize {
   return load<usize>(cell, 8);
 }
 
-export function recordOf(cell: usize): i32 {
-  return load<i32>(cell, 8);
+export function recordOf(cell: usize): usize {
+  return load<usize>(cell, 8);
 }
 
 export function isTrue(cell: usize): bool {
@@ -116,9 +116,9 @@ export function setList(cell: usize, first: usize, count: u32): void {
 }
 
 /** A list or a map of the tape. */
-export function setTape(cell: usize, kind: ValueKind, record: i32): void {
+export function setTape(cell: usize, kind: ValueKind, record: usize): void {
   store<u32>(cell, kind);
-  store<i64>(cell, record, 8);
+  store<usize>(cell, record, 8);
 }
 
 export function copyCell(to: usize, from: usize): void {

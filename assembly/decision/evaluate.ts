@@ -5,9 +5,10 @@
  * when all is decided, and take no part in it.
  */
 
+import { absent } from "../bytes/tape";
 import { evaluateCondition, Outcome } from "../condition/evaluate";
 import { Flaw } from "../detail";
-import { finding, flawOf, reasonOf } from "../finding";
+import { Finding, finding, flawOf, isGood, placeOf, reasonOf } from "../finding";
 import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
 import * as layout from "../policy/layout";
@@ -15,6 +16,7 @@ import { Policy, ruleAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { addShadow, candidate, candidateBinding, request } from "../request/request";
 import { hasScopes } from "../token/scopes";
+import { tokenSlot } from "../token/slot";
 import { checkToken, selectToken } from "../token/token";
 
 /** What becomes of the limits of a rule that is judged. */
@@ -131,27 +133,33 @@ function judge(policy: Policy, index: u32, rule: usize, charge: Charge): Reason 
   const token = reasonOf(found);
   request.tokenFlaw = flawOf(found);
   if (token == Reason.INTERNAL) return token;
-  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny) return judgeDenial(policy, index, rule, token);
+  const claims = claimsOf(rule, found);
+  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny) return judgeDenial(policy, index, rule, claims);
   if (token != Reason.ALLOWED) return token;
-  if (!hasScopes(policy, rule)) return Reason.SCOPE_MISSING;
-  const condition = holds(policy, index, rule, true);
+  if (!hasScopes(policy, rule, claims)) return Reason.SCOPE_MISSING;
+  const condition = holds(policy, index, rule, claims);
   if (condition == Outcome.FALSE) return Reason.CONDITION_FALSE;
   if (condition == Outcome.ERROR) return Reason.CONDITION_ERROR;
   if (condition == Outcome.FAILED) return Reason.INTERNAL;
-  return charge == Charge.NOTHING ? Reason.ALLOWED : takeLimits(policy, rule, charge == Charge.DRY);
+  return charge == Charge.NOTHING ? Reason.ALLOWED : takeLimits(policy, rule, claims, charge == Charge.DRY);
 }
 
 /** A deny rule fails closed: what cannot be evaluated matches, and without a good token there are no claims to evaluate. */
-function judgeDenial(policy: Policy, index: u32, rule: usize, token: Reason): Reason {
-  const condition = holds(policy, index, rule, token == Reason.ALLOWED);
+function judgeDenial(policy: Policy, index: u32, rule: usize, claims: usize): Reason {
+  const condition = holds(policy, index, rule, claims);
   if (condition == Outcome.FAILED) return Reason.INTERNAL;
   return condition == Outcome.FALSE ? Reason.CONDITION_FALSE : Reason.RULE_DENIED;
 }
 
-function holds(policy: Policy, index: u32, rule: usize, tokenHolds: bool): Outcome {
+/** The claims of the token that a rule asked for, a record of their tape; `absent` where it asked for none, or found none that is good. */
+function claimsOf(rule: usize, found: Finding): usize {
+  const asks = load<u32>(rule, layout.rule_issuers_at + 4) != 0;
+  return asks && isGood(found) ? tokenSlot(placeOf(found)).claims : absent;
+}
+
+function holds(policy: Policy, index: u32, rule: usize, claims: usize): Outcome {
   if (load<u32>(rule, layout.rule_condition_at + 4) == 0) return Outcome.TRUE;
-  const hasClaims = tokenHolds && load<u32>(rule, layout.rule_issuers_at + 4) != 0;
-  return evaluateCondition(policy, candidate(index), candidateBinding(index), hasClaims);
+  return evaluateCondition(policy, candidate(index), candidateBinding(index), claims);
 }
 
 /** Just-in-time grants: from `starts` on, and before `expires`. */

@@ -35,7 +35,7 @@ export function readSvid(policy: Policy): Reason {
   const reason = reasonOf(found);
   if (reason == Reason.INTERNAL) return reason;
   if (reason == Reason.ALLOWED) {
-    const subject = subjectClaim();
+    const subject = subjectClaim(tokenSlot(placeOf(found)));
     takeCaller(policy, json.startOf(subject), json.sizeOf(subject));
     return Reason.ALLOWED;
   }
@@ -50,7 +50,7 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Finding {
   if (!isGood(found)) return found;
   const token = tokenSlot(placeOf(found));
   if (!token.isSvidType) return finding(Reason.TOKEN_MALFORMED, Flaw.TYP);
-  const subject = subjectClaim();
+  const subject = subjectClaim(token);
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING)
     return finding(Reason.IDENTITY_MALFORMED, Flaw.SUB);
   const domainBytes = trustDomainBytes(json.startOf(subject), json.sizeOf(subject));
@@ -61,7 +61,9 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Finding {
     const text = issuer + layout.issuer_iss_at;
     if (textSize(text) != domainBytes || !sameBytes(textStart(policy, text), domain, domainBytes)) continue;
     const verified = verifyToken(policy, issuer, token);
-    return isGood(verified) ? checkClaims(policy, index) : verified;
+    if (!isGood(verified)) return verified;
+    const claims = checkClaims(policy, index, token);
+    return isGood(claims) ? found : claims;
   }
   return finding(Reason.IDENTITY_UNTRUSTED, Flaw.NONE);
 }

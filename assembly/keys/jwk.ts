@@ -75,8 +75,8 @@ export class Jwk {
   isRsa: bool;
 }
 
-/** Reads the key at a record of the open tape into `jwk`; its public part goes to `target`. False where it is of no use here. */
-export function readKey(jwk: Jwk, key: i32, use: u32, target: usize): bool {
+/** Reads the key at a record of a tape into `jwk`; its public part goes to `target`. False where it is of no use here. */
+export function readKey(jwk: Jwk, key: usize, use: u32, target: usize): bool {
   if (has(key, d_name) || has(key, k_name) || !isForSignatures(key, use) || !readKid(jwk, key, use)) return false;
   const type = member(key, kty_name);
   jwk.isRsa = isText(type, rsa_type);
@@ -92,7 +92,7 @@ export function readKey(jwk: Jwk, key: i32, use: u32, target: usize): bool {
   return jwk.algorithms != 0;
 }
 
-function readRsa(jwk: Jwk, key: i32, target: usize): bool {
+function readRsa(jwk: Jwk, key: usize, target: usize): bool {
   const size = decode(member(key, n_name), target, rsa_most_bytes);
   if (size <= 0 || load<u8>(target) == 0 || (load<u8>(target + size - 1) & 1) == 0) return false;
   const bits = <u32>size * 8 - (clz<u32>(load<u8>(target)) - 24);
@@ -107,7 +107,7 @@ function readRsa(jwk: Jwk, key: i32, target: usize): bool {
   return true;
 }
 
-function readEc(jwk: Jwk, key: i32, target: usize): bool {
+function readEc(jwk: Jwk, key: usize, target: usize): bool {
   const curve = member(key, crv_name);
   let algorithm: u32 = 0;
   if (isText(curve, p256_curve)) algorithm = algorithm_es256;
@@ -124,7 +124,7 @@ function readEc(jwk: Jwk, key: i32, target: usize): bool {
 }
 
 /** RFC 8037 §2. */
-function readEd25519(jwk: Jwk, key: i32, target: usize): bool {
+function readEd25519(jwk: Jwk, key: usize, target: usize): bool {
   if (!isText(member(key, crv_name), ed25519_curve) || decode(member(key, x_name), target, 32) != 32) return false;
   jwk.publicSize = 32;
   jwk.algorithms = (<u32>1) << algorithm_eddsa;
@@ -132,7 +132,7 @@ function readEd25519(jwk: Jwk, key: i32, target: usize): bool {
 }
 
 /** A bundle's keys have an ID (SPIFFE JWT-SVID §6.1); others may have none. */
-function readKid(jwk: Jwk, key: i32, use: u32): bool {
+function readKid(jwk: Jwk, key: usize, use: u32): bool {
   const kid = member(key, kid_name);
   jwk.kidSize = 0;
   if (kid == json.absent) return use != use_jwt_svid;
@@ -143,21 +143,21 @@ function readKid(jwk: Jwk, key: i32, use: u32): bool {
 }
 
 /** RFC 7517 §4.2 and §4.3: what the key is for. */
-function isForSignatures(key: i32, use: u32): bool {
+function isForSignatures(key: usize, use: u32): bool {
   const told = member(key, use_name);
   if (use == use_jwt_svid ? !isText(told, svid_use) : told != json.absent && !isText(told, sig_use)) return false;
   const operations = member(key, ops_name);
   if (operations == json.absent) return true;
   if (json.kindOf(operations) != Kind.ARRAY) return false;
   const end = json.after(operations);
-  for (let operation = operations + 1; operation < end; operation = json.after(operation)) {
+  for (let operation = json.firstOf(operations); operation < end; operation = json.after(operation)) {
     if (isText(operation, verify_operation)) return true;
   }
   return false;
 }
 
 /** A key that names its `alg` fits that one alone. */
-function narrowToAlg(jwk: Jwk, key: i32): void {
+function narrowToAlg(jwk: Jwk, key: usize): void {
   const alg = member(key, alg_name);
   if (alg == json.absent) return;
   const isText = json.kindOf(alg) == Kind.STRING;
@@ -165,20 +165,20 @@ function narrowToAlg(jwk: Jwk, key: i32): void {
   jwk.algorithms = named == algorithm_count ? 0 : jwk.algorithms & ((<u32>1) << named);
 }
 
-function member(key: i32, name: Literal): i32 {
+function member(key: usize, name: Literal): usize {
   return json.member(key, name.start, name.size);
 }
 
-function has(key: i32, name: Literal): bool {
+function has(key: usize, name: Literal): bool {
   return member(key, name) != json.absent;
 }
 
-function isText(record: i32, text: Literal): bool {
+function isText(record: usize, text: Literal): bool {
   return record != json.absent && json.isString(record, text.start, text.size);
 }
 
 /** The size of a base64url member, or -1 where it is none or takes more than `most` bytes. */
-function decode(record: i32, target: usize, most: u32): i32 {
+function decode(record: usize, target: usize, most: u32): i32 {
   if (record == json.absent || json.kindOf(record) != Kind.STRING) return -1;
   const size = json.sizeOf(record);
   return size > (most * 4 + 2) / 3 ? -1 : decodeBase64url(json.startOf(record), size, target);

@@ -7,7 +7,7 @@
  *
  * Nothing here runs on a request's path.
  */
-import { scanJson } from "../bytes/json";
+import { scanJson, scanned } from "../bytes/json";
 import { literal } from "../bytes/literal";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
@@ -33,19 +33,18 @@ export function readKeySet(text: usize, size: u32, use: u32): usize {
   const records = min(size / 2 + 2, jwks_nodes_max);
   const tape = takeRegion(records * json.tape_record_bytes);
   if (tape == 0) return 0;
-  json.beginTape(tape, records);
-  const region = scanJson(text, size) ? readKeys(size, use) : 0;
+  const region = scanJson(text, size, tape, records) == scanned ? readKeys(tape, size, use) : 0;
   giveRegion(tape);
   return region;
 }
 
-function readKeys(size: u32, use: u32): usize {
-  const list = json.kindOf(0) == Kind.OBJECT ? json.member(0, keys_name.start, keys_name.size) : json.absent;
+function readKeys(root: usize, size: u32, use: u32): usize {
+  const list = json.member(root, keys_name.start, keys_name.size);
   if (list == json.absent || json.kindOf(list) != Kind.ARRAY) return 0;
   const end = json.after(list);
   let count: u32 = 0;
   let typed: u32 = 0;
-  for (let key = list + 1; key < end; key = json.after(key)) {
+  for (let key = json.firstOf(list); key < end; key = json.after(key)) {
     if (json.kindOf(key) != Kind.OBJECT) return 0;
     count++;
     if (json.member(key, kty_name.start, kty_name.size) != json.absent) typed++;
@@ -58,7 +57,7 @@ function readKeys(size: u32, use: u32): usize {
   if (region == 0) return 0;
   let record = region + head_bytes;
   let cursor = record + <usize>count * layout.key_record_bytes;
-  for (let key = list + 1; key < end; key = json.after(key)) {
+  for (let key = json.firstOf(list); key < end; key = json.after(key)) {
     if (!readKey(jwk, key, use, cursor)) continue;
     cursor = writeKey(jwk, region, record, cursor, region + room);
     record += layout.key_record_bytes;

@@ -13,23 +13,26 @@ import { Reason } from "../reason";
 import { request } from "../request/request";
 import { failed, Take, takeFrom, taken } from "./store";
 
-/** Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED. */
-export function takeLimits(policy: Policy, rule: usize, dry: bool): Reason {
+/**
+ * Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED.
+ * @param claims those of the rule's token: the first record of their tape, or `absent`
+ */
+export function takeLimits(policy: Policy, rule: usize, claims: usize, dry: bool): Reason {
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   if (dry || count > 1) {
-    const reason = takeEach(policy, rule, true);
+    const reason = takeEach(policy, rule, claims, true);
     if (dry || reason != Reason.ALLOWED) return reason;
   }
-  return takeEach(policy, rule, false);
+  return takeEach(policy, rule, claims, false);
 }
 
-function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
+function takeEach(policy: Policy, rule: usize, claims: usize, dry: bool): Reason {
   const first = load<u32>(rule, layout.rule_limits_at);
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   const cost = load<u32>(rule, layout.rule_cost_at);
   for (let index: u32 = 0; index < count; index++) {
     const number = wordAt(policy, first + index);
-    const take = takeOne(policy, number, cost, dry);
+    const take = takeOne(policy, number, claims, cost, dry);
     if (take == taken) continue;
     if (take == failed) return Reason.INTERNAL;
     // The first rule whose limit has no room is the one reported, and so is its limit.
@@ -42,11 +45,11 @@ function takeEach(policy: Policy, rule: usize, dry: bool): Reason {
   return Reason.ALLOWED;
 }
 
-function takeOne(policy: Policy, number: u32, cost_tokens: u32, dry: bool): Take {
+function takeOne(policy: Policy, number: u32, claims: usize, cost_tokens: u32, dry: bool): Take {
   const limit = limitAt(policy, number);
   return takeFrom(
     load<u32>(limit, layout.limit_seed_at),
-    fingerprint(policy, limit),
+    fingerprint(policy, limit, claims),
     request.nowNanoseconds,
     load<u64>(limit, layout.limit_interval_nanoseconds_at),
     load<u32>(limit, layout.limit_burst_tokens_at),
@@ -72,7 +75,7 @@ const identity: usize = memory.data(16, 8);
  * The hash of what the limit counts by, under the secret of this Envoy. Each value's own hash ends with its size, so no two lists
  * run together.
  */
-function fingerprint(policy: Policy, limit: usize): u64 {
+function fingerprint(policy: Policy, limit: usize, claims: usize): u64 {
   const first = load<u32>(limit, layout.limit_per_at);
   const count = load<u32>(limit, layout.limit_per_at + 4);
   store<u32>(identity, load<u32>(limit, layout.limit_seed_at));
@@ -86,7 +89,7 @@ function fingerprint(policy: Policy, limit: usize): u64 {
       hash = keyedHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
       continue;
     }
-    const claim = findClaim(policy, selector);
+    const claim = findClaim(policy, selector, claims);
     if (claim == json.absent) hash = keyedHash(hash, kind_absent, 0, 0);
     else if (json.kindOf(claim) == json.Kind.NUMBER) hash = hashNumber(hash, json.startOf(claim), json.sizeOf(claim));
     else hash = keyedHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
@@ -107,16 +110,14 @@ function hashNumber(before: u64, start: usize, size: u32): u64 {
   return keyedHash(before, kind_int, number + 8, 8);
 }
 
-/** The claim at the end of a path of names; only a verified token has any. */
-function findClaim(policy: Policy, selector: usize): i32 {
-  if (request.verifiedIssuer == 0) return json.absent;
+/** The claim at the end of a path of names, or `absent`. */
+function findClaim(policy: Policy, selector: usize, claims: usize): usize {
   const first = load<u32>(selector, layout.selector_path_at);
   const count = load<u32>(selector, layout.selector_path_at + 4);
-  let claim = 0;
+  let claim = claims;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     claim = json.member(claim, textStart(policy, text), textSize(text));
-    if (claim == json.absent) return claim;
   }
   return claim;
 }

@@ -13,8 +13,8 @@ import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { Reason } from "../reason";
 import { request } from "../request/request";
-import { subjectClaim } from "./claims";
-import { openToken } from "./slot";
+import { confirmationClaim, subjectClaim } from "./claims";
+import { Token } from "./slot";
 
 const key_name = literal("jkt");
 const thumbprint_name = literal("x5t#S256");
@@ -25,19 +25,19 @@ const digest_bytes: u32 = 32;
 const encoded_bytes: u32 = 43;
 const thumbprint: usize = memory.data(32);
 
-/** Holds the claims that are open against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or ALLOWED. */
-export function checkBinding(issuer: usize): Finding {
+/** Holds the claims of a token against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or good. */
+export function checkBinding(issuer: usize, token: Token): Finding {
   const bind = load<u32>(issuer, layout.issuer_bind_at);
-  const cnf = openToken.confirmationRecord;
+  const cnf = confirmationClaim(token);
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
   if (json.member(cnf, key_name.start, key_name.size) != json.absent)
     return finding(Reason.TOKEN_BINDING, Flaw.CNF_KEY);
   if (bind == layout.bind_none) return good;
-  return bind == layout.bind_caller ? checkCaller() : checkCertificate(cnf);
+  return bind == layout.bind_caller ? checkCaller(token) : checkCertificate(cnf);
 }
 
-function checkCaller(): Finding {
-  const subject = subjectClaim();
+function checkCaller(token: Token): Finding {
+  const subject = subjectClaim(token);
   const isCaller =
     request.callerReason == Reason.ALLOWED &&
     subject != json.absent &&
@@ -45,7 +45,7 @@ function checkCaller(): Finding {
   return isCaller ? good : finding(Reason.TOKEN_BINDING, Flaw.SUB_OTHER);
 }
 
-function checkCertificate(cnf: i32): Finding {
+function checkCertificate(cnf: usize): Finding {
   const claim = json.member(cnf, thumbprint_name.start, thumbprint_name.size);
   if (claim == json.absent || json.kindOf(claim) != Kind.STRING || json.sizeOf(claim) != encoded_bytes) {
     return finding(Reason.TOKEN_BINDING, Flaw.CNF_MISSING);

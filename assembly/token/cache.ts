@@ -16,16 +16,17 @@
  *
  *   entry   0           4      8            12             16        20
  *           +-----------+------+------------+--------------+---------+----------------------+
- *           | its bytes | hash | token size | payload size | records | algorithm, typ << 8  |
+ *           | its bytes | hash | token size | payload size | tape    | algorithm, typ << 8  |
+ *           |           |      |            |              | bytes   |                      |
  *           +-----------+------+------------+--------------+---------+----------------------+
- *           24                               40                     64       68             72
- *           +-------------------------------+----------------------+--------+--------------+-------+---------+------+
- *           | records of iss, sub, aud, cnf | dates: exp, nbf, iat | bearer | moves it may | token | payload | tape |
- *           |                               |                      |        | still make   |       |         |      |
- *           +-------------------------------+----------------------+--------+--------------+-------+---------+------+
+ *           24                     48                              64       68             72
+ *           +----------------------+-------------------------------+--------+--------------+-------+---------+------+
+ *           | dates: exp, nbf, iat | where iss, sub, aud, cnf are  | bearer | moves it may | token | payload | tape |
+ *           |                      |                               |        | still make   |       |         |      |
+ *           +----------------------+-------------------------------+--------+--------------+-------+---------+------+
  */
-import { sameBytes } from "../bytes/span";
-import { copyTape, tape_record_bytes } from "../bytes/tape";
+import { copyBytes, sameBytes } from "../bytes/span";
+import { copyTape } from "../bytes/tape";
 import { keyedHash, mix } from "../host/secret";
 import { KeySet } from "../keys/keyset";
 import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max } from "../limits";
@@ -53,6 +54,13 @@ class Cache {
 }
 
 const entry_head_bytes: u32 = 72;
+/** What token/claims.ts found, which stands in an entry as it does in a slot. */
+const found_at: u32 = 24;
+const found_bytes: u32 = 40;
+const found_in_slot: usize = offsetof<Token>("expiresSeconds");
+if (!(offsetof<Token>("confirmationAt") + 4 == offsetof<Token>("expiresSeconds") + 40))
+  ERROR("what was found stands together in a slot");
+const expires_at: u32 = 24;
 const bearer_at: u32 = 64;
 const moves_at: u32 = 68;
 const held_bytes: u32 = 4 * 256;
@@ -115,18 +123,12 @@ export function recallToken(set: KeySet, token: Token): bool {
   const text = entry + entry_head_bytes;
   token.payloadStart = text + padded(token.size);
   token.payloadSize = load<u32>(entry, 12);
-  token.records = load<u32>(entry, 16);
-  token.tape = token.payloadStart + padded(token.payloadSize);
+  token.claimsBytes = load<u32>(entry, 16);
+  token.claims = token.payloadStart + padded(token.payloadSize);
   const flags = load<u32>(entry, 20);
   token.algorithm = flags & 0xff;
   token.isSvidType = flags >> 8 != 0;
-  token.issuerRecord = load<i32>(entry, 24);
-  token.subjectRecord = load<i32>(entry, 28);
-  token.audienceRecord = load<i32>(entry, 32);
-  token.confirmationRecord = load<i32>(entry, 36);
-  token.expiresSeconds = load<i64>(entry, 40);
-  token.notBeforeSeconds = load<i64>(entry, 48);
-  token.issuedAtSeconds = load<i64>(entry, 56);
+  copyBytes(changetype<usize>(token) + found_in_slot, entry + found_at, found_bytes);
   return true;
 }
 
@@ -153,8 +155,7 @@ function findEntry(cache: Cache, token: Token): usize {
 export function rememberToken(set: KeySet, token: Token): void {
   if (set.tokens == 0) return;
   const cache = cacheOf(set);
-  const bytes =
-    entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.records * tape_record_bytes);
+  const bytes = entry_head_bytes + padded(token.size) + padded(token.payloadSize) + padded(token.claimsBytes);
   if (bytes > <u32>(cache.end - cache.start) / 4 || findEntry(cache, token) != 0) return;
   const named = request.callerReason == Reason.ALLOWED;
   const bearer = <u32>keyedHash(0, kind_bearer, request.callerStart, named ? request.callerSize : 0);
@@ -163,15 +164,9 @@ export function rememberToken(set: KeySet, token: Token): void {
   store<u32>(entry, token.hash, 4);
   store<u32>(entry, token.size, 8);
   store<u32>(entry, token.payloadSize, 12);
-  store<u32>(entry, token.records, 16);
+  store<u32>(entry, token.claimsBytes, 16);
   store<u32>(entry, token.algorithm | (token.isSvidType ? 0x100 : 0), 20);
-  store<i32>(entry, token.issuerRecord, 24);
-  store<i32>(entry, token.subjectRecord, 28);
-  store<i32>(entry, token.audienceRecord, 32);
-  store<i32>(entry, token.confirmationRecord, 36);
-  store<i64>(entry, token.expiresSeconds, 40);
-  store<i64>(entry, token.notBeforeSeconds, 48);
-  store<i64>(entry, token.issuedAtSeconds, 56);
+  copyBytes(entry + found_at, changetype<usize>(token) + found_in_slot, found_bytes);
   store<u32>(entry, bearer, bearer_at);
   store<u32>(entry, 1, moves_at);
   hold(cache, bearer, bytes);
@@ -179,7 +174,7 @@ export function rememberToken(set: KeySet, token: Token): void {
   memory.copy(text, token.start, token.size);
   const payload = text + padded(token.size);
   memory.copy(payload, token.payloadStart, token.payloadSize);
-  copyTape(token.tape, token.records, payload + padded(token.payloadSize), payload - token.payloadStart);
+  copyTape(token.claims, token.claimsBytes, payload + padded(token.payloadSize), payload - token.payloadStart);
   store<u32>(placeFor(cache, token.hash, bearer), <u32>entry);
 }
 
@@ -233,7 +228,7 @@ function takeRing(cache: Cache, bytes: u32, bearer: u32): usize {
 function isInUse(entry: usize, bearer: u32): bool {
   if (load<u32>(entry, bearer_at) == bearer || load<u32>(entry, moves_at) == 0) return false;
   const seconds = <i64>(request.nowNanoseconds / 1000000000);
-  return load<i64>(entry, 40) + <i64>leeway_seconds_max > seconds;
+  return load<i64>(entry, expires_at) + <i64>leeway_seconds_max > seconds;
 }
 
 /** Moves the oldest entry, which stands at a place of the table, to where the next one goes: it gives up the room that this takes. */

@@ -11,7 +11,7 @@ import * as layout from "../policy/layout";
 import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
-import { openToken, Token } from "./slot";
+import { Token } from "./slot";
 
 const nanoseconds_a_second: u64 = 1000000000;
 /** The last second a double tells from its neighbours, 2^53 - 1; later dates are not dates. */
@@ -28,35 +28,36 @@ function name(first: u32, second: u32, third: u32): u32 {
 
 /** Finds the claims that every issuer asks for among those on the tape, all in one go, and keeps them with the token. */
 export function findClaims(token: Token): void {
-  token.issuerRecord = json.absent;
-  token.subjectRecord = json.absent;
-  token.audienceRecord = json.absent;
-  token.confirmationRecord = json.absent;
+  token.issuerAt = 0;
+  token.subjectAt = 0;
+  token.audienceAt = 0;
+  token.confirmationAt = 0;
   token.expiresSeconds = date_absent;
   token.notBeforeSeconds = date_absent;
   token.issuedAtSeconds = date_absent;
-  const last = json.after(0);
-  let member = 1;
-  while (member < last) {
-    const value = member + 1;
+  const end = json.after(token.claims);
+  let member = json.firstOf(token.claims);
+  while (member < end) {
+    const value = json.valueAfter(member);
     if (json.sizeOf(member) == 3) takeClaim(token, json.startOf(member), value);
     member = json.after(value);
   }
 }
 
-function takeClaim(token: Token, text: usize, value: i32): void {
+function takeClaim(token: Token, text: usize, value: usize): void {
+  const at = <u32>(value - token.claims);
   switch (name(load<u8>(text), load<u8>(text, 1), load<u8>(text, 2))) {
     case name(0x69, 0x73, 0x73): // iss
-      token.issuerRecord = value;
+      token.issuerAt = at;
       return;
     case name(0x73, 0x75, 0x62): // sub
-      token.subjectRecord = value;
+      token.subjectAt = at;
       return;
     case name(0x61, 0x75, 0x64): // aud
-      token.audienceRecord = value;
+      token.audienceAt = at;
       return;
     case name(0x63, 0x6e, 0x66): // cnf
-      token.confirmationRecord = value;
+      token.confirmationAt = at;
       return;
     case name(0x65, 0x78, 0x70): // exp
       token.expiresSeconds = readDate(value);
@@ -70,29 +71,39 @@ function takeClaim(token: Token, text: usize, value: i32): void {
   }
 }
 
-/** The tape record of the open token's `iss` claim, or `absent`. */
-export function issuerClaim(): i32 {
-  return openToken.issuerRecord;
+/** The record of a token's `iss` claim, or `absent`. */
+export function issuerClaim(token: Token): usize {
+  return claimAt(token, token.issuerAt);
 }
 
-/** The tape record of the open token's `sub` claim, or `absent`. */
-export function subjectClaim(): i32 {
-  return openToken.subjectRecord;
+/** The record of a token's `sub` claim, or `absent`. */
+export function subjectClaim(token: Token): usize {
+  return claimAt(token, token.subjectAt);
 }
 
-/** Holds the claims of the open token against an issuer. */
-export function checkClaims(policy: Policy, issuer: u32): Finding {
+/** The record of a token's `cnf` claim, or `absent`. */
+export function confirmationClaim(token: Token): usize {
+  return claimAt(token, token.confirmationAt);
+}
+
+// @inline
+function claimAt(token: Token, at: u32): usize {
+  return at == 0 ? json.absent : token.claims + at;
+}
+
+/** Holds the claims of a token against an issuer. */
+export function checkClaims(policy: Policy, issuer: u32, token: Token): Finding {
   const record = issuerAt(policy, issuer);
-  const subject = subjectClaim();
+  const subject = subjectClaim(token);
   if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.SUB);
-  const times = checkTimes(record);
-  return isGood(times) ? checkAudience(policy, record) : times;
+  const times = checkTimes(record, token);
+  return isGood(times) ? checkAudience(policy, record, token) : times;
 }
 
-function checkTimes(issuer: usize): Finding {
-  const expires = openToken.expiresSeconds;
-  const notBefore = openToken.notBeforeSeconds;
-  const issuedAt = openToken.issuedAtSeconds;
+function checkTimes(issuer: usize, token: Token): Finding {
+  const expires = token.expiresSeconds;
+  const notBefore = token.notBeforeSeconds;
+  const issuedAt = token.issuedAtSeconds;
   // `exp` is required: a token without one would be good for ever.
   if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP_MISSING);
   if (expires == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP);
@@ -110,7 +121,7 @@ function checkTimes(issuer: usize): Finding {
 }
 
 /** A NumericDate in whole seconds, its fraction dropped (RFC 7519 §2); `no_date` for what is none. */
-function readDate(record: i32): i64 {
+function readDate(record: usize): i64 {
   if (json.kindOf(record) != Kind.NUMBER) return no_date;
   const start = json.startOf(record);
   const size = json.sizeOf(record);
@@ -134,8 +145,8 @@ function isFraction(start: usize, size: u32): bool {
 }
 
 /** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours. */
-function checkAudience(policy: Policy, issuer: usize): Finding {
-  const audience = openToken.audienceRecord;
+function checkAudience(policy: Policy, issuer: usize, token: Token): Finding {
+  const audience = claimAt(token, token.audienceAt);
   if (audience == json.absent) return finding(Reason.TOKEN_AUDIENCE, Flaw.AUD_MISSING);
   if (json.kindOf(audience) == Kind.STRING) {
     return isAudience(policy, issuer, audience) ? good : finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
@@ -143,14 +154,14 @@ function checkAudience(policy: Policy, issuer: usize): Finding {
   if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
   const end = json.after(audience);
   let found = finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
-  for (let element = audience + 1; element < end; element = json.after(element)) {
+  for (let element = json.firstOf(audience); element < end; element = json.after(element)) {
     if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
     if (isAudience(policy, issuer, element)) found = good;
   }
   return found;
 }
 
-function isAudience(policy: Policy, issuer: usize, claim: i32): bool {
+function isAudience(policy: Policy, issuer: usize, claim: usize): bool {
   const first = load<u32>(issuer, layout.issuer_audiences_at);
   const count = load<u32>(issuer, layout.issuer_audiences_at + 4);
   for (let index: u32 = 0; index < count; index++) {

@@ -3,7 +3,7 @@
  * `b64`. What the token says of its own keys (`jwk`, `jku`, `x5u`, `x5c`) is not read: the issuer's keys decide.
  */
 import { decodeBase64url } from "../bytes/base64";
-import { Fault, fault, scanJson } from "../bytes/json";
+import { Fault, faultOf, scanJson, scanned } from "../bytes/json";
 import { Literal, literal } from "../bytes/literal";
 import { indexOfByte } from "../bytes/span";
 import * as json from "../bytes/tape";
@@ -18,7 +18,7 @@ import { fail } from "../host/host";
 import { json_nodes_max, kid_bytes_max, signature_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { findClaims } from "./claims";
-import { openClaims, Token } from "./slot";
+import { Token } from "./slot";
 
 const alg_name = literal("alg");
 const kid_name = literal("kid");
@@ -91,25 +91,28 @@ function wrongParts(token: Token): Finding {
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
 export function scanClaims(token: Token): Finding {
   const room = roomBytes() / json.tape_record_bytes;
-  json.beginTape(takeBytes(0), min(json_nodes_max, room));
-  if (!scanJson(token.payloadStart, token.payloadSize)) {
-    if (fault != Fault.COUNT || room >= json_nodes_max)
+  const tape = takeBytes(0);
+  const scan = scanJson(token.payloadStart, token.payloadSize, tape, min(json_nodes_max, room));
+  if (scan != scanned) {
+    const fault = faultOf(scan);
+    if (fault != Fault.COUNT || room >= json_nodes_max) {
       return finding(Reason.TOKEN_MALFORMED, flawOf(fault, Flaw.CLAIMS_JSON));
+    }
     fail(Failure.ARENA_FULL);
     return internal;
   }
-  if (json.kindOf(0) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.CLAIMS_JSON);
-  token.records = json.tapeRecords();
-  token.tape = takeBytes(token.records * json.tape_record_bytes);
-  openClaims(token);
+  if (json.kindOf(tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.CLAIMS_JSON);
+  token.claims = tape;
+  token.claimsBytes = json.tapeBytes(tape);
+  takeBytes(token.claimsBytes);
   findClaims(token);
   return good;
 }
 
 function readHeader(token: Token, start: usize, size: u32): Finding {
-  json.beginScratchTape();
-  if (!scanJson(start, size)) return finding(Reason.TOKEN_MALFORMED, flawOf(fault, Flaw.HEADER_JSON));
-  if (json.kindOf(0) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.HEADER_JSON);
+  const scan = scanJson(start, size, json.scratch_tape, json_nodes_max);
+  if (scan != scanned) return finding(Reason.TOKEN_MALFORMED, flawOf(faultOf(scan), Flaw.HEADER_JSON));
+  if (json.kindOf(json.scratch_tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.HEADER_JSON);
   if (member(crit_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.CRIT);
   if (member(b64_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.B64);
   token.kidSize = 0;
@@ -133,8 +136,9 @@ function readHeader(token: Token, start: usize, size: u32): Finding {
   return finding(Reason.TOKEN_ALGORITHM, unknownAlgorithm(json.startOf(alg), json.sizeOf(alg)));
 }
 
-function member(name: Literal): i32 {
-  return json.member(0, name.start, name.size);
+/** A member of the header that was scanned just now. */
+function member(name: Literal): usize {
+  return json.member(json.scratch_tape, name.start, name.size);
 }
 
 /** Those that are refused for good reasons, in any case: no signature at all, and a secret that is shared (HS256 and the like). */

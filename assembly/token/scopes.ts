@@ -10,14 +10,14 @@ import { Policy, textAt, textSize, textStart } from "../policy/policy";
 const scope_name = literal("scope");
 const scp_name = literal("scp");
 
-/** Whether the claims on the tape hold every scope of a rule. */
-export function hasScopes(policy: Policy, rule: usize): bool {
+/** Whether the claims, a record of a tape or `absent`, hold every scope of a rule. */
+export function hasScopes(policy: Policy, rule: usize, claims: usize): bool {
   const first = load<u32>(rule, layout.rule_scopes_at);
   const count = load<u32>(rule, layout.rule_scopes_at + 4);
   if (count == 0) return true;
-  let claim = json.member(0, scope_name.start, scope_name.size);
+  let claim = json.member(claims, scope_name.start, scope_name.size);
   const isList = claim == json.absent;
-  if (isList) claim = json.member(0, scp_name.start, scp_name.size);
+  if (isList) claim = json.member(claims, scp_name.start, scp_name.size);
   if (claim == json.absent) return false;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
@@ -30,15 +30,15 @@ export function hasScopes(policy: Policy, rule: usize): bool {
   return true;
 }
 
-function listHolds(list: i32, start: usize, size: u32): bool {
+function listHolds(list: usize, start: usize, size: u32): bool {
   const end = json.after(list);
-  for (let element = list + 1; element < end; element = json.after(element)) {
+  for (let element = json.firstOf(list); element < end; element = json.after(element)) {
     if (json.isString(element, start, size)) return true;
   }
   return false;
 }
 
-function textHolds(claim: i32, start: usize, size: u32): bool {
+function textHolds(claim: usize, start: usize, size: u32): bool {
   if (json.kindOf(claim) != Kind.STRING) return false;
   let cursor = json.startOf(claim);
   const end = cursor + json.sizeOf(claim);

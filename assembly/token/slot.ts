@@ -3,9 +3,9 @@
  * most once, and only if an issuer whose place that is was asked for.
  */
 import { clearBytes } from "../bytes/span";
-import { openTape } from "../bytes/tape";
 import { Finding } from "../finding";
 import { policy_key_sets_max, policy_places_max } from "../limits";
+import { request } from "../request/request";
 
 @unmanaged
 export class Token {
@@ -19,19 +19,19 @@ export class Token {
   /** Number of the algorithm (crypto/algorithms.ts), and whether `typ` is one a JWT-SVID may have. */
   algorithm: u32;
   isSvidType: bool;
-  /** The claims: their decoded text and its tape (bytes/tape.ts). */
+  /** The claims: their decoded text and its tape (bytes/tape.ts), whose first record is all of them. */
   payloadStart: usize;
   payloadSize: u32;
-  tape: usize;
-  records: u32;
-  /** The records of `iss`, `sub`, `aud` and `cnf` on the tape, and the dates, as token/claims.ts found them. */
-  issuerRecord: i32;
-  subjectRecord: i32;
-  audienceRecord: i32;
-  confirmationRecord: i32;
+  claims: usize;
+  claimsBytes: u32;
+  /** The dates, and how far from `claims` the records of `iss`, `sub`, `aud` and `cnf` are, 0 for none: what token/claims.ts found. */
   expiresSeconds: i64;
   notBeforeSeconds: i64;
   issuedAtSeconds: i64;
+  issuerAt: u32;
+  subjectAt: u32;
+  audienceAt: u32;
+  confirmationAt: u32;
   /** Whether what verifying needs is below; it is not where the claims came out of a cache. */
   isDecoded: bool;
   /** `header.payload` as received: what was signed (RFC 7515 §5.2). */
@@ -58,16 +58,12 @@ export function tokenSlot(place: u32): Token {
   return changetype<Token>(slots + <usize>place * slot_bytes);
 }
 
+/** The token that satisfied an issuer last; of meaning only where `request.verifiedIssuer` says that one did. */
+export function verifiedToken(): Token {
+  return tokenSlot(request.verifiedPlace);
+}
+
 /** Empties the slots of so many places. */
 export function clearTokens(places: u32): void {
   clearBytes(slots, places * slot_bytes);
-}
-
-/** The token whose claims are open. */
-export let openToken: Token = tokenSlot(0);
-
-/** Opens a token's claims, which are then what `json.member(0, …)` reads. */
-export function openClaims(token: Token): void {
-  openToken = token;
-  openTape(token.tape);
 }

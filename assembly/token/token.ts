@@ -19,10 +19,10 @@ import { checkClaims, issuerClaim } from "./claims";
 import { decodeParts, parseJws, scanClaims } from "./jws";
 import { findToken } from "./places";
 import { verifySignature } from "./signature";
-import { openClaims, Token, tokenSlot } from "./slot";
+import { Token, tokenSlot } from "./slot";
 
 /**
- * Whether the request has a token that is good for one of a rule's issuers, whose claims are then open; else what the issuer found
+ * Whether the request has a token that is good for one of a rule's issuers, which is then the request's; else what the issuer found
  * that came closest.
  */
 export function checkToken(policy: Policy, rule: usize): Finding {
@@ -42,7 +42,6 @@ export function checkToken(policy: Policy, rule: usize): Finding {
 export function selectToken(place: u32, issuer: u32): void {
   request.verifiedIssuer = issuer + 1;
   request.verifiedPlace = place;
-  openClaims(tokenSlot(place));
 }
 
 function checkIssuer(policy: Policy, issuer: u32): Finding {
@@ -59,16 +58,17 @@ function judgeToken(policy: Policy, issuer: u32): Finding {
   const record = issuerAt(policy, issuer);
   const chosen = chooseToken(policy, record, true);
   if (!isGood(chosen)) return chosen;
-  const verified = verifyToken(policy, record, tokenSlot(placeOf(chosen)));
+  const token = tokenSlot(placeOf(chosen));
+  const verified = verifyToken(policy, record, token);
   if (!isGood(verified)) return verified;
-  const claims = checkClaims(policy, issuer);
+  const claims = checkClaims(policy, issuer, token);
   if (!isGood(claims)) return claims;
-  const bound = checkBinding(record);
+  const bound = checkBinding(record, token);
   return isGood(bound) ? chosen : bound;
 }
 
 /**
- * Chooses the one token at the places of an issuer, and opens its claims. Several are told apart by their `iss`, if asked to:
+ * Chooses the one token at the places of an issuer. Several are told apart by their `iss`, if asked to:
  * exactly one must name the issuer, and one that cannot be read names nobody. TOKEN_MISSING, TOKEN_ISSUER, another reason
  * against the token, or a good one and its place.
  */
@@ -94,8 +94,7 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
       bad = found;
       continue;
     }
-    openClaims(token);
-    if (byIssuer && !namesIssuer(policy, issuer)) continue;
+    if (byIssuer && !namesIssuer(policy, issuer, token)) continue;
     named++;
     chosen = goodAt(place);
   }
@@ -103,13 +102,12 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
   if (!isGood(bad)) return bad;
   if (named > 1) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);
   if (named == 0) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
-  openClaims(tokenSlot(placeOf(chosen)));
   return chosen;
 }
 
 /** Compared exactly (RFC 7519 §4.1.1). */
-function namesIssuer(policy: Policy, issuer: usize): bool {
-  const claim = issuerClaim();
+function namesIssuer(policy: Policy, issuer: usize, token: Token): bool {
+  const claim = issuerClaim(token);
   const text = issuer + layout.issuer_iss_at;
   return claim != json.absent && json.isString(claim, textStart(policy, text), textSize(text));
 }
@@ -142,7 +140,7 @@ function recall(policy: Policy, token: Token): bool {
   return false;
 }
 
-/** The signature of a token, by a key and an algorithm that the issuer is known for. Its claims stay open. */
+/** The signature of a token, by a key and an algorithm that the issuer is known for. */
 export function verifyToken(policy: Policy, issuer: usize, token: Token): Finding {
   const found = verify(policy, issuer, token);
   if (inspecting) reportSignature(signatureOf(found));
@@ -171,8 +169,6 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
   } else if (found == finding(Reason.TOKEN_KEY_UNKNOWN, Flaw.KEY_ABSENT) && isFetched(set)) {
     request.unknownKeySets |= bit;
   }
-  // The header's scan, or another cache, may have left another tape open.
-  openClaims(token);
   return found;
 }
 
@@ -223,10 +219,10 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   const verified = verifyToken(policy, record, token);
   const scanned = scanClaims(token);
   if (!isGood(scanned)) return scanned;
-  if (!namesIssuer(policy, record)) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
+  if (!namesIssuer(policy, record, token)) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
   if (!isGood(verified)) return verified;
-  const claims = checkClaims(policy, issuer);
+  const claims = checkClaims(policy, issuer, token);
   // What a token is bound to other than a key of the caller's cannot be judged without the caller.
   const isUnbound = load<u32>(record, layout.issuer_bind_at) == layout.bind_none;
-  return isGood(claims) && isUnbound ? checkBinding(record) : claims;
+  return isGood(claims) && isUnbound ? checkBinding(record, token) : claims;
 }

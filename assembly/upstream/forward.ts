@@ -12,6 +12,7 @@ import { Reason } from "../reason";
 import { isSameName } from "../request/headers";
 import { beginPairs, nextPair, pairName, pairNameSize } from "../request/pairs";
 import { request } from "../request/request";
+import { verifiedToken } from "../token/slot";
 
 /** What a header is set to; size 0 for nothing. */
 let valueStart: usize = 0;
@@ -66,9 +67,10 @@ function findValue(policy: Policy, forward: usize): void {
 /** A claim of the token that the rule asked for: a string that a header can hold, a number or a bool as JSON writes it. */
 function findClaim(policy: Policy, forward: usize): void {
   if (request.rule == 0 || load<u32>(ruleAt(policy, request.rule - 1), layout.rule_issuers_at + 4) == 0) return;
+  if (request.verifiedIssuer == 0) return;
   const first = load<u32>(forward, layout.forward_path_at);
   const count = load<u32>(forward, layout.forward_path_at + 4);
-  let claim: i32 = 0;
+  let claim = verifiedToken().claims;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
     claim = json.member(claim, textStart(policy, text), textSize(text));

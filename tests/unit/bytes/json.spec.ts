@@ -1,19 +1,21 @@
-import { scanJson } from "../../../assembly/bytes/json";
+import { Fault, faultOf, scanJson, scanned, stoppedAt } from "../../../assembly/bytes/json";
 import * as json from "../../../assembly/bytes/tape";
 import { Kind } from "../../../assembly/bytes/tape";
 import { bytesOf, hexBytes, textOf } from "../support";
 
+const tape = json.scratch_tape;
+const records: u32 = 1024;
+
 function scans(text: string): bool {
   const input = bytesOf(text);
-  json.beginScratchTape();
-  return scanJson(input.start, input.size);
+  return scanJson(input.start, input.size, tape, records) == scanned;
 }
 
 /** The text of a member, as scanned, or "absent". */
 function member(text: string, name: string): string {
   if (!scans(text)) return "refused";
   const bytes = bytesOf(name);
-  const record = json.member(0, bytes.start, bytes.size);
+  const record = json.member(tape, bytes.start, bytes.size);
   return record == json.absent ? "absent" : textOf(json.startOf(record), json.sizeOf(record));
 }
 
@@ -131,7 +133,7 @@ describe("strings", () => {
     const cases = ["22c322", "22ff22", "22c0af22", "22eda08022", "22f490808022", "22e282", "228022"];
     for (let index = 0; index < cases.length; index++) {
       const input = hexBytes(cases[index]);
-      expect(scanJson(input.start, input.size)).toBeFalsy(cases[index]);
+      expect(scanJson(input.start, input.size, tape, records) == scanned).toBeFalsy(cases[index]);
     }
   });
 });
@@ -180,11 +182,71 @@ describe("bounds", () => {
 
   test("the kinds and ends of the tape", () => {
     expect(scans('{"a":[1,2],"b":true}')).toBeTruthy();
-    expect(json.kindOf(0)).toBe(Kind.OBJECT);
-    expect(json.after(0)).toBe(7);
-    expect(json.kindOf(2)).toBe(Kind.ARRAY);
-    expect(json.after(2)).toBe(5);
-    expect(json.kindOf(6)).toBe(Kind.TRUE);
+    expect(json.kindOf(tape)).toBe(Kind.OBJECT);
+    expect(json.tapeBytes(tape)).toBe(7 * json.tape_record_bytes);
+    const list = json.valueAfter(json.firstOf(tape));
+    expect(json.kindOf(list)).toBe(Kind.ARRAY);
+    expect(json.kindOf(json.firstOf(list))).toBe(Kind.NUMBER);
+    const second = json.after(list);
+    expect(textOf(json.startOf(second), json.sizeOf(second))).toBe("b");
+    expect(json.kindOf(json.valueAfter(second))).toBe(Kind.TRUE);
+    expect(json.after(json.valueAfter(second))).toBe(json.after(tape));
+  });
+
+  test("the room that a tape has", () => {
+    const list = bytesOf("[1,2,3]");
+    expect(scanJson(list.start, list.size, tape, 4) == scanned).toBeTruthy();
+    expect(faultOf(scanJson(list.start, list.size, tape, 3))).toBe(Fault.COUNT);
+  });
+});
+
+describe("a scan that fails", () => {
+  test("says why, and where it stopped", () => {
+    const cases = ['{"a":01}', '{"a":1,"a":2}', "[tru]", '"\\ud800"', "[1]]"];
+    const faults = [Fault.NUMBER, Fault.DUPLICATE, Fault.SYNTAX, Fault.TEXT, Fault.SYNTAX];
+    const stops = [7, 7, 1, 7, 3];
+    for (let index = 0; index < cases.length; index++) {
+      const input = bytesOf(cases[index]);
+      const scan = scanJson(input.start, input.size, tape, records);
+      expect(faultOf(scan)).toBe(faults[index], cases[index]);
+      expect(<i32>(stoppedAt(scan) - input.start)).toBe(stops[index], cases[index]);
+    }
+  });
+});
+
+const one: usize = memory.data(64 * 20, 4);
+const two: usize = memory.data(64 * 20, 4);
+const a_name = bytesOf("a");
+
+/** What stands under `a` in the object at a record. */
+function valueOfA(record: usize): string {
+  const value = json.member(record, a_name.start, a_name.size);
+  return value == json.absent ? "absent" : textOf(json.startOf(value), json.sizeOf(value));
+}
+
+describe("tapes are independent", () => {
+  test("two are read in turns, whichever was written last", () => {
+    const first = bytesOf('{"x":[{}],"a":"first"}');
+    const second = bytesOf('{"a":"second","b":{"a":"inner"}}');
+    scanJson(first.start, first.size, one, 64);
+    scanJson(second.start, second.size, two, 64);
+    expect(valueOfA(one)).toBe("first");
+    expect(valueOfA(two)).toBe("second");
+    expect(valueOfA(json.valueAfter(json.after(json.valueAfter(json.firstOf(two)))))).toBe("inner");
+    expect(valueOfA(one)).toBe("first");
+    expect(valueOfA(json.absent)).toBe("absent");
+  });
+
+  test("a copy is as good, wherever it and its text stand", () => {
+    const text = bytesOf('{"b":[1,[2]],"a":"value"}');
+    scanJson(text.start, text.size, one, 64);
+    const moved: usize = memory.data(64);
+    memory.copy(moved, text.start, text.size);
+    json.copyTape(one, json.tapeBytes(one), two, moved - text.start);
+    memory.fill(text.start, 0x20, text.size);
+    memory.fill(one, 0xff, 64 * 20);
+    expect(valueOfA(two)).toBe("value");
+    expect(json.tapeBytes(two)).toBe(8 * json.tape_record_bytes);
   });
 });
 

@@ -1,7 +1,9 @@
+import * as json from "../../../assembly/bytes/tape";
 import { flawName } from "../../../assembly/detail";
-import { Finding, flawOf, reasonOf } from "../../../assembly/finding";
+import { Finding, flawOf, isGood, reasonOf } from "../../../assembly/finding";
 import { resetArena } from "../../../assembly/host/arena";
 import { reasonName } from "../../../assembly/reason";
+import { issuerClaim, subjectClaim } from "../../../assembly/token/claims";
 import { parseJws } from "../../../assembly/token/jws";
 import { clearTokens, tokenSlot } from "../../../assembly/token/slot";
 import { bytesOf, textOf } from "../support";
@@ -168,5 +170,27 @@ describe("headers", () => {
       "allowed",
     );
     expect(textOf(jws.kidStart, jws.kidSize)).toBe("k1");
+  });
+});
+
+describe("claims of several tokens", () => {
+  test("are read in turns, whichever was parsed last", () => {
+    resetArena();
+    clearTokens(2);
+    const subjects = ["alice", "bob"];
+    for (let place = 0; place < 2; place++) {
+      const head = url('{"alg":"ES256"}');
+      const text = bytesOf(head + "." + url('{"pad":[1,2],"sub":"' + subjects[place] + '"}') + ".AAAA");
+      const token = tokenSlot(place);
+      token.start = text.start;
+      token.size = text.size;
+      expect(isGood(parseJws(token))).toBeTruthy();
+    }
+    for (let turn = 0; turn < 4; turn++) {
+      const token = tokenSlot(turn & 1);
+      const subject = subjectClaim(token);
+      expect(textOf(json.startOf(subject), json.sizeOf(subject))).toBe(subjects[turn & 1]);
+      expect(issuerClaim(token)).toBe(json.absent);
+    }
   });
 });
