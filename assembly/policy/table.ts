@@ -55,7 +55,17 @@ export function findRoot(policy: Policy, group: u32, host: u32): i32 {
   return not_found;
 }
 
-/** CALLERS, HOSTS and EDGES begin alike: a word that also seeds the hash, then a text. */
+if (
+  !(
+    layout.caller_kind_at == layout.host_kind_at &&
+    layout.caller_kind_at == layout.edge_parent_at &&
+    layout.caller_text_at == layout.host_text_at &&
+    layout.caller_text_at == layout.edge_text_at
+  )
+)
+  ERROR("callers, hosts and edges begin alike");
+
+/** Looks in CALLERS, HOSTS or EDGES, which begin alike: a word that also seeds the hash, then a text. */
 function findText(policy: Policy, slotsSection: u32, section: u32, word: u32, start: usize, size: u32): i32 {
   const slots = sectionStart(policy, slotsSection);
   const mask = sectionCount(policy, slotsSection) - 1;
@@ -65,9 +75,8 @@ function findText(policy: Policy, slotsSection: u32, section: u32, word: u32, st
     if (place < 0) return not_found;
     const record = recordAt(policy, section, place);
     const text = record + layout.caller_text_at;
-    if (load<u32>(record) == word && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) {
-      return place;
-    }
+    const isWord = load<u32>(record, layout.caller_kind_at) == word;
+    if (isWord && textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return place;
     slot = (slot + 1) & mask;
   }
   return not_found;

@@ -12,6 +12,38 @@ import { type TracedTerm, termsOf } from "./trace.ts";
 export const part_names = ["caller", "host", "path", "method", "time", "token", "scopes", "when", "limit"] as const;
 type PartName = (typeof part_names)[number];
 
+/** Which part of an explanation tells of a rule's property; undefined: none. */
+const part_of: Record<keyof Rule, PartName | undefined> = {
+  name: undefined,
+  file: undefined,
+  line: undefined,
+  column: undefined,
+  action: undefined,
+  callers: "caller",
+  hosts: "host",
+  endpoints: "path",
+  issuers: "token",
+  scopes: "scopes",
+  condition: "when",
+  limits: "limit",
+  cost: undefined,
+  mode: undefined,
+  startsSeconds: "time",
+  expiresSeconds: "time",
+};
+
+/** Whether a property asks for something: an empty list, 0 and undefined do not. */
+function isAsked(value: Rule[keyof Rule]): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+/** The parts that a rule has. An endpoint is a path and a method. */
+function partNamesOf(rule: Rule): PartName[] {
+  const properties = Object.keys(part_of) as (keyof Rule)[];
+  const asked = new Set(properties.filter((property) => isAsked(rule[property])).map((property) => part_of[property]));
+  return part_names.filter((part) => part === "method" || asked.has(part));
+}
+
 /** One part of a rule, and whether it holds; undefined where it was not looked at. */
 export interface RulePart {
   part: PartName;
@@ -216,29 +248,16 @@ function partsOf(
   judged: Judgement | undefined,
   tokenReason: ReasonName | undefined,
 ): RulePart[] {
-  const has: Record<PartName, boolean> = {
-    caller: true,
-    host: rule.hosts.length > 0,
-    path: true,
-    method: true,
-    time: rule.startsSeconds !== 0 || rule.expiresSeconds !== 0,
-    token: rule.issuers.length > 0,
-    scopes: rule.scopes.length > 0,
-    when: rule.condition !== undefined,
-    limit: rule.limits.length > 0,
-  };
   const failedAt = failed === undefined ? part_names.length : part_names.indexOf(failed);
   const isKnown = outcome === "allowed" || outcome === "denied" || failed !== undefined;
-  return part_names
-    .filter((part) => has[part])
-    .map((part) => {
-      const place = part_names.indexOf(part);
-      // A deny rule matches whether or not its token is good.
-      const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
-      const holds = isOpen ? undefined : place < failedAt;
-      if (part === "token" && tokenReason !== undefined) return { part, holds, reason: tokenReason };
-      return part === "when" ? { part, holds, ...whenOf(rule, judged) } : { part, holds };
-    });
+  return partNamesOf(rule).map((part) => {
+    const place = part_names.indexOf(part);
+    // A deny rule matches whether or not its token is good.
+    const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
+    const holds = isOpen ? undefined : place < failedAt;
+    if (part === "token" && tokenReason !== undefined) return { part, holds, reason: tokenReason };
+    return part === "when" ? { part, holds, ...whenOf(rule, judged) } : { part, holds };
+  });
 }
 
 /** What became of a rule's condition, and of what. */

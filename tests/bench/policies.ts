@@ -4,6 +4,7 @@ import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endp
 import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
 import { type CallerPattern, parseCaller } from "../../scripts/policy/language/spiffe.ts";
 import { reporterFor } from "../../scripts/policy/source/read.ts";
+import { ruleWith } from "../support/rule.ts";
 import { type BenchRequest, benchRequest } from "./host.ts";
 
 /** A policy and requests for it. */
@@ -106,23 +107,11 @@ function ruleOf(number: number, caller: string, endpointText: string, when?: str
     when === undefined
       ? undefined
       : compileCondition(reporterFor("bench.yaml", when), { value: when, at: 0 }, { hasToken: false, endpoints });
-  return {
+  return ruleWith({
     // Rules are in the byte order of their names.
     name: `rule-${String(number).padStart(6, "0")}`,
-    file: "bench.yaml",
-    line: 1,
-    column: 1,
-    action: "allow",
     callers: [caller === "any" ? { kind: "any" } : { kind: "pattern", pattern: parseCaller(caller) as CallerPattern }],
-    hosts: [],
     endpoints,
-    issuers: [],
-    scopes: [],
     condition,
-    limits: [],
-    cost: 1,
-    mode: "enforce",
-    startsSeconds: 0,
-    expiresSeconds: 0,
-  };
+  });
 }

@@ -1,5 +1,6 @@
 /** The names of bounds and offsets say what they are, and bounds that depend on each other fit. */
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as limits from "../../assembly/limits.ts";
 import * as layout from "../../assembly/policy/layout.ts";
@@ -103,4 +104,19 @@ test("bounds that depend on each other fit", () => {
     "a client takes a part of the room": limits.client_streams_max < limits.waiting_streams_max,
   };
   for (const [relation, holds] of Object.entries(relations)) assert.ok(holds, relation);
+});
+
+/** Records whose words the engine takes as they lie, and what only the validator has to know. */
+const read_by_place = ["text", "word", "instruction"];
+const only_validated = [...header, "rule_variables_at"];
+
+test("the engine reads every field of the image, beyond whether it is sound", () => {
+  const files = readdirSync("assembly", { recursive: true, encoding: "utf8" });
+  const readers = files.filter((path) => path.endsWith(".ts") && !/^policy\/(?:layout|image[\w-]*)\.ts$/u.test(path));
+  const words = new Set(readers.flatMap((path) => readFileSync(`assembly/${path}`, "utf8").match(/\w+/gu)));
+  for (const name of Object.keys(numbers)) {
+    if (!name.endsWith("_at") || only_validated.includes(name)) continue;
+    if (read_by_place.some((record) => name.startsWith(`${record}_`))) continue;
+    assert.ok(words.has(name), `nothing in assembly/ reads ${name}`);
+  }
 });

@@ -10,6 +10,7 @@ import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/source
 import { sourceOf } from "../../scripts/policy/source/source.ts";
 import { standInKeys } from "../../scripts/policytest/keys.ts";
 import { mintToken } from "../../scripts/policytest/mint.ts";
+import { ruleWith } from "../support/rule.ts";
 
 const es256 = 3;
 const issuer = "https://issuer.example.org";
@@ -97,22 +98,11 @@ export class Conditions {
 }
 
 function ruleOf(condition: Condition, index: number): Rule {
-  return {
+  return ruleWith({
     name: `case-${index}`,
-    file: "conformance",
-    line: 1,
-    column: 1,
-    action: "allow",
     callers: [{ kind: "any" }],
-    hosts: [],
     endpoints: [endpointOf(index)],
     issuers: ["issuer"],
-    scopes: [],
     condition,
-    limits: [],
-    cost: 1,
-    mode: "enforce",
-    startsSeconds: 0,
-    expiresSeconds: 0,
-  };
+  });
 }

@@ -11,6 +11,7 @@ import { comparePolicies, isSame } from "../../scripts/policy/meaning/difference
 import { asked, parameters, somePolicy } from "../support/arbitrary.ts";
 import type { Asked } from "../support/lookup.ts";
 import { check, withRule } from "../support/policy.ts";
+import { bareRule } from "../support/rule.ts";
 import { speaksOf } from "./speaks.ts";
 
 const engine = new Engine(loadEngine());
@@ -21,15 +22,7 @@ const plain = (policy: Policy): Policy => ({
   mode: "enforce",
   issuers: [],
   limits: [],
-  rules: policy.rules.map((rule) => ({
-    ...rule,
-    issuers: [],
-    scopes: [],
-    limits: [],
-    condition: undefined,
-    startsSeconds: 0,
-    expiresSeconds: 0,
-  })),
+  rules: policy.rules.map(bareRule),
 });
 
 /** A policy and one that differs from it in some rules, since unrelated ones differ in almost everything. */

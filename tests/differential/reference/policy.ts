@@ -155,7 +155,12 @@ function readLimit(limit: Mapping): Limit {
   };
 }
 
+const rule_keys = "name callers hosts allow deny token scopes when limit cost mode starts expires".split(" ");
+
+/** What this reading does not know of would be left out of each decision. */
 function readRule(rule: Mapping): Rule {
+  for (const key of Object.keys(rule))
+    if (!rule_keys.includes(key)) throw new Error(`the second evaluator does not know the key ${key} of a rule`);
   return {
     name: String(rule.name),
     action: rule.allow === undefined ? "deny" : "allow",

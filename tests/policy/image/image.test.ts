@@ -11,6 +11,7 @@ import type { Issuer, Limit, Policy, Rule, RuleCaller } from "../../../scripts/p
 import { intervalNanoseconds, rateLimitPolicy } from "../../../scripts/policy/language/rate.ts";
 import { asked, endpoint, ids, parameters, pattern, somePolicy } from "../../support/arbitrary.ts";
 import { rulesInImage, rulesInPolicy } from "../../support/lookup.ts";
+import { ruleWith } from "../../support/rule.ts";
 
 test("an image finds the rules that match, no more and no less", () => {
   fc.assert(
@@ -97,24 +98,8 @@ const empty: Policy = {
   limits: [],
   rules: [],
 };
-const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule => ({
-  name,
-  file: "policy.yaml",
-  line: 1,
-  column: 1,
-  action: "allow",
-  callers: [caller],
-  hosts: [],
-  endpoints: endpoints.map(endpoint),
-  issuers: [],
-  scopes: [],
-  condition: undefined,
-  limits: [],
-  cost: 1,
-  mode: "enforce",
-  startsSeconds: 0,
-  expiresSeconds: 0,
-});
+const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule =>
+  ruleWith({ name, callers: [caller], endpoints: endpoints.map(endpoint) });
 const numbered = (number: number): string => String(number).padStart(6, "0");
 
 test("callers of one rule share one trie, and a set is one group", () => {

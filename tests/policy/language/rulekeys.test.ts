@@ -1,0 +1,78 @@
+/** Each key of a rule goes the whole way: to the image, to random policies and to the document. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { stringify } from "yaml";
+import { writeImage } from "../../../scripts/policy/image/image.ts";
+import { rules_shape } from "../../../scripts/policy/language/policy.ts";
+import { somePolicy } from "../../differential/arbitrary/policies.ts";
+import { check } from "../../support/policy.ts";
+
+type Rule = Record<string, unknown>;
+const { items } = rules_shape.schema as { items: { properties: Record<string, { examples?: unknown[] }> } };
+const keys = Object.entries(items.properties);
+
+/** A rule that every other key may be added to. */
+const base: Rule = {
+  name: "base",
+  callers: ["any"],
+  allow: ["GET /orders/{id}"],
+  token: "corp",
+  limit: "order-writes",
+};
+/** Values for keys without examples. */
+const values: Record<string, unknown> = { cost: 2, mode: "shadow" };
+/** A deny rule takes few keys, and each rule needs an action. */
+const denying: Rule = { name: "base", callers: ["any"], deny: ["GET /orders/{id}"] };
+
+function imageOf(rule: Rule): Buffer {
+  const issuer = {
+    issuer: "https://issuer.example.org",
+    audiences: ["order-api"],
+    algorithms: ["RS256"],
+    keys: { file: "keys/corp.jwks.json" },
+  };
+  const { errors, policy } = check(
+    stringify({
+      version: 1,
+      name: "keys",
+      trust: { domains: ["example.org"] },
+      issuers: { corp: issuer },
+      limits: { "order-writes": { rate: "100/s" } },
+      rules: [rule],
+    }),
+  );
+  assert.deepEqual(errors, []);
+  return Buffer.from(writeImage(policy!));
+}
+
+for (const [key, { examples = [] }] of keys) {
+  test(`${key} of a rule changes the image`, () => {
+    const value = values[key] ?? examples[0];
+    assert.notEqual(value, undefined, `give ${key} an example where the language defines it`);
+    const whole = key === "deny" ? denying : base;
+    const without = Object.fromEntries(Object.entries(whole).filter(([name]) => name !== key));
+    // What a rule cannot be without has another value instead.
+    const isNeeded = ["name", "callers", "allow", "deny"].includes(key);
+    assert.ok(!imageOf({ ...whole, [key]: value }).equals(imageOf(isNeeded ? whole : without)));
+  });
+}
+
+test("random policies have each key of a rule, so that both evaluators read it", () => {
+  const policies = fc.sample(somePolicy, { numRuns: 300, seed: 1 });
+  const seen = new Set(policies.flatMap(({ policy }) => policy.rules.flatMap((rule) => Object.keys(rule))));
+  const known = keys.map(([key]) => key);
+  assert.deepEqual([...seen].sort(), known.sort());
+});
+
+test("docs/policy-language.md tells of each key of a rule", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../../docs/policy-language.md"), "utf8");
+  for (const [key] of keys)
+    assert.match(
+      text,
+      new RegExp(`^\\s+(?:- )?${key}:|\`${key}\``, "mu"),
+      `docs/policy-language.md says nothing of ${key}`,
+    );
+});
