@@ -33,7 +33,7 @@ export interface Judged {
 
 const known: Kind = "known";
 /** The step of steps.ts with the calls that the module makes for an admitted request, whose limit is large. */
-const same_calls_step = "step-metrics";
+const same_calls_step = "step-ends";
 const denials = [
   ["401", "401, no token"],
   ["403", "403, no rule"],
@@ -42,41 +42,41 @@ const denials = [
 
 const comparisons: readonly Comparison[] = [
   {
-    what: "known token and a claim, to native doing the same job",
+    what: "cached token and a claim, to native doing the same job",
     measured: ["ours-condition", known],
     against: ["native-same-job", known],
     atMost: 1,
   },
   {
-    what: "known token and a claim, to the Rust filter",
+    what: "cached token and a claim, to the Rust filter",
     measured: ["ours-condition", known],
     against: ["rust", known],
     atMost: 0.7,
   },
   {
-    what: "known token and a claim, to the Rust filter, fewest callbacks",
+    what: "cached token and a claim, to the Rust filter, fewest callbacks",
     measured: ["ours-condition", known],
     against: ["rust-lean", known],
   },
   {
-    what: "known token, to native with cache, which does less",
+    what: "cached token, to native with cache, which does less",
     measured: ["ours", known],
     against: ["native-cache", known],
     atMost: 1.6,
   },
   {
-    what: "known token, module alone, to native with cache",
+    what: "cached token, module alone, to native with cache",
     measured: ["ours-module", known],
     against: ["native-cache", known],
   },
   {
-    what: "known token, module alone, to its host calls alone",
+    what: "cached token, module alone, to its host calls alone",
     measured: ["ours-module", known],
     against: [same_calls_step, known],
     atMost: 1.1,
   },
   {
-    what: "known token with a scope, to native with cache",
+    what: "cached token with a scope, to native with cache",
     measured: ["ours-scopes", known],
     against: ["native-scopes", known],
   },

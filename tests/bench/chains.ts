@@ -168,7 +168,7 @@ export async function makeCases(
   };
   for (const chain of chains) {
     // Without a cache no token is known.
-    const what = chain.name === "native" ? "token again" : "known token";
+    const what = chain.name === "native" ? "token again" : "cached token";
     await add(chain, "known", what, () => loads.known(chain.rules || few_rules));
     if (!chains_for_new_tokens.includes(chain.name)) continue;
     for (const algorithm of ["RS256", "ES256"] as const) {

@@ -33,7 +33,7 @@ const bar_figures: readonly Figure[] = [
     title: "A token seen before",
     bars: [
       { label: "empty Wasm filter", of: ["empty", "known"] },
-      { label: "the module's host calls alone", of: ["step-metrics", "known"] },
+      { label: "the module's host calls alone", of: ["step-ends", "known"] },
       { label: "native, cache, which does less", of: native_known },
       { label: "sallyport, module alone", of: ["ours-module", "known"] },
       { label: "sallyport", of: ours_known },

@@ -21,7 +21,7 @@ const steps: readonly Step[] = [
   { name: "empty", title: "empty Wasm filter" },
   {
     name: "step-context",
-    title: "… and told of streams",
+    title: "… and told of the streams that begin",
     exports:
       "export function proxy_on_context_create(context: u32, parent: u32): void { store<u32>(out, context, 16); }",
   },
@@ -36,6 +36,11 @@ const steps: readonly Step[] = [
     name: "step-record",
     title: "… and the record",
     calls: "proxy_set_property(text(2), size(2), record, 290);",
+  },
+  {
+    name: "step-ends",
+    title: "… and told of the ends of streams",
+    exports: "export function proxy_on_delete(context: u32): void { store<u32>(out, context, 16); }",
   },
   {
     name: "step-metrics",

@@ -1,6 +1,6 @@
 /** The benchmark's arithmetic: from rounds to figures, ratios and verdicts, and from the kernel's files to CPU time. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -11,6 +11,7 @@ import { cpuNanoseconds } from "../bench/cpu.ts";
 import type { Environment } from "../bench/environment.ts";
 import { drawFigures, shownChains } from "../bench/figures.ts";
 import type { Kind, Measured } from "../bench/measure.ts";
+import { type Results, withResults } from "../bench/page.ts";
 import { allowedProcessors } from "../bench/pinning.ts";
 import { caseResults } from "../bench/results.ts";
 import { rustFilter } from "../bench/rust.ts";
@@ -56,7 +57,7 @@ describe("results", () => {
     measured("native-cache", [28, 48, 30]),
     measured("ours", [24, 45, 25]),
     measured("ours-module", [23, 44, 24.5]),
-    measured("step-metrics", [22, 42, 23]),
+    measured("step-ends", [22, 42, 23]),
     measured("ours-condition", [26, 46, 27]),
     measured("native-same-job", [32, 52, 33]),
     measured("rust", [28, 48, 29]),
@@ -74,22 +75,22 @@ describe("results", () => {
   test("budgets are held against the ratio of what is added; what was not measured is left out", () => {
     const judged = judge(results);
     const of = (what: string) => judged.find((one) => one.what === what)!;
-    assert.deepEqual(of("known token, to native with cache, which does less"), {
+    assert.deepEqual(of("cached token, to native with cache, which does less"), {
       protocol: "http1",
-      what: "known token, to native with cache, which does less",
+      what: "cached token, to native with cache, which does less",
       ratio: 0.5,
       ratioByMinima: 0.5,
       atMost: 1.6,
       verdict: "kept",
       sparePercent: (1.1 / 1.6) * 100,
     });
-    assert.equal(of("known token, module alone, to native with cache").verdict, undefined);
+    assert.equal(of("cached token, module alone, to native with cache").verdict, undefined);
     // The same job against the same job: the claim, the bucket of its own and the record on both sides.
-    const sameJob = of("known token and a claim, to native doing the same job");
+    const sameJob = of("cached token and a claim, to native doing the same job");
     assert.deepEqual([sameJob.ratio, sameJob.atMost, sameJob.verdict], [0.5, 1, "kept"]);
-    const rust = of("known token and a claim, to the Rust filter");
+    const rust = of("cached token and a claim, to the Rust filter");
     assert.deepEqual([rust.ratio, rust.atMost, rust.verdict], [0.75, 0.7, "missed"]);
-    const calls = of("known token, module alone, to its host calls alone");
+    const calls = of("cached token, module alone, to its host calls alone");
     assert.deepEqual([calls.ratio, calls.atMost, calls.verdict], [1.75, 1.1, "missed"]);
     const denial = of("403, no rule, to ours admitted");
     assert.deepEqual([denial.ratio, denial.verdict], [2.25, "missed"]);
@@ -154,6 +155,70 @@ describe("figures", () => {
       assert.ok(known.includes(label), `there is no bar "${label}"`);
     }
     assert.doesNotMatch(known, /module alone/);
+  });
+});
+
+describe("the page", () => {
+  const environment: Environment = {
+    ...{
+      date: "2026-01-02T03:04:05Z",
+      processor: "a processor",
+      processors: 2,
+      kernel: "6.1",
+      node: "",
+      envoy: "1.40.0",
+    },
+    ...{ engineBytes: 90 * 1024, isEngineFresh: true },
+  };
+  const cases = caseResults([
+    measured("router", [20, 20]),
+    measured("empty", [23, 23]),
+    measured("native-10000", [1520, 1521]),
+    measured("engine-1", [33, 33]),
+    measured("ours-module", [30, 31]),
+  ]);
+  const options = { rounds: 2 };
+  const results: Results = { environment, options, cases, budgets: judge(cases), latency: [] };
+
+  test("has the run's tables between its marks, and its prose as it was", () => {
+    const text =
+      "prose\n<!-- measured: cases -->\nold\n<!-- end -->\nmore\n<!-- measured: environment -->\n<!-- end -->\n";
+    const lines = withResults(text, results).split("\n");
+    assert.deepEqual(lines, [
+      "prose",
+      "<!-- measured: cases -->",
+      "| chain | HTTP/1.1, median | quartiles | HTTP/2, median | quartiles |",
+      "|---|---|---|---|---|",
+      "| the router alone, in all | 20.0 | 20.0 to 20.0 | | |",
+      "| empty: known | 3.0 | 3.0 to 3.0 | | |",
+      "| native-10000: known | 1,501 | 1,500 to 1,501 | | |",
+      "| ours-module: known | 10.5 | 10.3 to 10.8 | | |",
+      "<!-- end -->",
+      "more",
+      "<!-- measured: environment -->",
+      "CPU in µs that a chain adds to the router of the same round: Envoy 1.40.0 on a shared virtual machine with 2 processors " +
+        "(a processor), Linux 6.1, 2 rounds, an engine of 90 KiB, 2026-01-02.",
+      "<!-- end -->",
+      "",
+    ]);
+  });
+
+  test("says which budgets are missed, and over which protocol", () => {
+    const [above, below] = [measured("ours-condition", [30]), measured("native-same-job", [25])];
+    const budgets = judge(caseResults([measured("router", [20]), above, below]));
+    const text = withResults("<!-- measured: budgets -->\n<!-- end -->", { ...results, budgets });
+    assert.match(text, /doing the same job \| at most 1 \| 2\.00 \/ 2\.00 \| \| missed, HTTP\/1\.1 \|/);
+  });
+
+  test("names a table that there is not", () => {
+    assert.throws(() => withResults("<!-- measured: nothing -->\n<!-- end -->", results), /no table is named nothing/);
+  });
+
+  test("docs/performance.md has every table", () => {
+    const text = withResults(readFileSync("docs/performance.md", "utf8"), results);
+    for (const name of ["environment", "cases", "steps", "budgets", "latency"]) {
+      assert.ok(text.includes(`<!-- measured: ${name} -->`), name);
+    }
   });
 });
 
