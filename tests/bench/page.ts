@@ -4,7 +4,7 @@
  *
  *   <!-- measured: cases -->
  *   …
- *   <!-- end -->
+ *   <!-- /measured -->
  */
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ export interface Results {
 const page_path = "docs/performance.md";
 const protocols: readonly Protocol[] = ["http1", "http2"];
 const protocol_heads = ["HTTP/1.1, median", "quartiles", "HTTP/2, median", "quartiles"];
-const marks = /(<!-- measured: (\w+) -->\n)[\s\S]*?(<!-- end -->)/gu;
+const marks = /(<!-- measured: (\w+) -->\n)[\s\S]*?(<!-- \/measured -->)/gu;
 
 const blocks: Readonly<Record<string, (results: Results) => string>> = { environment, cases, steps, budgets, latency };
 

@@ -182,7 +182,7 @@ describe("the page", () => {
 
   test("has the run's tables between its marks, and its prose as it was", () => {
     const text =
-      "prose\n<!-- measured: cases -->\nold\n<!-- end -->\nmore\n<!-- measured: environment -->\n<!-- end -->\n";
+      "prose\n<!-- measured: cases -->\nold\n<!-- /measured -->\nmore\n<!-- measured: environment -->\n<!-- /measured -->\n";
     const lines = withResults(text, results).split("\n");
     assert.deepEqual(lines, [
       "prose",
@@ -193,12 +193,12 @@ describe("the page", () => {
       "| empty: known | 3.0 | 3.0 to 3.0 | | |",
       "| native-10000: known | 1,501 | 1,500 to 1,501 | | |",
       "| ours-module: known | 10.5 | 10.3 to 10.8 | | |",
-      "<!-- end -->",
+      "<!-- /measured -->",
       "more",
       "<!-- measured: environment -->",
       "CPU in µs that a chain adds to the router of the same round: Envoy 1.40.0 on a shared virtual machine with 2 processors " +
         "(a processor), Linux 6.1, 2 rounds, an engine of 90 KiB, 2026-01-02.",
-      "<!-- end -->",
+      "<!-- /measured -->",
       "",
     ]);
   });
@@ -206,12 +206,12 @@ describe("the page", () => {
   test("says which budgets are missed, and over which protocol", () => {
     const [above, below] = [measured("ours-condition", [30]), measured("native-same-job", [25])];
     const budgets = judge(caseResults([measured("router", [20]), above, below]));
-    const text = withResults("<!-- measured: budgets -->\n<!-- end -->", { ...results, budgets });
+    const text = withResults("<!-- measured: budgets -->\n<!-- /measured -->", { ...results, budgets });
     assert.match(text, /doing the same job \| at most 1 \| 2\.00 \/ 2\.00 \| \| missed, HTTP\/1\.1 \|/);
   });
 
   test("names a table that there is not", () => {
-    assert.throws(() => withResults("<!-- measured: nothing -->\n<!-- end -->", results), /no table is named nothing/);
+    assert.throws(() => withResults("<!-- measured: nothing -->\n<!-- /measured -->", results), /no table is named nothing/);
   });
 
   test("docs/performance.md has every table", () => {

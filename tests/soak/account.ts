@@ -12,6 +12,8 @@ export type RunAnswer = Pick<RunResult, "statuses" | "failures" | "first_failure
 
 const aborted = "aborted";
 const limited = "limited";
+/** Envoy's statistic; its middle is the `stat_prefix` of the example. */
+const protocol_errors = "http.inbound.downstream_cx_protocol_error";
 
 /** The books of a soak. */
 export class Account {
@@ -93,6 +95,10 @@ export class Account {
     for (const [name, count] of stats) {
       if (name.startsWith("wasmcustom.sallyport_failures.") && count > 0) this.problems.push(`${name}: ${count}`);
     }
+
+    // With everybody's requests on them: for example since their clients reset more streams than Envoy allows.
+    const ended = stats.get(protocol_errors) ?? 0;
+    if (ended > 0) this.problems.push(`Envoy ended ${ended} connections for an error of the protocol`);
 
     const buckets = Object.keys(callers).length;
     const most = Math.ceil(buckets * (limit.burst + limit.per_second * seconds * 1.01));

@@ -64,6 +64,7 @@ test("metrics that disagree with what was sent are a problem", () => {
     [`${metric}denials.policy.soak.reason.no_rule`, 1],
     [`${metric}denials.policy.soak.reason.limit_exceeded`, 1],
     [`${metric}denials.policy.soak.reason.scope_missing`, 0],
+    ["http.inbound.downstream_cx_protocol_error", 0],
   ]);
   const close = (changed: Map<string, number>): string[] => {
     const account = new Account(file);
