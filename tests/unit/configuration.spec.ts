@@ -1,3 +1,4 @@
+/** Reading the plugin configuration. */
 import {
   checksCertificateEnd,
   imageSize,

@@ -1,3 +1,4 @@
+/** The hash of the image against published vectors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hash32 } from "../../../scripts/policy/image/hash.ts";

@@ -1,3 +1,4 @@
+/** Base64 and base64url, strictly as RFC 4648 has them. */
 import { decodeBase64, decodeBase64url, malformed } from "../../../assembly/bytes/base64";
 import { bytesOf, hexOf, textOf } from "../support";
 

@@ -1,3 +1,4 @@
+/** Hashing, UTF-8 and writing numbers and strings. */
 import { hash32 } from "../../../assembly/bytes/hash";
 import { sipHash } from "../../../assembly/bytes/siphash";
 import { indexOfByte, sameBytes } from "../../../assembly/bytes/span";

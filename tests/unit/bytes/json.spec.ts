@@ -1,3 +1,4 @@
+/** The JSON scanner and its tape: what is JSON, what is not, and what it refuses. */
 import { Fault, faultOf, scanJson, scanned, stoppedAt } from "../../../assembly/bytes/json";
 import * as json from "../../../assembly/bytes/tape";
 import { Kind } from "../../../assembly/bytes/tape";

@@ -1,3 +1,4 @@
+/** Values of conditions: addresses, times, numbers, and how they compare. */
 import { address, isInNetwork, parseAddress } from "../../../assembly/condition/address";
 import { addTimes, subtractTimes, toTimestamp } from "../../../assembly/condition/clock";
 import { Order, orderOf } from "../../../assembly/condition/compare";

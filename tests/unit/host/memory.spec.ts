@@ -1,3 +1,4 @@
+/** The arena and the regions of memory. */
 import { lendArena, resetArena, takeBytes } from "../../../assembly/host/arena";
 import { giveRegion, takeRegion } from "../../../assembly/host/region";
 import { arena_bytes_max } from "../../../assembly/limits";

@@ -1,3 +1,4 @@
+/** The cache of callers. */
 import { known_callers_bytes, placeOfCaller, recallCaller, rememberCaller } from "../../../assembly/identity/known";
 import { Policy } from "../../../assembly/policy/policy";
 import { request } from "../../../assembly/request/request";

@@ -1,3 +1,4 @@
+/** SPIFFE IDs: which are valid, and their trust domain. */
 import { trustDomainBytes } from "../../../assembly/identity/spiffe";
 import { bytesOf } from "../support";
 

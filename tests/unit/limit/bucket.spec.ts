@@ -1,3 +1,4 @@
+/** The arithmetic of a token bucket. */
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "../../../assembly/limit/bucket";
 
 const second: u64 = 1000000000;

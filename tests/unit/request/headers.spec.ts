@@ -1,3 +1,4 @@
+/** Headers: the walk over the pairs, duplicates, the host. */
 import { findHeader, headerSize, headerStart, readHost, readPairs } from "../../../assembly/request/headers";
 import { clearRequest, request } from "../../../assembly/request/request";
 import { bytesOf, textOf } from "../support";

@@ -1,3 +1,4 @@
+/** Paths: segments, percent-encoding, and what is refused. */
 import { resetArena } from "../../../assembly/host/arena";
 import { Reason, reasonName } from "../../../assembly/reason";
 import { readPath } from "../../../assembly/request/path";

@@ -1,3 +1,4 @@
+/** Parameters of the query. */
 import { resetArena } from "../../../assembly/host/arena";
 import { findParameter, Parameter, parameterSize, parameterStart } from "../../../assembly/request/query";
 import { clearRequest, request } from "../../../assembly/request/request";

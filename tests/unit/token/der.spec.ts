@@ -1,3 +1,4 @@
+/** Signatures from the form of JWS to DER. */
 import {
   algorithm_es256,
   algorithm_es384,

@@ -1,3 +1,4 @@
+/** Parsing tokens: the compact form, the header, its limits. */
 import * as json from "../../../assembly/bytes/tape";
 import { flawName } from "../../../assembly/detail";
 import { Finding, flawOf, isGood, reasonOf } from "../../../assembly/finding";
