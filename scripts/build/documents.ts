@@ -15,11 +15,15 @@ import { failures } from "../evaluate/failures.ts";
 import { metricEntries } from "../evaluate/metrics.ts";
 import { reasonNames, reasons, responses, statusOf } from "../evaluate/reasons.ts";
 import { record_members } from "../evaluate/record.ts";
-import { type CodeEntry, code_tables, type Example } from "../policy/source/codes.ts";
+import type { CodeEntry, Example } from "../policy/source/codeentry.ts";
+import { code_tables } from "../policy/source/codes.ts";
+import { engineFolders, type Folder, toolFolders } from "./folders.ts";
+import { testFiles } from "./testindex.ts";
 
 /** The files that may have generated tables. */
 export const documents: readonly string[] = [
   "README.md",
+  "tests/README.md",
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
@@ -41,6 +45,13 @@ const blocks: Readonly<Record<string, () => string>> = {
       Object.entries(record_members).map(([name, meaning]) => [code(name), meaning]),
     ),
   metrics: metricTable,
+  engine: () => folderTable(engineFolders),
+  tools: () => folderTable(toolFolders),
+  tests: () =>
+    table(
+      ["file", "about"],
+      testFiles().map(({ path, subject }) => [code(path), subject]),
+    ),
   failures: () => table(["cause", "what it means, and what to do"], grouped(failures)),
 };
 
@@ -120,6 +131,12 @@ function grouped(entries: Readonly<Record<string, string>>): string[][] {
   for (const [name, meaning] of Object.entries(entries))
     meanings.set(meaning, [...(meanings.get(meaning) ?? []), name]);
   return [...meanings].map(([meaning, names]) => [names.map(code).join(", "), meaning]);
+}
+
+/** Folders in the order in which they may import each other. */
+function folderTable(folders: readonly Folder[]): string {
+  const rows = folders.map(({ path, purpose, imports }) => [code(path), purpose, imports.map(code).join(", ")]);
+  return table(["folder", "what goes in, what comes out", "may import"], rows);
 }
 
 function codeTable(codes: Readonly<Record<string, CodeEntry>>): string {

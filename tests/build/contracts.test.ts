@@ -14,7 +14,8 @@ import { block_names, blocksOf, documents, withTables } from "../../scripts/buil
 import { flawNames } from "../../scripts/evaluate/details.ts";
 import { failures } from "../../scripts/evaluate/failures.ts";
 import { reasonNames, reasonNumber, reasons, responses, statusOf } from "../../scripts/evaluate/reasons.ts";
-import { type CodeEntry, code_tables } from "../../scripts/policy/source/codes.ts";
+import type { CodeEntry } from "../../scripts/policy/source/codeentry.ts";
+import { code_tables } from "../../scripts/policy/source/codes.ts";
 
 /** The files below a folder whose names end so. */
 function filesIn(folder: string, ending = ".ts"): string[] {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import type { Example } from "../../scripts/policy/source/codes.ts";
+import type { Example } from "../../scripts/policy/source/codeentry.ts";
 import { type Diagnostic, PolicyError } from "../../scripts/policy/source/diagnostic.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";

@@ -1,5 +1,5 @@
 /** Errors in policies: each code with what it says and, where it can be shown, the least that raises it. */
-import type { CodeEntry } from "./codes.ts";
+import type { CodeEntry } from "./codeentry.ts";
 
 export const errors = {
   yaml: {

@@ -1,5 +1,5 @@
 /** What is said of files of policy tests beyond what policies have: each code with the least that raises it. */
-import type { CodeEntry } from "./codes.ts";
+import type { CodeEntry } from "./codeentry.ts";
 
 export const test_errors = {
   policy: {

@@ -1,7 +1,8 @@
 /** Each code of diagnostics is raised by its example, and by nothing that has another code. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CodeEntry, code_tables, type Example } from "../../../scripts/policy/source/codes.ts";
+import type { CodeEntry, Example } from "../../../scripts/policy/source/codeentry.ts";
+import { code_tables } from "../../../scripts/policy/source/codes.ts";
 import { sayOf } from "../../support/example.ts";
 
 test("of the policy that examples begin with, there is nothing to say", () => {

@@ -1,0 +1,285 @@
+/**
+ * The architecture as data: every folder of sources, what it is for, and which others it may import. The order is that of the
+ * table in docs/architecture.md, which is made from this one (`npm run docs`); a folder imports only what stands before it.
+ */
+
+/** A folder, or files that lie beside folders. */
+export interface Folder {
+  /** Its path; several files of one kind are `assembly/{limits,reason}.ts`. */
+  path: string;
+  /** What goes in and what comes out. */
+  purpose: string;
+  /** Paths of this table that its files may import, besides their own. */
+  imports: readonly string[];
+}
+
+const contract = "assembly/{limits,reason,failure,detail,finding,types.d}.ts";
+const counters = "assembly/audit/{counts,metrics,numbers}.ts";
+const inspection = "assembly/inspect.ts";
+const engine_base = [contract, "assembly/bytes/", "assembly/host/"];
+const request_stage = [...engine_base, "assembly/policy/", "assembly/request/"];
+
+/** What the engine is made of: AssemblyScript, compiled into one module. */
+export const engineFolders: readonly Folder[] = [
+  {
+    path: contract,
+    purpose:
+      "bounds, reasons of decisions, causes of failures, what can be wrong with a token: numbers that both compilers read",
+    imports: [],
+  },
+  {
+    path: "assembly/bytes/",
+    purpose: "base64, JSON, UTF-8, hashing, writing: bytes in, bytes out, no host",
+    imports: [contract],
+  },
+  {
+    path: "assembly/crypto/",
+    purpose: "the one table of algorithms; SHA-2, RSA, ECDSA and Ed25519 on public data",
+    imports: ["assembly/bytes/"],
+  },
+  {
+    path: "assembly/host/",
+    purpose: "the proxy-wasm ABI: raw imports, typed calls, memory",
+    imports: [contract, "assembly/bytes/"],
+  },
+  {
+    path: inspection,
+    purpose: "what the evaluator saw, as lines of the host's log, for `explain`",
+    imports: engine_base,
+  },
+  {
+    path: "assembly/policy/",
+    purpose: "the policy image: its layout, its validation, and reading it in place",
+    imports: [...engine_base, "assembly/crypto/"],
+  },
+  {
+    path: "assembly/request/",
+    purpose: "the request's slot; its headers, path and query",
+    imports: [...engine_base, "assembly/policy/"],
+  },
+  {
+    path: counters,
+    purpose: "the counters, gathered here and handed over to the host by a tick",
+    imports: request_stage,
+  },
+  {
+    path: "assembly/keys/",
+    purpose: "key sets: finding a key, fetching, sharing, waiting for one",
+    imports: [...request_stage, "assembly/crypto/", counters],
+  },
+  {
+    path: "assembly/token/",
+    purpose: "tokens: where they are, parsing, signature, claims, bindings, the cache",
+    imports: [...request_stage, inspection, "assembly/crypto/", "assembly/keys/"],
+  },
+  {
+    path: "assembly/audit/",
+    purpose: "the record of a request, which is the mark for the enforcement check too",
+    imports: [...request_stage, "assembly/token/"],
+  },
+  {
+    path: "assembly/identity/",
+    purpose: "the caller: from the certificate, a trusted proxy, or a JWT-SVID, to a SPIFFE ID",
+    imports: [...request_stage, "assembly/token/"],
+  },
+  {
+    path: "assembly/condition/",
+    purpose: "the rule's `when`: bytecode on a stack of values",
+    imports: [...request_stage, inspection, "assembly/identity/"],
+  },
+  {
+    path: "assembly/limit/",
+    purpose: "token buckets in shared data, and what a worker reserves of them",
+    imports: [...request_stage, "assembly/condition/"],
+  },
+  {
+    path: "assembly/decision/",
+    purpose: "the rules that can match, and what they decide",
+    imports: [
+      ...request_stage,
+      inspection,
+      "assembly/token/",
+      "assembly/identity/",
+      "assembly/condition/",
+      "assembly/limit/",
+    ],
+  },
+  {
+    path: "assembly/upstream/",
+    purpose: "what the upstream sees: tokens taken away, headers set",
+    imports: [...request_stage, "assembly/token/", "assembly/identity/"],
+  },
+  {
+    path: "assembly/response/",
+    purpose: "the answer to a request that is denied: problem details or a gRPC status",
+    imports: request_stage,
+  },
+  {
+    path: "assembly/shortage/",
+    purpose: "configurations that found no memory: what is kept of them, and what others give up for them",
+    imports: [...engine_base, "assembly/policy/", "assembly/crypto/", "assembly/keys/"],
+  },
+  {
+    path: "assembly/{announce,configuration,configure,unserved,filter,index}.ts",
+    purpose: "configuring, and a request's way from top to bottom (`assembly/filter.ts`)",
+    imports: [
+      ...request_stage,
+      inspection,
+      counters,
+      "assembly/keys/",
+      "assembly/token/",
+      "assembly/audit/",
+      "assembly/identity/",
+      "assembly/limit/",
+      "assembly/decision/",
+      "assembly/upstream/",
+      "assembly/response/",
+      "assembly/shortage/",
+    ],
+  },
+];
+
+const image_contract = [contract, "assembly/policy/"];
+const before_checks = ["scripts/policy/source/", "scripts/policy/language/"];
+const host_parts = "scripts/host/{abi,context,memory,metrics,pairs,protobuf,reply,shared,signature,wasm.d}.ts";
+const compiler = [...before_checks, "scripts/policy/"];
+
+/** What runs in Node: the compiler, the host that stands for Envoy, the command line. */
+export const toolFolders: readonly Folder[] = [
+  { path: "scripts/common/", purpose: "paths of the package, key pairs, text on a terminal", imports: [] },
+  {
+    path: "scripts/policy/source/",
+    purpose: "files → YAML with positions: includes, diagnostics, suggestions",
+    imports: ["scripts/common/"],
+  },
+  {
+    path: "scripts/policy/language/",
+    purpose:
+      "YAML → a draft → the model: every key and its shape, values, endpoints, SPIFFE IDs; the JSON Schemas come from here",
+    imports: [...image_contract, "assembly/crypto/", "scripts/policy/source/"],
+  },
+  {
+    path: "scripts/policy/condition/",
+    purpose: "the text of `when` → types checked → instructions, and what they may cost",
+    imports: [...image_contract, ...before_checks],
+  },
+  {
+    path: "scripts/policy/meaning/",
+    purpose:
+      "two rules or policies → what the one admits and the other does not: `diff`, and warnings about rules that others cover",
+    imports: ["scripts/policy/language/", "scripts/policy/condition/"],
+  },
+  {
+    path: "scripts/policy/check/",
+    purpose: "a draft → a policy, with errors and warnings: one file for each part of the language",
+    imports: [contract, "assembly/crypto/", ...before_checks, "scripts/policy/condition/", "scripts/policy/meaning/"],
+  },
+  {
+    path: "scripts/policy/index/",
+    purpose: "a policy → groups, hosts and tries, and the bounds of what a request can visit",
+    imports: [...image_contract, "scripts/policy/language/"],
+  },
+  {
+    path: "scripts/policy/image/",
+    purpose: "policy and index → the bytes of the image, record by record",
+    imports: [...image_contract, "scripts/policy/language/", "scripts/policy/index/"],
+  },
+  {
+    path: "scripts/policy/module/",
+    purpose: "image and engine → the module: embedding, and the callbacks it exports",
+    imports: image_contract,
+  },
+  {
+    path: "scripts/policy/",
+    purpose: "the compiler as one function: a file in, an image or a module out",
+    imports: [
+      "scripts/common/",
+      ...before_checks,
+      "scripts/policy/check/",
+      "scripts/policy/index/",
+      "scripts/policy/image/",
+      "scripts/policy/module/",
+    ],
+  },
+  {
+    path: host_parts,
+    purpose: "the parts of a proxy-wasm host: contexts, memory, metrics, shared data, the encodings of the ABI",
+    imports: [],
+  },
+  {
+    path: "scripts/host/calls/",
+    purpose: "the functions that a module imports, by what they work on",
+    imports: [host_parts],
+  },
+  {
+    path: "scripts/host/",
+    purpose: "a proxy-wasm host in Node that behaves as Envoy's does, with faults on demand",
+    imports: [host_parts, "scripts/host/calls/"],
+  },
+  {
+    path: "scripts/evaluate/",
+    purpose: "a request → the engine's decision, explained",
+    imports: [...image_contract, "scripts/common/", host_parts, "scripts/host/", "scripts/policy/language/"],
+  },
+  {
+    path: "scripts/policytest/",
+    purpose: "policy test files and their runner",
+    imports: ["assembly/crypto/", "scripts/common/", ...compiler, "scripts/evaluate/"],
+  },
+  {
+    path: "scripts/envoy/",
+    purpose: "finding and starting Envoy, certificates, the local Envoy and its upstream",
+    imports: [
+      "scripts/common/",
+      ...before_checks,
+      "scripts/policy/check/",
+      "scripts/policy/image/",
+      "scripts/policy/module/",
+      host_parts,
+      "scripts/evaluate/",
+      "scripts/policytest/",
+    ],
+  },
+  {
+    path: "scripts/commands/",
+    purpose: "one file for each verb of the command line",
+    imports: [
+      "scripts/common/",
+      ...compiler,
+      "scripts/policy/meaning/",
+      "scripts/policy/check/",
+      "scripts/policy/image/",
+      "scripts/policy/module/",
+      "scripts/evaluate/",
+      "scripts/policytest/",
+      "scripts/envoy/",
+    ],
+  },
+  {
+    path: "scripts/cli.ts",
+    purpose: "the command line's entry: which verb, which exit status",
+    imports: ["scripts/policy/source/", "scripts/commands/"],
+  },
+  {
+    path: "scripts/demo/",
+    purpose: "what `npm start` shows",
+    imports: ["scripts/common/", "scripts/policy/", "scripts/evaluate/", "scripts/envoy/"],
+  },
+  {
+    path: "scripts/build/",
+    purpose: "building, the gates, the test runner, and this table",
+    imports: ["scripts/policy/source/", "scripts/policy/language/", "scripts/policy/module/", "scripts/evaluate/"],
+  },
+];
+
+/** The row that a file belongs to: files named in braces first, then the folder that it lies in. */
+export function folderOf(folders: readonly Folder[], file: string): Folder | undefined {
+  const slash = file.lastIndexOf("/");
+  const parent = file.slice(0, slash + 1);
+  const name = file.slice(slash + 1).replace(/\.ts$/, "");
+  const named = folders.find(({ path }) => {
+    const [, folder, names] = /^(.*\/)\{?([\w.,-]+?)\}?\.ts$/.exec(path) ?? [];
+    return folder === parent && names!.split(",").includes(name);
+  });
+  return named ?? folders.find(({ path }) => path === parent);
+}
