@@ -211,7 +211,10 @@ describe("the page", () => {
   });
 
   test("names a table that there is not", () => {
-    assert.throws(() => withResults("<!-- measured: nothing -->\n<!-- /measured -->", results), /no table is named nothing/);
+    assert.throws(
+      () => withResults("<!-- measured: nothing -->\n<!-- /measured -->", results),
+      /no table is named nothing/,
+    );
   });
 
   test("docs/performance.md has every table", () => {
