@@ -1,7 +1,7 @@
 /** The parts of a request that conditions read. What is absent, or could be read in two ways, is an error. */
 
 import { literal } from "../bytes/literal";
-import { failed, indexOfByte, spanSize, spanStart } from "../bytes/span";
+import { absent, ambiguous, failed, indexOfByte, isRun, spanSize, spanStart } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { readProperty } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
@@ -10,8 +10,8 @@ import * as instructions from "../policy/instructions";
 import { no_segment } from "../policy/layout";
 import { Policy, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
-import { findHeader, headerSize, headerStart } from "../request/headers";
-import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
+import { findHeader } from "../request/headers";
+import { findParameter } from "../request/query";
 import { request, segmentSize, segmentStart } from "../request/request";
 import { parseAddress } from "./address";
 import { setBool, setError, setInt, setString } from "./value";
@@ -59,24 +59,26 @@ export function readRequest(cell: usize, part: u32): void {
 
 /** A header that stands once, is text, and no longer than conditions read. */
 export function readHeader(cell: usize, name: usize, size: u32): void {
-  const isOne = findHeader(name, size) == 1 && headerSize <= condition_text_bytes_max;
-  if (!isOne || !isUtf8(headerStart, headerSize)) setError(cell);
-  else setString(cell, headerStart, headerSize);
+  const value = findHeader(name, size);
+  const isShort = isRun(value) && spanSize(value) <= condition_text_bytes_max;
+  if (!isShort || !isUtf8(spanStart(value), spanSize(value))) setError(cell);
+  else setString(cell, spanStart(value), spanSize(value));
 }
 
 export function hasHeader(name: usize, size: u32): bool {
-  return findHeader(name, size) != 0;
+  return findHeader(name, size) != absent;
 }
 
 export function readParameter(cell: usize, name: usize, size: u32): void {
-  if (findParameter(name, size) == Parameter.PRESENT) setString(cell, parameterStart, parameterSize);
+  const value = findParameter(name, size);
+  if (isRun(value)) setString(cell, spanStart(value), spanSize(value));
   else setError(cell);
 }
 
 export function hasParameter(cell: usize, name: usize, size: u32): void {
   const found = findParameter(name, size);
-  if (found == Parameter.AMBIGUOUS) setError(cell);
-  else setBool(cell, found == Parameter.PRESENT);
+  if (found == ambiguous) setError(cell);
+  else setBool(cell, found != absent);
 }
 
 /** The peer's IP address. False where the host fails. */

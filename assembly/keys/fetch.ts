@@ -3,6 +3,18 @@ import { Literal, literal } from "../bytes/literal";
 import { isLiteral, spanSize, spanStart, startsWithLiteral } from "../bytes/span";
 import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
 import { readResponseHeaders, startCall } from "../host/host";
+import {
+  arePairsSound,
+  firstPair,
+  isPair,
+  isPairSound,
+  nextPair,
+  Pair,
+  pairName,
+  pairNameSize,
+  pairValue,
+  pairValueSize,
+} from "../host/pairs";
 import { etag_bytes_max, key_fetch_milliseconds_max, key_url_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { KeySet } from "./keyset";
@@ -93,26 +105,18 @@ export function readAnswer(answer: Answer): void {
   const headers = readResponseHeaders();
   const start = spanStart(headers);
   const size = spanSize(headers);
-  if (size < 4) return;
-  const count = load<u32>(start);
-  const end = start + size;
-  if (count > (size - 4) >> 3) return;
-  let sizes = start + 4;
-  let cursor = sizes + ((<usize>count) << 3);
-  for (let index: u32 = 0; index < count; index++) {
-    const nameBytes = load<u32>(sizes);
-    const valueBytes = load<u32>(sizes, 4);
-    sizes += 8;
-    if (nameBytes >= <u32>(end - cursor)) return;
-    const name = cursor;
-    cursor += nameBytes + 1;
-    if (valueBytes >= <u32>(end - cursor)) return;
-    takeHeader(answer, name, nameBytes, cursor, valueBytes);
-    cursor += valueBytes + 1;
+  if (!arePairsSound(start, size)) return;
+  for (let pair = firstPair(start); isPair(start, pair); pair = nextPair(pair)) {
+    if (!isPairSound(pair, start + size)) return;
+    takeHeader(answer, pair);
   }
 }
 
-function takeHeader(answer: Answer, name: usize, nameBytes: u32, value: usize, size: u32): void {
+function takeHeader(answer: Answer, pair: Pair): void {
+  const name = pairName(pair);
+  const nameBytes = pairNameSize(pair);
+  const value = pairValue(pair);
+  const size = pairValueSize(pair);
   if (isLiteral(name, nameBytes, status_name)) {
     answer.status = <u32>max(readNumber(value, size, 3), 0);
   } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes_max) {

@@ -1,30 +1,36 @@
-/**
- * The request's headers, read in one host call. The ABI serializes a header map of n pairs as
- *
- *   0         4           8            12            4 + 8n
- *   +---------+-----------+------------+-------------+-----------+------------+---- ... -+
- *   | n       | name size | value size | n - 1 more  | name, NUL | value, NUL | n - 1 more |
- *   +---------+-----------+------------+-------------+-----------+------------+---- ... -+
- *
- * Reading all pairs, not single values, is what shows duplicates.
- */
+/** The request's headers, read in one host call. Reading all pairs, not single values, is what shows duplicates. */
 import { literal } from "../bytes/literal";
 import {
+  absent,
+  ambiguous,
   hexDigit,
   isLiteral,
   isNameByte,
   isRun,
   lower,
+  Span,
   sameBytes,
+  spanOf,
   spanSize,
   spanStart,
   startsWithLiteral,
 } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail, readRequestHeaders } from "../host/host";
+import {
+  arePairsSound,
+  firstPair,
+  isPair,
+  isPairSound,
+  nextPair,
+  Pair,
+  pairName,
+  pairNameSize,
+  pairValue,
+  pairValueSize,
+} from "../host/pairs";
 import { header_pairs_bytes_max, host_bytes_max, method_bytes_max } from "../limits";
 import { Reason } from "../reason";
-import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "./pairs";
 import { request } from "./request";
 
 const method_name = literal(":method");
@@ -48,19 +54,14 @@ export function readHeaders(): Reason {
   return readHost() ? Reason.ALLOWED : Reason.REQUEST_MALFORMED;
 }
 
-/** The value of the header last found. */
-export let headerStart: usize = 0;
-export let headerSize: u32 = 0;
-
-/** How often a header stands in the request, by its name in lower case; the last one's value is left in `headerStart`. */
-export function findHeader(name: usize, size: u32): u32 {
-  let found: u32 = 0;
-  beginPairs();
-  while (nextPair()) {
-    if (pairNameSize != size || !sameBytes(pairName, name, size)) continue;
-    found++;
-    headerStart = pairValue;
-    headerSize = pairValueSize;
+/** The value of a header, by its name in lower case: `absent` where there is none, `ambiguous` where there are several. */
+export function findHeader(name: usize, size: u32): Span {
+  const map = request.pairsStart;
+  let found = absent;
+  for (let pair = firstPair(map); isPair(map, pair); pair = nextPair(pair)) {
+    if (pairNameSize(pair) != size || !sameBytes(pairName(pair), name, size)) continue;
+    if (found != absent) return ambiguous;
+    found = spanOf(pairValue(pair), pairValueSize(pair));
   }
   return found;
 }
@@ -79,29 +80,20 @@ function plainByte(byte: u32): u32 {
 
 /** False where the sizes do not add up to the buffer, which no host should do. */
 export function readPairs(start: usize, size: u32): bool {
-  if (size < 4) return false;
-  const count = load<u32>(start);
-  if (count > (size - 4) >> 3) return false;
-  const end = start + size;
-  let sizes = start + 4;
-  let cursor = sizes + ((<usize>count) << 3);
-  for (let index: u32 = 0; index < count; index++) {
-    const nameSize = load<u32>(sizes);
-    const valueBytes = load<u32>(sizes, 4);
-    sizes += 8;
-    if (nameSize >= <u32>(end - cursor)) return false;
-    const name = cursor;
-    cursor += nameSize + 1;
-    if (valueBytes >= <u32>(end - cursor)) return false;
-    takeHeader(name, nameSize, cursor, valueBytes);
-    cursor += valueBytes + 1;
+  if (!arePairsSound(start, size)) return false;
+  for (let pair = firstPair(start); isPair(start, pair); pair = nextPair(pair)) {
+    if (!isPairSound(pair, start + size)) return false;
+    takeHeader(pair);
   }
   request.pairsStart = start;
-  request.pairsSize = size;
   return true;
 }
 
-function takeHeader(name: usize, nameSize: u32, value: usize, size: u32): void {
+function takeHeader(pair: Pair): void {
+  const name = pairName(pair);
+  const nameSize = pairNameSize(pair);
+  const value = pairValue(pair);
+  const size = pairValueSize(pair);
   switch (nameSize) {
     case 5:
       if (isLiteral(name, nameSize, path_name)) {

@@ -3,49 +3,34 @@
  * to read a query, so what upstreams differ on is ambiguous: a parameter that stands twice, a raw `;` (a separator to
  * some), a `+` in the value (a space to some), percent-encoding that is invalid, NUL, or no UTF-8. So is a query longer than conditions read.
  */
-import { hexDigit, indexOfByte, sameBytes } from "../bytes/span";
+import { absent, ambiguous, hexDigit, indexOfByte, Span, sameBytes, spanOf } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { takeBytes } from "../host/arena";
 import { condition_text_bytes_max } from "../limits";
 import { request } from "./request";
 
-export const enum Parameter {
-  ABSENT = 0,
-  PRESENT,
-  AMBIGUOUS,
-}
-
-/** The decoded value of the parameter last found. */
-export let parameterStart: usize = 0;
-export let parameterSize: u32 = 0;
-
-/** Where the next decoded byte goes, and whether a `+` was met. */
-let output: usize = 0;
-let plus: bool = false;
-
-/** Looks for a parameter by its decoded name. What is found lies in the arena. */
-export function findParameter(name: usize, nameSize: u32): Parameter {
+/** The decoded value of a parameter, by its decoded name: in the arena, or `absent`, or `ambiguous`. */
+export function findParameter(name: usize, nameSize: u32): Span {
   const mark = indexOfByte(request.pathStart, request.pathSize, 0x3f);
-  if (mark == request.pathSize) return Parameter.ABSENT;
+  if (mark == request.pathSize) return absent;
   let cursor = request.pathStart + mark + 1;
   const end = request.pathStart + request.pathSize;
-  if (end - cursor > condition_text_bytes_max || !isPlain(cursor, end)) return Parameter.AMBIGUOUS;
-  output = takeBytes(end - cursor);
-  if (output == 0) return Parameter.AMBIGUOUS;
-  let found = Parameter.ABSENT;
+  if (end - cursor > condition_text_bytes_max || !isPlain(cursor, end)) return ambiguous;
+  let output = takeBytes(end - cursor);
+  if (output == 0) return ambiguous;
+  let found = absent;
   while (cursor < end) {
     const next = cursor + indexOfByte(cursor, <u32>(end - cursor), 0x26);
     const equals = cursor + indexOfByte(cursor, <u32>(next - cursor), 0x3d);
-    const key = output;
-    if (!decode(cursor, equals)) return Parameter.AMBIGUOUS;
-    const isAsked = <u32>(output - key) == nameSize && sameBytes(key, name, nameSize);
-    output = key;
-    if (isAsked && next > cursor) {
-      if (found == Parameter.PRESENT || plus) return Parameter.AMBIGUOUS;
-      found = Parameter.PRESENT;
-      parameterStart = output;
-      if (!decode(min(equals + 1, next), next) || plus) return Parameter.AMBIGUOUS;
-      parameterSize = <u32>(output - parameterStart);
+    const keySize = decode(cursor, equals, output);
+    if (keySize < 0) return ambiguous;
+    if (<u32>keySize == nameSize && sameBytes(output, name, nameSize) && next > cursor) {
+      const bytes = <u32>(next - cursor);
+      if (found != absent || indexOfByte(cursor, bytes, 0x2b) != bytes) return ambiguous;
+      const valueSize = decode(min(equals + 1, next), next, output);
+      if (valueSize < 0) return ambiguous;
+      found = spanOf(output, valueSize);
+      output += valueSize;
     }
     cursor = next + 1;
   }
@@ -86,25 +71,24 @@ function isPlain(start: usize, end: usize): bool {
   return true;
 }
 
-/** Decodes to `output`. */
-function decode(start: usize, end: usize): bool {
-  const first = output;
-  plus = false;
+/** Decodes to `target`. The bytes that come out, or -1 where there is no one way to. */
+function decode(start: usize, end: usize, target: usize): i32 {
+  let output = target;
   let cursor = start;
   while (cursor < end) {
     let byte = <i32>load<u8>(cursor++);
     if (byte == 0x2b) {
-      plus = true;
       byte = 0x20;
     } else if (byte == 0x25) {
-      if (end - cursor < 2) return false;
+      if (end - cursor < 2) return -1;
       const high = hexDigit(load<u8>(cursor));
       const low = hexDigit(load<u8>(cursor, 1));
       byte = (high << 4) | low;
-      if (high < 0 || low < 0 || byte == 0) return false;
+      if (high < 0 || low < 0 || byte == 0) return -1;
       cursor += 2;
     }
     store<u8>(output++, byte);
   }
-  return isUtf8(first, <u32>(output - first));
+  const size = <u32>(output - target);
+  return isUtf8(target, size) ? <i32>size : -1;
 }

@@ -7,6 +7,7 @@ import { clearBytes, copyBytes } from "../bytes/span";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { Finding } from "../finding";
+import { no_pairs } from "../host/pairs";
 import {
   caller_groups_max,
   candidate_rules_max,
@@ -27,9 +28,8 @@ export class Request {
   hostStart: usize;
   hostSize: u32;
   isGrpc: bool;
-  /** All header pairs, as the ABI has them; forwarded client certificates, and how often that header stands. */
+  /** All header pairs (host/pairs.ts), `no_pairs` where they were not read; forwarded client certificates, and how often that header stands. */
   pairsStart: usize;
-  pairsSize: u32;
   forwardedStart: usize;
   forwardedSize: u32;
   forwardedCount: u32;
@@ -84,11 +84,6 @@ export class Request {
   fullLimit: u32;
   retryAfterSeconds: u64;
 
-  /** verdict/strip.ts: what is left of the cookies once one was taken away. */
-  areCookiesKept: bool;
-  cookiesStart: usize;
-  cookiesSize: u32;
-
   /** The rule that decided or came closest, + 1. */
   rule: u32;
   /** What INTERNAL stands for. */
@@ -116,6 +111,7 @@ export const not_judged: Finding = 0xffffffff;
 /** Empties the slot for a new request. */
 export function clearRequest(): void {
   clearBytes(changetype<usize>(request), request_bytes);
+  request.pairsStart = no_pairs;
   const nothing = i32x4.splat(not_judged);
   for (let place = judged; place < judged + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
 }

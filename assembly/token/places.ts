@@ -3,16 +3,17 @@
  * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
  */
 import { literal } from "../bytes/literal";
-import { indexOfByte, isBlank, isLiteral, sameBytes } from "../bytes/span";
+import { absent, ambiguous, indexOfByte, isBlank, isLiteral, sameBytes, spanSize, spanStart } from "../bytes/span";
 import { Flaw } from "../detail";
 import { Finding, finding, good, isGood } from "../finding";
+import { firstPair, isPair, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../host/pairs";
 import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
-import { findHeader, headerSize, headerStart } from "../request/headers";
-import { beginPairs, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../request/pairs";
-import { findParameter, Parameter, parameterSize, parameterStart } from "../request/query";
+import { findHeader } from "../request/headers";
+import { findParameter } from "../request/query";
+import { request } from "../request/request";
 import { Token } from "./slot";
 
 const missing: Finding = Reason.TOKEN_MISSING;
@@ -35,36 +36,35 @@ export function findToken(policy: Policy, place: usize, token: Token): Finding {
 
 /** A comma-joined header is no base64url, and is refused with the token. */
 function findInHeader(policy: Policy, place: usize, name: usize, size: u32, token: Token): Finding {
-  const count = findHeader(name, size);
-  if (count == 0) return missing;
-  if (count > 1) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_HEADERS);
+  const value = findHeader(name, size);
+  if (value == absent) return missing;
+  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_HEADERS);
   const prefix = place + layout.place_prefix_at;
   const skipped = textSize(prefix);
-  if (headerSize < skipped || !sameBytes(headerStart, textStart(policy, prefix), skipped)) {
+  if (spanSize(value) < skipped || !sameBytes(spanStart(value), textStart(policy, prefix), skipped)) {
     return finding(Reason.TOKEN_MISSING, Flaw.SCHEME);
   }
-  token.start = headerStart + skipped;
-  token.size = headerSize - skipped;
+  token.start = spanStart(value) + skipped;
+  token.size = spanSize(value) - skipped;
   return good;
 }
 
 function findInQuery(name: usize, size: u32, token: Token): Finding {
-  const found = findParameter(name, size);
-  if (found == Parameter.ABSENT) return missing;
-  if (found == Parameter.AMBIGUOUS) return finding(Reason.TOKEN_MALFORMED, Flaw.QUERY);
-  token.start = parameterStart;
-  token.size = parameterSize;
+  const value = findParameter(name, size);
+  if (value == absent) return missing;
+  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Flaw.QUERY);
+  token.start = spanStart(value);
+  token.size = spanSize(value);
   return good;
 }
 
 /** HTTP/2 may split cookies over several headers (RFC 9113 §8.2.3), so all of them are read. */
 function findInCookies(name: usize, size: u32, token: Token): Finding {
   let found: u32 = 0;
-  beginPairs();
-  while (nextPair()) {
-    if (isLiteral(pairName, pairNameSize, cookie_name)) {
-      found += findCookie(pairValue, pairValueSize, name, size, token);
-    }
+  const map = request.pairsStart;
+  for (let pair = firstPair(map); isPair(map, pair); pair = nextPair(pair)) {
+    if (!isLiteral(pairName(pair), pairNameSize(pair), cookie_name)) continue;
+    found += findCookie(pairValue(pair), pairValueSize(pair), name, size, token);
   }
   if (found == 0) return missing;
   return found == 1 ? good : finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);

@@ -55,6 +55,8 @@ describe("cookies", () => {
     ["a=s=T", "a=s=T"],
     ["s=", null],
     ["a=1; s=T; s", "a=1; s"],
+    [" t=T; b=2", "b=2"],
+    [" a=1; t=T; b=2", "a=1; b=2"],
   ] as const) {
     test(`${JSON.stringify(before)} becomes ${JSON.stringify(after)}`, () => {
       assert.deepEqual(sent("/a", [["cookie", before]]).headers, after === null ? [] : [["cookie", after]]);

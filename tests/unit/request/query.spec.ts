@@ -1,6 +1,7 @@
 /** Parameters of the query. */
+import { absent, ambiguous, spanSize, spanStart } from "../../../assembly/bytes/span";
 import { resetArena } from "../../../assembly/host/arena";
-import { findParameter, Parameter, parameterSize, parameterStart } from "../../../assembly/request/query";
+import { findParameter } from "../../../assembly/request/query";
 import { clearRequest, request } from "../../../assembly/request/request";
 import { bytesOf, textOf } from "../support";
 
@@ -13,8 +14,8 @@ function x(path: string): string {
   request.pathSize = bytes.size;
   const name = bytesOf("x");
   const found = findParameter(name.start, name.size);
-  if (found == Parameter.ABSENT) return "absent";
-  return found == Parameter.AMBIGUOUS ? "ambiguous" : "[" + textOf(parameterStart, parameterSize) + "]";
+  if (found == absent) return "absent";
+  return found == ambiguous ? "ambiguous" : "[" + textOf(spanStart(found), spanSize(found)) + "]";
 }
 
 describe("parameters of the query", () => {
