@@ -9,7 +9,7 @@ import { flawOf, isGood, reasonOf } from "./finding";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
 import { inspecting, reportFlaw, setInspecting } from "./inspect";
-import { forgetLeases } from "./limit/lease";
+import { forgetReservations } from "./limit/reservation";
 import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
 import { policyOfRoot, rememberStream } from "./policy/root";
@@ -70,9 +70,9 @@ export function sallyport_inspect(on: bool): void {
   setInspecting(on);
 }
 
-/** For tools: the VM goes on with shared data that is empty, so tokens taken from buckets there are gone (limit/lease.ts). */
-export function sallyport_forget_leases(): void {
-  forgetLeases();
+/** For tools: the VM goes on with shared data that is empty, so tokens taken from buckets there are gone (limit/reservation.ts). */
+export function sallyport_forget_reservations(): void {
+  forgetReservations();
 }
 
 /**

@@ -90,12 +90,12 @@ export const clock_skew_nanoseconds_max: u32 = 2000000000;
 /** Attempts at one compare-and-swap before the request is denied. */
 export const bucket_attempts_max: u32 = 32;
 /** A worker takes a token ahead from a bucket for so many of its burst, and so many tokens at the most. */
-export const lease_divisor: u32 = 1000;
-export const lease_tokens_max: u32 = 64;
+export const reservation_divisor: u32 = 1000;
+export const reservation_tokens_max: u32 = 64;
 /** A worker that found a bucket empty asks for it again after so long at the latest. */
-export const lease_believed_nanoseconds_max: u32 = 1000000000;
+export const empty_nanoseconds_max: u32 = 1000000000;
 /** Keys whose tokens a worker can hold, or whose buckets it can remember to be empty. */
-export const lease_places_max: u32 = 256;
+export const reservation_entries_max: u32 = 256;
 export const limit_burst_tokens_max: u32 = 1000000;
 /** Requests a second at the most, so that one token is never less than a microsecond. */
 export const limit_rate_per_second_max: u32 = 1000000;

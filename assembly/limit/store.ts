@@ -24,7 +24,7 @@ import { Result } from "../host/abi";
 import { fail, readClock, readSharedData, writeSharedData } from "../host/host";
 import { bucket_attempts_max, bucket_sets, bucket_ways } from "../limits";
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "./bucket";
-import { holdTokens, nanosecondsEmpty, placeOfKey, rememberEmpty, tokensAhead, tokensHeld } from "./lease";
+import { entryOfKey, holdTokens, keepEmpty, nanosecondsEmpty, tokensAhead, tokensHeld } from "./reservation";
 
 if (!((bucket_sets & (bucket_sets - 1)) == 0))
   ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
@@ -68,7 +68,7 @@ if (!(offsetof<Bucket>() <= 32)) ERROR("the slot holds what was chosen");
 
 /**
  * Takes `cost_tokens` from the bucket of a key's `fingerprint` under a limit's `seed`, from what this worker has of it
- * (limit/lease.ts) or from shared data; with `dry`, only says whether they could be taken.
+ * (limit/reservation.ts) or from shared data; with `dry`, only says whether they could be taken.
  */
 export function takeFrom(
   seed: u32,
@@ -79,28 +79,28 @@ export function takeFrom(
   cost_tokens: u32,
   dry: bool,
 ): Take {
-  const place = placeOfKey(fingerprint, now);
-  const held: u32 = place == 0 ? 0 : tokensHeld(place);
+  const reserved = entryOfKey(fingerprint, now);
+  const held: u32 = reserved == 0 ? 0 : tokensHeld(reserved);
   if (held >= cost_tokens) {
-    if (!dry) holdTokens(place, held - cost_tokens, now, interval_nanoseconds * <u64>burst_tokens);
+    if (!dry) holdTokens(reserved, held - cost_tokens, now, interval_nanoseconds * <u64>burst_tokens);
     return taken;
   }
   const needed = cost_tokens - held;
-  const empty: u64 = place == 0 ? 0 : nanosecondsEmpty(place, needed, interval_nanoseconds, now);
+  const empty: u64 = reserved == 0 ? 0 : nanosecondsEmpty(reserved, needed, interval_nanoseconds, now);
   if (empty != 0) return emptyFor(empty);
   nameSet(seed, fingerprint);
   for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
-    const take = takeShared(fingerprint, place, now, interval_nanoseconds, burst_tokens, needed, dry);
+    const take = takeShared(fingerprint, reserved, now, interval_nanoseconds, burst_tokens, needed, dry);
     if (take != contended) return take;
   }
   fail(Failure.SHARED_DATA_CONTENTION);
   return failed;
 }
 
-/** Takes so many tokens, and some ahead where there is a place for them, from the bucket in shared data. */
+/** Takes so many tokens, and some ahead where there is an entry for them, from the bucket in shared data. */
 function takeShared(
   fingerprint: u64,
-  place: usize,
+  reserved: usize,
   now: u64,
   interval_nanoseconds: u64,
   burst_tokens: u32,
@@ -110,7 +110,7 @@ function takeShared(
   const capacity = interval_nanoseconds * <u64>burst_tokens;
   if (!readSet()) return failed;
   chooseBucket(chosen, fingerprint, now, capacity);
-  let ahead: u32 = place == 0 || chosen.way == overflow ? 0 : tokensAhead(burst_tokens);
+  let ahead: u32 = reserved == 0 || chosen.way == overflow ? 0 : tokensAhead(burst_tokens);
   let after = takeTokens(chosen.fullAt, now, interval_nanoseconds, burst_tokens, needed_tokens + ahead);
   if (after == 0 && ahead != 0) {
     ahead = 0;
@@ -118,24 +118,24 @@ function takeShared(
   }
   if (after == 0) {
     const wait = nanosecondsUntilTokens(chosen.fullAt, now, interval_nanoseconds, burst_tokens, needed_tokens);
-    return leaveEmpty(chosen, place, now, needed_tokens, wait);
+    return leaveEmpty(chosen, reserved, now, needed_tokens, wait);
   }
   if (dry) return taken;
   fillBucket(chosen.way, fingerprint, after, capacity);
   const written = writeSet();
   if (written != Result.OK) return written == Result.CAS_MISMATCH ? contended : failed;
-  if (place != 0) holdTokens(place, ahead, now, capacity);
+  if (reserved != 0) holdTokens(reserved, ahead, now, capacity);
   return taken;
 }
 
 /** Nothing is taken from a bucket that has too few tokens for so long. What was corrected in its set is written all the same. */
-function leaveEmpty(bucket: Bucket, place: usize, now: u64, needed_tokens: u32, wait_nanoseconds: u64): Take {
+function leaveEmpty(bucket: Bucket, reserved: usize, now: u64, needed_tokens: u32, wait_nanoseconds: u64): Take {
   const written = bucket.isCorrected ? writeSet() : Result.OK;
   // Where another worker wrote the set first, it is for the next request to see how the bucket is.
   if (written != Result.OK && written != Result.CAS_MISMATCH) return failed;
   // Where it shares a bucket, the key may find one of its own before.
-  const isKnown = written == Result.OK && place != 0 && bucket.isOwn;
-  if (isKnown) rememberEmpty(place, needed_tokens, now, now + wait_nanoseconds);
+  const isKnown = written == Result.OK && reserved != 0 && bucket.isOwn;
+  if (isKnown) keepEmpty(reserved, needed_tokens, now, now + wait_nanoseconds);
   return emptyFor(wait_nanoseconds);
 }
 

@@ -88,7 +88,7 @@ export class Engine {
       return started;
     }
     known.host.sharedData = new SharedData();
-    known.host.callTool("sallyport_forget_leases", []);
+    known.host.callTool("sallyport_forget_reservations", []);
     known.host.clock = clockAt(nowMilliseconds);
     return known;
   }

@@ -9,7 +9,7 @@ import * as layout from "../../assembly/policy/layout.ts";
 const chosen: Record<string, string> = {
   bucket_sets: "how a limit's table is built; a fingerprint chooses the set",
   bucket_ways: "how a limit's table is built",
-  lease_divisor: "a ratio",
+  reservation_divisor: "a ratio",
   key_tick_milliseconds: "a period",
   shortage_retry_seconds: "a period",
 };

@@ -1,6 +1,6 @@
 /**
  * Requests of several callers at several workers, with time between them, against a limit from which workers take tokens ahead
- * (assembly/limit/lease.ts): how many are admitted in any stretch of time, and whether any is denied that need not be.
+ * (assembly/limit/reservation.ts): how many are admitted in any stretch of time, and whether any is denied that need not be.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

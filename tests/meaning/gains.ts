@@ -43,7 +43,7 @@ export class LocalEnvoy {
   /** Makes all buckets full. */
   refill(): void {
     this.#host.sharedData = new SharedData();
-    this.#host.callTool("sallyport_forget_leases", []);
+    this.#host.callTool("sallyport_forget_reservations", []);
   }
 
   ask(arrived: Arrived): Outcome {

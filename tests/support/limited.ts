@@ -1,6 +1,6 @@
 /** Workers whose policy has limits, and requests that run into them. */
 
-import { lease_places_max } from "../../assembly/limits.ts";
+import { reservation_entries_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { fingerprintOf, knownSecret } from "./secret.ts";
@@ -12,7 +12,7 @@ export const x = "spiffe://example.org/x";
 /** A policy with these limits and one rule. */
 export function policyOf(limits: string, limit = "big", cost = 1): string {
   return `version: 1
-name: leases
+name: reservations
 trust: { domains: [example.org] }
 limits: { ${limits} }
 rules:
@@ -49,13 +49,13 @@ export function sharedDataCalls({ calls }: Outcome): number {
 }
 
 /**
- * A caller whose place in a worker's table (assembly/limit/lease.ts) is that of `x` under the secret of `knownSecret`, for a limit
+ * A caller whose place in a worker's table (assembly/limit/reservation.ts) is that of `x` under the secret of `knownSecret`, for a limit
  * named `big` of that burst and interval.
  */
 export function rivalOf(burst: number, intervalNanoseconds: bigint): string {
   const placeOf = (caller: string): bigint =>
-    (fingerprintOf(caller, { policy: "leases", name: "big", burst, intervalNanoseconds }) >> 16n) &
-    BigInt(lease_places_max - 1);
-  const callers = Array.from({ length: 8 * lease_places_max }, (_, number) => `${x}${number}`);
+    (fingerprintOf(caller, { policy: "reservations", name: "big", burst, intervalNanoseconds }) >> 16n) &
+    BigInt(reservation_entries_max - 1);
+  const callers = Array.from({ length: 8 * reservation_entries_max }, (_, number) => `${x}${number}`);
   return callers.find((caller) => placeOf(caller) === placeOf(x))!;
 }

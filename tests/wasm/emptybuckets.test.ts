@@ -1,4 +1,4 @@
-/** Buckets that a worker found empty, and does not ask for again for a while (assembly/limit/lease.ts). */
+/** Buckets that a worker found empty, and does not ask for again for a while (assembly/limit/reservation.ts). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WasmResult } from "../../scripts/host/abi.ts";

@@ -1,10 +1,10 @@
 /**
- * Tokens that workers take ahead from large buckets (assembly/limit/lease.ts): which calls they spare, and that a limit holds all
+ * Tokens that workers take ahead from large buckets (assembly/limit/reservation.ts): which calls they spare, and that a limit holds all
  * the same, within what the workers hold.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { lease_divisor, lease_places_max, lease_tokens_max } from "../../assembly/limits.ts";
+import { reservation_divisor, reservation_entries_max, reservation_tokens_max } from "../../assembly/limits.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { Limited, policyOf, rivalOf, sharedDataCalls, x } from "../support/limited.ts";
 import { assertInternal } from "../support/plugin.ts";
@@ -29,7 +29,7 @@ describe("tokens taken ahead", () => {
       return Array.from({ length: 130 }, () => sharedDataCalls(proxy.get(0))).filter((count) => count > 0).length;
     };
     assert.deepEqual([calls(200), calls(999), calls(1000), calls(1_000_000)], [130, 130, 65, 2]);
-    assert.deepEqual([lease_divisor, lease_tokens_max], [1000, 64]);
+    assert.deepEqual([reservation_divisor, reservation_tokens_max], [1000, 64]);
   });
 
   test("workers that take turns give the burst between them", () => {
@@ -154,7 +154,8 @@ describe("tokens taken ahead", () => {
     const proxy = new Limited(
       `${policyOf(limits)}  - { name: two, callers: [any], allow: [GET /two], limit: small }\n`,
     );
-    for (let caller = 0; caller < 8 * lease_places_max; caller++) assert.ok(proxy.admits(0, `${x}${caller}`, "/two"));
+    for (let caller = 0; caller < 8 * reservation_entries_max; caller++)
+      assert.ok(proxy.admits(0, `${x}${caller}`, "/two"));
     const asked = Array.from({ length: 130 }, () => sharedDataCalls(proxy.get(0))).filter((count) => count > 0);
     assert.equal(asked.length, 2);
   });
