@@ -10,11 +10,15 @@
  */
 import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { stringify } from "yaml";
+import { createProgram } from "../commands/verbs.ts";
 import { flawNames, flawWords } from "../evaluate/details.ts";
 import { failures } from "../evaluate/failures.ts";
 import { metricEntries } from "../evaluate/metrics.ts";
 import { reasonNames, reasons, responses, statusOf } from "../evaluate/reasons.ts";
 import { record_members } from "../evaluate/record.ts";
+import { functions } from "../policy/condition/functions.ts";
+import { languageKeys } from "../policy/language/keys.ts";
 import type { CodeEntry, Example } from "../policy/source/codeentry.ts";
 import { code_tables } from "../policy/source/codes.ts";
 import { engineFolders, type Folder, toolFolders } from "./folders.ts";
@@ -52,6 +56,18 @@ const blocks: Readonly<Record<string, () => string>> = {
       ["file", "about"],
       testFiles().map(({ path, subject }) => [code(path), subject]),
     ),
+  keys: keyTable,
+  functions: () =>
+    table(
+      ["function", "what it is", "for example"],
+      Object.values(functions).map(({ forms, meaning, example }) => [
+        forms.map(code).join(", "),
+        meaning,
+        code(example),
+      ]),
+    ),
+  verbs: verbTable,
+  options: optionTable,
   failures: () => table(["cause", "what it means, and what to do"], grouped(failures)),
 };
 
@@ -125,6 +141,58 @@ function metricTable(): string {
   return table(["metric", "labels", "counts"], rows);
 }
 
+/** Every key of the language with its default, and an example where it has one that is short. */
+function keyTable(): string {
+  const rows = languageKeys().map(({ path, description, isRequired, example, ...key }) => {
+    const text = example === undefined ? "" : code(asYaml(example));
+    const fallback = key.default === undefined ? "" : code(asYaml(key.default));
+    return [code(path), description, isRequired ? "required" : fallback, text];
+  });
+  return table(["key", "what it means", "default", "for example"], rows);
+}
+
+/** A value in one line of YAML. */
+function asYaml(value: unknown): string {
+  const text = stringify(value, { collectionStyle: "flow", lineWidth: 0 }).trim();
+  return text.replaceAll("[ ", "[").replaceAll(" ]", "]");
+}
+
+/** Where verbs have a document of their own. */
+const verb_documents: Readonly<Partial<Record<string, string>>> = {
+  check: "[diagnostics](diagnostics.md)",
+  test: "[policy tests](policy-tests.md)",
+  diff: "[comparing policies](diff.md)",
+  image: "[loading a policy](operations.md#loading-a-policy)",
+};
+
+/** The verbs as the program itself says them. */
+function verbTable(): string {
+  const rows = createProgram().commands.map((verb) => [
+    code(`${verb.name()} ${verb.usage().replace("[options] ", "")}`),
+    verb.description(),
+    verb_documents[verb.name()] ?? "",
+  ]);
+  return table(["verb", "does", "more"], rows);
+}
+
+/** Options by what they mean, with the verbs that have them; `--format` and `--help` belong to all. */
+function optionTable(): string {
+  const verbsOf = new Map<string, string[]>();
+  for (const verb of createProgram().commands) {
+    for (const { long, flags, description, defaultValue } of verb.options) {
+      if (long === "--format") continue;
+      const isShown = typeof defaultValue === "string" || typeof defaultValue === "number";
+      const key = `${flags}\n${description}${isShown ? ` (default: ${defaultValue})` : ""}`;
+      verbsOf.set(key, [...(verbsOf.get(key) ?? []), verb.name()]);
+    }
+  }
+  const rows = [...verbsOf].map(([key, names]) => {
+    const [flags = "", meaning = ""] = key.split("\n");
+    return [code(flags), names.map(code).join(", "), meaning];
+  });
+  return table(["option", "of", "does"], rows);
+}
+
 /** Rows of names and what they mean; names that mean the same share one. */
 function grouped(entries: Readonly<Record<string, string>>): string[][] {
   const meanings = new Map<string, string[]>();
@@ -158,7 +226,7 @@ function code(text: string): string {
 
 /** A table of GitHub's Markdown, in which a cell has no bar of its own. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(heads), `|${"---|".repeat(heads.length)}`, ...rows.map(line)].join("\n").replaceAll(" |  |", " | |");
+  const cell = (text: string): string => (text === "" ? " " : ` ${text.replaceAll("|", "\\|")} `);
+  const line = (cells: readonly string[]): string => `|${cells.map(cell).join("|")}|`;
+  return [line(heads), `|${"---|".repeat(heads.length)}`, ...rows.map(line)].join("\n");
 }

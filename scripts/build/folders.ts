@@ -267,8 +267,15 @@ export const toolFolders: readonly Folder[] = [
   },
   {
     path: "scripts/build/",
-    purpose: "building, the gates, the test runner, and this table",
-    imports: ["scripts/policy/source/", "scripts/policy/language/", "scripts/policy/module/", "scripts/evaluate/"],
+    purpose: "building, the gates, the test runner, the documents' tables, and this one",
+    imports: [
+      "scripts/policy/source/",
+      "scripts/policy/language/",
+      "scripts/policy/condition/",
+      "scripts/policy/module/",
+      "scripts/evaluate/",
+      "scripts/commands/",
+    ],
   },
 ];
 

@@ -12,7 +12,7 @@ export function registerBuild(program: Command): void {
   program
     .command("build")
     .argument("<policy>", "the policy file")
-    .description("put a policy into a copy of the engine: the module to load into Envoy")
+    .description("write the engine with the policy inside: the module that Envoy loads")
     .option("-o, --output <file>", "where to write it", "sallyport.wasm")
     .addOption(exampleKeysOption())
     .addOption(formatOption())

@@ -8,7 +8,7 @@ export function registerCheck(program: Command): void {
   program
     .command("check")
     .argument("<policy>", "the policy file")
-    .description("find errors and warnings in a policy")
+    .description("find errors and warnings in a policy, each with its place and a fix")
     .addOption(exampleKeysOption())
     .addOption(formatOption())
     .action((path: string, { format, ...ship }: ShipOptions & { format: OutputFormat }) => {

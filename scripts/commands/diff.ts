@@ -25,7 +25,7 @@ export function registerDiff(program: Command): void {
     .command("diff")
     .argument("<old>", "the policy as it was")
     .argument("<new>", "the policy as it is to be")
-    .description("who gains and who loses access to what, by what the policies mean")
+    .description("show who gains and who loses access to what, by what the policies mean")
     .option("--no-new-access", "end with 1 if anybody may gain anything")
     .addOption(formatOption())
     .action((before: string, after: string, { newAccess, format }: DiffOptions) => {

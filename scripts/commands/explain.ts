@@ -33,7 +33,7 @@ export function registerExplain(program: Command): void {
   program
     .command("explain")
     .argument("<policy>", "the policy file")
-    .description("the decision on one request, and for each rule how far it got and why it stopped")
+    .description("show the decision on one request, and for each rule how far it got and why it stopped")
     .option("--caller <id>", "the caller's SPIFFE ID; left out: no certificate")
     .option(
       "--svid <token>",

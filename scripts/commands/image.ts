@@ -9,7 +9,7 @@ export function registerImage(program: Command): void {
   program
     .command("image")
     .argument("<policy>", "the policy file")
-    .description("compile a policy to its image, for plugin configuration")
+    .description("write the policy image alone, for the configuration of the filter")
     .option("-o, --output <file>", "where to write it", "policy.bin")
     .addOption(exampleKeysOption())
     .addOption(formatOption())

@@ -107,7 +107,9 @@ export function registerInit(program: Command): void {
   program
     .command("init")
     .argument("[dir]", "the folder to write into", ".")
-    .description("write a policy, its tests and an Envoy configuration to start from")
+    .description(
+      "write a policy, its tests, an example key and an Envoy configuration to start from; no file is overwritten",
+    )
     .addOption(formatOption())
     .action(async (folder: string, { format }: { format: OutputFormat }) => {
       const files = await newFiles(folder);

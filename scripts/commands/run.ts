@@ -40,7 +40,7 @@ export function registerRun(program: Command): void {
   program
     .command("run")
     .argument("<policy>", "the policy file")
-    .description("run a local Envoy with mTLS and the policy in it")
+    .description("start a local Envoy with mTLS and the policy, and print tokens and curl commands to try")
     .option("--upstream <url>", "where admitted requests go; default: an order API of our own", parseUpstream)
     .option(
       "--keys-ca <file>",

@@ -34,7 +34,7 @@ export function registerTest(program: Command): void {
   program
     .command("test")
     .argument("<tests...>", "files of policy tests")
-    .description("run policy tests")
+    .description("run policy tests in the engine that ships")
     .option(
       "--coverage",
       "also say which rules decided no test, and which conditions were never true or never false",

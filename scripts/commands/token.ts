@@ -42,7 +42,7 @@ export function registerToken(program: Command): void {
   program
     .command("token")
     .argument("<token>", "the token; @file reads it from a file, - from standard input")
-    .description("decode and check a token as the filter would")
+    .description("decode a token and check it as the filter does")
     .option("--keys <file>", "the issuer's keys (a JWKS); with --policy they stand in for the policy's")
     .option("--policy <file>", "judge by the issuer of this policy that has the token's `iss`")
     .option("--issuer <name>", "judge by this issuer of the policy")

@@ -11,11 +11,17 @@ import { failureName } from "../../assembly/failure.ts";
 import { reasonName } from "../../assembly/reason.ts";
 import { grpcStatus, isChallenge } from "../../assembly/response/status.ts";
 import { block_names, blocksOf, documents, withTables } from "../../scripts/build/documents.ts";
+import { createProgram, verbs } from "../../scripts/commands/verbs.ts";
 import { flawNames } from "../../scripts/evaluate/details.ts";
 import { failures } from "../../scripts/evaluate/failures.ts";
 import { reasonNames, reasonNumber, reasons, responses, statusOf } from "../../scripts/evaluate/reasons.ts";
+
+import { functions } from "../../scripts/policy/condition/functions.ts";
+import { languageKeys } from "../../scripts/policy/language/keys.ts";
+import { policy_shape } from "../../scripts/policy/language/policy.ts";
 import type { CodeEntry } from "../../scripts/policy/source/codeentry.ts";
 import { code_tables } from "../../scripts/policy/source/codes.ts";
+import { compile } from "../support/condition.ts";
 
 /** The files below a folder whose names end so. */
 function filesIn(folder: string, ending = ".ts"): string[] {
@@ -132,5 +138,68 @@ describe("diagnostics", () => {
       (file) => !/source.(?:errors|warnings|testcodes)\.ts$/u.test(file),
     );
     assertNamed(without, texts(sources), "said by no part of the compiler");
+  });
+});
+
+describe("keys of the language", () => {
+  const keys = languageKeys();
+
+  test("none is without its place in the list", () => {
+    assert.deepEqual(
+      keys.filter(({ path }) => !path.includes(".")).map(({ name }) => name),
+      Object.entries(policy_shape.keys).flatMap(([name, key]) => ("later" in key ? [] : [name])),
+    );
+  });
+
+  test("each is read by the compiler", () => {
+    const readers = texts(
+      [...filesIn("scripts/policy/check"), ...filesIn("scripts/policy/language")].filter(
+        (file) => !/language.(?:policy|issuers)\.ts$/u.test(file),
+      ),
+    );
+    const isRead = (name: string): boolean => new RegExp(`[.{,] *${name}\\b`, "u").test(readers);
+    assert.deepEqual(
+      keys.filter(({ name }) => !isRead(name)).map(({ path }) => path),
+      // Its shape admits one value.
+      ["version"],
+    );
+  });
+});
+
+describe("functions of conditions", () => {
+  // The second evaluator judges what this makes (tests/differential/).
+  const search = readFileSync("tests/differential/arbitrary/conditions.ts", "utf8");
+  for (const [name, { example }] of Object.entries(functions)) {
+    test(`${name}: its example is sound, and random conditions have it`, () => {
+      const { errors, warnings } = compile(example);
+      assert.deepEqual([errors, warnings], [[], []]);
+      assert.match(example, new RegExp(`\\b${name}\\(`, "u"));
+      assert.match(search, new RegExp(`\\b${name}\\b`, "u"));
+    });
+  }
+});
+
+describe("verbs", () => {
+  const program = createProgram();
+
+  test("each is one of the program, and the first word that some test gives it", () => {
+    assert.deepEqual(
+      program.commands.map((verb) => verb.name()),
+      Object.keys(verbs),
+    );
+    const run = texts([...filesIn(join("tests", "cli")), ...filesIn(join("tests", "envoy"))]);
+    assert.deepEqual(
+      Object.keys(verbs).filter((verb) => !new RegExp(`(?:\\[|program,)\\s*"${verb}"`, "u").test(run)),
+      [],
+    );
+  });
+
+  test("each option is given in some test", () => {
+    const options = program.commands.flatMap((verb) => verb.options.map(({ long, short }) => [long, short]));
+    const given = options.filter((names) => names.some((name) => name && tests.includes(`"${name}`)));
+    assert.deepEqual(
+      options.filter((names) => !given.includes(names)),
+      [],
+    );
   });
 });

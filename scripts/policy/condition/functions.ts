@@ -10,15 +10,98 @@ import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { aType, isCompatible, typeName } from "./types.ts";
 
-const searches: ReadonlyMap<string, number> = new Map(
-  Object.entries({
-    startsWith: code.op_starts_with,
-    endsWith: code.op_ends_with,
-    contains: code.op_contains,
-  }),
-);
-const functions = ["size", "timestamp", "duration", "cidr", "has"];
-const methods = ["size", "startsWith", "endsWith", "contains", "containsIP", "exists", "all"];
+/** A function, as people write it and as it is checked. */
+interface ConditionFunction {
+  /** The ways to write it. */
+  forms: readonly string[];
+  meaning: string;
+  /** A condition with it. */
+  example: string;
+  /** Checks `name(…)`; where it is absent, the function follows a value. */
+  call?: (checker: Checker, node: Call, args: Node[]) => Term | undefined;
+  /** Checks `target.name(…)`. */
+  follow?: (checker: Checker, node: Call, target: Node, args: Node[]) => Term | undefined;
+}
+
+/**
+ * All functions. What is in this table is documented (docs/policy-language.md), its example is compiled, and the second
+ * evaluator knows it, or tests/build/contracts.test.ts fails.
+ */
+export const functions = {
+  size: {
+    forms: ["size(x)", "x.size()"],
+    meaning: "code points of a string, elements of a list, members of a map",
+    example: "size(claims.groups) < 3",
+    call: (checker, node, args) => (takesOne(checker, node, args) ? size(checker, node, args[0]!) : undefined),
+    follow: (checker, node, target, args) =>
+      args.length === 0 ? size(checker, node, target) : checker.mismatch(node.at, "`size` takes no argument here"),
+  },
+  startsWith: {
+    forms: ["x.startsWith(y)"],
+    meaning: "whether a string begins with another",
+    example: 'request.path.startsWith("/orders")',
+    follow: search(code.op_starts_with),
+  },
+  endsWith: {
+    forms: ["x.endsWith(y)"],
+    meaning: "whether a string ends with another",
+    example: 'claims.email.endsWith("@example.org")',
+    follow: search(code.op_ends_with),
+  },
+  contains: {
+    forms: ["x.contains(y)"],
+    meaning: `whether a string has another in it, of at most ${search_bytes_max} bytes`,
+    example: 'claims.device.name.contains("laptop")',
+    follow: search(code.op_contains),
+  },
+  exists: {
+    forms: ["list.exists(e, test)"],
+    meaning: "whether the test holds for an element of a list, or a key of a map; not one inside another",
+    example: 'claims.roles.exists(r, r.name == "admin")',
+    follow: (checker, node) => needsTest(checker, node),
+  },
+  all: {
+    forms: ["list.all(e, test)"],
+    meaning: "whether the test holds for every element of a list, or every key of a map; not one inside another",
+    example: 'claims.groups.all(g, g != "guest")',
+    follow: (checker, node) => needsTest(checker, node),
+  },
+  cidr: {
+    forms: ['cidr("10.0.0.0/8")'],
+    meaning: "a network of IPv4 or IPv6, written out; only before `containsIP`",
+    example: 'cidr("10.0.0.0/8").containsIP(source.ip)',
+    call: (checker, { at }) => checker.refuse(at, 'a network is only good for `cidr("…").containsIP(x)`'),
+  },
+  containsIP: {
+    forms: ['cidr("10.0.0.0/8").containsIP(x)'],
+    meaning: "whether an address, a string, is one of the network",
+    example: 'cidr("2001:db8::/32").containsIP(source.ip)',
+    follow: (checker, node, target, args) =>
+      takesOne(checker, node, args) ? containsIp(checker, node, target, args[0]!) : undefined,
+  },
+  timestamp: {
+    forms: ['timestamp("2026-11-01T00:00:00Z")', "timestamp(x)"],
+    meaning: "a time: RFC 3339 written out, or an int of seconds since 1970",
+    example: 'now < timestamp("2026-11-01T00:00:00Z")',
+    call: (checker, node, args) => (takesOne(checker, node, args) ? timestamp(checker, node, args[0]!) : undefined),
+  },
+  duration: {
+    forms: ['duration("1h30m")'],
+    meaning: "a length of time, written out with the units `h m s ms us ns`",
+    example: 'now - timestamp(claims.auth_time) < duration("15m")',
+    call: (checker, node, args) => (takesOne(checker, node, args) ? duration(checker, node, args[0]!) : undefined),
+  },
+  has: {
+    forms: ["has(claims.x)"],
+    meaning: "whether there is a claim, a header, a parameter or a path variable",
+    example: 'has(claims.device) && claims.device.posture == "healthy"',
+    call: (checker, node, args) => refuseHas(checker, node, args),
+  },
+} as const satisfies Record<string, ConditionFunction>;
+
+const entries: ReadonlyMap<string, ConditionFunction> = new Map(Object.entries(functions));
+const called = [...entries].filter(([, { call }]) => call !== undefined).map(([name]) => name);
+const following = [...entries].filter(([, { follow }]) => follow !== undefined).map(([name]) => name);
 
 const no_conversion = "compare values as they are; ints and doubles compare by their value";
 const no_parts = 'compare times as a whole, as in `now < timestamp("2026-11-01T00:00:00Z")`';
@@ -57,74 +140,64 @@ const ways_out: ReadonlyMap<string, string> = new Map(
 
 /** Checks a function; undefined where something is wrong, which is reported. */
 export function checkFunction(checker: Checker, node: Call): Term | undefined {
-  return node.target === undefined
-    ? callFunction(checker, node, node.args)
-    : callMethod(checker, node, node.target, node.args);
-}
-
-function callFunction(checker: Checker, node: Call, args: Node[]): Term | undefined {
-  const { name, at } = node;
-  const takesOne = (): boolean =>
-    args.length === 1 || checker.mismatch(at, `\`${name}\` takes one argument, not ${args.length}`) !== undefined;
-  switch (name) {
-    case "size":
-      return takesOne() ? size(checker, node, args[0]!) : undefined;
-    case "timestamp":
-      return takesOne() ? timestamp(checker, node, args[0]!) : undefined;
-    case "duration":
-      return takesOne() ? duration(checker, node, args[0]!) : undefined;
-    case "cidr":
-      return checker.refuse(at, 'a network is only good for `cidr("…").containsIP(x)`');
-    case "has": {
-      const [of] = args;
-      const dashed =
-        of?.kind === "call" && of.name === "_-_"
-          ? dashedName(of, (table) => checker.tableOf(table) !== undefined)
-          : undefined;
-      if (dashed !== undefined)
-        return checker.refuse(of!.at, `\`-\` is no part of a name here; write \`${dashed.name} in ${dashed.of}\``);
-      return checker.refuse(at, '`has` takes one member, as in `has(claims.x)`; for other names write `"x" in claims`');
-    }
-    case "exists":
-    case "all":
-      return checker.refuse(at, `\`${name}\` follows a list: \`x.${name}(element, …)\``);
-  }
-  if (methods.includes(name)) return checker.refuse(at, `\`${name}\` follows what it is about: \`x.${name}(y)\``);
-  return unknown(checker, node, functions);
-}
-
-function callMethod(checker: Checker, node: Call, target: Node, args: Node[]): Term | undefined {
-  const { name, at, start, end } = node;
-  if (name === "size")
-    return args.length === 0 ? size(checker, node, target) : checker.mismatch(at, "`size` takes no argument here");
+  const { name, target, args, at } = node;
+  const known = entries.get(name);
+  if (target !== undefined)
+    return known?.follow === undefined ? unknown(checker, node, following) : known.follow(checker, node, target, args);
+  if (known?.call !== undefined) return known.call(checker, node, args);
+  if (known === undefined) return unknown(checker, node, called);
   if (name === "exists" || name === "all")
-    return checker.refuse(
-      at,
-      `\`${name}\` takes a name for the element and a test, as in \`claims.groups.${name}(g, g != "guest")\``,
-    );
-  const op = searches.get(name);
-  if (op === undefined && name !== "containsIP") return unknown(checker, node, methods);
-  if (args.length !== 1) return checker.mismatch(at, `\`${name}\` takes one argument, not ${args.length}`);
-  const argument = args[0]!;
-  if (op === undefined) return containsIp(checker, node, target, argument);
-  const both = [checker.check(target), checker.check(argument)];
-  if (!allFound(both)) return undefined;
-  const [left, right] = both as [Term, Term];
-  for (const [term, place] of [
-    [left, at],
-    [right, argument.start],
-  ] as const) {
-    if (isCompatible(term.type, "string")) continue;
-    const list = typeof term.type === "object" && name === "contains" ? "; for a list write `x in list`" : "";
-    return checker.mismatch(place, `\`${name}\` is for string, not for ${typeName(term.type)}${list}`);
-  }
-  if (
-    op === code.op_contains &&
-    right.kind === "constant" &&
-    Buffer.byteLength(right.value as string) > search_bytes_max
-  )
-    return checker.invalid(argument.start, `\`contains\` looks for at most ${search_bytes_max} bytes`);
-  return { kind: "binary", op, left, right, type: "bool", start, end };
+    return checker.refuse(at, `\`${name}\` follows a list: \`x.${name}(element, …)\``);
+  return checker.refuse(at, `\`${name}\` follows what it is about: \`x.${name}(y)\``);
+}
+
+function takesOne(checker: Checker, { name, at }: Call, args: readonly Node[]): boolean {
+  if (args.length === 1) return true;
+  checker.mismatch(at, `\`${name}\` takes one argument, not ${args.length}`);
+  return false;
+}
+
+/** `has` of a member is syntax; what comes here is of something else. */
+function refuseHas(checker: Checker, { at }: Call, [of]: readonly Node[]): undefined {
+  const dashed =
+    of?.kind === "call" && of.name === "_-_"
+      ? dashedName(of, (table) => checker.tableOf(table) !== undefined)
+      : undefined;
+  if (dashed !== undefined)
+    return checker.refuse(of!.at, `\`-\` is no part of a name here; write \`${dashed.name} in ${dashed.of}\``);
+  return checker.refuse(at, '`has` takes one member, as in `has(claims.x)`; for other names write `"x" in claims`');
+}
+
+/** Loops with an element and a test are syntax; what comes here has none. */
+function needsTest(checker: Checker, { name, at }: Call): undefined {
+  return checker.refuse(
+    at,
+    `\`${name}\` takes a name for the element and a test, as in \`claims.groups.${name}(g, g != "guest")\``,
+  );
+}
+
+/** Checks a search in one string for another. */
+function search(op: number): NonNullable<ConditionFunction["follow"]> {
+  return (checker, node, target, args) => {
+    const { name, at, start, end } = node;
+    if (!takesOne(checker, node, args)) return undefined;
+    const argument = args[0]!;
+    const both = [checker.check(target), checker.check(argument)];
+    if (!allFound(both)) return undefined;
+    const [left, right] = both as [Term, Term];
+    for (const [term, place] of [
+      [left, at],
+      [right, argument.start],
+    ] as const) {
+      if (isCompatible(term.type, "string")) continue;
+      const list = typeof term.type === "object" && name === "contains" ? "; for a list write `x in list`" : "";
+      return checker.mismatch(place, `\`${name}\` is for string, not for ${typeName(term.type)}${list}`);
+    }
+    const isLong = right.kind === "constant" && Buffer.byteLength(right.value as string) > search_bytes_max;
+    if (op === code.op_contains && isLong)
+      return checker.invalid(argument.start, `\`contains\` looks for at most ${search_bytes_max} bytes`);
+    return { kind: "binary", op, left, right, type: "bool", start, end };
+  };
 }
 
 function unknown(checker: Checker, node: Call, known: readonly string[]): undefined {

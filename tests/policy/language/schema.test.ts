@@ -7,6 +7,7 @@ import { Ajv } from "ajv";
 import * as fc from "fast-check";
 import { parse, stringify } from "yaml";
 import { schemaTexts } from "../../../scripts/build/schema.ts";
+import { languageKeys } from "../../../scripts/policy/language/keys.ts";
 import { schemas } from "../../../scripts/policy/language/policy.ts";
 import { parameters } from "../../support/arbitrary.ts";
 import { check, withRule } from "../../support/policy.ts";
@@ -114,6 +115,28 @@ for (const [what, text] of accepted) {
 test("everything is a sound policy, and the policy that `init` writes says where its schema is", () => {
   assert.deepEqual(check(everything).errors, []);
   assert.match(initial, /^# yaml-language-server: \$schema=node_modules\/sallyport\/policy\.schema\.json\n/u);
+});
+
+test("everything has every key but conditions and other files", () => {
+  // What stands at several places, such as where keys are, need not stand at each.
+  const end = (path: string): string => path.split(".").slice(-2).join(".");
+  const found = new Set<string>();
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) for (const item of value) visit(item, `${path}[]`);
+    else if (typeof value === "object" && value !== null)
+      for (const [name, below] of Object.entries(value)) {
+        for (const step of [name, "<name>"]) {
+          const own = path === "" ? step : `${path}.${step}`;
+          found.add(end(own));
+          visit(below, own);
+        }
+      }
+  };
+  visit(parse(everything), "");
+  assert.deepEqual(
+    languageKeys().flatMap(({ path }) => (found.has(end(path)) ? [] : [path])),
+    ["include", "rules[].when"],
+  );
 });
 
 const refused: [what: string, from: string, to: string][] = [
