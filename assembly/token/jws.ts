@@ -102,6 +102,7 @@ export function scanClaims(token: Token): Finding {
     return internal;
   }
   if (json.kindOf(tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.CLAIMS_JSON);
+  token.entry = 0;
   token.claims = tape;
   token.claimsBytes = json.tapeBytes(tape);
   takeBytes(token.claimsBytes);

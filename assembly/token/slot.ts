@@ -22,6 +22,8 @@ export class Token {
   /** The claims: their decoded text and its tape (bytes/tape.ts), whose first record is all of them. */
   payloadStart: usize;
   payloadSize: u32;
+  /** The entry of a cache that these stand in (token/ring.ts), 0 for the arena: it stays until the slot is emptied. */
+  entry: usize;
   claims: usize;
   claimsBytes: u32;
   /** The dates, and how far from `claims` the records of `iss`, `sub`, `aud` and `cnf` are, 0 for none: what token/claims.ts found. */
@@ -63,7 +65,19 @@ export function verifiedToken(): Token {
   return tokenSlot(request.verifiedPlace);
 }
 
+/** How many slots the request under way has. */
+let used: u32 = 0;
+
+/** Whether a slot reads an entry of a cache. */
+export function isPinned(entry: usize): bool {
+  for (let place: u32 = 0; place < used; place++) {
+    if (tokenSlot(place).entry == entry) return true;
+  }
+  return false;
+}
+
 /** Empties the slots of so many places. */
 export function clearTokens(places: u32): void {
+  used = places;
   clearBytes(slots, places * slot_bytes);
 }

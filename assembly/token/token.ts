@@ -157,8 +157,7 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
   if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set, token)) token.verifiedBy |= bit;
   if ((token.verifiedBy & bit) != 0) return good;
   if (!token.isDecoded) {
-    // Its claims came out of another set's cache, which may push them out when tokens of this request are kept: they are
-    // taken from the token itself, so that they stay until it is kept too.
+    // Its claims came out of another set's cache, which keeps no signature.
     const parsed = parseJws(token);
     if (!isGood(parsed)) return parsed;
   }
@@ -172,10 +171,7 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
   return found;
 }
 
-/**
- * Keeps the tokens that were verified just now. It comes last of all: what a cache pushes out for them may be the claims of
- * another token of this request.
- */
+/** Keeps the tokens that were verified just now. */
 export function rememberTokens(policy: Policy): void {
   const places = sectionCount(policy, layout.section_places);
   for (let place: u32 = 0; place < places; place++) {

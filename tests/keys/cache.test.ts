@@ -203,3 +203,41 @@ describe("a caller with many good tokens", () => {
     workers.hosts[0]!.clock = now;
   });
 });
+
+test("a request reads the claims of several tokens while all caches are full and some of its tokens are new", async () => {
+  const names = ["one", "two", "three"];
+  const iss = (name: string): string => `https://${name}.example`;
+  const issuer = (name: string): string =>
+    `  ${name}: { issuer: "${iss(name)}", audiences: [${providerAudience}], algorithms: [ES256], keys: { file: one.json }, from: [{ header: x-${name} }] }`;
+  const rule = (name: string, when: string): string =>
+    `  - { name: ${name}, callers: [any], allow: [GET /orders], token: ${name}, when: "claims.sub == 'nobody'${when}" }`;
+  const text = `version: 1
+name: shop
+trust: { domains: [example.org] }
+forward: { x-subject: claims.sub }
+issuers:
+${names.map(issuer).join("\n")}
+rules:
+${names.map((name) => rule(name, name === "two" ? " || size(claims.list) == 3" : "")).join("\n")}
+`;
+  const key = await makeKey("one");
+  const workers = new Workers(imageOf(text, { "one.json": jwks(key) }), 1);
+  const fill = "x".repeat(5000);
+  const token = (name: string, sub: string, more: object = {}) =>
+    key.token({ iss: iss(name), sub, list: [1, [2], { three: 3 }], ...more });
+  const known = await token("two", "known");
+  for (let number = 0; number < (1.2 * known_tokens_bytes_max) / 26_000; number++) {
+    const two = number % 2 === 0 ? known : await token("two", `s${number}`, { fill });
+    const others = [await token("one", "a", { fill, number }), await token("three", "c", { fill, number })];
+    const headers = [["x-one", others[0]!] as const, ["x-two", two] as const, ["x-three", others[1]!] as const];
+    const request = { caller: "spiffe://example.org/web", source: "10.0.0.1", method: "GET", path: "/orders" };
+    const outcome = workers.hosts[0]!.request(
+      workers.roots[0]!,
+      hostRequest({ ...request, host: "h", headers, token: null }),
+    );
+    const sub = number % 2 === 0 ? "known" : `s${number}`;
+    const { reason, rule, sub: recorded } = recordOf(outcome);
+    assert.deepEqual([reason, rule, recorded], ["allowed", "two", sub]);
+    assert.equal(outcome.headers.find(([name]) => name === "x-subject")?.[1], sub);
+  }
+});
