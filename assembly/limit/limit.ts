@@ -11,22 +11,24 @@ import * as layout from "../policy/layout";
 import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
+import { RuleResult } from "../request/result";
 import { failed, Take, takeFrom, taken } from "./store";
 
 /**
  * Takes the rule's cost from each of its limits, or with `dry` only sees whether it could. LIMIT_EXCEEDED, INTERNAL, or ALLOWED.
  * @param claims those of the rule's token: the first record of their tape, or `absent`
+ * @param result what came of the rule, which is told of the limit without room
  */
-export function takeLimits(policy: Policy, rule: usize, claims: usize, dry: bool): Reason {
+export function takeLimits(policy: Policy, rule: usize, claims: usize, dry: bool, result: RuleResult): Reason {
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   if (dry || count > 1) {
-    const reason = takeEach(policy, rule, claims, true);
+    const reason = takeEach(policy, rule, claims, true, result);
     if (dry || reason != Reason.ALLOWED) return reason;
   }
-  return takeEach(policy, rule, claims, false);
+  return takeEach(policy, rule, claims, false, result);
 }
 
-function takeEach(policy: Policy, rule: usize, claims: usize, dry: bool): Reason {
+function takeEach(policy: Policy, rule: usize, claims: usize, dry: bool, result: RuleResult): Reason {
   const first = load<u32>(rule, layout.rule_limits_at);
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   const cost = load<u32>(rule, layout.rule_cost_at);
@@ -35,11 +37,8 @@ function takeEach(policy: Policy, rule: usize, claims: usize, dry: bool): Reason
     const take = takeOne(policy, number, claims, cost, dry);
     if (take == taken) continue;
     if (take == failed) return Reason.INTERNAL;
-    // The first rule whose limit has no room is the one reported, and so is its limit.
-    if (request.fullLimit == 0) {
-      request.fullLimit = number + 1;
-      request.retryAfterSeconds = take;
-    }
+    result.fullLimit = number + 1;
+    result.retryAfterSeconds = take;
     return Reason.LIMIT_EXCEEDED;
   }
   return Reason.ALLOWED;

@@ -5,7 +5,6 @@
 
 import { clearBytes, copyBytes } from "../bytes/span";
 import { Flaw } from "../detail";
-import { Failure } from "../failure";
 import { Finding } from "../finding";
 import { no_pairs } from "../host/pairs";
 import {
@@ -16,9 +15,11 @@ import {
   shadow_rules_max,
 } from "../limits";
 import { Reason } from "../reason";
+import { RuleResult } from "./result";
 
+/** The result that it begins with is the decision's: that of the rule that decided or came closest. */
 @unmanaged
-export class Request {
+export class Request extends RuleResult {
   /** request/headers.ts: as received, or size 0 where the header is not there. */
   methodStart: usize;
   methodSize: u32;
@@ -63,15 +64,9 @@ export class Request {
   groupCount: u32;
   candidateCount: u32;
 
-  /** token/token.ts: the issuer whose checks all held last, + 1, and the place of its token, whose claims are open. */
-  verifiedIssuer: u32;
-  verifiedPlace: u32;
-  /** Tokens that were known, and that were not. */
+  /** token/token.ts: tokens that were known, and that were not. */
   cacheHits: u32;
   cacheMisses: u32;
-  /** What is wrong with the token that the rule in hand asks for; and the reason of the decision, with what its rule's token has. */
-  tokenFlaw: Flaw;
-  finding: Finding;
   /** Bit n: key set n is fetched, and lacks the key that a token names. */
   unknownKeySets: u64;
   /** Those of them that the decision hangs on; rules in shadow mode have no part in it. */
@@ -80,14 +75,6 @@ export class Request {
   /** condition/sources.ts: whether the peer's address was read. */
   sourceRead: bool;
 
-  /** limit/limit.ts: the limit without room, + 1, and when it will have some. */
-  fullLimit: u32;
-  retryAfterSeconds: u64;
-
-  /** The rule that decided or came closest, + 1. */
-  rule: u32;
-  /** What INTERNAL stands for. */
-  failure: Failure;
   /** How many rules in shadow mode were judged and kept. */
   shadowCount: u32;
 }

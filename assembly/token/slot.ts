@@ -60,7 +60,7 @@ export function tokenSlot(place: u32): Token {
   return changetype<Token>(slots + <usize>place * slot_bytes);
 }
 
-/** The token that satisfied an issuer last; of meaning only where `request.verifiedIssuer` says that one did. */
+/** The token that the decision tells of; of meaning only where `request.verifiedIssuer` says that there is one. */
 export function verifiedToken(): Token {
   return tokenSlot(request.verifiedPlace);
 }

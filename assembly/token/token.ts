@@ -13,6 +13,7 @@ import * as layout from "../policy/layout";
 import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/request";
+import { RuleResult } from "../request/result";
 import { checkBinding } from "./binding";
 import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
@@ -22,26 +23,36 @@ import { verifySignature } from "./signature";
 import { Token, tokenSlot } from "./slot";
 
 /**
- * Whether the request has a token that is good for one of a rule's issuers, which is then the request's; else what the issuer found
- * that came closest.
+ * Whether the request has a token that is good for one of a rule's issuers, which `result` is told of; else what the issuer found that
+ * came closest.
  */
-export function checkToken(policy: Policy, rule: usize): Finding {
+export function checkToken(policy: Policy, rule: usize, result: RuleResult): Finding {
   const first = load<u32>(rule, layout.rule_issuers_at);
   const count = load<u32>(rule, layout.rule_issuers_at + 4);
   if (count == 0) return good;
   let closest: Finding = Reason.NO_RULE;
   for (let index: u32 = 0; index < count; index++) {
-    const found = checkIssuer(policy, wordAt(policy, first + index));
+    const issuer = wordAt(policy, first + index);
+    const found = checkIssuer(policy, issuer);
+    if (isGood(found)) setVerified(result, issuer, found);
     if (isGood(found) || found == internal) return found;
     if (reasonOf(found) > reasonOf(closest)) closest = found;
   }
   return closest;
 }
 
-/** Makes the claims of the token that satisfied an issuer those of the request. */
-export function selectToken(place: u32, issuer: u32): void {
-  request.verifiedIssuer = issuer + 1;
-  request.verifiedPlace = place;
+function setVerified(result: RuleResult, issuer: u32, found: Finding): void {
+  result.verifiedIssuer = issuer + 1;
+  result.verifiedPlace = placeOf(found);
+}
+
+/** Has a result without a token tell of one that was found good for another rule, of several that of the first issuer. */
+export function adoptToken(policy: Policy, result: RuleResult): void {
+  const count = sectionCount(policy, layout.section_issuers);
+  for (let issuer: u32 = 0; issuer < count && result.verifiedIssuer == 0; issuer++) {
+    const found = judgedIssuer(issuer);
+    if (isGood(found)) setVerified(result, issuer, found);
+  }
 }
 
 function checkIssuer(policy: Policy, issuer: u32): Finding {
@@ -50,7 +61,6 @@ function checkIssuer(policy: Policy, issuer: u32): Finding {
     found = judgeToken(policy, issuer);
     setJudgedIssuer(issuer, found);
   }
-  if (isGood(found)) selectToken(placeOf(found), issuer);
   return found;
 }
 

@@ -7,6 +7,7 @@ import { type AuditRecord, record_members } from "../../scripts/evaluate/record.
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { markOf, recordOf, TestPlugin } from "../support/plugin.ts";
+import { fetchingPolicy, imageOf, jwks, makeTwoKeys, Workers } from "../support/workers.ts";
 
 const textOf = (outcome: Outcome): string => outcome.filterState.get("sallyport")!;
 const anonymous = { caller: null, method: "GET", path: "/healthz" } as const;
@@ -216,4 +217,30 @@ describe("the members of a record", () => {
       );
     });
   }
+});
+
+describe("the token in the record", () => {
+  /** A rule that asks for a token, in this mode, and one that asks for none and admits. */
+  const recordWith = async (mode: string) => {
+    const { one, tokenOne } = await makeTwoKeys();
+    const rules = `
+  - { name: alpha, callers: [any], allow: [GET /orders], token: idp, when: claims.sub == 'nobody', mode: ${mode} }
+  - { name: beta, callers: [any], allow: [GET /orders] }
+`;
+    const text = fetchingPolicy({ file: "keys.json" }).replace(/rules:[\s\S]*/u, `rules:${rules}`);
+    const workers = new Workers(imageOf(text, { "keys.json": jwks(one) }), 1);
+    return recordOf(workers.ask(0, tokenOne));
+  };
+
+  test("is one that was found good, though the rule that decided asks for none", async () => {
+    const { rule, issuer, sub } = await recordWith("enforce");
+    assert.deepEqual([rule, issuer], ["beta", "idp"]);
+    assert.equal(typeof sub, "string");
+  });
+
+  test("is none that only a rule in shadow mode asked for", async () => {
+    const { rule, issuer, sub, shadow } = await recordWith("shadow");
+    assert.deepEqual([rule, issuer, sub], ["beta", undefined, undefined]);
+    assert.deepEqual(shadow, [{ rule: "alpha", decision: "deny", reason: "condition_false" }]);
+  });
 });
