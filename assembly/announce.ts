@@ -46,6 +46,17 @@ export function warn(phrase: string): void {
   log(LogLevel.WARN, line, writer.size);
 }
 
+/** A policy ends, and the host has not taken some of what was counted under it. */
+export function announceLostCounts(policy: Policy, counts: u64): void {
+  openLine("the host refused ");
+  writeDecimal(writer, counts);
+  writeText(writer, " counts of policy ");
+  const name = head(policy) + layout.policy_name_at;
+  writeBytes(writer, textStart(policy, name), textSize(name));
+  writeText(writer, ", which is gone");
+  log(LogLevel.ERROR, line, writer.size);
+}
+
 export function refuse(phrase: string): bool {
   openLine("configuration refused: ");
   writeText(writer, phrase);

@@ -5,7 +5,17 @@
  * request, and tries again (shortage/shortage.ts).
  */
 
-import { announce, announceShortage, refuse, refuseAt, refuseImage, refuseWithout, warn } from "./announce";
+import {
+  announce,
+  announceLostCounts,
+  announceShortage,
+  refuse,
+  refuseAt,
+  refuseImage,
+  refuseWithout,
+  warn,
+} from "./announce";
+import { gatheredCounts, handOverCounts } from "./audit/counts";
 import { counters_bytes_max, defineCounters } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { spanSize, spanStart } from "./bytes/span";
@@ -165,7 +175,7 @@ export function endConfiguration(context: u32): void {
   }
   const policy = policyOfRoot(context);
   if (policy == null) return;
-  if (fetchesKeys(policy)) setTickPeriod(0);
+  if (policy.isTicking) setTickPeriod(0);
   forget(context);
 }
 
@@ -229,6 +239,7 @@ function forgetGone(): void {
 function forget(context: u32): void {
   const policy = removePolicy(context);
   if (policy == null) return;
+  if (!handOverCounts(policy)) announceLostCounts(policy, gatheredCounts(policy));
   endFetches(policy);
   closeKeySets(policy);
   giveRegion(policy.configurationRegion);
@@ -257,11 +268,7 @@ function findEmbedded(): bool {
     distance >= layout.trailer_bytes &&
     distance <= <u32>(end - __heap_base) &&
     policySize <= distance - layout.trailer_bytes;
-  if (
-    (load<u32>(trailer, 4) & ~layout.trailer_without_ends) != layout.image_version ||
-    !isInside ||
-    (policyStart & 7) != 0
-  ) {
+  if (load<u32>(trailer, 4) != layout.image_version || !isInside || (policyStart & 7) != 0) {
     return refuse("the embedded policy image is not where its trailer says");
   }
   return true;
@@ -304,25 +311,16 @@ function isServed(policy: Policy, isTicking: bool): bool {
   if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
   let missing = missingCall();
   if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
-  if (fetchesKeys(policy) && isWithoutEnds()) {
-    return refuse(
-      "it has keys fetched, and this module was built for a policy that fetches none: build it for one that does",
-    );
-  }
   if (missing.length == 0 && fetchesKeys(policy)) missing = missingFetchCall(policy.rootContext);
   if (missing.length != 0) return refuseWithout(missing);
   if (!openSecret()) return refuse(secretProblem);
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
-  if (fetchesKeys(policy) && !isTicking && !setTickPeriod(key_tick_milliseconds)) {
+  policy.isTicking = fetchesKeys(policy) && (isTicking || setTickPeriod(key_tick_milliseconds));
+  if (fetchesKeys(policy) && !policy.isTicking) {
     return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
   return true;
-}
-
-/** Whether the module was built without the callback that tells of the end of streams, which requests that wait need. */
-function isWithoutEnds(): bool {
-  return load<u32>(trailer) == layout.trailer_magic && (load<u32>(trailer, 4) & layout.trailer_without_ends) != 0;
 }
 
 /** Whether requests may go on with other headers than they came with. */

@@ -4,7 +4,7 @@
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
-
+import { handOverCounts } from "./audit/counts";
 import { countDecision, countFailures, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
@@ -15,23 +15,23 @@ import { findCandidates } from "./decision/match";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
 import { resetArena } from "./host/arena";
-import { clearFailures, continueRequest, fail, firstFailure, readClock, readProperty, setContext } from "./host/host";
+import {
+  clearFailures,
+  continueRequest,
+  fail,
+  firstFailure,
+  readClock,
+  readProperty,
+  setContext,
+  setTickPeriod,
+} from "./host/host";
 import { checkExpiry } from "./identity/expiry";
 import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { inspecting } from "./inspect";
-import { refreshKeySets, takeAnswer } from "./keys/refresh";
-import {
-  awaitKeys,
-  dueStream,
-  endWaiting,
-  expectEnd,
-  isFinal,
-  mayAct,
-  stopWaiting,
-  waitingSlots,
-} from "./keys/waiting";
+import { fetchesKeys, refreshKeySets, takeAnswer } from "./keys/refresh";
+import { awaitKeys, dueStream, expectEnd, isFinal, mayAct, stopWaiting, waitingSlots } from "./keys/waiting";
 import { section_places } from "./policy/layout";
 import { Policy, sectionCount } from "./policy/policy";
 import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
@@ -73,7 +73,7 @@ export function onRequestHeaders(context: u32): Action {
   return action;
 }
 
-/** Looks after the key sets of a root context's policy, and decides what waited for them. */
+/** Looks after the key sets of a root context's policy, decides what waited for them, and hands over what was counted. */
 export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
   if (policy == null) {
@@ -81,10 +81,15 @@ export function onTick(rootContext: u32): void {
     return;
   }
   policy.hasTicked = true;
+  const fetches = fetchesKeys(policy);
   clearFailures();
-  refreshKeySets(policy);
-  countFailures(policy);
-  decideWaiting(policy);
+  if (fetches) {
+    refreshKeySets(policy);
+    countFailures(policy);
+    decideWaiting(policy);
+  }
+  if (!handOverCounts(policy)) countFailures(policy);
+  else if (!fetches) policy.isTicking = !setTickPeriod(0);
 }
 
 /** Takes the answer to a callout, and decides what waited for it. */
@@ -100,7 +105,7 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
 
 /** A stream ends, or another context, which is none of ours here: it waits no more. */
 export function onStreamEnd(context: u32): void {
-  const root = endWaiting(context);
+  const root = stopWaiting(context);
   if (root == 0) return;
   const policy = policyOfRoot(root);
   if (policy != null) countGone(policy);
@@ -216,11 +221,11 @@ function act(policy: Policy, decided: Reason): Action {
     admits = false;
   }
   const isRecorded = writeRecord(policy, reason, admits);
-  if (!isRecorded || !countDecision(policy, reason)) {
+  if (!isRecorded || !countDecision(policy, reason, false)) {
     reason = fixFailure(Reason.INTERNAL);
     admits = admits && isRecorded && policy.shadow;
     admits = writeRecord(policy, reason, admits) && admits;
-    countDecision(policy, reason);
+    countDecision(policy, reason, true);
   }
   if (!admits) {
     if (!respond(policy, reason)) respondPlainly(Failure.NONE);

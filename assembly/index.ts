@@ -12,7 +12,7 @@ import { inspecting, reportFlaw, setInspecting } from "./inspect";
 import { forgetReservations } from "./limit/reservation";
 import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
-import { policyOfRoot, rememberStream } from "./policy/root";
+import { noteEnd, policyOfRoot, rememberStream } from "./policy/root";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
 import { clearTokens } from "./token/slot";
@@ -40,16 +40,14 @@ export function proxy_on_request_headers(context: u32, _headers: u32, _endOfStre
   return onRequestHeaders(context);
 }
 
-/**
- * A stream or a root context ends. `sallyport build` takes this export away from modules whose policy has nothing wait and nothing
- * fetched: it costs every stream a crossing.
- */
+/** A stream or a root context ends. */
 export function proxy_on_delete(context: u32): void {
+  noteEnd();
   onStreamEnd(context);
   endConfiguration(context);
 }
 
-/** Key sets are looked after, and requests that wait for them. */
+/** Counts are handed over; key sets are looked after, and requests that wait for them. */
 export function proxy_on_tick(rootContext: u32): void {
   onTick(rootContext);
 }

@@ -130,6 +130,9 @@ export const known_tokens_bytes_min: u32 = 131072;
 /** Policies of a VM that keep the tokens they verified, the newest; older ones, which are draining, verify each anew. */
 export const policies_with_known_tokens_max: u32 = 16;
 
+/** How late counts may be that are handed over to the host, in milliseconds. */
+export const count_tick_milliseconds: u32 = 1000;
+
 /** How often each worker looks whether key sets are due, or have come, in milliseconds. */
 export const key_tick_milliseconds: u32 = 200;
 /** How long the server of a key set may take. */

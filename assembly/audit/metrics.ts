@@ -11,7 +11,7 @@
  *   sallyport_key_set_<refreshes | failures>.policy.<policy>.set.<key set>
  *   sallyport_key_set_<age_seconds | keys>.policy.<policy>.set.<key set>          gauges
  *
- * Their numbers lie beside the policy:
+ * They lie beside the policy (audit/counts.ts):
  *
  *   +-----------+---------+----------+-------+------------------------+---------------------------+
  *   | decisions | reasons | failures | cache | four for each key set  | allow, deny for each rule |
@@ -19,13 +19,14 @@
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { incrementCounter, recordGauge, takeFailures } from "../host/host";
+import { recordGauge, takeFailures } from "../host/host";
 import { policy_key_sets_max, rule_metrics_max } from "../limits";
 import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { takeEvictions } from "../token/cache";
+import { count, counter_bytes, numberAt, setNumber } from "./counts";
 import { numberOfMetric } from "./numbers";
 
 const decisions: u32 = 4;
@@ -59,9 +60,9 @@ const metric_name_bytes: u32 = 512;
 const name: usize = memory.data(512);
 const writer = changetype<Writer>(memory.data(32, 8));
 
-/** The bytes of the counter numbers of the largest policy. */
+/** The bytes of the counters of the largest policy. */
 export const counters_bytes_max: u32 =
-  (sets_at + KeySetMetric.COUNT * policy_key_sets_max + 2 * (rule_metrics_max + 1)) << 2;
+  (sets_at + KeySetMetric.COUNT * policy_key_sets_max + 2 * (rule_metrics_max + 1)) * counter_bytes;
 
 function rulesAt(policy: Policy): u32 {
   return sets_at + KeySetMetric.COUNT * sectionCount(policy, layout.section_key_sets);
@@ -90,66 +91,60 @@ export function defineCounters(policy: Policy): bool {
   for (let rule: u32 = 0; rule <= rules; rule++) {
     if (!defineRule(policy, rule, rule == rules, true) || !defineRule(policy, rule, rule == rules, false)) return false;
   }
+  policy.counterCount = rulesAt(policy) + 2 * (rules + 1);
   return true;
 }
 
-/** Counts the decision; false when the host refuses. The decision itself comes last, so that none is counted by half. */
-export function countDecision(policy: Policy, reason: Reason): bool {
+/**
+ * Counts the decision; false when the host refuses, unless what it refuses is to be kept. The decision itself comes last, so that none is
+ * counted by half.
+ */
+export function countDecision(policy: Policy, reason: Reason, keeps: bool): bool {
   const allowed = reason == Reason.ALLOWED;
-  if (!allowed && !increment(policy, reasons_at + reason)) return false;
+  if (!allowed && !count(policy, reasons_at + reason, 1, keeps)) return false;
   for (let index: u32 = 0; index < request.shadowCount; index++) {
-    if (!countRule(policy, shadowRule(index), shadowReason(index))) return false;
+    if (!countRule(policy, shadowRule(index), shadowReason(index), keeps)) return false;
   }
-  if (request.rule != 0 && !countRule(policy, request.rule - 1, reason)) return false;
-  if (!countCache(policy)) return false;
-  return increment(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny);
+  if (request.rule != 0 && !countRule(policy, request.rule - 1, reason, keeps)) return false;
+  if (!countCache(policy, keeps)) return false;
+  return count(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny, 1, keeps);
 }
 
 /** Counts a request whose stream ended while it waited. */
 export function countGone(policy: Policy): void {
-  increment(policy, decision_gone);
+  count(policy, decision_gone, 1, true);
 }
 
-function countRule(policy: Policy, rule: u32, reason: Reason): bool {
+function countRule(policy: Policy, rule: u32, reason: Reason, keeps: bool): bool {
   const counted = min(rule, load<u32>(head(policy), layout.policy_rule_metrics_at));
-  return increment(policy, rulesAt(policy) + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1));
+  return count(policy, rulesAt(policy) + 2 * counted + (reason == Reason.ALLOWED ? 0 : 1), 1, keeps);
 }
 
 /** Counts what failed, each by name. */
 export function countFailures(policy: Policy): void {
   for (let failures = takeFailures(); failures != 0; failures &= failures - 1) {
-    increment(policy, failures_at + <u32>ctz(failures));
+    count(policy, failures_at + <u32>ctz(failures), 1, true);
   }
 }
 
-/** Counts looks into the caches of tokens; what was pushed out after the last answer is counted with the next. */
-function countCache(policy: Policy): bool {
-  if (!incrementBy(policy, cache_at + CacheEvent.HIT, request.cacheHits)) return false;
-  if (!incrementBy(policy, cache_at + CacheEvent.MISS, request.cacheMisses)) return false;
-  return incrementBy(policy, cache_at + CacheEvent.EVICTION, takeEvictions());
+/** Counts looks into the caches of tokens, each once; what was pushed out after the last answer is counted with the next. */
+function countCache(policy: Policy, keeps: bool): bool {
+  if (request.cacheHits != 0 && !count(policy, cache_at + CacheEvent.HIT, request.cacheHits, keeps)) return false;
+  request.cacheHits = 0;
+  if (request.cacheMisses != 0 && !count(policy, cache_at + CacheEvent.MISS, request.cacheMisses, keeps)) return false;
+  request.cacheMisses = 0;
+  const evictions = takeEvictions();
+  return evictions == 0 || count(policy, cache_at + CacheEvent.EVICTION, evictions, true);
 }
 
-function incrementBy(policy: Policy, counter: u32, times: u32): bool {
-  return times == 0 || incrementCounter(metricAt(policy, counter), times);
-}
-
-/** Counts one event of a key set. A count that is lost changes no decision. */
+/** Counts one event of a key set. */
 export function countKeySet(policy: Policy, set: u32, metric: KeySetMetric): void {
-  incrementCounter(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), 1);
+  count(policy, sets_at + KeySetMetric.COUNT * set + metric, 1, true);
 }
 
 /** Sets a gauge of a key set. */
 export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, value: u64): void {
-  recordGauge(metricAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
-}
-
-// @inline
-function metricAt(policy: Policy, metric: u32): u32 {
-  return load<u32>(policy.counters + ((<usize>metric) << 2));
-}
-
-function increment(policy: Policy, counter: u32): bool {
-  return incrementCounter(metricAt(policy, counter), 1);
+  recordGauge(numberAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
 }
 
 function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
@@ -216,6 +211,6 @@ function openName(policy: Policy, metric: string, label: string): void {
 function defineNamed(policy: Policy, counter: u32, isGauge: bool): bool {
   const number = numberOfMetric(isGauge, name, writer.size);
   if (number < 0) return false;
-  store<u32>(policy.counters + ((<usize>counter) << 2), <u32>number);
+  setNumber(policy, counter, <u32>number);
   return true;
 }

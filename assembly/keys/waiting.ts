@@ -33,6 +33,7 @@ import {
 } from "../limits";
 import { section_key_sets } from "../policy/layout";
 import { Policy, sectionCount } from "../policy/policy";
+import { areEndsAnnounced } from "../policy/root";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { keySetAt } from "./keyset";
@@ -93,14 +94,13 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   return true;
 }
 
-/** Whether the host has told of the end of a stream; whether one must have ended already; how many have begun to wait before. */
-let isTold: bool = false;
+/** Whether a stream must have ended already; how many have begun to wait before the host told of any end. */
 let isEndDue: bool = false;
 let untoldWaits: u32 = 0;
 let hasWarned: bool = false;
 
 const untold = literal(
-  "sallyport: requests do not wait for keys: the host does not tell of the end of streams. Is proxy_on_delete allowed, and does the module have it?",
+  "sallyport: requests do not wait for keys: the host does not tell of the end of streams. Is proxy_on_delete allowed?",
 );
 
 /**
@@ -108,7 +108,7 @@ const untold = literal(
  * that ends; until then few may wait (`untold_streams_max`), and a callback acts on one of them at most (`mayAct`).
  */
 function mayWait(): bool {
-  if (isTold) return true;
+  if (areEndsAnnounced()) return true;
   if (!isEndDue && untoldWaits < untold_streams_max) {
     untoldWaits++;
     return true;
@@ -128,7 +128,7 @@ export function expectEnd(): void {
  * was due and was not told, nothing acts on streams any more; those that wait are left to the timeouts of the host.
  */
 export function mayAct(acted: u32): bool {
-  return isTold || (acted == 0 && !isEndDue);
+  return areEndsAnnounced() || (acted == 0 && !isEndDue);
 }
 
 const unticked = literal(
@@ -191,13 +191,7 @@ function freeSlot(client: u64): usize {
   return free;
 }
 
-/** The host tells that a stream has ended. The root context of the policy it waited under, 0 where it did not wait. */
-export function endWaiting(context: u32): u32 {
-  isTold = true;
-  return stopWaiting(context);
-}
-
-/** A stream is decided, and waits no more. The root context it waited under, 0 where it did not wait. */
+/** A stream is decided, or has ended, and waits no more. The root context it waited under, 0 where it did not wait. */
 export function stopWaiting(context: u32): u32 {
   let root: u32 = 0;
   for (let index: u32 = 0; index < used; index++) {

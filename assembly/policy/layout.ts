@@ -47,8 +47,6 @@ export const image_version: u32 = 3;
 /** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
-/** In the trailer's version: the module has no callback for the end of streams (scripts/policy/module/exports.ts). */
-export const trailer_without_ends: u32 = 0x80000000;
 
 export const magic_at: u32 = 0;
 export const version_at: u32 = 4;

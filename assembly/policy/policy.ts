@@ -18,8 +18,15 @@ export class Policy {
   configurationRegion: usize;
   /** What is known of callers (identity/known.ts). */
   knownCallers: usize;
-  /** Counter numbers, laid out by audit/metrics.ts. */
+  /** Counters, laid out by audit/metrics.ts and audit/counts.ts. */
   counters: usize;
+  counterCount: u32;
+  /** Whether counts wait to be handed over, and whether the host refused the last one. */
+  hasCounts: bool;
+  areCountsRefused: bool;
+  /** Whether its root context ticks, and whether the host refused that. */
+  isTicking: bool;
+  isTickRefused: bool;
   next: usize;
   rootContext: u32;
   /** The key sets (keys/keyset.ts), and the region of the tokens they verified; 0 while the policy holds none. */

@@ -22,6 +22,18 @@ export function areContextsAnnounced(): bool {
   return hasContexts;
 }
 
+let hasEnds: bool = false;
+
+/** Whether the host tells of the end of contexts: it shows with the first one that ends. */
+export function areEndsAnnounced(): bool {
+  return hasEnds;
+}
+
+/** A context ended. */
+export function noteEnd(): void {
+  hasEnds = true;
+}
+
 /** The policy of the newest root context that has one; 0 for none. Those of older ones follow by `next`. */
 export function newestPolicy(): usize {
   return first;

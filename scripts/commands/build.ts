@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { embedImage } from "../policy/module/embed.ts";
-import { unusedCallbacks } from "../policy/module/exports.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
@@ -29,7 +28,6 @@ export function registerBuild(program: Command): void {
           bytes: module.length,
           imageBytes: image.length,
           checksum: imageChecksum(image),
-          unusedCallbacks: unusedCallbacks(image),
           warnings,
         });
         return;
@@ -40,10 +38,5 @@ export function registerBuild(program: Command): void {
       process.stdout.write(
         `  the enforcement check lets by what begins with {"admit":true,"policy":"${policy.name}",\n`,
       );
-      for (const callback of unusedCallbacks(image)) {
-        process.stdout.write(
-          `  left out: the callback ${callback}, which costs every request and only policies that fetch keys need\n`,
-        );
-      }
     });
 }

@@ -162,7 +162,7 @@ async function stayUp(local: LocalEnvoy, issuer: LocalIssuer): Promise<void> {
   ];
   for (const [title, command] of examples) print(`${paint("dim", `# ${title}`)}\n${command}\n`);
   print(
-    paint("dim", `# Envoy's metrics\n`) +
+    paint("dim", `# Envoy's metrics, a second behind\n`) +
       `curl -s http://127.0.0.1:${local.envoy.adminPort}/stats/prometheus | grep ^sallyport_\n`,
   );
   const stopFollowing = followAccessLog(local.accessLogPath, (line) => {

@@ -2,7 +2,7 @@
  * One Wasm VM with the plugins that run in it, as Envoy keeps it: a worker is one PluginHost, several hosts with one
  * SharedData are the workers of one proxy. Everything a test wants to see of a request is in its Outcome.
  */
-import { continuingActions } from "./abi.ts";
+import { continuingActions, HostCrash } from "./abi.ts";
 import { type CalloutAnswer, Callouts, calloutResponse } from "./callout.ts";
 import type { CallScope } from "./calls/scope.ts";
 import {
@@ -54,6 +54,8 @@ export class PluginHost {
   readonly #released = new Set<StreamContext>();
   #response: CalloutResponse | undefined;
   #configuration: Uint8Array | undefined;
+  /** The root context whose timer calls. */
+  #ticking: number | undefined;
 
   /** Every line logged so far. */
   readonly logs: LogLine[] = [];
@@ -177,15 +179,20 @@ export class PluginHost {
 
   /**
    * Has the timer of a root context go off once; nothing happens where it has set none, or where the root context is no more. The
-   * clock is the test's to advance.
+   * clock is the test's to advance. Throws HostCrash where a period is set that replaces the timer while it calls.
    */
   tick(root: number): Turn {
     const context = this.#contexts.root(root);
     if (context === undefined && this.#tickPeriods.has(root)) return { calls: [], logs: [], trapped: false };
     if (context === undefined) throw new Error(`there is no root context ${root}`);
-    return this.#turn(context, () => {
-      if (this.tickPeriodMs(root) > 0) this.#vm.exported("proxy_on_tick")?.(root);
-    });
+    this.#ticking = root;
+    try {
+      return this.#turn(context, () => {
+        if (this.tickPeriodMs(root) > 0) this.#vm.exported("proxy_on_tick")?.(root);
+      });
+    } finally {
+      this.#ticking = undefined;
+    }
   }
 
   /**
@@ -285,7 +292,10 @@ export class PluginHost {
         if (context !== undefined) this.#vm.setEffectiveContext(context);
         return context !== undefined;
       },
-      setTickPeriod: (root, milliseconds) => this.#tickPeriods.set(root, milliseconds),
+      setTickPeriod: (root, milliseconds) => {
+        if (milliseconds > 0 && this.#ticking === root) throw new HostCrash("a timer was replaced while it called");
+        this.#tickPeriods.set(root, milliseconds);
+      },
       callOut: (callout) => this.#callouts.make(callout),
       release: (stream) => this.#released.add(stream),
     };

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { sendRequest, type Target } from "../../scripts/envoy/client.ts";
+import { statsWithCounts } from "../support/counts.ts";
 import { moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import {
   type JwksServer,
@@ -529,7 +530,7 @@ describe("keys that look right and are not", () => {
 
   test("after all that the good keys still serve, and nothing has failed", async () => {
     await assertGood();
-    const stats = await envoy.stats();
+    const stats = await statsWithCounts(envoy.local);
     for (const [name, value] of stats) {
       if (/sallyport_failures|vm_reload|wasm.*crash/u.test(name)) assert.equal(value, 0, name);
     }

@@ -4,6 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
 import { makeIssuer } from "../../scripts/envoy/issuer.ts";
+import { statsWithCounts } from "../support/counts.ts";
 import { type Asker, managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { makeKey } from "../support/jwks-server.ts";
 
@@ -86,7 +87,8 @@ describe("a stolen token used over another connection is refused", () => {
     const { status, record } = await envoy.judge({ path, headers, ...asker });
     return `${status} ${record?.reason} ${record?.caller ?? "nobody"}`;
   };
-  const hits = async () => (await envoy.stats()).get("wasmcustom.sallyport_token_cache.policy.stolen.result.hit") ?? 0;
+  const hits = async () =>
+    (await statsWithCounts(envoy.local)).get("wasmcustom.sallyport_token_cache.policy.stolen.result.hit") ?? 0;
   const elementOf = (identity: Identity, uri: string) => `By=${edge};Hash=${digestOf(identity)};URI=${uri}`;
 
   const binding = `401 token_binding`;

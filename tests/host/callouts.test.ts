@@ -51,6 +51,17 @@ const holding = (body: string): string => `
   export function proxy_on_tick(id: u32): void { ${body} }`;
 
 describe("ticks", () => {
+  test("may end, but set no period of their own: the timer that calls would be gone", async () => {
+    const ticking = (period: number) =>
+      start(`
+        export function proxy_on_configure(id: u32, size: u32): u32 { proxy_set_tick_period_milliseconds(1); return 1; }
+        export function proxy_on_tick(id: u32): void { proxy_set_tick_period_milliseconds(${period}); }`);
+    const ending = await ticking(0);
+    assert.equal(ending.host.tick(ending.root).trapped, false);
+    const changing = await ticking(5);
+    assert.throws(() => changing.host.tick(changing.root), HostCrash);
+  });
+
   test("come only where a period is set, to that root context", async () => {
     const { host, root } = await start(`
       export function proxy_on_request_headers(id: u32, count: u32, end: u32): u32 {

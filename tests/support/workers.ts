@@ -136,6 +136,12 @@ export class Workers {
     return this.hosts[worker]!.request(this.roots[worker]!, hostRequest(request));
   }
 
+  /** A counter, once a tick of each worker has handed over what it counted. */
+  counted(name: string): bigint {
+    this.tickAll();
+    return this.hosts[0]!.metrics().get(name) ?? -1n;
+  }
+
   metric(name: string): number {
     return Number(this.hosts[0]!.metrics().get(`sallyport_key_set_${name}.policy.shop.set.idp`) ?? -1n);
   }

@@ -55,6 +55,7 @@ describe("admitted", () => {
       "get_shared_data",
       "set_shared_data",
       record,
+      "set_tick_period_milliseconds",
       rules("checkout-orders", "allow"),
       hit,
       requests("allow"),

@@ -1,7 +1,6 @@
 /**
  * Puts a policy image into a copy of the engine without a compiler: the memory the module starts with grows by the pages
- * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start. Callbacks that the
- * policy has no use for are not exported any more.
+ * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start.
  *
  *   | the engine's own memory | unused | image, 8-aligned | padding | trailer, 16 bytes |
  *                                                         initial memory ends here --^
@@ -13,9 +12,7 @@ import {
   magic_at,
   trailer_bytes,
   trailer_magic,
-  trailer_without_ends,
 } from "../../../assembly/policy/layout.ts";
-import { endOfStreams, exportsWithout, unusedCallbacks } from "./exports.ts";
 import {
   type MemoryLimits,
   page_bytes,
@@ -28,7 +25,6 @@ import {
   section_code,
   section_data,
   section_data_count,
-  section_export,
   section_memory,
   signedAddress,
   unsigned,
@@ -60,7 +56,7 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
   };
   if (grown.initialPages > pages_max) throw new WasmError("engine and image together pass 4 GiB of memory");
   const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes);
-  return assemble(engine, sections, { memory: grown, segment, unused: unusedCallbacks(image) });
+  return assemble(engine, sections, grown, segment);
 }
 
 /**
@@ -114,22 +110,14 @@ function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number): U
   segment.set(image, head.length);
   const trailer = new DataView(segment.buffer, segment.length - trailer_bytes);
   trailer.setUint32(0, trailer_magic, true);
-  const flags = unusedCallbacks(image).includes(endOfStreams) ? trailer_without_ends : 0;
-  trailer.setUint32(4, (image_version | flags) >>> 0, true);
+  trailer.setUint32(4, image_version, true);
   trailer.setUint32(8, spanBytes, true);
   trailer.setUint32(12, image.length, true);
   return segment;
 }
 
-/** What a module has other than the engine. */
-interface Changes {
-  memory: MemoryLimits;
-  segment: Uint8Array;
-  /** Exports that it does without. */
-  unused: readonly string[];
-}
-
-function assemble(engine: Uint8Array, sections: Section[], { memory, segment, unused }: Changes): Uint8Array {
+/** The engine with other memory, and one more data segment. */
+function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits, segment: Uint8Array): Uint8Array {
   const { count } = readData(engine, sections);
   const parts: Uint8Array[] = [engine.subarray(0, 8)];
   const add = (id: number, ...contents: Uint8Array[]): void => {
@@ -139,9 +127,7 @@ function assemble(engine: Uint8Array, sections: Section[], { memory, segment, un
   const addData = (old: Uint8Array): void => add(section_data, Uint8Array.from(unsigned(count + 1)), old, segment);
   for (const section of sections) {
     const { id, head, start, end } = section;
-    if (id === section_export) {
-      add(id, exportsWithout(engine, section, unused));
-    } else if (id === section_memory) {
+    if (id === section_memory) {
       const { initialPages, mostPages } = memory;
       const most = mostPages === undefined ? [] : unsigned(mostPages);
       add(id, Uint8Array.from([1, mostPages === undefined ? 0 : 1, ...unsigned(initialPages), ...most]));

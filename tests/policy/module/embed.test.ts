@@ -2,15 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { trailer_bytes, trailer_magic } from "../../../assembly/policy/layout.ts";
-import { hostRequest, pluginConfiguration } from "../../../scripts/evaluate/engine.ts";
-import { PluginHost } from "../../../scripts/host/plugin.ts";
 import { loadEngine } from "../../../scripts/policy/build.ts";
 import { writeImage } from "../../../scripts/policy/image/image.ts";
 import type { Policy } from "../../../scripts/policy/language/model.ts";
 import { embedImage, extractImage } from "../../../scripts/policy/module/embed.ts";
-import { unusedCallbacks } from "../../../scripts/policy/module/exports.ts";
 import { page_bytes, signedAddress, unsigned, WasmError, WasmReader } from "../../../scripts/policy/module/wasm.ts";
-import { check } from "../../support/policy.ts";
 
 /** An image of at least so many bytes. */
 function imageOf(bytes: number): Uint8Array {
@@ -28,13 +24,6 @@ function imageOf(bytes: number): Uint8Array {
     rules: [],
   };
   return writeImage(policy);
-}
-
-/** The image of a policy's text. */
-function imageFrom(text: string): Uint8Array {
-  const { policy, errors } = check(text);
-  assert.deepEqual(errors, []);
-  return writeImage(policy!);
 }
 
 interface Shape {
@@ -124,52 +113,10 @@ test("the engine carries an image, and is otherwise what it was", () => {
   const module = embedImage(engine, image);
   const before = new WebAssembly.Module(engine as Uint8Array<ArrayBuffer>);
   const after = new WebAssembly.Module(module as Uint8Array<ArrayBuffer>);
-  const unused = unusedCallbacks(image);
-  const exported = WebAssembly.Module.exports(before).filter(({ name }) => !unused.includes(name));
-  assert.deepEqual(WebAssembly.Module.exports(after), exported);
+  assert.deepEqual(WebAssembly.Module.exports(after), WebAssembly.Module.exports(before));
   assert.deepEqual(WebAssembly.Module.imports(after), WebAssembly.Module.imports(before));
   assert.deepEqual(Buffer.from(extractImage(module)!), Buffer.from(image));
   assert.equal(extractImage(engine), undefined);
-});
-
-test("a module whose policy fetches no keys does without the callback at the end of streams, and answers as before", () => {
-  const engine = loadEngine();
-  const names = (module: Uint8Array) =>
-    WebAssembly.Module.exports(new WebAssembly.Module(module as Uint8Array<ArrayBuffer>)).map(({ name }) => name);
-  const rule = "rules: [{ name: r, callers: [any], allow: [GET /], token: idp }]";
-  const policy = (keys: string) => `version: 1
-name: shop
-trust: { domains: [example.org] }
-issuers: { idp: { issuer: "https://idp.example", audiences: [a], algorithms: [ES256], keys: ${keys} } }
-${rule}
-`;
-  const fetching = imageFrom(policy("{ url: 'https://idp.example/jwks.json', cluster: idp }"));
-  const still = imageFrom(
-    "version: 1\nname: shop\ntrust: { domains: [example.org] }\nrules: [{ name: r, callers: [any], allow: [GET /] }]\n",
-  );
-  assert.deepEqual(names(embedImage(engine, fetching)), names(engine));
-  const without = embedImage(engine, still);
-  assert.deepEqual(
-    names(without),
-    names(engine).filter((name) => name !== "proxy_on_delete"),
-  );
-  const host = PluginHost.load(without);
-  const { ok, rootContext } = host.startPlugin();
-  assert.equal(ok, true);
-  const request = {
-    caller: "spiffe://example.org/web",
-    source: "10.0.0.1",
-    method: "GET",
-    path: "/",
-    host: "h",
-    headers: [],
-    token: null,
-  };
-  assert.equal(host.request(rootContext, hostRequest(request)).action, "continue");
-  const refused = PluginHost.load(without, { clusters: ["idp"] }).startPlugin(pluginConfiguration(fetching));
-  assert.equal(refused.ok, false, "nobody would tell it of the end of streams");
-  assert.match(refused.logs.map(({ message }) => message).join("\n"), /built for a policy that fetches none/);
-  assert.equal(PluginHost.load(embedImage(engine, fetching), { clusters: ["idp"] }).startPlugin().ok, true);
 });
 
 const refused: [what: string, module: Uint8Array, message: RegExp][] = [
