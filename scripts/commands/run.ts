@@ -44,7 +44,7 @@ export function registerRun(program: Command): void {
     .option("--upstream <url>", "where admitted requests go; default: an order API of our own", parseUpstream)
     .option(
       "--keys-ca <file>",
-      "PEM file of the authorities to believe where keys are fetched; default: the public ones",
+      "PEM file of the authorities to trust where keys are fetched; default: the public ones",
       readAuthorities,
     )
     .option("--port <number>", "port of the mTLS listener on 127.0.0.1; 0 lets the system choose", parsePort, 0)

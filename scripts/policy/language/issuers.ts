@@ -47,7 +47,7 @@ const leeway = optional(duration("30s"), "Clock skew that is tolerated, at most 
 });
 const forward_token = optional(
   boolean,
-  "Whether the upstream sees the token. `false`: it is taken out of the request, wherever it stands.",
+  "Whether the upstream sees the token. `false`: it is removed from the request, wherever it stands.",
   { default: true },
 );
 

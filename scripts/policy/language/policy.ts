@@ -45,12 +45,12 @@ const trust = mapping({
       default: "mtls",
     },
   ),
-  jwtSvid: optional(jwt_svid, "Which JWT-SVIDs are believed; needed with `identity: jwt-svid` and `either`."),
+  jwtSvid: optional(jwt_svid, "Which JWT-SVIDs are accepted; needed with `identity: jwt-svid` and `either`."),
   forwarders: optional(
     list(text({ pattern: /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/u }), {
       empty: "; name a gateway, or leave it out",
     }),
-    "SPIFFE IDs of gateways that end the caller's connection: what they say of the caller in `x-forwarded-client-cert` is believed. Exact IDs, no patterns.",
+    "SPIFFE IDs of gateways that end the caller's connection: what they say of the caller in `x-forwarded-client-cert` is trusted. Exact IDs, no patterns.",
     { examples: [["spiffe://example.org/edge"]] },
   ),
 });
@@ -152,8 +152,8 @@ export const policy_shape = mapping({
   mode: optional(mode, "`shadow`: every request passes, and what would have happened is recorded.", {
     default: "enforce",
   }),
-  trust: required(trust, "Whose word on who the caller is counts.", { asIn: "trust: { domains: [example.org] }" }),
-  issuers: optional(named("issuer", issuer, forms.name), "Whose tokens are believed, and when."),
+  trust: required(trust, "Who is trusted to say who the caller is.", { asIn: "trust: { domains: [example.org] }" }),
+  issuers: optional(named("issuer", issuer, forms.name), "Whose tokens are accepted, and when."),
   ...shared,
   forward: optional(
     named("header", text({ pattern: forms.forward }), forms.header),
