@@ -4,7 +4,7 @@
  */
 
 import * as json from "../bytes/tape";
-import { arenaMark, rewindArena } from "../host/arena";
+import { arenaTail, rewindArena } from "../host/arena";
 import { inspecting, reportCondition } from "../inspect";
 import { condition_values_max } from "../limits";
 import * as code from "../policy/instructions";
@@ -65,9 +65,9 @@ export function evaluateCondition(policy: Policy, rule: u32, binding: u32, claim
   claimsInHand = claims;
   poolUsed = 0;
   clearLoop();
-  const mark = arenaMark();
+  const tail = arenaTail();
   const finished = run(first, load<u32>(record, 4));
-  rewindArena(mark);
+  rewindArena(tail);
   const outcome = !finished
     ? Outcome.FAILED
     : isTrue(stack)

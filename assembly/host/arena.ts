@@ -26,8 +26,10 @@ if (
 /** Whether something was asked for since the last `resetArena` that did not fit. */
 export let isOverfull: bool = false;
 
+/** Where what is taken next begins, and where the arena ends: multiples of eight, the first of them never past the second. */
 let cursor: usize = block;
 let end: usize = block + arena_bytes_max;
+if (!((arena_bytes_max & 7) == 0)) ERROR("the arena ends at a multiple of eight");
 
 /** Starts a callback: everything handed out before is free again. */
 export function resetArena(): void {
@@ -36,41 +38,35 @@ export function resetArena(): void {
   isOverfull = false;
 }
 
-/** Takes allocations from `start` to `start + size_bytes` until the next `resetArena`. */
+/** Takes allocations from `start`, 8-aligned, to the last multiple of eight before `start + size_bytes` until the next `resetArena`. */
 export function lendArena(start: usize, size_bytes: usize): void {
   cursor = start;
-  end = start + size_bytes;
+  end = start + (size_bytes & ~(<usize>7));
 }
 
-/** Where the arena stands, for `rewindArena`. */
-export function arenaMark(): usize {
+/** Where what is taken next begins; for `rewindArena`, too. */
+export function arenaTail(): usize {
   return cursor;
 }
 
-/** Frees what was taken since `mark`. */
-export function rewindArena(mark: usize): void {
-  cursor = mark;
-}
-
-/** Whether `size_bytes` more could be taken at once. */
-export function hasRoom(size_bytes: usize): bool {
-  const start = (cursor + 7) & ~(<usize>7);
-  return start <= end && size_bytes <= end - start;
+/** Frees what was taken since the arena's tail was `tail`. */
+export function rewindArena(tail: usize): void {
+  cursor = tail;
 }
 
 /** How many bytes could be taken at once. */
 export function roomBytes(): u32 {
-  const start = (cursor + 7) & ~(<usize>7);
-  return start <= end ? <u32>(end - start) : 0;
+  return <u32>(end - cursor);
 }
 
 /** Takes `size_bytes`, 8-aligned; 0 when the arena is full. */
 export function takeBytes(size_bytes: usize): usize {
-  const start = (cursor + 7) & ~(<usize>7);
-  if (!hasRoom(size_bytes)) {
+  const start = cursor;
+  // What is taken ends before `end`, and so does what it is rounded up to.
+  if (size_bytes > end - start) {
     isOverfull = true;
     return 0;
   }
-  cursor = start + size_bytes;
+  cursor = start + ((size_bytes + 7) & ~(<usize>7));
   return start;
 }

@@ -8,7 +8,7 @@ import { Failure } from "../failure";
 import { foreign_result_bytes_max } from "../limits";
 import * as abi from "./abi";
 import { LogLevel, Result } from "./abi";
-import { hasRoom, isOverfull } from "./arena";
+import { isOverfull, roomBytes } from "./arena";
 
 /** What failed and is not counted yet, a bit for each failure. */
 let failures: u32 = 0;
@@ -75,7 +75,7 @@ export function readSharedData(key: usize, keySize: u32, cas: usize): Span {
  * asking whether `malloc` had anything to give (source/extensions/common/wasm/foreign.cc), so that is asked here first.
  */
 export function callForeignFunction(name: Literal, argument: usize, argumentSize: u32): Span {
-  if (!hasRoom(foreign_result_bytes_max)) {
+  if (roomBytes() < foreign_result_bytes_max) {
     fail(Failure.ARENA_FULL);
     return failed;
   }

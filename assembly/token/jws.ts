@@ -13,7 +13,7 @@ import { algorithmNamed } from "../crypto/names";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { Finding, finding, good, internal, isGood } from "../finding";
-import { roomBytes, takeBytes } from "../host/arena";
+import { arenaTail, roomBytes, takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { json_nodes_max, kid_bytes_max, signature_bytes_max } from "../limits";
 import { Reason } from "../reason";
@@ -91,7 +91,7 @@ function wrongParts(token: Token): Finding {
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
 export function scanClaims(token: Token): Finding {
   const room = roomBytes() / json.tape_record_bytes;
-  const tape = takeBytes(0);
+  const tape = arenaTail();
   const scan = scanJson(token.payloadStart, token.payloadSize, tape, min(json_nodes_max, room));
   if (scan != scanned) {
     const fault = faultOf(scan);

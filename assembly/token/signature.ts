@@ -22,7 +22,7 @@ import { verifyInModule } from "../crypto/verify";
 import { Flaw } from "../detail";
 import { Failure } from "../failure";
 import { Finding, finding, good, internal, isGood } from "../finding";
-import { arenaMark, rewindArena, takeBytes } from "../host/arena";
+import { arenaTail, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction } from "../host/host";
 import { Find, findKey, keyRecord } from "../keys/find";
 import { KeySet } from "../keys/keyset";
@@ -56,10 +56,10 @@ export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, toke
   let found = chooseKey(set, token);
   if (isGood(found)) found = checkForm(token);
   if (isGood(found)) {
-    const mark = arenaMark();
+    const tail = arenaTail();
     const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
     found = isHosts ? verifyByHost(set, keyRecord, token) : verifyHere(set, keyRecord, token);
-    rewindArena(mark);
+    rewindArena(tail);
   }
   token.triedSet = setIndex + 1;
   token.tried = found;

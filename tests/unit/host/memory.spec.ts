@@ -1,5 +1,5 @@
 /** The arena and the regions of memory. */
-import { lendArena, resetArena, takeBytes } from "../../../assembly/host/arena";
+import { arenaTail, lendArena, resetArena, rewindArena, roomBytes, takeBytes } from "../../../assembly/host/arena";
 import { giveRegion, takeRegion } from "../../../assembly/host/region";
 import { arena_bytes_max } from "../../../assembly/limits";
 
@@ -32,7 +32,29 @@ describe("the arena", () => {
     expect(takeBytes(1)).toBe(0);
     resetArena();
     expect(takeBytes(8)).not.toBe(lent);
+    lendArena(lent, 1007);
+    expect(roomBytes()).toBe(1000);
+    expect(takeBytes(999)).toBe(lent);
+    expect(roomBytes()).toBe(0);
+    expect(takeBytes(1)).toBe(0);
+    resetArena();
     giveRegion(lent);
+  });
+
+  test("tells where it goes on, and goes on there again", () => {
+    resetArena();
+    for (let size: usize = 0; size < 40; size++) {
+      const tail = arenaTail();
+      const room = roomBytes();
+      expect(takeBytes(size)).toBe(tail);
+      expect(arenaTail() - tail).toBe((size + 7) & ~7);
+      expect(room - roomBytes()).toBe(<u32>(arenaTail() - tail));
+      if ((size & 1) == 0) continue;
+      rewindArena(tail);
+      expect(arenaTail()).toBe(tail);
+      expect(roomBytes()).toBe(room);
+    }
+    resetArena();
   });
 });
 
