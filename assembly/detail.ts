@@ -2,7 +2,7 @@
  * What exactly is wrong with a token: finer than a reason, for the one who has to mend it. It stands in the audit record as
  * `detail` and in what `sallyport token` says; the caller never learns it. Both compilers read this file.
  */
-export const enum Flaw {
+export const enum Detail {
   NONE = 0,
   SEVERAL_HEADERS,
   SEVERAL_TOKENS,
@@ -47,97 +47,97 @@ export const enum Flaw {
   CERTIFICATE_MISSING,
   SUB_OTHER,
   TYP,
-  COUNT_OF_FLAWS,
+  COUNT_OF_DETAILS,
 }
 
-/** The stable name of a flaw, as it stands in records. */
-export function flawName(flaw: Flaw): string {
-  switch (flaw) {
-    case Flaw.SEVERAL_HEADERS:
+/** The stable name of a detail, as it stands in records. */
+export function detailName(detail: Detail): string {
+  switch (detail) {
+    case Detail.SEVERAL_HEADERS:
       return "several_headers";
-    case Flaw.SEVERAL_TOKENS:
+    case Detail.SEVERAL_TOKENS:
       return "several_tokens";
-    case Flaw.SCHEME:
+    case Detail.SCHEME:
       return "scheme";
-    case Flaw.QUERY:
+    case Detail.QUERY:
       return "query";
-    case Flaw.PARTS:
+    case Detail.PARTS:
       return "parts";
-    case Flaw.ENCRYPTED:
+    case Detail.ENCRYPTED:
       return "encrypted";
-    case Flaw.BASE64:
+    case Detail.BASE64:
       return "base64";
-    case Flaw.HEADER_JSON:
+    case Detail.HEADER_JSON:
       return "header_json";
-    case Flaw.CLAIMS_JSON:
+    case Detail.CLAIMS_JSON:
       return "claims_json";
-    case Flaw.DUPLICATE_MEMBER:
+    case Detail.DUPLICATE_MEMBER:
       return "duplicate_member";
-    case Flaw.NESTING:
+    case Detail.NESTING:
       return "nesting";
-    case Flaw.COUNT:
+    case Detail.COUNT:
       return "count";
-    case Flaw.TEXT:
+    case Detail.TEXT:
       return "text";
-    case Flaw.NUMBER:
+    case Detail.NUMBER:
       return "number";
-    case Flaw.CRIT:
+    case Detail.CRIT:
       return "crit";
-    case Flaw.B64:
+    case Detail.B64:
       return "b64";
-    case Flaw.KID:
+    case Detail.KID:
       return "kid";
-    case Flaw.ALG:
+    case Detail.ALG:
       return "alg";
-    case Flaw.ALG_NONE:
+    case Detail.ALG_NONE:
       return "alg_none";
-    case Flaw.ALG_SECRET:
+    case Detail.ALG_SECRET:
       return "alg_secret";
-    case Flaw.ALG_UNKNOWN:
+    case Detail.ALG_UNKNOWN:
       return "alg_unknown";
-    case Flaw.ALG_REFUSED:
+    case Detail.ALG_REFUSED:
       return "alg_refused";
-    case Flaw.KEY_TYPE:
+    case Detail.KEY_TYPE:
       return "key_type";
-    case Flaw.KEY_ABSENT:
+    case Detail.KEY_ABSENT:
       return "key_absent";
-    case Flaw.KID_MISSING:
+    case Detail.KID_MISSING:
       return "kid_missing";
-    case Flaw.KID_SHARED:
+    case Detail.KID_SHARED:
       return "kid_shared";
-    case Flaw.SIGNATURE_SIZE:
+    case Detail.SIGNATURE_SIZE:
       return "signature_size";
-    case Flaw.SIGNATURE_RANGE:
+    case Detail.SIGNATURE_RANGE:
       return "signature_range";
-    case Flaw.SIGNATURE_WRONG:
+    case Detail.SIGNATURE_WRONG:
       return "signature_wrong";
-    case Flaw.EXP_MISSING:
+    case Detail.EXP_MISSING:
       return "exp_missing";
-    case Flaw.EXP:
+    case Detail.EXP:
       return "exp";
-    case Flaw.NBF:
+    case Detail.NBF:
       return "nbf";
-    case Flaw.IAT:
+    case Detail.IAT:
       return "iat";
-    case Flaw.SUB:
+    case Detail.SUB:
       return "sub";
-    case Flaw.AUD:
+    case Detail.AUD:
       return "aud";
-    case Flaw.AUD_MISSING:
+    case Detail.AUD_MISSING:
       return "aud_missing";
-    case Flaw.LIFETIME_UNKNOWN:
+    case Detail.LIFETIME_UNKNOWN:
       return "lifetime_unknown";
-    case Flaw.CNF_MISSING:
+    case Detail.CNF_MISSING:
       return "cnf_missing";
-    case Flaw.CNF_OTHER:
+    case Detail.CNF_OTHER:
       return "cnf_other";
-    case Flaw.CNF_KEY:
+    case Detail.CNF_KEY:
       return "cnf_key";
-    case Flaw.CERTIFICATE_MISSING:
+    case Detail.CERTIFICATE_MISSING:
       return "certificate_missing";
-    case Flaw.SUB_OTHER:
+    case Detail.SUB_OTHER:
       return "sub_other";
-    case Flaw.TYP:
+    case Detail.TYP:
       return "typ";
     default:
       return "none";

@@ -4,17 +4,17 @@
  *
  *   0        8      16      24     32
  *   +--------+------+-------+------+
- *   | reason | flaw | place | 0    |
+ *   | reason | detail | place | 0    |
  *   +--------+------+-------+------+
  */
 
-import { Flaw } from "./detail";
+import { Detail } from "./detail";
 import { policy_places_max } from "./limits";
 import { Reason } from "./reason";
 
 export type Finding = u32;
 
-if (!(Reason.COUNT <= 256 && Flaw.COUNT_OF_FLAWS <= 256 && policy_places_max <= 255))
+if (!(Reason.COUNT <= 256 && Detail.COUNT_OF_DETAILS <= 256 && policy_places_max <= 255))
   ERROR("a finding has a byte for each of its parts");
 
 /** Nothing is wrong. */
@@ -23,10 +23,10 @@ export const good: Finding = 0;
 /** Something of ours failed: what the token is, is not known. */
 export const internal: Finding = Reason.INTERNAL;
 
-/** A reason against a token, and the flaw behind it. */
+/** A reason against a token, and the detail behind it. */
 // @inline
-export function finding(reason: Reason, flaw: Flaw): Finding {
-  return <u32>reason | ((<u32>flaw) << 8);
+export function finding(reason: Reason, detail: Detail): Finding {
+  return <u32>reason | ((<u32>detail) << 8);
 }
 
 /** A good token at a place. */
@@ -46,8 +46,8 @@ export function reasonOf(found: Finding): Reason {
 }
 
 // @inline
-export function flawOf(found: Finding): Flaw {
-  return <Flaw>((found >> 8) & 0xff);
+export function detailOf(found: Finding): Detail {
+  return <Detail>((found >> 8) & 0xff);
 }
 
 /** The place of a good token. */

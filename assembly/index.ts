@@ -5,10 +5,10 @@
 
 import { configure, endConfiguration } from "./configure";
 import { onCallResponse, onRequestHeaders, onStreamEnd, onTick } from "./filter";
-import { flawOf, isGood, reasonOf } from "./finding";
+import { detailOf, isGood, reasonOf } from "./finding";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
-import { inspecting, reportFlaw, setInspecting } from "./inspect";
+import { inspecting, reportDetail, setInspecting } from "./inspect";
 import { forgetReservations } from "./limit/reservation";
 import { section_issuers } from "./policy/layout";
 import { sectionCount } from "./policy/policy";
@@ -85,7 +85,7 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
   const found = inspectToken(policy, issuer, start, size_bytes);
-  if (!isGood(found)) reportFlaw(flawOf(found));
+  if (!isGood(found)) reportDetail(detailOf(found));
   resetArena();
   return reasonOf(found);
 }

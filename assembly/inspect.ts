@@ -3,7 +3,7 @@
  * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
  */
 import { openWriter, Writer, writeByte, writeDecimal, writeText } from "./bytes/writer";
-import { Flaw, flawName } from "./detail";
+import { Detail, detailName } from "./detail";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
 import { log_bytes_max } from "./limits";
@@ -89,9 +89,9 @@ export function reportSignature(signature: Signature): void {
 }
 
 /** What exactly is wrong with the token that was inspected. */
-export function reportFlaw(flaw: Flaw): void {
-  openLine("flaw ");
-  writeText(writer, flawName(flaw));
+export function reportDetail(detail: Detail): void {
+  openLine("detail ");
+  writeText(writer, detailName(detail));
   closeLine();
 }
 

@@ -32,9 +32,9 @@ import {
   writeLiteral,
   writeText,
 } from "../bytes/writer";
-import { Flaw, flawName } from "../detail";
+import { Detail, detailName } from "../detail";
 import { Failure, failureName } from "../failure";
-import { flawOf, reasonOf } from "../finding";
+import { detailOf, reasonOf } from "../finding";
 import { writeProperty } from "../host/host";
 import {
   host_bytes_max,
@@ -116,11 +116,11 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name_at);
   }
-  const flaw = flawOf(request.finding);
+  const detail = detailOf(request.finding);
   // What came instead of the decision, a failure of ours, has nothing to do with its token.
-  if (reason != Reason.ALLOWED && reason == reasonOf(request.finding) && flaw != Flaw.NONE) {
+  if (reason != Reason.ALLOWED && reason == reasonOf(request.finding) && detail != Detail.NONE) {
     writeText(writer, ',"detail":"');
-    writeText(writer, flawName(flaw));
+    writeText(writer, detailName(detail));
     writeByte(writer, 0x22);
   }
   writeShadows(policy);

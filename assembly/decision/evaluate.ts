@@ -8,7 +8,7 @@
 import { clearBytes, copyBytes } from "../bytes/span";
 import { absent } from "../bytes/tape";
 import { evaluateCondition, Outcome } from "../condition/evaluate";
-import { finding, flawOf, reasonOf } from "../finding";
+import { detailOf, finding, reasonOf } from "../finding";
 import { clearFailures, firstFailure } from "../host/host";
 import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
@@ -42,7 +42,7 @@ export function evaluateRules(policy: Policy): Reason {
   adoptToken(policy, request);
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
   if (decision != Reason.NO_RULE || request.callerReason == Reason.ALLOWED) return decision;
-  request.finding = finding(request.callerReason, request.callerFlaw);
+  request.finding = finding(request.callerReason, request.callerDetail);
   return request.callerReason;
 }
 
@@ -108,7 +108,7 @@ function evaluateRule(policy: Policy, index: u32, record: usize, charge: Charge,
   const rule = candidate(index);
   result.rule = rule + 1;
   const reason = checkParts(policy, index, record, charge, result);
-  result.finding = finding(reason, flawOf(result.finding));
+  result.finding = finding(reason, detailOf(result.finding));
   if (reason == Reason.INTERNAL) result.failure = firstFailure();
   if (inspecting) reportRule(rule, reason);
   return reason;

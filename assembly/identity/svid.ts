@@ -7,8 +7,8 @@
 import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
-import { Flaw } from "../detail";
-import { Finding, finding, flawOf, isGood, placeOf, reasonOf } from "../finding";
+import { Detail } from "../detail";
+import { detailOf, Finding, finding, isGood, placeOf, reasonOf } from "../finding";
 import * as layout from "../policy/layout";
 import { head, issuerAt, Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -40,7 +40,7 @@ export function readSvid(policy: Policy): Reason {
     return Reason.ALLOWED;
   }
   request.callerReason = reason == Reason.TOKEN_MISSING ? Reason.IDENTITY_MISSING : reason;
-  request.callerFlaw = flawOf(found);
+  request.callerDetail = detailOf(found);
   return Reason.ALLOWED;
 }
 
@@ -49,12 +49,12 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Finding {
   const found = chooseToken(policy, issuerAt(policy, first), false);
   if (!isGood(found)) return found;
   const token = tokenSlot(placeOf(found));
-  if (!token.isSvidType) return finding(Reason.TOKEN_MALFORMED, Flaw.TYP);
+  if (!token.isSvidType) return finding(Reason.TOKEN_MALFORMED, Detail.TYP);
   const subject = subjectClaim(token);
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING)
-    return finding(Reason.IDENTITY_MALFORMED, Flaw.SUB);
+    return finding(Reason.IDENTITY_MALFORMED, Detail.SUB);
   const domainBytes = trustDomainBytes(json.startOf(subject), json.sizeOf(subject));
-  if (domainBytes == 0) return finding(Reason.IDENTITY_MALFORMED, Flaw.SUB);
+  if (domainBytes == 0) return finding(Reason.IDENTITY_MALFORMED, Detail.SUB);
   const domain = json.startOf(subject) + trust_domain_offset;
   for (let index = first; index < first + count; index++) {
     const issuer = issuerAt(policy, index);
@@ -65,5 +65,5 @@ function judgeSvid(policy: Policy, first: u32, count: u32): Finding {
     const claims = checkClaims(policy, index, token);
     return isGood(claims) ? found : claims;
   }
-  return finding(Reason.IDENTITY_UNTRUSTED, Flaw.NONE);
+  return finding(Reason.IDENTITY_UNTRUSTED, Detail.NONE);
 }

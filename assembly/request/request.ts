@@ -4,7 +4,7 @@
  */
 
 import { clearBytes, copyBytes } from "../bytes/span";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Finding } from "../finding";
 import { no_pairs } from "../host/pairs";
 import {
@@ -49,7 +49,7 @@ export class Request extends RuleResult {
   callerStart: usize;
   callerSize: u32;
   callerReason: Reason;
-  callerFlaw: Flaw;
+  callerDetail: Detail;
   callerDomainSize: u32;
   /** identity/known.ts: where it is kept; 0 for nowhere. */
   callerPlace: usize;

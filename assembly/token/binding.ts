@@ -7,7 +7,7 @@ import { literal } from "../bytes/literal";
 import { failed, hexDigit, spanSize, spanStart } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Finding, finding, good, internal } from "../finding";
 import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
@@ -31,7 +31,7 @@ export function checkBinding(issuer: usize, token: Token): Finding {
   const cnf = confirmationClaim(token);
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
   if (json.member(cnf, key_name.start, key_name.size) != json.absent)
-    return finding(Reason.TOKEN_BINDING, Flaw.CNF_KEY);
+    return finding(Reason.TOKEN_BINDING, Detail.CNF_KEY);
   if (bind == layout.bind_none) return good;
   return bind == layout.bind_caller ? checkCaller(token) : checkCertificate(cnf);
 }
@@ -42,16 +42,16 @@ function checkCaller(token: Token): Finding {
     request.callerReason == Reason.ALLOWED &&
     subject != json.absent &&
     json.isString(subject, request.callerStart, request.callerSize);
-  return isCaller ? good : finding(Reason.TOKEN_BINDING, Flaw.SUB_OTHER);
+  return isCaller ? good : finding(Reason.TOKEN_BINDING, Detail.SUB_OTHER);
 }
 
 function checkCertificate(cnf: usize): Finding {
   const claim = json.member(cnf, thumbprint_name.start, thumbprint_name.size);
   if (claim == json.absent || json.kindOf(claim) != Kind.STRING || json.sizeOf(claim) != encoded_bytes) {
-    return finding(Reason.TOKEN_BINDING, Flaw.CNF_MISSING);
+    return finding(Reason.TOKEN_BINDING, Detail.CNF_MISSING);
   }
   if (decodeBase64url(json.startOf(claim), encoded_bytes, thumbprint) != digest_bytes) {
-    return finding(Reason.TOKEN_BINDING, Flaw.CNF_MISSING);
+    return finding(Reason.TOKEN_BINDING, Detail.CNF_MISSING);
   }
   // The caller whom a gateway told of has shown its certificate there.
   if (request.forwarderSize != 0) return compare(request.forwardedHashStart, request.forwardedHashSize);
@@ -61,11 +61,12 @@ function checkCertificate(cnf: usize): Finding {
 
 /** The digest is in hexadecimal, in either case (Envoy writes lower). */
 function compare(start: usize, size: u32): Finding {
-  if (size != 2 * digest_bytes) return finding(Reason.TOKEN_BINDING, Flaw.CERTIFICATE_MISSING);
+  if (size != 2 * digest_bytes) return finding(Reason.TOKEN_BINDING, Detail.CERTIFICATE_MISSING);
   for (let index: u32 = 0; index < digest_bytes; index++) {
     const high = hexDigit(load<u8>(start + 2 * index));
     const low = hexDigit(load<u8>(start + 2 * index, 1));
-    if (((high << 4) | low) != <i32>load<u8>(thumbprint + index)) return finding(Reason.TOKEN_BINDING, Flaw.CNF_OTHER);
+    if (((high << 4) | low) != <i32>load<u8>(thumbprint + index))
+      return finding(Reason.TOKEN_BINDING, Detail.CNF_OTHER);
   }
   return good;
 }

@@ -5,7 +5,7 @@
 
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Finding, finding, good, isGood } from "../finding";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
@@ -95,7 +95,7 @@ function claimAt(token: Token, at: u32): usize {
 export function checkClaims(policy: Policy, issuer: u32, token: Token): Finding {
   const record = issuerAt(policy, issuer);
   const subject = subjectClaim(token);
-  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.SUB);
+  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Detail.SUB);
   const times = checkTimes(record, token);
   return isGood(times) ? checkAudience(policy, record, token) : times;
 }
@@ -105,18 +105,18 @@ function checkTimes(issuer: usize, token: Token): Finding {
   const notBefore = token.notBeforeSeconds;
   const issuedAt = token.issuedAtSeconds;
   // `exp` is required: a token without one would be good for ever.
-  if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP_MISSING);
-  if (expires == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.EXP);
-  if (notBefore == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.NBF);
-  if (issuedAt == no_date) return finding(Reason.TOKEN_CLAIMS, Flaw.IAT);
+  if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS, Detail.EXP_MISSING);
+  if (expires == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.EXP);
+  if (notBefore == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.NBF);
+  if (issuedAt == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.IAT);
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
   const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds_at);
-  if (now >= expires + leeway) return finding(Reason.TOKEN_EXPIRED, Flaw.NONE);
-  if (notBefore > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Flaw.NBF);
-  if (issuedAt > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Flaw.IAT);
+  if (now >= expires + leeway) return finding(Reason.TOKEN_EXPIRED, Detail.NONE);
+  if (notBefore > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Detail.NBF);
+  if (issuedAt > now + leeway) return finding(Reason.TOKEN_NOT_YET_VALID, Detail.IAT);
   const lifetime = <i64>load<u32>(issuer, layout.issuer_lifetime_seconds_at);
-  if (lifetime != 0 && issuedAt == date_absent) return finding(Reason.TOKEN_LIFETIME, Flaw.LIFETIME_UNKNOWN);
-  if (lifetime != 0 && expires - issuedAt > lifetime) return finding(Reason.TOKEN_LIFETIME, Flaw.NONE);
+  if (lifetime != 0 && issuedAt == date_absent) return finding(Reason.TOKEN_LIFETIME, Detail.LIFETIME_UNKNOWN);
+  if (lifetime != 0 && expires - issuedAt > lifetime) return finding(Reason.TOKEN_LIFETIME, Detail.NONE);
   return good;
 }
 
@@ -147,15 +147,15 @@ function isFraction(start: usize, size: u32): bool {
 /** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours. */
 function checkAudience(policy: Policy, issuer: usize, token: Token): Finding {
   const audience = claimAt(token, token.audienceAt);
-  if (audience == json.absent) return finding(Reason.TOKEN_AUDIENCE, Flaw.AUD_MISSING);
+  if (audience == json.absent) return finding(Reason.TOKEN_AUDIENCE, Detail.AUD_MISSING);
   if (json.kindOf(audience) == Kind.STRING) {
-    return isAudience(policy, issuer, audience) ? good : finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
+    return isAudience(policy, issuer, audience) ? good : finding(Reason.TOKEN_AUDIENCE, Detail.NONE);
   }
-  if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
+  if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS, Detail.AUD);
   const end = json.after(audience);
-  let found = finding(Reason.TOKEN_AUDIENCE, Flaw.NONE);
+  let found = finding(Reason.TOKEN_AUDIENCE, Detail.NONE);
   for (let element = json.firstOf(audience); element < end; element = json.after(element)) {
-    if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Flaw.AUD);
+    if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Detail.AUD);
     if (isAudience(policy, issuer, element)) found = good;
   }
   return found;

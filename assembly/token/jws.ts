@@ -10,7 +10,7 @@ import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { algorithm_count } from "../crypto/algorithms";
 import { algorithmNamed } from "../crypto/names";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Failure } from "../failure";
 import { Finding, finding, good, internal, isGood } from "../finding";
 import { arenaTail, roomBytes, takeBytes } from "../host/arena";
@@ -58,14 +58,14 @@ export function decodeParts(token: Token): Finding {
     return internal;
   }
   const headerBytes = decodeBase64url(start, headerSize, decoded);
-  if (headerBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
+  if (headerBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Detail.BASE64);
   const payloadAt = decoded + headerBytes;
   const payloadBytes = decodeBase64url(payload, payloadSize, payloadAt);
-  if (payloadBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
+  if (payloadBytes <= 0) return finding(Reason.TOKEN_MALFORMED, Detail.BASE64);
   token.signatureStart = payloadAt + payloadBytes;
   const signatureBytes = decodeBase64url(signature, signatureSize, token.signatureStart);
-  if (signatureBytes < 0) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
-  if (<u32>signatureBytes > signature_bytes_max) return finding(Reason.TOKEN_MALFORMED, Flaw.SIGNATURE_SIZE);
+  if (signatureBytes < 0) return finding(Reason.TOKEN_MALFORMED, Detail.BASE64);
+  if (<u32>signatureBytes > signature_bytes_max) return finding(Reason.TOKEN_MALFORMED, Detail.SIGNATURE_SIZE);
   token.signatureSize = signatureBytes;
   token.payloadStart = payloadAt;
   token.payloadSize = payloadBytes;
@@ -79,13 +79,13 @@ export function decodeParts(token: Token): Finding {
 function wrongParts(token: Token): Finding {
   const start = token.start;
   const size = token.size;
-  if (indexOfByte(start, size, 0x2c) != size) return finding(Reason.TOKEN_MALFORMED, Flaw.BASE64);
+  if (indexOfByte(start, size, 0x2c) != size) return finding(Reason.TOKEN_MALFORMED, Detail.BASE64);
   let dots: u32 = 0;
   for (let index: u32 = 0; index < size; index++) {
     if (load<u8>(start + index) == 0x2e) dots++;
   }
   const isEncrypted = dots == 4 && load<u8>(start) != 0x2e;
-  return finding(Reason.TOKEN_MALFORMED, isEncrypted ? Flaw.ENCRYPTED : Flaw.PARTS);
+  return finding(Reason.TOKEN_MALFORMED, isEncrypted ? Detail.ENCRYPTED : Detail.PARTS);
 }
 
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
@@ -96,12 +96,12 @@ export function scanClaims(token: Token): Finding {
   if (scan != scanned) {
     const fault = faultOf(scan);
     if (fault != Fault.COUNT || room >= json_nodes_max) {
-      return finding(Reason.TOKEN_MALFORMED, flawOf(fault, Flaw.CLAIMS_JSON));
+      return finding(Reason.TOKEN_MALFORMED, detailOf(fault, Detail.CLAIMS_JSON));
     }
     fail(Failure.ARENA_FULL);
     return internal;
   }
-  if (json.kindOf(tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.CLAIMS_JSON);
+  if (json.kindOf(tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Detail.CLAIMS_JSON);
   token.entry = 0;
   token.claims = tape;
   token.claimsBytes = json.tapeBytes(tape);
@@ -112,16 +112,16 @@ export function scanClaims(token: Token): Finding {
 
 function readHeader(token: Token, start: usize, size: u32): Finding {
   const scan = scanJson(start, size, json.scratch_tape, json_nodes_max);
-  if (scan != scanned) return finding(Reason.TOKEN_MALFORMED, flawOf(faultOf(scan), Flaw.HEADER_JSON));
-  if (json.kindOf(json.scratch_tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Flaw.HEADER_JSON);
-  if (member(crit_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.CRIT);
-  if (member(b64_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Flaw.B64);
+  if (scan != scanned) return finding(Reason.TOKEN_MALFORMED, detailOf(faultOf(scan), Detail.HEADER_JSON));
+  if (json.kindOf(json.scratch_tape) != Kind.OBJECT) return finding(Reason.TOKEN_MALFORMED, Detail.HEADER_JSON);
+  if (member(crit_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Detail.CRIT);
+  if (member(b64_name) != json.absent) return finding(Reason.TOKEN_MALFORMED, Detail.B64);
   token.kidSize = 0;
   const kid = member(kid_name);
   if (kid != json.absent) {
     const kidSize = json.sizeOf(kid);
     if (json.kindOf(kid) != Kind.STRING || kidSize == 0 || kidSize > kid_bytes_max)
-      return finding(Reason.TOKEN_MALFORMED, Flaw.KID);
+      return finding(Reason.TOKEN_MALFORMED, Detail.KID);
     token.kidStart = json.startOf(kid);
     token.kidSize = kidSize;
   }
@@ -131,7 +131,7 @@ function readHeader(token: Token, start: usize, size: u32): Finding {
     json.isString(typ, jwt_type.start, jwt_type.size) ||
     json.isString(typ, jose_type.start, jose_type.size);
   const alg = member(alg_name);
-  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return finding(Reason.TOKEN_MALFORMED, Flaw.ALG);
+  if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return finding(Reason.TOKEN_MALFORMED, Detail.ALG);
   token.algorithm = algorithmNamed(json.startOf(alg), json.sizeOf(alg));
   if (token.algorithm != algorithm_count) return good;
   return finding(Reason.TOKEN_ALGORITHM, unknownAlgorithm(json.startOf(alg), json.sizeOf(alg)));
@@ -143,25 +143,25 @@ function member(name: Literal): usize {
 }
 
 /** Those that are refused for good reasons, in any case: no signature at all, and a secret that is shared (HS256 and the like). */
-function unknownAlgorithm(start: usize, size: u32): Flaw {
-  if (size == 4 && (load<u32>(start) | 0x20202020) == load<u32>(none_name.start)) return Flaw.ALG_NONE;
+function unknownAlgorithm(start: usize, size: u32): Detail {
+  if (size == 4 && (load<u32>(start) | 0x20202020) == load<u32>(none_name.start)) return Detail.ALG_NONE;
   const isSecret = size >= 2 && (load<u8>(start) | 0x20) == 0x68 && (load<u8>(start, 1) | 0x20) == 0x73;
-  return isSecret ? Flaw.ALG_SECRET : Flaw.ALG_UNKNOWN;
+  return isSecret ? Detail.ALG_SECRET : Detail.ALG_UNKNOWN;
 }
 
 /** What the scanner has against a text, in the terms of tokens. */
-function flawOf(met: Fault, otherwise: Flaw): Flaw {
+function detailOf(met: Fault, otherwise: Detail): Detail {
   switch (met) {
     case Fault.DUPLICATE:
-      return Flaw.DUPLICATE_MEMBER;
+      return Detail.DUPLICATE_MEMBER;
     case Fault.DEPTH:
-      return Flaw.NESTING;
+      return Detail.NESTING;
     case Fault.COUNT:
-      return Flaw.COUNT;
+      return Detail.COUNT;
     case Fault.TEXT:
-      return Flaw.TEXT;
+      return Detail.TEXT;
     case Fault.NUMBER:
-      return Flaw.NUMBER;
+      return Detail.NUMBER;
     default:
       return otherwise;
   }

@@ -4,7 +4,7 @@
  */
 import { literal } from "../bytes/literal";
 import { absent, ambiguous, indexOfByte, isBlank, isLiteral, sameBytes, spanSize, spanStart } from "../bytes/span";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Finding, finding, good, isGood } from "../finding";
 import { firstPair, isPair, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../host/pairs";
 import { token_bytes_max } from "../limits";
@@ -31,18 +31,18 @@ export function findToken(policy: Policy, place: usize, token: Token): Finding {
   if (kind == layout.place_header) found = findInHeader(policy, place, name, size, token);
   else if (kind == layout.place_cookie) found = findInCookies(name, size, token);
   else found = findInQuery(name, size, token);
-  return isGood(found) && token.size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Flaw.NONE) : found;
+  return isGood(found) && token.size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Detail.NONE) : found;
 }
 
 /** A comma-joined header is no base64url, and is refused with the token. */
 function findInHeader(policy: Policy, place: usize, name: usize, size: u32, token: Token): Finding {
   const value = findHeader(name, size);
   if (value == absent) return missing;
-  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_HEADERS);
+  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_HEADERS);
   const prefix = place + layout.place_prefix_at;
   const skipped = textSize(prefix);
   if (spanSize(value) < skipped || !sameBytes(spanStart(value), textStart(policy, prefix), skipped)) {
-    return finding(Reason.TOKEN_MISSING, Flaw.SCHEME);
+    return finding(Reason.TOKEN_MISSING, Detail.SCHEME);
   }
   token.start = spanStart(value) + skipped;
   token.size = spanSize(value) - skipped;
@@ -52,7 +52,7 @@ function findInHeader(policy: Policy, place: usize, name: usize, size: u32, toke
 function findInQuery(name: usize, size: u32, token: Token): Finding {
   const value = findParameter(name, size);
   if (value == absent) return missing;
-  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Flaw.QUERY);
+  if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Detail.QUERY);
   token.start = spanStart(value);
   token.size = spanSize(value);
   return good;
@@ -67,7 +67,7 @@ function findInCookies(name: usize, size: u32, token: Token): Finding {
     found += findCookie(pairValue(pair), pairValueSize(pair), name, size, token);
   }
   if (found == 0) return missing;
-  return found == 1 ? good : finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);
+  return found == 1 ? good : finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_TOKENS);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   host_algorithms,
 } from "../crypto/algorithms";
 import { verifyInModule } from "../crypto/verify";
-import { Flaw } from "../detail";
+import { Detail } from "../detail";
 import { Failure } from "../failure";
 import { Finding, finding, good, internal, isGood } from "../finding";
 import { arenaTail, rewindArena, takeBytes } from "../host/arena";
@@ -72,11 +72,11 @@ function chooseKey(set: KeySet, token: Token): Finding {
     case Find.FOUND:
       return good;
     case Find.UNFIT:
-      return finding(Reason.TOKEN_ALGORITHM, Flaw.KEY_TYPE);
+      return finding(Reason.TOKEN_ALGORITHM, Detail.KEY_TYPE);
     case Find.SEVERAL:
-      return finding(Reason.TOKEN_KEY_UNKNOWN, token.kidSize == 0 ? Flaw.KID_MISSING : Flaw.KID_SHARED);
+      return finding(Reason.TOKEN_KEY_UNKNOWN, token.kidSize == 0 ? Detail.KID_MISSING : Detail.KID_SHARED);
     default:
-      return finding(Reason.TOKEN_KEY_UNKNOWN, Flaw.KEY_ABSENT);
+      return finding(Reason.TOKEN_KEY_UNKNOWN, Detail.KEY_ABSENT);
   }
 }
 
@@ -85,9 +85,9 @@ function checkForm(token: Token): Finding {
   const size = token.signatureSize;
   const numberBytes = <u32>ecdsaNumberBytes(token.algorithm);
   const wanted = token.algorithm == algorithm_eddsa ? 64 : 2 * numberBytes;
-  if (size == 0 || (wanted != 0 && size != wanted)) return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_SIZE);
+  if (size == 0 || (wanted != 0 && size != wanted)) return finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_SIZE);
   if (numberBytes != 0 && !isInRange(token.algorithm, token.signatureStart, size)) {
-    return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_RANGE);
+    return finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_RANGE);
   }
   return good;
 }
@@ -103,7 +103,7 @@ function verifyHere(set: KeySet, key: usize, token: Token): Finding {
     token.start,
     token.inputSize,
   );
-  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_WRONG);
+  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_WRONG);
 }
 
 function verifyByHost(set: KeySet, key: usize, token: Token): Finding {
@@ -113,7 +113,7 @@ function verifyByHost(set: KeySet, key: usize, token: Token): Finding {
     const der = takeBytes(der_bytes);
     if (der == 0) return arenaFull();
     signatureSize = encodeSignature(token.algorithm, signature, signatureSize, der);
-    if (signatureSize == 0) return finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_RANGE);
+    if (signatureSize == 0) return finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_RANGE);
     signature = der;
   }
   const spkiStart = set.base + load<u32>(key, layout.key_spki_at);
@@ -132,7 +132,7 @@ function verifyByHost(set: KeySet, key: usize, token: Token): Finding {
   const answer = callForeignFunction(function_name, argument, writer.size);
   if (!isRun(answer)) return internal;
   const valid = spanSize(answer) == 2 && load<u16>(spanStart(answer)) == 0x0108;
-  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Flaw.SIGNATURE_WRONG);
+  return valid ? good : finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_WRONG);
 }
 
 /** A length-delimited field: its tag, its size as a varint, its bytes. */

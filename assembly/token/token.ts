@@ -4,8 +4,8 @@
  */
 
 import * as json from "../bytes/tape";
-import { Flaw } from "../detail";
-import { Finding, finding, flawOf, good, goodAt, internal, isGood, placeOf, reasonOf } from "../finding";
+import { Detail } from "../detail";
+import { detailOf, Finding, finding, good, goodAt, internal, isGood, placeOf, reasonOf } from "../finding";
 import { inspecting, reportSignature, Signature } from "../inspect";
 import { isFetched, keySetAt } from "../keys/keyset";
 import { token_bytes_max } from "../limits";
@@ -96,7 +96,7 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
     const found = token.found;
     if (found == internal) return found;
     if (reasonOf(found) == Reason.TOKEN_MISSING) {
-      if (flawOf(found) != Flaw.NONE) missing = found;
+      if (detailOf(found) != Detail.NONE) missing = found;
       continue;
     }
     tokens++;
@@ -110,8 +110,8 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
   }
   if (tokens == 0) return missing;
   if (!isGood(bad)) return bad;
-  if (named > 1) return finding(Reason.TOKEN_MALFORMED, Flaw.SEVERAL_TOKENS);
-  if (named == 0) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
+  if (named > 1) return finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_TOKENS);
+  if (named == 0) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
   return chosen;
 }
 
@@ -159,7 +159,7 @@ export function verifyToken(policy: Policy, issuer: usize, token: Token): Findin
 
 function verify(policy: Policy, issuer: usize, token: Token): Finding {
   if (((load<u32>(issuer, layout.issuer_algorithms_at) >> token.algorithm) & 1) == 0) {
-    return finding(Reason.TOKEN_ALGORITHM, Flaw.ALG_REFUSED);
+    return finding(Reason.TOKEN_ALGORITHM, Detail.ALG_REFUSED);
   }
   const setIndex = load<u32>(issuer, layout.issuer_key_set_at);
   const bit = (<u64>1) << setIndex;
@@ -175,7 +175,7 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
   if (isGood(found)) {
     token.verifiedBy |= bit;
     token.newlyBy |= bit;
-  } else if (found == finding(Reason.TOKEN_KEY_UNKNOWN, Flaw.KEY_ABSENT) && isFetched(set)) {
+  } else if (found == finding(Reason.TOKEN_KEY_UNKNOWN, Detail.KEY_ABSENT) && isFetched(set)) {
     request.unknownKeySets |= bit;
   }
   return found;
@@ -216,7 +216,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   const token = tokenSlot(0);
   token.start = start;
   token.size = size;
-  const decoded = size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Flaw.NONE) : decodeParts(token);
+  const decoded = size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Detail.NONE) : decodeParts(token);
   if (!isGood(decoded)) {
     reportSignature(signatureOf(decoded));
     return decoded;
@@ -225,7 +225,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   const verified = verifyToken(policy, record, token);
   const scanned = scanClaims(token);
   if (!isGood(scanned)) return scanned;
-  if (!namesIssuer(policy, record, token)) return finding(Reason.TOKEN_ISSUER, Flaw.NONE);
+  if (!namesIssuer(policy, record, token)) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
   if (!isGood(verified)) return verified;
   const claims = checkClaims(policy, issuer, token);
   // What a token is bound to other than a key of the caller's cannot be judged without the caller.

@@ -12,7 +12,7 @@ import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { stringify } from "yaml";
 import { createProgram } from "../commands/verbs.ts";
-import { flawNames, flawWords } from "../evaluate/details.ts";
+import { detailNames, detailWords } from "../evaluate/details.ts";
 import { failures } from "../evaluate/failures.ts";
 import { metricEntries } from "../evaluate/metrics.ts";
 import { reasonNames, reasons, responses, statusOf } from "../evaluate/reasons.ts";
@@ -41,7 +41,7 @@ const blocks: Readonly<Record<string, () => string>> = {
   details: () =>
     table(
       ["`detail`", "what it says"],
-      flawNames.map((name) => [code(name), flawWords(name)]),
+      detailNames.map((name) => [code(name), detailWords(name)]),
     ),
   record: () =>
     table(

@@ -1,6 +1,6 @@
 /** What is wrong with a token, by the names of the engine's own list (assembly/detail.ts), in words for people. */
 
-import { Flaw, flawName } from "../../assembly/detail.ts";
+import { Detail, detailName } from "../../assembly/detail.ts";
 import {
   json_depth_max,
   json_members_max,
@@ -10,14 +10,14 @@ import {
 } from "../../assembly/limits.ts";
 
 /** The names of the engine's list: one that is added there needs its words here. */
-export type FlawName = Lowercase<Exclude<keyof typeof Flaw, "NONE" | "COUNT_OF_FLAWS">>;
+export type DetailName = Lowercase<Exclude<keyof typeof Detail, "NONE" | "COUNT_OF_DETAILS">>;
 
 /** Every name. */
-export const flawNames = Array.from({ length: Flaw.COUNT_OF_FLAWS - 1 }, (_, number) =>
-  flawName(number + 1),
-) as readonly FlawName[];
+export const detailNames = Array.from({ length: Detail.COUNT_OF_DETAILS - 1 }, (_, number) =>
+  detailName(number + 1),
+) as readonly DetailName[];
 
-const words: Readonly<Record<FlawName, string>> = {
+const words: Readonly<Record<DetailName, string>> = {
   several_headers: "the header that carries the token stands several times in the request",
   several_tokens: "the request has several tokens that could be the one, and the filter does not choose",
   scheme:
@@ -70,7 +70,7 @@ const words: Readonly<Record<FlawName, string>> = {
   typ: "`typ` is neither `JWT` nor `JOSE`, which a JWT-SVID's is where it has one",
 };
 
-/** A flaw in words. */
-export function flawWords(name: FlawName): string {
+/** A detail in words. */
+export function detailWords(name: DetailName): string {
   return words[name];
 }

@@ -1,6 +1,6 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
 import type { Rule } from "../policy/language/model.ts";
-import { flawWords } from "./details.ts";
+import { detailWords } from "./details.ts";
 import type { Evaluator, FilterRequest, Verdict } from "./engine.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { type ReasonName, reasonNumber, reasons } from "./reasons.ts";
@@ -182,7 +182,7 @@ export function explain(
     };
   });
   const forwarded = forwardedCaller(record);
-  const detail = record?.detail === undefined ? null : flawWords(record.detail);
+  const detail = record?.detail === undefined ? null : detailWords(record.detail);
   return { verdict, detail, ...(forwarded && { forwarded }), rules };
 }
 

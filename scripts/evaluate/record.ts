@@ -1,5 +1,5 @@
 /** The filter's own account of a request, as it stands in filter state `wasm.sallyport`. */
-import type { FlawName } from "./details.ts";
+import type { DetailName } from "./details.ts";
 import type { FailureName } from "./failures.ts";
 import type { ReasonName } from "./reasons.ts";
 
@@ -27,7 +27,7 @@ export interface AuditRecord {
   issuer?: string;
   sub?: string;
   limit?: string;
-  detail?: FlawName;
+  detail?: DetailName;
   shadow?: ShadowVerdict[];
   cause?: FailureName;
 }

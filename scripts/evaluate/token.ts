@@ -1,7 +1,7 @@
 /** Judging one token as the filter would, its signature and its claims apart. */
 import { reasonName } from "../../assembly/reason.ts";
 import type { Issuer, Policy, PolicyKey } from "../policy/language/model.ts";
-import { type FlawName, flawWords } from "./details.ts";
+import { type DetailName, detailWords } from "./details.ts";
 import type { Evaluator } from "./engine.ts";
 import type { ReasonName } from "./reasons.ts";
 
@@ -53,15 +53,15 @@ export function inspectToken(
 ): { report: TokenReport; isKeyless: boolean } {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
   const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
-  const flaw = lines.findLast((line) => line.startsWith("inspect flaw "))?.split(" ")[2] as
-    | FlawName
+  const detail = lines.findLast((line) => line.startsWith("inspect detail "))?.split(" ")[2] as
+    | DetailName
     | "none"
     | undefined;
   const report: TokenReport = {
     signature: signatureState(state),
     ...decodeToken(token),
     reason: reason === 0 ? null : (reasonName(reason) as ReasonName),
-    detail: flaw === undefined || flaw === "none" ? null : flawWords(flaw),
+    detail: detail === undefined || detail === "none" ? null : detailWords(detail),
   };
   return { report, isKeyless: state === "key_unknown" };
 }

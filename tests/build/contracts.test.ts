@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { flawName } from "../../assembly/detail.ts";
+import { detailName } from "../../assembly/detail.ts";
 import { failureName } from "../../assembly/failure.ts";
 import { reasonName } from "../../assembly/reason.ts";
 import { grpcStatus, isChallenge } from "../../assembly/response/status.ts";
 import { block_names, blocksOf, documents, withTables } from "../../scripts/build/documents.ts";
 import { createProgram, verbs } from "../../scripts/commands/verbs.ts";
-import { flawNames } from "../../scripts/evaluate/details.ts";
+import { detailNames } from "../../scripts/evaluate/details.ts";
 import { failures } from "../../scripts/evaluate/failures.ts";
 import { reasonNames, reasonNumber, reasons, responses, statusOf } from "../../scripts/evaluate/reasons.ts";
 
@@ -86,10 +86,10 @@ describe("what the engine says", () => {
     { file: "assembly/reason.ts", name: "Reason", bounds: ["COUNT"], table: reasons, nameOf: reasonName },
     {
       file: "assembly/detail.ts",
-      name: "Flaw",
-      bounds: ["NONE", "COUNT_OF_FLAWS"],
-      table: Object.fromEntries(flawNames.map((flaw) => [flaw, flaw])),
-      nameOf: flawName,
+      name: "Detail",
+      bounds: ["NONE", "COUNT_OF_DETAILS"],
+      table: Object.fromEntries(detailNames.map((detail) => [detail, detail])),
+      nameOf: detailName,
     },
     { file: "assembly/failure.ts", name: "Failure", bounds: ["NONE", "COUNT"], table: failures, nameOf: failureName },
   ];

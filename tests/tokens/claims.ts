@@ -7,7 +7,7 @@ const claim = (name: string, reason: string, detail: string | null, claims: Memb
   bad(name, reason, detail, (alg) => mint(alg, { claims }));
 const taken = (name: string, claims: Members): Row => good(name, (alg) => mint(alg, { claims }));
 
-/** Values that are no NumericDate, or none in every reader's eyes, as JSON texts, with the flaw; null for the claim's own. */
+/** Values that are no NumericDate, or none in every reader's eyes, as JSON texts, with the detail; null for the claim's own. */
 const noDates: readonly [text: string, detail: string | null][] = [
   ['"123"', null],
   [`"${nowSeconds + 600}"`, null],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
-import { type FlawName, flawNames, flawWords } from "../../scripts/evaluate/details.ts";
+import { type DetailName, detailNames, detailWords } from "../../scripts/evaluate/details.ts";
 import { type ReasonName, reasonWords } from "../../scripts/evaluate/reasons.ts";
 import { folderOf, sallyport } from "../cli/program.ts";
 import { attackers, jwkOf, mint, nowSeconds, pairs, raw } from "./mint.ts";
@@ -64,9 +64,9 @@ function explain(token: string, args: readonly string[]): { code: number | null;
 const es256 = (recipe: Parameters<typeof mint>[1]): string => mint("ES256", recipe);
 const resized = (size: number) => (good: Buffer) => Buffer.concat([good, good]).subarray(0, size);
 
-/** For each flaw a token can have by itself: the reason, words that must be in the line, and such a token. */
+/** For each detail a token can have by itself: the reason, words that must be in the line, and such a token. */
 const explained: Partial<
-  Record<FlawName, [reason: ReasonName, words: RegExp, token: string, args?: readonly string[]]>
+  Record<DetailName, [reason: ReasonName, words: RegExp, token: string, args?: readonly string[]]>
 > = {
   parts: ["token_malformed", /three parts/u, "a.b"],
   encrypted: ["token_malformed", /JWE/u, "e30.e30.e30.e30.e30"],
@@ -112,7 +112,7 @@ const explained: Partial<
 };
 
 /** Those that take a request, a caller, a JWT-SVID, or keys that no JWKS file may have, and the tests that have them. */
-const elsewhere: Readonly<Partial<Record<FlawName, string>>> = {
+const elsewhere: Readonly<Partial<Record<DetailName, string>>> = {
   several_headers: "tests/wasm/tokendetails.test.ts",
   several_tokens: "tests/wasm/tokendetails.test.ts",
   scheme: "tests/wasm/tokendetails.test.ts",
@@ -125,29 +125,29 @@ const elsewhere: Readonly<Partial<Record<FlawName, string>>> = {
   kid_shared: "tests/tokens/headers.ts",
 };
 
-describe("a line for each flaw", () => {
+describe("a line for each detail", () => {
   for (const [name, [reason, words, token, args = byKeys]] of Object.entries(explained)) {
     test(name, () => {
       const { code, verdict, line } = explain(token, args);
       assert.equal(code, 1);
       assert.equal(verdict, `${reason}: ${reasonWords(reason)}`);
-      assert.equal(line, flawWords(name as FlawName));
+      assert.equal(line, detailWords(name as DetailName));
       assert.match(line, words);
     });
   }
 
-  test("every flaw is in the table or takes more than a token", () => {
-    assert.deepEqual([...Object.keys(explained), ...Object.keys(elsewhere)].sort(), [...flawNames].sort());
+  test("every detail is in the table or takes more than a token", () => {
+    assert.deepEqual([...Object.keys(explained), ...Object.keys(elsewhere)].sort(), [...detailNames].sort());
     for (const [name, file] of Object.entries(elsewhere))
       assert.match(readFileSync(file, "utf8"), new RegExp(`^  ${name}: \\[|"${name}"`, "mu"), `${file} lacks ${name}`);
   });
 
-  test("every flaw has words of its own, in one line", () => {
-    const lines = flawNames.map((name) => flawWords(name));
-    for (const [index, line] of lines.entries()) assert.match(line, /^[^\n]{10,200}$/u, flawNames[index]);
-    assert.equal(new Set(lines).size, flawNames.length);
-    assert.equal(new Set(flawNames).size, flawNames.length);
-    assert.ok(!flawNames.some((name) => name === ("none" as string)));
+  test("every detail has words of its own, in one line", () => {
+    const lines = detailNames.map((name) => detailWords(name));
+    for (const [index, line] of lines.entries()) assert.match(line, /^[^\n]{10,200}$/u, detailNames[index]);
+    assert.equal(new Set(lines).size, detailNames.length);
+    assert.equal(new Set(detailNames).size, detailNames.length);
+    assert.ok(!detailNames.some((name) => name === ("none" as string)));
   });
 });
 

@@ -4,7 +4,7 @@
 export interface Said {
   status: number;
   reason: string;
-  /** The flaw; null where the record has none. */
+  /** The detail; null where the record has none. */
   detail: string | null;
 }
 

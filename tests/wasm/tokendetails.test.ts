@@ -1,7 +1,7 @@
 /** What is wrong with a token beyond its reason, where that takes more than a token: the request, its caller, a JWT-SVID. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FlawName } from "../../scripts/evaluate/details.ts";
+import type { DetailName } from "../../scripts/evaluate/details.ts";
 import type { ReasonName } from "../../scripts/evaluate/reasons.ts";
 import { type Asking, prepare } from "../../scripts/policytest/cases.ts";
 import { nowSeconds, recordOf, TestPlugin } from "../support/plugin.ts";
@@ -28,7 +28,7 @@ function recordWith({ policy: name, path, headers = (sent) => sent, ...asking }:
 const twice = ([...sent]: [string, string][]): [string, string][] => [...sent, ...sent];
 const tokenOf = (issuer: string, claims = {}): Asking["token"] => ({ issuer, claims, header: {} });
 
-const cases: Partial<Record<FlawName, [reason: ReasonName, Carried]>> = {
+const cases: Partial<Record<DetailName, [reason: ReasonName, Carried]>> = {
   several_headers: [
     "token_malformed",
     { policy: "bound", path: "/workload", token: tokenOf("workload"), headers: twice },

@@ -1,7 +1,7 @@
 /** Parsing tokens: the compact form, the header, its limits. */
 import * as json from "../../../assembly/bytes/tape";
-import { flawName } from "../../../assembly/detail";
-import { Finding, flawOf, isGood, reasonOf } from "../../../assembly/finding";
+import { detailName } from "../../../assembly/detail";
+import { detailOf, Finding, isGood, reasonOf } from "../../../assembly/finding";
 import { resetArena } from "../../../assembly/host/arena";
 import { reasonName } from "../../../assembly/reason";
 import { issuerClaim, subjectClaim } from "../../../assembly/token/claims";
@@ -114,7 +114,7 @@ describe("headers", () => {
     expect(header('{"alg":"RS256","kid":"' + "k".repeat(257) + '"}')).toBe("token_malformed");
   });
 
-  test("each flaw has its name", () => {
+  test("each detail has its name", () => {
     const rs256 = url('{"alg":"RS256"}');
     const headers = [
       '{"alg":"none"}',
@@ -144,7 +144,7 @@ describe("headers", () => {
     ];
     for (let index = 0; index < headers.length; index += 2) {
       header(headers[index]);
-      expect(flawName(flawOf(found))).toBe(headers[index + 1], headers[index]);
+      expect(detailName(detailOf(found))).toBe(headers[index + 1], headers[index]);
     }
     const tokens = [
       rs256 + ".e30.AAAA.AAAA.AAAA",
@@ -162,7 +162,7 @@ describe("headers", () => {
     ];
     for (let index = 0; index < tokens.length; index += 2) {
       parse(tokens[index]);
-      expect(flawName(flawOf(found))).toBe(tokens[index + 1], tokens[index]);
+      expect(detailName(detailOf(found))).toBe(tokens[index + 1], tokens[index]);
     }
   });
 
