@@ -24,7 +24,7 @@ import { Failure } from "../failure";
 import { Finding, finding, good, internal, isGood } from "../finding";
 import { arenaTail, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction } from "../host/host";
-import { Find, findKey, keyRecord } from "../keys/find";
+import { Find, findKey, isKey } from "../keys/find";
 import { KeySet } from "../keys/keyset";
 import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
@@ -53,12 +53,12 @@ export function hostCanVerify(): bool {
  */
 export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Finding {
   if (token.triedSet == setIndex + 1) return token.tried;
-  let found = chooseKey(set, token);
-  if (isGood(found)) found = checkForm(token);
+  const key = findKey(set, token.kidStart, token.kidSize, token.algorithm);
+  let found = isKey(key) ? checkForm(token) : withoutKey(<Find>key, token);
   if (isGood(found)) {
     const tail = arenaTail();
     const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
-    found = isHosts ? verifyByHost(set, keyRecord, token) : verifyHere(set, keyRecord, token);
+    found = isHosts ? verifyByHost(set, key, token) : verifyHere(set, key, token);
     rewindArena(tail);
   }
   token.triedSet = setIndex + 1;
@@ -66,11 +66,9 @@ export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, toke
   return found;
 }
 
-/** The key that fits the token, in `keyRecord`. */
-function chooseKey(set: KeySet, token: Token): Finding {
-  switch (findKey(set, token.kidStart, token.kidSize, token.algorithm)) {
-    case Find.FOUND:
-      return good;
+/** What is wrong with a token that no key of the set fits. */
+function withoutKey(why: Find, token: Token): Finding {
+  switch (why) {
     case Find.UNFIT:
       return finding(Reason.TOKEN_ALGORITHM, Detail.KEY_TYPE);
     case Find.SEVERAL:

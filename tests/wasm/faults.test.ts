@@ -88,6 +88,24 @@ for (const { name, policy, ask } of scenes) {
       });
     });
 
+    test("two calls fail: it goes no further, and what the record says of it opens nothing", () => {
+      // A failure makes calls of its own: another record, counters, an answer.
+      const last = calls.length + 6;
+      for (let first = 1; first <= calls.length; first++) {
+        for (let second = first + 1; second <= last; second++) {
+          const plugin = new TestPlugin(policy);
+          const result = WasmResult.InternalFailure;
+          plugin.host.faults = [first, second].map((nth) => ({ nth, result }));
+          const outcome = ask(plugin);
+          const what = `calls ${first} and ${second} fail`;
+          assert.equal(outcome.trapped, false, what);
+          assert.equal(outcome.action, "pause", what);
+          // An answer ends a request's way through the filters, so the enforcement check never sees the record.
+          if (markOf(outcome) === true) assert.equal(outcome.localResponse?.requestedStatus, 503, what);
+        }
+      }
+    });
+
     test("every kind of call fails, always", () => {
       for (const call of new Set(calls.map((one) => one.name))) {
         for (const result of failures) {
