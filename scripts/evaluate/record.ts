@@ -1,4 +1,5 @@
 /** The filter's own account of a request, as it stands in filter state `wasm.sallyport`. */
+import { record_path_bytes_max } from "../../assembly/limits.ts";
 import type { DetailName } from "./details.ts";
 import type { FailureName } from "./failures.ts";
 import type { ReasonName } from "./reasons.ts";
@@ -43,7 +44,7 @@ export const record_members: Readonly<Record<keyof AuditRecord, string>> = {
   rule: "a rule decided, or came closest",
   method: "it was read, as received",
   host: "it was read: in lower case without its port; as received where it was refused for its form",
-  path: "it was read: decoded, without its query, cut to 1,024 bytes; as received where it was refused for its form",
+  path: `it was read: decoded, without its query, cut to ${record_path_bytes_max.toLocaleString("en")} bytes; as received where it was refused for its form`,
   path_bytes: "the path is cut: how long it was",
   caller: "the certificate has a URI name; cut to 256 bytes where it is no valid SPIFFE ID",
   forwarder: "a trusted proxy named the caller: the proxy's ID",

@@ -166,6 +166,17 @@ describe("keys of the language", () => {
   });
 });
 
+test("what the language has, but not in this version, is named as such", () => {
+  const shapes = texts(["policy", "issuers"].map((name) => `scripts/policy/language/${name}.ts`));
+  const keys = [...shapes.matchAll(/^ *(\w+): later\(/gmu)].map(([, key]) => key!);
+  const words = [...shapes.matchAll(/word\(\[[^\]]*\], \[([^\]]*)\]/gu)].flatMap(
+    ([, list]) => list!.match(/[\w-]+/gu) ?? [],
+  );
+  assert.ok(keys.length > 0 && words.length > 0, "the shapes say so in another way now");
+  const [, section] = readFileSync("docs/policy-language.md", "utf8").split("## Not in this version\n");
+  for (const name of [...keys, ...words]) assert.match(section!, new RegExp(`\\b${name}\``, "u"));
+});
+
 describe("functions of conditions", () => {
   // The second evaluator judges what this makes (tests/differential/).
   const search = readFileSync("tests/differential/arbitrary/conditions.ts", "utf8");
