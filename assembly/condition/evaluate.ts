@@ -8,6 +8,7 @@ import { arenaTail, rewindArena } from "../host/arena";
 import { inspecting, reportCondition } from "../inspect";
 import { condition_values_max } from "../limits";
 import * as code from "../policy/instructions";
+import { Form } from "../policy/instructions";
 import * as layout from "../policy/layout";
 import { Policy, recordAt } from "../policy/policy";
 import { request } from "../request/request";
@@ -43,6 +44,10 @@ export const enum Outcome {
   /** The host failed; what the condition would have been is not known. */
   FAILED,
 }
+
+/** The forms of all instructions in a table, since each that is evaluated is asked for. */
+const forms: usize = memory.data(code.op_count);
+for (let op: u32 = 0; op < code.op_count; op++) store<u8>(forms + op, code.formOf(op));
 
 const stack: usize = memory.data(condition_values_max * 16, 8);
 /** Elements of lists the condition writes out. */
@@ -87,57 +92,69 @@ function run(first: usize, count: u32): bool {
     const instruction = first + <usize>(at * layout.instruction_record_bytes);
     const op = load<u32>(instruction);
     const here = at++;
-    if (op <= code.op_duration) {
-      top += cell_bytes;
-      pushConstant(top, instruction, op);
-    } else if (op == code.op_list) {
-      const elements = load<u32>(instruction, 4);
-      top -= <usize>elements * cell_bytes;
-      top += cell_bytes;
-      makeList(top, elements);
-    } else if (op <= code.op_element) {
-      top += cell_bytes;
-      if (!pushSource(top, instruction, op)) return false;
-    } else if (op <= code.op_contains_ip) {
-      if (kindOf(top) != ValueKind.ERROR) applyToOne(top, instruction, op);
-    } else if (op <= code.op_subtract) {
-      top -= cell_bytes;
-      if (kindOf(top) == ValueKind.ERROR || kindOf(top + cell_bytes) == ValueKind.ERROR) setError(top);
-      else applyToTwo(top, top + cell_bytes, op);
-    } else if (op == code.op_and || op == code.op_or) {
-      top -= cell_bytes;
-      combine(top, top + cell_bytes, op);
-    } else if (op == code.op_jump_if_false) {
-      if (isFalse(top)) at = load<u32>(instruction, 4);
-      continue;
-    } else if (op == code.op_jump_if_true) {
-      if (isTrue(top)) at = load<u32>(instruction, 4);
-      continue;
-    } else if (op == code.op_choose) {
-      if (isTrue(top)) top -= cell_bytes;
-      else if (isFalse(top)) {
+    switch (<u32>load<u8>(forms + op)) {
+      case Form.CONSTANT:
+        top += cell_bytes;
+        pushConstant(top, instruction, op);
+        break;
+      case Form.SOURCE:
+        top += cell_bytes;
+        if (!pushSource(top, instruction, op)) return false;
+        break;
+      case Form.UNARY:
+        if (kindOf(top) != ValueKind.ERROR) applyToOne(top, instruction, op);
+        break;
+      case Form.BINARY:
         top -= cell_bytes;
-        at = load<u32>(instruction, 4);
-      } else {
-        setError(top);
-        at = load<u32>(instruction, 8);
-      }
-      continue;
-    } else if (op == code.op_jump) {
-      at = load<u32>(instruction, 4);
-      continue;
-    } else if (op == code.op_loop) {
-      if (beginLoop(top, load<u32>(instruction, 8), poolUsed)) top -= cell_bytes;
-      else at = load<u32>(instruction, 4);
-      continue;
-    } else {
-      poolUsed = loopPool();
-      if (nextElement(top)) {
+        if (kindOf(top) == ValueKind.ERROR || kindOf(top + cell_bytes) == ValueKind.ERROR) setError(top);
+        else applyToTwo(top, top + cell_bytes, op);
+        break;
+      case Form.LOGIC:
         top -= cell_bytes;
-        at = load<u32>(instruction, 4);
-        continue;
+        combine(top, top + cell_bytes, op);
+        break;
+      case Form.LIST: {
+        const elements = load<u32>(instruction, 4);
+        top -= <usize>elements * cell_bytes;
+        top += cell_bytes;
+        makeList(top, elements);
+        break;
       }
-      endLoop(top);
+      default:
+        switch (op) {
+          case code.op_jump_if_false:
+            if (isFalse(top)) at = load<u32>(instruction, 4);
+            continue;
+          case code.op_jump_if_true:
+            if (isTrue(top)) at = load<u32>(instruction, 4);
+            continue;
+          case code.op_choose:
+            if (isTrue(top)) {
+              top -= cell_bytes;
+            } else if (isFalse(top)) {
+              top -= cell_bytes;
+              at = load<u32>(instruction, 4);
+            } else {
+              setError(top);
+              at = load<u32>(instruction, 8);
+            }
+            continue;
+          case code.op_jump:
+            at = load<u32>(instruction, 4);
+            continue;
+          case code.op_loop:
+            if (beginLoop(top, load<u32>(instruction, 8), poolUsed)) top -= cell_bytes;
+            else at = load<u32>(instruction, 4);
+            continue;
+          default:
+            poolUsed = loopPool();
+            if (nextElement(top)) {
+              top -= cell_bytes;
+              at = load<u32>(instruction, 4);
+              continue;
+            }
+            endLoop(top);
+        }
     }
     if (inspecting) reportValue(here, top);
   }

@@ -9,19 +9,36 @@ import { isFalse, isTrue, kindOf, setBool, setError, sizeOf, startOf, ValueKind 
 
 /** Applies an operator to two values, neither an error; the outcome is left in the left cell. */
 export function applyToTwo(left: usize, right: usize, op: u32): void {
-  if (op == code.op_equal || op == code.op_not_equal) {
-    setBool(left, isEqual(left, right) == (op == code.op_equal));
-  } else if (op <= code.op_greater_equal) {
-    compare(left, orderOf(left, right), op);
-  } else if (op == code.op_in) {
-    findIn(left, right);
-  } else if (op == code.op_index) {
-    readIndex(left, left, right);
-  } else if (op == code.op_add) {
-    addTimes(left, right);
-  } else if (op == code.op_subtract) {
-    subtractTimes(left, right);
-  } else if (kindOf(left) != ValueKind.STRING || kindOf(right) != ValueKind.STRING) {
+  switch (op) {
+    case code.op_equal:
+    case code.op_not_equal:
+      setBool(left, isEqual(left, right) == (op == code.op_equal));
+      return;
+    case code.op_less:
+    case code.op_less_equal:
+    case code.op_greater:
+    case code.op_greater_equal:
+      compare(left, orderOf(left, right), op);
+      return;
+    case code.op_in:
+      findIn(left, right);
+      return;
+    case code.op_index:
+      readIndex(left, left, right);
+      return;
+    case code.op_add:
+      addTimes(left, right);
+      return;
+    case code.op_subtract:
+      subtractTimes(left, right);
+      return;
+    default:
+      applyToTexts(left, right, op);
+  }
+}
+
+function applyToTexts(left: usize, right: usize, op: u32): void {
+  if (kindOf(left) != ValueKind.STRING || kindOf(right) != ValueKind.STRING) {
     setError(left);
   } else if (op == code.op_starts_with) {
     setBool(left, startsWith(startOf(left), sizeOf(left), startOf(right), sizeOf(right)));

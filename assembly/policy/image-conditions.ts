@@ -5,6 +5,7 @@
 import { condition_instructions_max, condition_values_max, path_segments_max, token_bytes_max } from "../limits";
 import { at, countOf, isRun, isText, lookAt, refuse } from "./check";
 import * as code from "./instructions";
+import { Form } from "./instructions";
 import * as layout from "./layout";
 
 const unknown_depth: u32 = 0xffff;
@@ -58,7 +59,7 @@ function isSoundInstruction(instruction: usize): bool {
     case code.op_loop:
       return b <= code.loop_all;
     default:
-      return op < code.op_count;
+      return code.formOf(op) != Form.NONE;
   }
 }
 
@@ -96,14 +97,16 @@ function depthAt(index: u32): u32 {
 function step(instruction: usize, index: u32, depth: u32, variables: u32): u32 {
   const op = load<u32>(instruction);
   const a = load<u32>(instruction, 4);
-  if (op == code.op_list) return depth >= a ? push(depth - a) : no_step;
-  if (op <= code.op_element) {
+  const form = code.formOf(op);
+  if (form == Form.LIST) return depth >= a ? push(depth - a) : no_step;
+  if (form == Form.CONSTANT) return push(depth);
+  if (form == Form.SOURCE) {
     const isVariable = op == code.op_variable || op == code.op_has_variable;
     return isVariable && a >= variables ? no_step : push(depth);
   }
   if (depth == 0) return no_step;
-  if (op <= code.op_contains_ip) return depth;
-  if (op <= code.op_or) return depth > 1 ? depth - 1 : no_step;
+  if (form == Form.UNARY) return depth;
+  if (form == Form.BINARY || form == Form.LOGIC) return depth > 1 ? depth - 1 : no_step;
   switch (op) {
     case code.op_jump_if_false:
     case code.op_jump_if_true:

@@ -113,3 +113,86 @@ export const loop_all: u32 = 1;
 /** Pop the element's bool; jump back to a for the next element, or push the outcome. */
 export const op_next: u32 = 47;
 export const op_count: u32 = 48;
+
+/** What an instruction does with the stack. */
+export const enum Form {
+  /** No instruction. */
+  NONE = 0,
+  /** Pushes a constant. */
+  CONSTANT,
+  /** Pops `a` values and pushes the list of them. */
+  LIST,
+  /** Pushes a part of the request. */
+  SOURCE,
+  /** Pops one value and pushes one; an error stays an error. */
+  UNARY,
+  /** Pops two values and pushes one, an error if one of the two is. */
+  BINARY,
+  /** Pops two values and pushes one; an error may be absorbed. */
+  LOGIC,
+  /** Says which instruction is next. */
+  CONTROL,
+}
+
+/** The form of each instruction. */
+export function formOf(op: u32): Form {
+  switch (op) {
+    case op_null:
+    case op_bool:
+    case op_int:
+    case op_double:
+    case op_text:
+    case op_timestamp:
+    case op_duration:
+      return Form.CONSTANT;
+    case op_list:
+      return Form.LIST;
+    case op_caller:
+    case op_claims:
+    case op_variable:
+    case op_has_variable:
+    case op_request:
+    case op_header:
+    case op_has_header:
+    case op_query:
+    case op_has_query:
+    case op_source_ip:
+    case op_source_port:
+    case op_now:
+    case op_element:
+      return Form.SOURCE;
+    case op_select:
+    case op_has:
+    case op_not:
+    case op_size:
+    case op_to_timestamp:
+    case op_contains_ip:
+      return Form.UNARY;
+    case op_equal:
+    case op_not_equal:
+    case op_less:
+    case op_less_equal:
+    case op_greater:
+    case op_greater_equal:
+    case op_in:
+    case op_index:
+    case op_starts_with:
+    case op_ends_with:
+    case op_contains:
+    case op_add:
+    case op_subtract:
+      return Form.BINARY;
+    case op_and:
+    case op_or:
+      return Form.LOGIC;
+    case op_jump_if_false:
+    case op_jump_if_true:
+    case op_choose:
+    case op_jump:
+    case op_loop:
+    case op_next:
+      return Form.CONTROL;
+    default:
+      return Form.NONE;
+  }
+}

@@ -51,13 +51,19 @@ export function termsOf(condition: Condition, values: ReadonlyMap<number, string
   const parts = terms.map((term): TracedTerm => {
     const loop = steps.find(({ op, start, end }) => op === code.op_loop && start >= term.start && end <= term.end);
     const inside = computing.filter(
-      (step) => step.index < (loop?.index ?? term.index) && isWithin(step, term) && step.op > code.op_list,
+      (step) => step.index < (loop?.index ?? term.index) && isWithin(step, term) && !isWritten(step),
     );
     const operands = values.has(term.index) ? widest(inside).map(noted) : [];
     // An error of an operand is the operand's to explain.
     return { ...(operands.some(({ value }) => value === "error") ? traced(term) : noted(term)), operands };
   });
   return [...whole, ...parts];
+}
+
+/** Whether a step's value stands in the condition's own text, whatever the request is. */
+function isWritten({ op }: Step): boolean {
+  const form = code.formOf(op);
+  return form === code.Form.CONSTANT || form === code.Form.LIST;
 }
 
 /** What is wrong where an error began: in the step itself, or in one that it is made of, which is named then. */

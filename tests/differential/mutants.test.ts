@@ -121,7 +121,9 @@ const mutants: [op: string, as: string, mutate: Mutate, where?: Where][] = [
 ];
 /** Ends of `op_choose` and `op_loop`, which are mistaken with them. */
 const ends = ["op_jump", "op_next"];
-const numbers: Record<string, number> = { ...code };
+const numbers: Record<string, number> = Object.fromEntries(
+  Object.entries(code).flatMap(([name, value]) => (typeof value === "number" ? [[name, value]] : [])),
+);
 
 /** Every instruction of every condition, in a copy of the image. */
 function instructionsOf(image: Uint8Array): Instruction[] {

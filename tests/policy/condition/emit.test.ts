@@ -1,6 +1,7 @@
 /** What conditions become: instructions with their jumps and ranges, their cost, and where errors are in a YAML file. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as code from "../../../assembly/policy/instructions.ts";
 import { compile, show } from "../../support/condition.ts";
 import { check, unmark, withRule } from "../../support/policy.ts";
 
@@ -196,4 +197,12 @@ test("what a header or a query can hold is counted by the byte", () => {
     compile(queries).errors.map(({ code }) => code),
     ["condition_cost"],
   );
+});
+
+test("every instruction has a form, and no number without an instruction has one", () => {
+  const numbers = Object.entries(code).filter(([name]) => name.startsWith("op_") && name !== "op_count");
+  const sorted = numbers.map(([, number]) => Number(number)).sort((left, right) => left - right);
+  assert.deepEqual(sorted, [...Array(code.op_count).keys()]);
+  for (const [name, number] of numbers) assert.notEqual(code.formOf(Number(number)), code.Form.NONE, name);
+  for (const number of [code.op_count, 255, 0xffffffff]) assert.equal(code.formOf(number), code.Form.NONE);
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { condition_values_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
+import { Form } from "../../../assembly/policy/instructions.ts";
 import { normalConjuncts } from "../../../scripts/policy/condition/normal.ts";
 import type { Instruction } from "../../../scripts/policy/language/condition.ts";
 import { parameters } from "../../support/arbitrary.ts";
@@ -26,10 +27,11 @@ function checkCode(instructions: readonly Instruction[]): void {
     assert.ok(depth !== undefined, `nothing leads to ${at}`);
     assert.ok(depth <= condition_values_max);
     const next = (grows: number): void => arrive(at, at + 1, depth + grows);
-    if (op === code.op_list) next(1 - a);
-    else if (op <= code.op_element) next(1);
-    else if (op <= code.op_contains_ip) next(0);
-    else if (op <= code.op_or) next(-1);
+    const form = code.formOf(op);
+    if (form === Form.LIST) next(1 - a);
+    else if (form === Form.CONSTANT || form === Form.SOURCE) next(1);
+    else if (form === Form.UNARY) next(0);
+    else if (form === Form.BINARY || form === Form.LOGIC) next(-1);
     else if (op === code.op_jump_if_false || op === code.op_jump_if_true) {
       arrive(at, a, depth);
       next(0);
