@@ -88,11 +88,10 @@ export function onTick(rootContext: u32): void {
     countFailures(policy);
     decideWaiting(policy);
   }
-  if (!handOverCounts(policy)) countFailures(policy);
-  else if (!fetches) policy.isTicking = !setTickPeriod(0);
+  if (handOver(policy) && !fetches) policy.isTicking = !setTickPeriod(0);
 }
 
-/** Takes the answer to a callout, and decides what waited for it. */
+/** Takes the answer to a callout, decides what waited for it, and hands over what was counted. */
 export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): void {
   resetArena();
   const policy = policyOfRoot(rootContext);
@@ -101,6 +100,14 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
   takeAnswer(policy, call, body_bytes);
   countFailures(policy);
   decideWaiting(policy);
+  handOver(policy);
+}
+
+/** Hands over what was counted. False where the host refuses, which is counted too, for when it does not. */
+function handOver(policy: Policy): bool {
+  if (handOverCounts(policy)) return true;
+  countFailures(policy);
+  return false;
 }
 
 /** A stream ends, or another context, which is none of ours here: it waits no more. */

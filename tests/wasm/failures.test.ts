@@ -138,6 +138,5 @@ test("what the answer of a key server has beyond the arena is counted; a request
   assert.deepEqual(causes(), []);
   workers.tick(0);
   workers.answer({ headers: [["x-large", large]], body: "" });
-  workers.tick(0);
   assert.deepEqual(causes(), ["arena_full"]);
 });
