@@ -124,7 +124,8 @@ export async function makeStep(directory: string, name: string): Promise<{ title
     name: "envoy.filters.http.wasm",
     typed_config: {
       "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-      config: { name, root_id: name, vm_config },
+      // What it costs that a VM can be rebuilt is no work of our engine either.
+      config: { name, root_id: name, failure_policy: "FAIL_RELOAD", vm_config },
     },
   };
   return { title: steps[index]!.title, filter };
