@@ -57,7 +57,7 @@ export function reportCondition(rule: u32, outcome: u32): void {
   closeLine();
 }
 
-/** A candidate rule was judged. */
+/** A candidate rule was evaluated. */
 export function reportRule(rule: u32, reason: Reason): void {
   openLine("rule ");
   writeDecimal(writer, rule);

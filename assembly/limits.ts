@@ -28,7 +28,7 @@ export const trust_domain_bytes_max: u32 = 255;
 
 /** Slots of a table one lookup looks at. Tables are at most half full, so that even the longest search of a large one is far shorter. */
 export const slot_probes_max: u32 = 1024;
-/** Nodes of the endpoint index one request may visit, and rules it may have to judge. */
+/** Nodes of the endpoint index one request may visit, and rules it may have to evaluate. */
 export const index_visits_max: u32 = 4096;
 export const candidate_rules_max: u32 = 1024;
 /** Rules in shadow mode that one record tells of. */

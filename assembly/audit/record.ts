@@ -8,7 +8,7 @@
  * The first two members are what the enforcement check behind the filter looks for, so they always stand first and as they
  * stand here: nothing that a caller sends comes before them. `admit` says whether the request goes on.
  *
- * Method, host and path are those that were judged: the host in lower case and without its port, the path decoded and without its
+ * Method, host and path are those that the decision is about: the host in lower case and without its port, the path decoded and without its
  * query, either as received where it was refused for its form. `path_bytes` is there where the path is cut.
  *
  * `decision` is `allow` or `deny`, or `wait` while a request waits for keys: it stays so where somebody else ends the request meanwhile.
@@ -144,7 +144,7 @@ export function writeRecordWithoutPolicy(failure: Failure): void {
   writeProperty(property_name.start, property_name.size, record, writer.size);
 }
 
-/** What was judged, as far as it was read. */
+/** What the decision is about, as far as it was read. */
 function writeRequest(): void {
   writeCut(',"method":', request.methodStart, request.methodSize, method_bytes_max);
   writeCut(',"host":', request.hostStart, request.hostSize, host_bytes_max);

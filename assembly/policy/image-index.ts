@@ -131,7 +131,7 @@ function hasSoundNodes(): bool {
   return edges == countOf(layout.section_edges) ? true : refuse("edges of no node");
 }
 
-/** More rules at one place than a request may have to judge would only ever deny. */
+/** More rules at one place than a request may have to evaluate would only ever deny. */
 function isEntryRun(run: usize): bool {
   return isRun(run, layout.section_entries) && load<u32>(run, 4) <= limits.candidate_rules_max;
 }

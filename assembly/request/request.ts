@@ -34,7 +34,7 @@ export class Request extends RuleResult {
   forwardedStart: usize;
   forwardedSize: u32;
   forwardedCount: u32;
-  /** policy/match.ts: the bits of the method as it is and in capitals; 0 until asked for. */
+  /** decision/match.ts: the bits of the method as it is and in capitals; 0 until asked for. */
   methodBit: u32;
   capitalMethodBit: u32;
 
@@ -60,7 +60,7 @@ export class Request extends RuleResult {
   forwardedHashStart: usize;
   forwardedHashSize: u32;
 
-  /** policy/match.ts */
+  /** decision/match.ts */
   groupCount: u32;
   candidateCount: u32;
 
@@ -75,7 +75,7 @@ export class Request extends RuleResult {
   /** condition/sources.ts: whether the peer's address was read. */
   sourceRead: bool;
 
-  /** How many rules in shadow mode were judged and kept. */
+  /** How many rules in shadow mode were evaluated and kept. */
   shadowCount: u32;
 }
 
@@ -91,16 +91,16 @@ const groups: usize = memory.data(caller_groups_max * 4, 4);
 const candidates: usize = memory.data(candidate_rules_max * 8, 4);
 /** A rule and a reason each. */
 const shadows: usize = memory.data(shadow_rules_max * 8, 4);
-/** One for each issuer; `not_judged` until a token has been held against it. */
-const judged: usize = memory.data(policy_issuers_max * 4, 16);
-export const not_judged: Finding = 0xffffffff;
+/** One for each issuer; `not_checked` until a token has been held against it. */
+const findings: usize = memory.data(policy_issuers_max * 4, 16);
+export const not_checked: Finding = 0xffffffff;
 
 /** Empties the slot for a new request. */
 export function clearRequest(): void {
   clearBytes(changetype<usize>(request), request_bytes);
   request.pairsStart = no_pairs;
-  const nothing = i32x4.splat(not_judged);
-  for (let place = judged; place < judged + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
+  const nothing = i32x4.splat(not_checked);
+  for (let place = findings; place < findings + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
 }
 
 export function segmentStart(index: u32): usize {
@@ -147,7 +147,7 @@ export function candidateBinding(index: u32): u32 {
 }
 
 /**
- * Adds a rule to those to be judged, in the order of their numbers, each once for every way its path variables can be
+ * Adds a rule to those to be evaluated, in the order of their numbers, each once for every way its path variables can be
  * bound; false when full.
  */
 export function addCandidate(rule: u32, binding: u32): bool {
@@ -166,17 +166,17 @@ export function addCandidate(rule: u32, binding: u32): bool {
 }
 
 /** How the request's token fared with an issuer. */
-export function judgedIssuer(issuer: u32): Finding {
-  return load<u32>(judged + ((<usize>issuer) << 2));
+export function issuerFinding(issuer: u32): Finding {
+  return load<u32>(findings + ((<usize>issuer) << 2));
 }
 
 /** Keeps how it fared: each issuer is asked once. */
-export function setJudgedIssuer(issuer: u32, found: Finding): void {
-  store<u32>(judged + ((<usize>issuer) << 2), found);
+export function setIssuerFinding(issuer: u32, found: Finding): void {
+  store<u32>(findings + ((<usize>issuer) << 2), found);
 }
 
 /**
- * Keeps what a rule in shadow mode would have done; past `shadow_rules_max` of them the record is full. A rule that is judged for
+ * Keeps what a rule in shadow mode would have done; past `shadow_rules_max` of them the record is full. A rule that is evaluated for
  * several bindings of its path variables, one after the other, would have done what it does for the one that got furthest.
  */
 export function addShadow(rule: u32, reason: Reason): void {

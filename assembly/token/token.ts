@@ -12,7 +12,7 @@ import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
-import { judgedIssuer, not_judged, request, setJudgedIssuer } from "../request/request";
+import { issuerFinding, not_checked, request, setIssuerFinding } from "../request/request";
 import { RuleResult } from "../request/result";
 import { checkBinding } from "./binding";
 import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
@@ -50,21 +50,21 @@ function setVerified(result: RuleResult, issuer: u32, found: Finding): void {
 export function adoptToken(policy: Policy, result: RuleResult): void {
   const count = sectionCount(policy, layout.section_issuers);
   for (let issuer: u32 = 0; issuer < count && result.verifiedIssuer == 0; issuer++) {
-    const found = judgedIssuer(issuer);
+    const found = issuerFinding(issuer);
     if (isGood(found)) setVerified(result, issuer, found);
   }
 }
 
 function checkIssuer(policy: Policy, issuer: u32): Finding {
-  let found = judgedIssuer(issuer);
-  if (found == not_judged) {
-    found = judgeToken(policy, issuer);
-    setJudgedIssuer(issuer, found);
+  let found = issuerFinding(issuer);
+  if (found == not_checked) {
+    found = evaluateToken(policy, issuer);
+    setIssuerFinding(issuer, found);
   }
   return found;
 }
 
-function judgeToken(policy: Policy, issuer: u32): Finding {
+function evaluateToken(policy: Policy, issuer: u32): Finding {
   const record = issuerAt(policy, issuer);
   const chosen = chooseToken(policy, record, true);
   if (!isGood(chosen)) return chosen;
@@ -228,7 +228,7 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   if (!namesIssuer(policy, record, token)) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
   if (!isGood(verified)) return verified;
   const claims = checkClaims(policy, issuer, token);
-  // What a token is bound to other than a key of the caller's cannot be judged without the caller.
+  // What a token is bound to other than a key of the caller's cannot be checked without the caller.
   const isUnbound = load<u32>(record, layout.issuer_bind_at) == layout.bind_none;
   return isGood(claims) && isUnbound ? checkBinding(record, token) : claims;
 }
