@@ -2,8 +2,7 @@
  * SHA-256, SHA-384 and SHA-512 (FIPS 180-4) over runs of bytes: start, update as often as there are runs, finish. One hash is
  * under way at a time. Hashes are told apart by their size in bytes: 32, 48 or 64.
  */
-import { compress256 } from "./sha256";
-import { compress512, first_roots, second_roots } from "./sha512";
+import { compress as compressBlock, first_roots, second_roots } from "./compress";
 
 /** The intermediate hash: eight words of 4 bytes for SHA-256, of 8 for the others. */
 const state: usize = memory.data(64, 8);
@@ -77,6 +76,6 @@ export function hashOf(hashBytes: u32, start: usize, size: u32, target: usize): 
 }
 
 function compress(start: usize): void {
-  if (blockBytes == 64) compress256(state, start);
-  else compress512(state, start);
+  if (blockBytes == 64) compressBlock<u32>(state, start);
+  else compressBlock<u64>(state, start);
 }
