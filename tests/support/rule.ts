@@ -1,22 +1,14 @@
 /** Rules as the compiler has them, for tests that make none of text. */
 import type { Rule } from "../../scripts/policy/language/model.ts";
+import { check } from "./policy.ts";
 
-/** What rules ask for beside caller, host and endpoint: nothing. A part that the language gets goes here. */
-const plain: Omit<Rule, "name" | "callers" | "endpoints"> = {
-  file: "policy.yaml",
-  line: 1,
-  column: 1,
-  action: "allow",
-  hosts: [],
-  issuers: [],
-  scopes: [],
-  condition: undefined,
-  limits: [],
-  cost: 1,
-  mode: "enforce",
-  startsSeconds: 0,
-  expiresSeconds: 0,
-};
+/** A rule that says nothing but what it must: the compiler fills in the rest, also what the language gets in future. */
+const plain = check(`
+version: 1
+name: plain
+trust: { domains: [example.org] }
+rules: [{ name: plain, callers: [any], allow: [GET /] }]
+`).policy!.rules[0]!;
 
 /** An allow rule that asks for nothing but what is given. */
 export function ruleWith(parts: Pick<Rule, "name" | "callers" | "endpoints"> & Partial<Rule>): Rule {
