@@ -11,11 +11,12 @@ const chosen: Record<string, string> = {
   bucket_ways: "how a limit's table is built",
   reservation_divisor: "a ratio",
   key_tick_milliseconds: "a period",
+  count_tick_milliseconds: "a period",
   shortage_retry_seconds: "a period",
 };
 
 /** What identifies the format, and sizes of what is no record. */
-const format = ["image_magic", "image_version", "trailer_magic", "trailer_without_ends", "section_count"];
+const format = ["image_magic", "image_version", "trailer_magic", "section_count"];
 const sizes = ["image_header_bytes", "trailer_bytes"];
 /** Fields of the image's header, which is no record. */
 const header = ["magic_at", "version_at", "size_at", "checksum_at", "sections_at"];
