@@ -237,6 +237,8 @@ test(`${cases} spoilt answers`, () => {
     assert.equal(host.calls.length, 1, what(number));
     const { trapped, error } = host.answer(host.calls[0]!.token, answer);
     assert.equal(trapped, false, `${what(number)}: ${error?.message}`);
+    // It hands over what was counted.
+    assert.equal(host.tick(root).trapped, false, what(number));
   };
   const isAdmitted = (token: string, number: number): boolean => {
     const request = { caller: null, source: "10.0.0.1", method: "GET", path: "/", host: "h", headers: [], token };
