@@ -219,7 +219,8 @@ function readText(size: u32, region: usize, shortage: Shortage | null): Attempt 
   if (region != 0) lendArena(region, <usize>size + 16);
   const text = readConfiguration(0, size);
   textStartAt = spanStart(text);
-  resetArena();
+  // A short one stays in the arena until it is in force.
+  if (region != 0) resetArena();
   if (spanSize(text) == size) return Attempt.IN_FORCE;
   refuse(not_handed_over);
   return Attempt.REFUSED;

@@ -6,6 +6,7 @@
  * A plugin configuration may be far larger than a request, so on_configure lends a region of its own for the time of
  * one call.
  */
+import { poison } from "../bytes/poison";
 import { tape_record_bytes } from "../bytes/tape";
 import { arena_bytes_max, header_pairs_bytes_max, json_nodes_max, path_bytes_max, token_bytes_max } from "../limits";
 
@@ -33,6 +34,7 @@ if (!((arena_bytes_max & 7) == 0)) ERROR("the arena ends at a multiple of eight"
 
 /** Starts a callback: everything handed out before is free again. */
 export function resetArena(): void {
+  poison(block, arena_bytes_max);
   cursor = block;
   end = block + arena_bytes_max;
   isOverfull = false;
@@ -51,6 +53,7 @@ export function arenaTail(): usize {
 
 /** Frees what was taken since the arena's tail was `tail`. */
 export function rewindArena(tail: usize): void {
+  poison(tail, cursor - tail);
   cursor = tail;
 }
 

@@ -10,6 +10,8 @@
  * A region is given back when its root context ends and taken again by a later one, joined with free neighbours
  * and split as needed, the smallest that will do, so a thousand reloads grow nothing. Nothing here runs on a request's path.
  */
+import { poison } from "../bytes/poison";
+
 const header_bytes: usize = 16;
 const page_bytes: usize = 65536;
 /** What a region of one page has for its owner. */
@@ -60,7 +62,9 @@ function growBy(wanted: usize, last: usize): usize {
 
 /** Gives back what `takeRegion` returned; 0 is ignored. */
 export function giveRegion(bytes: usize): void {
-  if (bytes != 0) store<u32>(bytes - header_bytes, 0, 8);
+  if (bytes == 0) return;
+  if (isDefined(POISON)) poison(bytes, <usize>load<u32>(bytes - header_bytes, 4) - header_bytes);
+  store<u32>(bytes - header_bytes, 0, 8);
 }
 
 /** Gives back what lies behind the first `size_bytes` of a region. */

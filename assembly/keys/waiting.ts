@@ -16,6 +16,7 @@
  */
 
 import { literal } from "../bytes/literal";
+import { poison } from "../bytes/poison";
 import { copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
 import { LogLevel } from "../host/abi";
 import { log, readProperty } from "../host/host";
@@ -199,6 +200,7 @@ export function stopWaiting(context: u32): u32 {
     if (load<u32>(slot) != context) continue;
     root = load<u32>(slot, 4);
     store<u32>(slot, 0);
+    poison(slot + 4, slot_bytes - 4);
     break;
   }
   while (used != 0 && load<u32>(slots + <usize>(used - 1) * slot_bytes) == 0) used--;

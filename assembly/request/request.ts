@@ -3,6 +3,7 @@
  * stages fill it from top to bottom, and nothing in it outlives the callback.
  */
 
+import { poison } from "../bytes/poison";
 import { clearBytes, copyBytes } from "../bytes/span";
 import { Detail } from "../detail";
 import { Finding } from "../finding";
@@ -99,6 +100,11 @@ export const not_checked: Finding = 0xffffffff;
 export function clearRequest(): void {
   clearBytes(changetype<usize>(request), request_bytes);
   request.pairsStart = no_pairs;
+  poison(segmentStarts, path_segments_max * 4);
+  poison(segmentSizes, path_segments_max * 4);
+  poison(groups, caller_groups_max * 4);
+  poison(candidates, candidate_rules_max * 8);
+  poison(shadows, shadow_rules_max * 8);
   const nothing = i32x4.splat(not_checked);
   for (let place = findings; place < findings + policy_issuers_max * 4; place += 16) v128.store(place, nothing);
 }

@@ -24,6 +24,7 @@
  * Each entry knows who brought it, by a hash of the caller. Whoever holds a quarter of the ring may have what is free, but no longer
  * pushes out tokens of others that are in use: these go to the ring's front in place of giving way, and its own oldest do.
  */
+import { poison } from "../bytes/poison";
 import { copyTape } from "../bytes/tape";
 import { KeySet } from "../keys/keyset";
 import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max } from "../limits";
@@ -94,6 +95,7 @@ function emptyCache(cache: Cache, set: KeySet): void {
   cache.start = cache.held + held_bytes;
   cache.end = set.tokens + set.tokensBytes;
   memory.fill(cache.table, 0, cache.start - cache.table);
+  poison(cache.start, cache.end - cache.start);
   cache.oldest = cache.start;
   cache.next = cache.start;
   cache.isWrapped = false;
@@ -173,6 +175,11 @@ function moveOldest(cache: Cache, cell: usize): void {
   store<u32>(cache.next, load<u32>(cache.next, moves_at) - 1, moves_at);
   store<u32>(cell, <u32>cache.next);
   cache.next += bytes;
+  if (isDefined(POISON)) {
+    // Where it went to the front, both places may overlap.
+    const given = cache.next - bytes < entry ? max(entry, cache.next) : entry;
+    poison(given, entry + bytes - given);
+  }
 }
 
 /** Makes the oldest entry the newest where it stands. */
@@ -191,6 +198,7 @@ function evictOldest(cache: Cache, cell: usize): void {
     evictions++;
   }
   hold(cache, load<u32>(cache.oldest, bearer_at), 0 - bytes);
+  poison(cache.oldest, bytes);
   passOldest(cache, bytes);
 }
 

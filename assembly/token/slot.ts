@@ -2,6 +2,7 @@
  * The tokens of the request in hand, one slot for each place of the policy a token may stand in. A token is taken apart at
  * most once, and only if an issuer whose place that is was asked for.
  */
+import { poison } from "../bytes/poison";
 import { clearBytes } from "../bytes/span";
 import { Finding } from "../finding";
 import { policy_key_sets_max, policy_places_max } from "../limits";
@@ -79,5 +80,6 @@ export function isPinned(entry: usize): bool {
 /** Empties the slots of so many places. */
 export function clearTokens(places: u32): void {
   used = places;
+  poison(slots, policy_places_max * slot_bytes);
   clearBytes(slots, places * slot_bytes);
 }

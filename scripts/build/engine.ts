@@ -36,9 +36,11 @@ export const allowedImports = [
   "random_get",
 ];
 
-/** Whether build/engine.wasm is newer than everything it is made of. It passed its gates when it was built. */
-export function isEngineFresh(): boolean {
-  const built = "build/engine.wasm";
+/** The engine as fuzzers run it. */
+export const poisoned_engine = "build/engine.poisoned.wasm";
+
+/** Whether a module is newer than everything it is made of. The engine passed its gates when it was built. */
+export function isEngineFresh(built = "build/engine.wasm"): boolean {
   if (!existsSync(built)) return false;
   const sources = readdirSync("assembly", { recursive: true, encoding: "utf8" }).map((name) => join("assembly", name));
   const inputs = [
@@ -59,6 +61,17 @@ export function isEngineFresh(): boolean {
 /** Whether something was made after everything else. What lies in the future, from before a clock was set back, was made long ago. */
 export function isNewest(builtMilliseconds: number, inputsMilliseconds: number[], nowMilliseconds: number): boolean {
   return builtMilliseconds <= nowMilliseconds && inputsMilliseconds.every((input) => input < builtMilliseconds);
+}
+
+/**
+ * Builds build/engine.poisoned.wasm, which fuzzers run: the engine, but that memory which was given up is overwritten
+ * (assembly/bytes/poison.ts), so that a use after that shows. Throws with what the compiler has against it.
+ */
+export async function buildPoisonedEngine(): Promise<void> {
+  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "poisoned"], {
+    readFile: readEngineSource,
+  });
+  if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
 }
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */

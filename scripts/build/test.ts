@@ -11,7 +11,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { buildEngine, isEngineFresh } from "./engine.ts";
+import { buildEngine, buildPoisonedEngine, isEngineFresh, poisoned_engine } from "./engine.ts";
 import { buildProgram } from "./program.ts";
 import { bundleTests, compiledTest } from "./testbundle.ts";
 
@@ -118,6 +118,8 @@ if (unknown.length > 0) {
 }
 const chosen = Object.entries(suites).filter(([suite]) => asked.length === 0 || asked.includes(suite));
 if (!isEngineFresh()) await buildEngine();
+const needsPoisoned = chosen.some(([suite]) => suite === "fuzz" || suite === "build");
+if (needsPoisoned && !isEngineFresh(poisoned_engine)) await buildPoisonedEngine();
 if (chosen.some(([suite]) => suite !== "unit")) await buildProgram();
 await bundleTests(chosen.flatMap(([, folders]) => folders.flatMap(testFilesIn)));
 const total: Tally = { passed: 0, failed: 0 };
