@@ -43,11 +43,14 @@ struct Shared {
 impl Shared {
     fn new(configuration: &[u8]) -> Result<Self, String> {
         let metric = |name: &str| {
-            hostcalls::define_metric(MetricType::Counter, name).map_err(|status| format!("{name}: {status:?}"))
+            hostcalls::define_metric(MetricType::Counter, name)
+                .map_err(|status| format!("{name}: {status:?}"))
         };
         Ok(Shared {
             policy: Policy::read(configuration, metric)?,
-            tokens: RefCell::new(LruCache::new(NonZeroUsize::new(TOKENS_MAX).ok_or("no tokens")?)),
+            tokens: RefCell::new(LruCache::new(
+                NonZeroUsize::new(TOKENS_MAX).ok_or("no tokens")?,
+            )),
             allowed: metric("peer_requests.decision.allow")?,
             denied: metric("peer_requests.decision.deny")?,
             hits: metric("peer_token_cache.result.hit")?,
@@ -140,8 +143,13 @@ impl HttpContext for Filter {
         let method = self.header(":method");
         let host = self.header(":authority");
         let path = self.header(":path");
-        let mut record =
-            Record { method: &method, host: &host, path: &path, caller: &caller, ..Record::default() };
+        let mut record = Record {
+            method: &method,
+            host: &host,
+            path: &path,
+            caller: &caller,
+            ..Record::default()
+        };
         let mut claims = None;
         let outcome = self.decide(&mut record, &mut claims);
         if let Some(claims) = &claims {
@@ -149,8 +157,15 @@ impl HttpContext for Filter {
             record.sub = claims.sub.as_deref();
         }
         record.admit = outcome.is_ok();
-        record.reason = outcome.as_ref().err().map_or("allowed", |denial| denial.reason);
-        count(if record.admit { self.shared.allowed } else { self.shared.denied });
+        record.reason = outcome
+            .as_ref()
+            .err()
+            .map_or("allowed", |denial| denial.reason);
+        count(if record.admit {
+            self.shared.allowed
+        } else {
+            self.shared.denied
+        });
         let bytes = serde_json::to_vec(&record).unwrap_or_default();
         self.set_property(vec!["peer"], Some(&bytes));
         match outcome {
@@ -171,7 +186,11 @@ impl Filter {
     }
 
     /// The decision: rule, token, claim, limit.
-    fn decide<'a>(&'a self, record: &mut Record<'a>, found: &mut Option<Rc<Claims>>) -> Result<(), Denial> {
+    fn decide<'a>(
+        &'a self,
+        record: &mut Record<'a>,
+        found: &mut Option<Rc<Claims>>,
+    ) -> Result<(), Denial> {
         let denied = |status, reason| Denial { status, reason };
         let rule = self
             .shared
@@ -179,12 +198,22 @@ impl Filter {
             .rule_for(record.caller, record.method, record.path)
             .ok_or_else(|| denied(403, "no_rule"))?;
         record.rule = Some(&rule.name);
-        let now = self.get_current_time().duration_since(UNIX_EPOCH).map_err(|_| denied(503, "internal"))?;
+        let now = self
+            .get_current_time()
+            .duration_since(UNIX_EPOCH)
+            .map_err(|_| denied(503, "internal"))?;
         let authorization = self.header("authorization");
-        let token = authorization.strip_prefix("Bearer ").ok_or_else(|| denied(401, "token_missing"))?;
-        let claims =
-            self.shared.claims_of(token, now.as_secs()).map_err(|reason| denied(401, reason))?;
-        let holds = rule.claim.as_ref().map_or(true, |claim| claims.tenant.as_deref() == Some(claim));
+        let token = authorization
+            .strip_prefix("Bearer ")
+            .ok_or_else(|| denied(401, "token_missing"))?;
+        let claims = self
+            .shared
+            .claims_of(token, now.as_secs())
+            .map_err(|reason| denied(401, reason))?;
+        let holds = rule
+            .claim
+            .as_ref()
+            .map_or(true, |claim| claims.tenant.as_deref() == Some(claim));
         *found = Some(claims);
         if !holds {
             return Err(denied(403, "condition"));
@@ -205,5 +234,7 @@ fn count(metric: u32) {
 
 /// Text from the host; what is missing or no text is empty, which no rule names.
 fn text(bytes: Option<Vec<u8>>) -> String {
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_default()
 }

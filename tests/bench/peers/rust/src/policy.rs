@@ -62,24 +62,57 @@ impl Policy {
         configuration: &[u8],
         metric: impl Fn(&str) -> Result<u32, String>,
     ) -> Result<Self, String> {
-        let Configuration { issuer, audience, jwks, limits, rules: configured } =
-            serde_json::from_slice(configuration).map_err(|error| error.to_string())?;
-        let keys = jwks.keys.iter().map(Key::from_jwk).collect::<Result<HashMap<_, _>, _>>()?;
+        let Configuration {
+            issuer,
+            audience,
+            jwks,
+            limits,
+            rules: configured,
+        } = serde_json::from_slice(configuration).map_err(|error| error.to_string())?;
+        let keys = jwks
+            .keys
+            .iter()
+            .map(Key::from_jwk)
+            .collect::<Result<HashMap<_, _>, _>>()?;
         let mut rules: HashMap<String, Vec<Rule>> = HashMap::new();
-        for ConfiguredRule { name, callers, method, prefix, claim, limit } in configured {
+        for ConfiguredRule {
+            name,
+            callers,
+            method,
+            prefix,
+            claim,
+            limit,
+        } in configured
+        {
             if limit >= limits.len() {
                 return Err(format!("{name}: there is no such limit"));
             }
             let counter = metric(&format!("peer_rules.rule.{name}"))?;
-            let rule = Rule { name, method, prefix, claim, limit, counter };
+            let rule = Rule {
+                name,
+                method,
+                prefix,
+                claim,
+                limit,
+                counter,
+            };
             for caller in callers {
                 rules.entry(caller).or_default().push(rule.clone());
             }
         }
-        Ok(Policy { issuer, audience, keys, limits, rules })
+        Ok(Policy {
+            issuer,
+            audience,
+            keys,
+            limits,
+            rules,
+        })
     }
 
     pub fn rule_for(&self, caller: &str, method: &str, path: &str) -> Option<&Rule> {
-        self.rules.get(caller)?.iter().find(|rule| rule.method == method && path.starts_with(&rule.prefix))
+        self.rules
+            .get(caller)?
+            .iter()
+            .find(|rule| rule.method == method && path.starts_with(&rule.prefix))
     }
 }

@@ -75,9 +75,15 @@ impl Key {
     /// A key of a JWK Set, by its ID.
     pub fn from_jwk(jwk: &Value) -> Result<(String, Self), String> {
         let member = |name: &str| {
-            jwk[name].as_str().ok_or_else(|| format!("a key without {name}"))
+            jwk[name]
+                .as_str()
+                .ok_or_else(|| format!("a key without {name}"))
         };
-        let number = |name: &str| URL_SAFE_NO_PAD.decode(member(name)?).map_err(|error| error.to_string());
+        let number = |name: &str| {
+            URL_SAFE_NO_PAD
+                .decode(member(name)?)
+                .map_err(|error| error.to_string())
+        };
         let key = match member("kty")? {
             "RSA" => {
                 let n = BigUint::from_bytes_be(&number("n")?);
@@ -89,7 +95,8 @@ impl Key {
                 if x.len() != 32 || y.len() != 32 {
                     return Err("a key of another curve".to_owned());
                 }
-                let point = EncodedPoint::from_affine_coordinates(x[..].into(), y[..].into(), false);
+                let point =
+                    EncodedPoint::from_affine_coordinates(x[..].into(), y[..].into(), false);
                 let key = p256::ecdsa::VerifyingKey::from_encoded_point(&point);
                 Key::Es256(key.map_err(|error| error.to_string())?)
             }
@@ -103,7 +110,8 @@ impl Key {
         match (self, algorithm) {
             (Key::Rs256(key), "RS256") => {
                 let digest = Sha256::digest(text);
-                key.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, signature).map_err(|_| bad)
+                key.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, signature)
+                    .map_err(|_| bad)
             }
             (Key::Es256(key), "ES256") => {
                 let signature = p256::ecdsa::Signature::try_from(signature).map_err(|_| bad)?;
