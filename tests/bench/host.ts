@@ -2,6 +2,7 @@
  * A host that does next to nothing, so that what is measured is the engine: it hands over one property and one block of
  * headers, made beforehand, and answers everything else with Ok.
  */
+import { WasmResult } from "../../scripts/host/abi.ts";
 import { marshalPairs, type Pair } from "../../scripts/host/pairs.ts";
 
 /** What the host of a request hands to the engine. */
@@ -31,7 +32,12 @@ interface Exports {
   proxy_on_context_create(context: number, parent: number): void;
   proxy_on_configure(context: number, size: number): number;
   proxy_on_request_headers(context: number, headers: number, endOfStream: number): number;
+  proxy_on_delete(context: number): void;
+  proxy_on_tick(context: number): void;
 }
+
+/** Requests between two ticks, which hand over what was counted: once a second in Envoy. */
+const tick_requests = 4096;
 
 /** The engine with a policy in force. */
 export class Bench {
@@ -53,15 +59,26 @@ export class Bench {
       return 0;
     };
     const messages: string[] = [];
+    let secret: Uint8Array | undefined;
     const calls: Record<string, (...args: number[]) => number> = {
       proxy_get_property: (_path, _size, pointerAt, sizeAt) => give(this.#request.caller, pointerAt!, sizeAt!),
       proxy_get_header_map_pairs: (_type, pointerAt, sizeAt) => give(this.#request.headers, pointerAt!, sizeAt!),
       proxy_get_buffer_bytes: (_type, _start, _size, pointerAt, sizeAt) =>
         give(this.#configuration, pointerAt!, sizeAt!),
       proxy_get_current_time_nanoseconds: (at) => {
+        // The engine tries the call with memory that is not there.
+        if (at! < 0) return WasmResult.InvalidMemoryAccess;
         this.#view.setBigUint64(at!, 1_795_255_200_000_000_000n, true);
         return 0;
       },
+      // What is kept is the secret that tables are indexed under.
+      random_get: (at, size) => {
+        this.#look();
+        secret = this.#bytes.fill(7, at!, at! + size!).slice(at!, at! + size!);
+        return WasmResult.Ok;
+      },
+      proxy_get_shared_data: (_key, _size, pointerAt, sizeAt) =>
+        secret === undefined ? WasmResult.NotFound : give(secret, pointerAt!, sizeAt!),
       proxy_log: (_level, at, size) => {
         this.#look();
         messages.push(Buffer.from(this.#bytes.subarray(at!, at! + size!)).toString());
@@ -94,6 +111,9 @@ export class Bench {
     this.#request = request;
     this.#stream = this.#stream === 0x7fffffff ? 2 : this.#stream + 1;
     this.#exports.proxy_on_context_create(this.#stream, 1);
-    return this.#exports.proxy_on_request_headers(this.#stream, 0, 1) === 0;
+    const admits = this.#exports.proxy_on_request_headers(this.#stream, 0, 1) === 0;
+    this.#exports.proxy_on_delete(this.#stream);
+    if (this.#stream % tick_requests === 0) this.#exports.proxy_on_tick(1);
+    return admits;
   }
 }
