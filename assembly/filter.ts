@@ -5,7 +5,7 @@
  * every way leads past the record and the counters.
  */
 import { handOverCounts } from "./audit/counts";
-import { countDecision, countFailures, countGone } from "./audit/metrics";
+import { countDecision, countEvictions, countFailures, countGone } from "./audit/metrics";
 import { writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { isRun } from "./bytes/span";
@@ -69,7 +69,7 @@ export function onRequestHeaders(context: u32): Action {
     }
   }
   const action = act(policy, reason);
-  rememberTokens(policy);
+  countEvictions(policy, rememberTokens(policy));
   return action;
 }
 
@@ -139,7 +139,7 @@ function decideWaiting(policy: Policy): void {
     stopWaiting(context);
     acted++;
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
-    rememberTokens(policy);
+    countEvictions(policy, rememberTokens(policy));
   }
   setContext(policy.rootContext);
 }

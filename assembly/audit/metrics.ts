@@ -25,7 +25,6 @@ import * as layout from "../policy/layout";
 import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
 import { request, shadowReason, shadowRule } from "../request/request";
-import { takeEvictions } from "../token/cache";
 import { count, counter_bytes, numberAt, setNumber } from "./counts";
 import { numberOfMetric } from "./numbers";
 
@@ -127,14 +126,18 @@ export function countFailures(policy: Policy): void {
   }
 }
 
-/** Counts looks into the caches of tokens, each once; what was pushed out after the last answer is counted with the next. */
+/** Counts looks into the caches of tokens, each once. */
 function countCache(policy: Policy, keeps: bool): bool {
   if (request.cacheHits != 0 && !count(policy, cache_at + CacheEvent.HIT, request.cacheHits, keeps)) return false;
   request.cacheHits = 0;
   if (request.cacheMisses != 0 && !count(policy, cache_at + CacheEvent.MISS, request.cacheMisses, keeps)) return false;
   request.cacheMisses = 0;
-  const evictions = takeEvictions();
-  return evictions == 0 || count(policy, cache_at + CacheEvent.EVICTION, evictions, true);
+  return true;
+}
+
+/** Counts tokens that gave way in the caches of a policy. */
+export function countEvictions(policy: Policy, evictions: u32): void {
+  if (evictions != 0) count(policy, cache_at + CacheEvent.EVICTION, evictions, true);
 }
 
 /** Counts one event of a key set. */

@@ -15,7 +15,7 @@ import { Reason } from "../reason";
 import { issuerFinding, not_checked, request, setIssuerFinding } from "../request/request";
 import { RuleResult } from "../request/result";
 import { checkBinding } from "./binding";
-import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
+import { knowsToken, recallToken, rememberToken, takeEvictions, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
 import { decodeParts, parseJws, scanClaims } from "./jws";
 import { findToken } from "./places";
@@ -181,8 +181,8 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
   return found;
 }
 
-/** Keeps the tokens that were verified just now. */
-export function rememberTokens(policy: Policy): void {
+/** Keeps the tokens that were verified just now, and says how many others gave way. */
+export function rememberTokens(policy: Policy): u32 {
   const places = sectionCount(policy, layout.section_places);
   for (let place: u32 = 0; place < places; place++) {
     const token = tokenSlot(place);
@@ -190,6 +190,7 @@ export function rememberTokens(policy: Policy): void {
       rememberToken(keySetAt(policy, <u32>ctz(sets)), token);
     }
   }
+  return takeEvictions();
 }
 
 function signatureOf(found: Finding): Signature {
