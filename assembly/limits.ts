@@ -1,6 +1,7 @@
 /**
- * Every bound of the engine, its unit last in the name. The policy compiler reads this file too, so that a policy the
- * engine would refuse is refused where it is written. Nothing here may use AssemblyScript's own types.
+ * Every bound of the engine: what it bounds, its unit, then `_max` or `_min`. What is chosen rather than bounded, a period or
+ * a table's shape, ends in its unit; tests/build/bounds.test.ts has the list. The policy compiler reads this file too, so that
+ * a policy the engine would refuse is refused where it is written. Nothing here may use AssemblyScript's own types.
  */
 
 /** What one callback may take from the host: headers, decoded path and token, the signature's argument, shared data. */
