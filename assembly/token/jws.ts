@@ -33,8 +33,10 @@ const none_name = literal("none");
 export function parseJws(token: Token): Finding {
   const found = decodeParts(token);
   if (!isGood(found)) return found;
-  token.isDecoded = true;
-  return scanClaims(token);
+  const claims = scanClaims(token);
+  // Where there is no room for the claims, those out of a cache stay, which do not stand in the payload that was decoded just now.
+  token.isDecoded = isGood(claims);
+  return claims;
 }
 
 /** Takes the token in a slot apart, and leaves its claims alone. */

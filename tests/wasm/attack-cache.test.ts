@@ -1,0 +1,75 @@
+/** Attacks on the cache of tokens: what a request leaves half done must not be kept for the next. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { header_pairs_bytes_max, json_nodes_max } from "../../assembly/limits.ts";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { makeKey, providerIssuer } from "../support/jwks-server.ts";
+import { recordOf } from "../support/plugin.ts";
+import { caller, imageOf, jwks, Workers } from "../support/workers.ts";
+
+const places = Array.from({ length: 12 }, (_, number) => `x-filler-${number}`);
+const from = (first: number): string =>
+  places
+    .slice(first, first + 6)
+    .map((name) => `{ header: ${name} }`)
+    .join(", ");
+
+/** Three issuers are one provider's, whose keys stand in three sets; the set that is looked into first is asked last. */
+const policy = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: filler.json }, from: [${from(0)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: filler.json }, from: [${from(6)}] }
+  a-last: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json } }
+  b-known: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: b.json } }
+  c-other: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: c.json } }
+rules:
+  - { name: first, callers: [any], allow: [GET /first], token: b-known }
+  - { name: a, callers: [any], allow: [GET /orders], token: [filler, more] }
+  - { name: b, callers: [any], allow: [GET /orders], token: b-known }
+  - { name: c, callers: [any], allow: [GET /orders], token: c-other, mode: shadow }
+  - { name: d, callers: [any], allow: [GET /orders], token: a-last, mode: shadow }
+  - { name: last, callers: [any], allow: [GET /last], token: a-last }
+`;
+
+const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+/** A token that nobody signed, with as many values as one may have. */
+const filler = `${encoded({ alg: "ES256" })}.${encoded({ x: Array(json_nodes_max - 8).fill(0) })}.${"A".repeat(86)}`;
+
+test("a token that there was no room to read again is not kept with claims that stand elsewhere", async () => {
+  const [key, other, third] = [await makeKey("one"), await makeKey("two"), await makeKey("three")];
+  const token = await key.token({ sub: "alice", x: Array(900).fill(0) });
+  const files = {
+    "filler.json": jwks(other),
+    "a.json": jwks(key, third),
+    "b.json": jwks(key),
+    "c.json": jwks(key, other),
+  };
+  const image = imageOf(policy, files);
+  let full = 0;
+  for (let fillers = 6; fillers <= 9; fillers++) {
+    for (let bytes = 0; bytes < 24_000; bytes += 1_500) {
+      const workers = new Workers(image, 1);
+      const ask = (path: string, headers: [string, string][] = []): Outcome =>
+        workers.hosts[0]!.request(
+          workers.roots[0]!,
+          hostRequest({ caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token }),
+        );
+      assert.equal(ask("/first").action, "continue");
+      const headers = places.slice(0, fillers).map((name): [string, string] => [name, filler]);
+      headers.push(["x-more", "m".repeat(bytes)]);
+      if (headers.reduce((sum, [, value]) => sum + value.length, 0) > header_pairs_bytes_max - 8000) continue;
+      const filled = ask("/orders", headers);
+      if (filled.action !== "continue") continue;
+      const { shadow: shadows } = recordOf(filled) as { shadow: { rule: string; reason: string }[] };
+      if (shadows.some(({ rule, reason }) => rule === "c" && reason === "internal")) full++;
+      const last = ask("/last");
+      assert.equal(last.trapped, false, last.error?.message);
+      const { sub, reason } = recordOf(last);
+      assert.deepEqual([reason, sub], ["allowed", "alice"], `with ${fillers} fillers and ${bytes} bytes more`);
+    }
+  }
+  assert.ok(full > 0, "no request filled the arena as it was to");
+});
