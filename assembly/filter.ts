@@ -14,7 +14,7 @@ import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
 import { findCandidates } from "./decision/match";
 import { Failure } from "./failure";
 import { Action } from "./host/abi";
-import { resetArena } from "./host/arena";
+import { giveBack, holdBack, resetArena } from "./host/arena";
 import {
   clearFailures,
   continueRequest,
@@ -210,7 +210,10 @@ function runStages(policy: Policy): Reason {
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
   reason = fixFailure(evaluateRules(policy));
+  // Room for cookies and path without their tokens (upstream/strip.ts), which are no larger than the headers they came in.
+  holdBack(request.pairsSize);
   evaluateShadowRules(policy);
+  giveBack();
   return reason;
 }
 

@@ -46,6 +46,16 @@ export function lendArena(start: usize, size_bytes: usize): void {
   end = start + (size_bytes & ~(<usize>7));
 }
 
+/** Keeps so many bytes, or what is left, for what comes after `giveBack`. */
+export function holdBack(size_bytes: usize): void {
+  end -= min((size_bytes + 7) & ~(<usize>7), end - cursor);
+}
+
+/** Ends what `holdBack` began. */
+export function giveBack(): void {
+  end = block + arena_bytes_max;
+}
+
 /** Where what is taken next begins; for `rewindArena`, too. */
 export function arenaTail(): usize {
   return cursor;

@@ -86,6 +86,7 @@ export function readPairs(start: usize, size: u32): bool {
     takeHeader(pair);
   }
   request.pairsStart = start;
+  request.pairsSize = size;
   return true;
 }
 

@@ -32,6 +32,7 @@ export class Request extends RuleResult {
   isGrpc: bool;
   /** All header pairs (host/pairs.ts), `no_pairs` where they were not read; forwarded client certificates, and how often that header stands. */
   pairsStart: usize;
+  pairsSize: u32;
   forwardedStart: usize;
   forwardedSize: u32;
   forwardedCount: u32;

@@ -1,4 +1,4 @@
-/** Attacks on the cache of tokens: what a request leaves half done must not be kept for the next. */
+/** Attacks by requests that fill the arena: what was left half done is not kept, and rules in shadow mode leave room for the decision. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { header_pairs_bytes_max, json_nodes_max } from "../../assembly/limits.ts";
@@ -72,4 +72,44 @@ test("a token that there was no room to read again is not kept with claims that 
     }
   }
   assert.ok(full > 0, "no request filled the arena as it was to");
+});
+
+test("a rule in shadow mode that fills the arena takes no room from the decision", async () => {
+  const key = await makeKey("one");
+  const verdicts = (mode: string): (string | undefined)[] => {
+    const text = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(0)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(6)}] }
+  taken: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [{ cookie: session }, { query: token }], forwardToken: false }
+rules:
+  - { name: open, callers: [any], allow: [GET /open] }
+  - { name: other, callers: [any], allow: [GET /other], token: taken }
+  - { name: shadow, callers: [any], allow: [GET ${mode === "shadow" ? "/open" : "/elsewhere"}], token: [filler, more], mode: shadow }
+`;
+    const workers = new Workers(imageOf(text, { "a.json": jwks(key) }), 1);
+    return [8, 9].flatMap((fillers) =>
+      Array.from({ length: 12 }, (_, number) => {
+        const headers = places.slice(0, fillers).map((name): [string, string] => [name, filler]);
+        headers.push(["cookie", `session=abc; a=${"b".repeat(2000 * number)}`]);
+        const sent = {
+          caller,
+          source: "10.0.0.1",
+          method: "GET",
+          path: "/open?token=abc",
+          host: "h",
+          headers,
+          token: null,
+        };
+        const outcome = workers.hosts[0]!.request(workers.roots[0]!, hostRequest(sent));
+        const { reason } = recordOf(outcome);
+        return reason as string;
+      }),
+    );
+  };
+  const without = verdicts("none");
+  assert.ok(without.includes("allowed"));
+  assert.deepEqual(verdicts("shadow"), without);
 });
