@@ -10,7 +10,8 @@ import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
-export type ExampleName = "inbound" | "gateway";
+export const exampleNames = ["inbound", "gateway"] as const;
+export type ExampleName = (typeof exampleNames)[number];
 
 /** Where a cluster's requests go. */
 export interface UpstreamAddress {

@@ -1,6 +1,7 @@
 /** The example bootstraps in `envoy/`, as an operator gets them: valid, and doing in a real Envoy what they promise. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import {
   type Bootstrap,
   bootstrapFrom,
   type ExampleName,
+  exampleNames,
   readExample,
   readExampleFor,
 } from "../../scripts/envoy/bootstrap.ts";
@@ -61,7 +63,12 @@ async function validated(example: ExampleName, change: (text: string) => string)
   }
 }
 
-for (const example of ["inbound", "gateway"] satisfies ExampleName[]) {
+test("every example is known by its name, and so tried here", () => {
+  const files = readdirSync("envoy").map((name) => name.replace(/\.yaml$/u, ""));
+  assert.deepEqual(files.sort(), [...exampleNames].sort());
+});
+
+for (const example of exampleNames) {
   describe(`envoy/${example}.yaml`, () => {
     test("is valid as it stands, once its files are there", async () => {
       assert.match(await validated(example, (text) => text), /OK/);
