@@ -1,6 +1,6 @@
 /**
  * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and three entries for
- * tools, which hosts ignore. Callbacks a policy has no use for are not exported: each costs every request a crossing.
+ * tools, which hosts ignore. No other callback is exported: the host would call it for every stream.
  */
 
 import { configure, endConfiguration } from "./configure";

@@ -1,6 +1,6 @@
 /**
  * Evaluates the condition of a rule: a stack of values and one loop, nothing allocated, every step bounded by the image that
- * was validated (condition/check.ts). What an instruction means stands in policy/instructions.ts.
+ * was validated (policy/image-conditions.ts). What an instruction means stands in policy/instructions.ts.
  */
 
 import * as json from "../bytes/tape";

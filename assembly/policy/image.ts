@@ -1,6 +1,6 @@
 /**
  * Validates a policy image wholly, once, at configure time: every offset, count, index and number in it. Evaluation
- * then reads records without checking again. Layout: policy/layout.ts; the index: policy/image-index.ts; tokens: policy/image-tokens.ts.
+ * then reads records without checking again. Layout: policy/layout.ts; the index: policy/image-index.ts; tokens: policy/image-issuers.ts.
  */
 import { hash32 } from "../bytes/hash";
 import * as limits from "../limits";

@@ -1,4 +1,4 @@
-/** From YAML to a draft of the policy: structure and types, by the shapes of language.ts; not meaning. */
+/** From YAML to a draft of the policy: structure and types, by the shapes of policy.ts and issuers.ts; not meaning. */
 import type { Reporter } from "../source/diagnostic.ts";
 import { findIncluded } from "../source/include.ts";
 import { findRules } from "../source/slice.ts";

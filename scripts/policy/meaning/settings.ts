@@ -44,7 +44,7 @@ export const policy_rows: readonly Row<Policy>[] = [
     changed: ({ pair }) => pair.after.mode === "shadow",
   },
   {
-    // Whom rules meet in a trust domain that comes or goes is compared with the rules (atoms.ts).
+    // Whom rules meet in a trust domain that comes or goes is compared with the rules (classes.ts).
     kind: "set",
     keys: ["trust", "trust.domains"],
     parts: ["trustDomains"],
