@@ -69,7 +69,7 @@ export function onRequestHeaders(context: u32): Action {
     }
   }
   const action = act(policy, reason);
-  countEvictions(policy, rememberTokens(policy));
+  keepTokens(policy);
   return action;
 }
 
@@ -139,7 +139,7 @@ function decideWaiting(policy: Policy): void {
     stopWaiting(context);
     acted++;
     if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
-    countEvictions(policy, rememberTokens(policy));
+    keepTokens(policy);
   }
   setContext(policy.rootContext);
 }
@@ -161,7 +161,19 @@ function takeBack(policy: Policy): void {
   const reason = fixFailure(Reason.INTERNAL);
   writeRecord(policy, reason, false);
   countFailures(policy);
+  answer(policy, reason);
+}
+
+/** Answers a request that is denied. */
+function answer(policy: Policy, reason: Reason): void {
   if (!respond(policy, reason)) respondPlainly(Failure.NONE);
+  expectEnd();
+}
+
+/** Keeps the tokens that were verified, last, since nothing asks for claims any more; and counts whose room they took. */
+function keepTokens(policy: Policy): void {
+  countEvictions(policy, rememberTokens(policy));
+  countFailures(policy);
 }
 
 /**
@@ -237,10 +249,7 @@ function act(policy: Policy, decided: Reason): Action {
     admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason, true);
   }
-  if (!admits) {
-    if (!respond(policy, reason)) respondPlainly(Failure.NONE);
-    expectEnd();
-  }
+  if (!admits) answer(policy, reason);
   // Last, since a call may have failed at any step.
   countFailures(policy);
   return admits ? Action.CONTINUE : Action.STOP;

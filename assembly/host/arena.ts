@@ -51,9 +51,10 @@ export function holdBack(size_bytes: usize): void {
   end -= min((size_bytes + 7) & ~(<usize>7), end - cursor);
 }
 
-/** Ends what `holdBack` began. */
+/** Ends what `holdBack` began. What did not fit meanwhile is no reason for what fails later. */
 export function giveBack(): void {
   end = block + arena_bytes_max;
+  isOverfull = false;
 }
 
 /** Where what is taken next begins; for `rewindArena`, too. */

@@ -186,7 +186,7 @@ export const toolFolders: readonly Folder[] = [
   },
   {
     path: "scripts/policy/module/",
-    purpose: "image and engine → the module: embedding, and the callbacks it exports",
+    purpose: "image and engine → the module that Envoy loads",
     imports: image_contract,
   },
   {
