@@ -128,8 +128,19 @@ export const known_callers_max: u32 = 64;
 /** Tokens that were verified, all key sets of a policy together, and at least for each of them. */
 export const known_tokens_bytes_max: u32 = 2097152;
 export const known_tokens_bytes_min: u32 = 131072;
+/** Bytes of cached tokens that are moved at the most to make room for one. */
+export const token_moved_bytes_max: u32 = 131072;
+/** How often a cached token goes to the front before it must have been used again; one that was never used does so once. */
+export const token_moves_max: u32 = 8;
 /** Policies of a VM that keep the tokens they verified, the newest; older ones, which are draining, verify each anew. */
 export const policies_with_known_tokens_max: u32 = 16;
+
+/** Bytes of a caller that is no SPIFFE ID, and of a token's subject, in the record. */
+export const subject_bytes_max: u32 = 256;
+/** Streams whose root context is held at once, a power of two; one whose slot a later stream took has no policy. */
+export const held_streams_max: u32 = 4096;
+/** Levels of two values that are compared: as deep as JSON nests, and a list written out a level deeper for each pair of brackets. */
+export const compared_depth_max: u32 = 32;
 
 /** How late counts may be that are handed over to the host, in milliseconds. */
 export const count_tick_milliseconds: u32 = 1000;

@@ -44,6 +44,7 @@ import {
   record_path_bytes_max,
   shadow_rules_max,
   spiffe_id_bytes_max,
+  subject_bytes_max,
 } from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
@@ -53,7 +54,6 @@ import { subjectClaim } from "../token/claims";
 import { verifiedToken } from "../token/slot";
 
 const property_name = literal("sallyport");
-const subject_bytes: u32 = 256;
 const record: usize = memory.data(record_bytes_max);
 const writer = changetype<Writer>(memory.data(32, 8));
 
@@ -62,7 +62,7 @@ if (
   !(
     record_bytes_max >=
     2 * spiffe_id_bytes_max +
-      6 * (subject_bytes + method_bytes_max + host_bytes_max + record_path_bytes_max) +
+      6 * (subject_bytes_max + method_bytes_max + host_bytes_max + record_path_bytes_max) +
       shadow_rules_max * 128 +
       1024
   )
@@ -171,7 +171,7 @@ function writeCut(member: string, start: usize, size: u32, limit_bytes: u32): vo
 function writeCaller(): void {
   const reason = request.callerReason;
   const isValid = reason == Reason.ALLOWED || reason == Reason.IDENTITY_UNTRUSTED || reason == Reason.IDENTITY_EXPIRED;
-  writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes_max : subject_bytes);
+  writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes_max : subject_bytes_max);
 }
 
 /** The gateway that told us of the caller: a valid ID, or its word would not have been taken. */
@@ -186,7 +186,7 @@ function writeToken(policy: Policy): void {
   const subject = subjectClaim(verifiedToken());
   if (subject == json.absent || json.kindOf(subject) != Kind.STRING) return;
   writeText(writer, ',"sub":');
-  writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes);
+  writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes_max);
 }
 
 /** What rules in shadow mode would have done. */

@@ -2,6 +2,7 @@
 
 import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
+import { compared_depth_max } from "../limits";
 import { setRecord } from "./claims";
 import {
   cell_bytes,
@@ -30,7 +31,7 @@ export const enum Order {
 }
 
 /** Lists and maps nest as deep as JSON does, and a list written out a level deeper for each pair of brackets. */
-const deepest: u32 = 32;
+if (!(compared_depth_max == 32)) ERROR("the cells below are for so many levels");
 /** Two cells a level, for elements under comparison. */
 const elements: usize = memory.data(33 * 2 * 16, 8);
 let depth: u32 = 0;
@@ -129,7 +130,7 @@ function levelCells(): usize {
 
 function isSameList(left: usize, right: usize): bool {
   const count = listSize(left);
-  if (count != listSize(right) || depth >= deepest) return false;
+  if (count != listSize(right) || depth >= compared_depth_max) return false;
   const mine = levelCells();
   const theirs = mine + cell_bytes;
   let leftRecord = firstElement(left);
@@ -146,7 +147,7 @@ function isSameList(left: usize, right: usize): bool {
 }
 
 function isSameMap(left: usize, right: usize): bool {
-  if (mapSize(left) != mapSize(right) || depth >= deepest) return false;
+  if (mapSize(left) != mapSize(right) || depth >= compared_depth_max) return false;
   const mine = levelCells();
   const theirs = mine + cell_bytes;
   const end = json.after(recordOf(left));

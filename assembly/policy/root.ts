@@ -8,11 +8,12 @@
  */
 
 import { isContextGone } from "../host/host";
+import { held_streams_max } from "../limits";
 import { Policy } from "./policy";
 
-const stream_slots: u32 = 4096;
+if (!((held_streams_max & (held_streams_max - 1)) == 0)) ERROR("held_streams_max is a power of two");
 /** Two words a slot: the stream's context and its root context. */
-const streams: usize = memory.data(4096 * 8, 4);
+const streams: usize = memory.data(held_streams_max * 8, 4);
 
 let first: usize = 0;
 let hasContexts: bool = false;
@@ -43,14 +44,14 @@ export function newestPolicy(): usize {
 export function rememberStream(context: u32, parent: u32): void {
   hasContexts = true;
   if (parent == 0) return;
-  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
+  const slot = streams + ((<usize>(context & (held_streams_max - 1))) << 3);
   store<u32>(slot, context);
   store<u32>(slot, parent, 4);
 }
 
 /** The root context of a stream; 0 where it is none that is remembered. */
 export function rootOfStream(context: u32): u32 {
-  const slot = streams + ((<usize>(context & (stream_slots - 1))) << 3);
+  const slot = streams + ((<usize>(context & (held_streams_max - 1))) << 3);
   return load<u32>(slot) == context ? load<u32>(slot, 4) : 0;
 }
 

@@ -11,6 +11,7 @@ import { copyBytes, sameBytes } from "../bytes/span";
 import { copyTape } from "../bytes/tape";
 import { keyedHash, mix } from "../host/secret";
 import { KeySet } from "../keys/keyset";
+import { token_moves_max } from "../limits";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import {
@@ -37,8 +38,6 @@ const found_in_slot: usize = offsetof<Token>("expiresSeconds");
 if (!(offsetof<Token>("confirmationAt") + 4 == offsetof<Token>("expiresSeconds") + 40))
   ERROR("what was found stands together in a slot");
 const kind_bearer: u64 = 0x201;
-/** How often an entry goes to the front before it must have been used again; one that was never used does so once. */
-const moves_max: u32 = 8;
 
 /** The hash of a token, of its last 16 bytes. */
 export function tokenHash(start: usize, size: u32): u32 {
@@ -52,7 +51,7 @@ export function recallToken(set: KeySet, token: Token): bool {
   if (set.tokens == 0) return false;
   const entry = findEntry(cacheOf(set), token);
   if (entry == 0) return false;
-  store<u32>(entry, moves_max, moves_at);
+  store<u32>(entry, token_moves_max, moves_at);
   token.entry = entry;
   const text = entry + entry_head_bytes;
   token.payloadStart = text + padded(token.size);

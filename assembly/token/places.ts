@@ -11,6 +11,7 @@ import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
+import { endOfCookie, signOfCookie } from "../request/cookies";
 import { findHeader } from "../request/headers";
 import { findParameter } from "../request/query";
 import { request } from "../request/request";
@@ -84,13 +85,10 @@ function findCookie(start: usize, size: u32, name: usize, nameSize: u32, token: 
       if (load<u8>(cursor) != 0x20) isTidy = false;
       cursor++;
     }
-    let next = cursor;
-    while (next < end && load<u8>(next) != 0x3b && load<u8>(next) != 0x2c) next++;
-    const sign = cursor + indexOfByte(cursor, <u32>(next - cursor), 0x3d);
-    let nameEnd = sign;
-    while (nameEnd > cursor && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
-    if (sign != next && <u32>(nameEnd - cursor) == nameSize && sameBytes(cursor, name, nameSize)) {
-      found += isTidy && nameEnd == sign ? 1 : 2;
+    const next = endOfCookie(cursor, end);
+    const sign = signOfCookie(cursor, next, name, nameSize);
+    if (sign != 0) {
+      found += isTidy && <u32>(sign - cursor) == nameSize ? 1 : 2;
       token.start = sign + 1;
       token.size = indexOfByte(token.start, <u32>(end - token.start), 0x3b);
     }

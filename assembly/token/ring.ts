@@ -27,7 +27,7 @@
 import { poison } from "../bytes/poison";
 import { copyTape } from "../bytes/tape";
 import { KeySet } from "../keys/keyset";
-import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max } from "../limits";
+import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max, token_moved_bytes_max } from "../limits";
 import { request } from "../request/request";
 import { isPinned } from "./slot";
 
@@ -55,8 +55,6 @@ const expires_at: u32 = 24;
 export const bearer_at: u32 = 64;
 export const moves_at: u32 = 68;
 const held_bytes: u32 = 4 * 256;
-/** How many bytes of entries are moved at the most to make room for one. */
-const moved_bytes_max: u32 = 131072;
 if (!(known_tokens_bytes_min / 4 >= entry_head_bytes + token_bytes_max + (token_bytes_max / 4) * 3 + 16))
   ERROR("the smallest cache keeps the largest token, with few claims");
 export const bucket_ways: u32 = 4;
@@ -117,7 +115,7 @@ export function bucketOf(cache: Cache, hash: u32): usize {
  */
 export function takeRing(cache: Cache, bytes: u32, bearer: u32): usize {
   const holdsMuch = heldBy(cache, bearer) + bytes > entryBytesMax(cache);
-  let movable: u32 = holdsMuch ? moved_bytes_max : 0;
+  let movable: u32 = holdsMuch ? token_moved_bytes_max : 0;
   let passable: u32 = 2 * entryBytesMax(cache);
   while (true) {
     if (!cache.isWrapped) {

@@ -12,7 +12,6 @@ import {
   isLiteral,
   lower,
   Span,
-  sameBytes,
   spanOf,
   spanSize,
   spanStart,
@@ -23,6 +22,7 @@ import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
 import { firstPair, isPair, nextPair, no_pairs, pairName, pairNameSize, pairValue, pairValueSize } from "../host/pairs";
 import * as layout from "../policy/layout";
 import { Policy, placeAt, sectionCount, textSize, textStart } from "../policy/policy";
+import { endOfCookie, signOfCookie } from "../request/cookies";
 import { isSameName } from "../request/headers";
 import { isParameterNamed } from "../request/query";
 import { request } from "../request/request";
@@ -153,7 +153,7 @@ function hasCookie(start: usize, size: u32, name: usize, nameSize: u32): bool {
   while (true) {
     const first = skipBlanks(cursor, end);
     const next = endOfCookie(first, end);
-    if (isCookieNamed(first, next, name, nameSize)) return true;
+    if (signOfCookie(first, next, name, nameSize) != 0) return true;
     if (next == end) return false;
     cursor = next + 1;
   }
@@ -173,26 +173,10 @@ function withoutCookie(start: usize, size: u32, name: usize, nameSize: u32): Spa
     const first = skipBlanks(isFirst ? cursor : cursor + 1, end);
     const next = endOfCookie(first, end);
     isFirst = false;
-    if (!isCookieNamed(first, next, name, nameSize)) output = keep(output, output == start ? first : cursor, next);
+    if (signOfCookie(first, next, name, nameSize) == 0) output = keep(output, output == start ? first : cursor, next);
     cursor = next;
   }
   return spanOf(start, <u32>(output - start));
-}
-
-/** A comma separates cookies to some readers (RFC 2109 §4.3.4). */
-function endOfCookie(start: usize, end: usize): usize {
-  let next = start;
-  while (next < end && load<u8>(next) != 0x3b && load<u8>(next) != 0x2c) next++;
-  return next;
-}
-
-/** White space around names is nothing to most readers. What has no `=` is no cookie. */
-function isCookieNamed(first: usize, next: usize, name: usize, nameSize: u32): bool {
-  const sign = first + indexOfByte(first, <u32>(next - first), 0x3d);
-  if (sign == next) return false;
-  let nameEnd = sign;
-  while (nameEnd > first && isBlank(load<u8>(nameEnd - 1))) nameEnd--;
-  return <u32>(nameEnd - first) == nameSize && sameBytes(first, name, nameSize);
 }
 
 function skipBlanks(start: usize, end: usize): usize {
