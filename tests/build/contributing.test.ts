@@ -1,12 +1,15 @@
 /** The worked examples of CONTRIBUTING.md, done in copies of the repository as they stand there: their changes, then their commands. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 
 const contributing = readFileSync("CONTRIBUTING.md", "utf8");
+
+/** What is made rather than written. */
+const left_out = new Set([".git", "node_modules", "build", "dist"]);
 
 /** A recipe, and a copy of the repository that it is followed in. */
 class Recipe {
@@ -21,12 +24,9 @@ class Recipe {
       [...section.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, text]) => text!);
     this.changes = blocks("diff");
     this.commands = blocks("console").flatMap((block) => block.trim().split("\n"));
-    const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { encoding: "utf8" });
-    for (const file of listed.trim().split("\n")) {
-      if (!existsSync(file)) continue;
-      mkdirSync(dirname(join(this.copy, file)), { recursive: true });
-      cpSync(file, join(this.copy, file), { errorOnExist: false, force: true });
-    }
+    // Not by git, which may not know the folder: an export, or a checkout of somebody else's.
+    for (const name of readdirSync(".").filter((one) => !left_out.has(one)))
+      cpSync(name, join(this.copy, name), { recursive: true });
     symlinkSync(join(process.cwd(), "node_modules"), join(this.copy, "node_modules"));
     cpSync("build/engine.wasm", join(this.copy, "build/engine.wasm"));
   }
