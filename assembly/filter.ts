@@ -67,6 +67,8 @@ export function onRequestHeaders(context: u32): Action {
       writeWaiting(policy, reason);
       return Action.WAIT;
     }
+    // What failed on the way to waiting is not why anything fails from here on.
+    countFailures(policy);
   }
   const action = act(policy, reason);
   keepTokens(policy);
@@ -177,10 +179,11 @@ function keepTokens(policy: Policy): void {
 }
 
 /**
- * The decision. What failed otherwise than for its sake, for a rule in shadow mode or on the way to a decision that stands without,
- * is no failure of the request's.
+ * The decision. What failed otherwise than for its sake, before it, for a rule in shadow mode or on the way to a decision that stands
+ * without, is no failure of the request's.
  */
 function decide(policy: Policy): Reason {
+  countFailures(policy);
   const reason = fixFailure(runStages(policy));
   clearFailures();
   fail(request.failure);

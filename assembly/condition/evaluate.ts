@@ -232,11 +232,9 @@ function pushSource(cell: usize, instruction: usize, op: u32): bool {
       setBool(cell, sources.hasHeader(text, size));
       return true;
     case code.op_query:
-      sources.readParameter(cell, text, size);
-      return true;
+      return sources.readParameter(cell, text, size);
     case code.op_has_query:
-      sources.hasParameter(cell, text, size);
-      return true;
+      return sources.hasParameter(cell, text, size);
     case code.op_source_ip:
       return sources.readSourceIp(cell);
     case code.op_source_port:

@@ -1,7 +1,7 @@
 /** The parts of a request that conditions read. What is absent, or could be read in two ways, is an error. */
 
 import { literal } from "../bytes/literal";
-import { absent, ambiguous, failed, indexOfByte, isRun, spanSize, spanStart } from "../bytes/span";
+import { absent, failed, indexOfByte, isRun, spanSize, spanStart } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
 import { readProperty } from "../host/host";
 import { trust_domain_offset } from "../identity/spiffe";
@@ -69,16 +69,20 @@ export function hasHeader(name: usize, size: u32): bool {
   return findHeader(name, size) != absent;
 }
 
-export function readParameter(cell: usize, name: usize, size: u32): void {
+/** The value of a parameter of the query. False where there is no room to decode it. */
+export function readParameter(cell: usize, name: usize, size: u32): bool {
   const value = findParameter(name, size);
   if (isRun(value)) setString(cell, spanStart(value), spanSize(value));
   else setError(cell);
+  return value != failed;
 }
 
-export function hasParameter(cell: usize, name: usize, size: u32): void {
+/** Whether the query has a parameter. False where there is no room to decode it. */
+export function hasParameter(cell: usize, name: usize, size: u32): bool {
   const found = findParameter(name, size);
-  if (found == ambiguous) setError(cell);
-  else setBool(cell, found != absent);
+  if (found == absent || isRun(found)) setBool(cell, found != absent);
+  else setError(cell);
+  return found != failed;
 }
 
 /** The peer's IP address. False where the host fails. */

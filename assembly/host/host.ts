@@ -12,6 +12,8 @@ import { isOverfull, roomBytes } from "./arena";
 
 /** What failed and is not counted yet, a bit for each failure. */
 let failures: u32 = 0;
+/** Of these the one that came first. */
+let first: Failure = Failure.NONE;
 if (!(Failure.COUNT <= 32)) ERROR("a word has a bit for each failure");
 
 /** Where the host writes what it returns: a pointer and a size, or a number. */
@@ -19,12 +21,14 @@ const out: usize = memory.data(16, 8);
 
 /** Notes what went wrong, of a host call or of ours. */
 export function fail(failure: Failure): void {
-  if (failure != Failure.NONE) failures |= (<u32>1) << failure;
+  if (failure == Failure.NONE) return;
+  if (failures == 0) first = failure;
+  failures |= (<u32>1) << failure;
 }
 
-/** What failed first in the order of failure.ts; NONE where nothing did. */
+/** What failed first; NONE where nothing did. */
 export function firstFailure(): Failure {
-  return failures == 0 ? Failure.NONE : <Failure>ctz(failures);
+  return failures == 0 ? Failure.NONE : first;
 }
 
 /** Begins anew: nothing has failed. */

@@ -8,7 +8,7 @@ import { readNumber } from "../condition/number";
 import { doubleOf, kindOf, setInt, ValueKind } from "../condition/value";
 import { keyedHash } from "../host/secret";
 import * as layout from "../policy/layout";
-import { limitAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
+import { limitAt, memberAt, Policy, recordAt, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { RuleResult } from "../request/result";
@@ -88,7 +88,7 @@ function fingerprint(policy: Policy, limit: usize, claims: usize): u64 {
       hash = keyedHash(hash, kind_caller, request.callerStart, known ? request.callerSize : 0);
       continue;
     }
-    const claim = findClaim(policy, selector, claims);
+    const claim = memberAt(policy, selector + layout.selector_path_at, claims);
     if (claim == json.absent) hash = keyedHash(hash, kind_absent, 0, 0);
     else if (json.kindOf(claim) == json.Kind.NUMBER) hash = hashNumber(hash, json.startOf(claim), json.sizeOf(claim));
     else hash = keyedHash(hash, <u64>json.kindOf(claim), json.startOf(claim), json.sizeOf(claim));
@@ -107,16 +107,4 @@ function hashNumber(before: u64, start: usize, size: u32): u64 {
     setInt(number, <i64>value);
   }
   return keyedHash(before, kind_int, number + 8, 8);
-}
-
-/** The claim at the end of a path of names, or `absent`. */
-function findClaim(policy: Policy, selector: usize, claims: usize): usize {
-  const first = load<u32>(selector, layout.selector_path_at);
-  const count = load<u32>(selector, layout.selector_path_at + 4);
-  let claim = claims;
-  for (let index: u32 = 0; index < count; index++) {
-    const text = textAt(policy, first + index);
-    claim = json.member(claim, textStart(policy, text), textSize(text));
-  }
-  return claim;
 }

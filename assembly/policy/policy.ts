@@ -2,6 +2,7 @@
  * A configured policy: the image and what goes with it while it is in force. Each root context has one (policy/root.ts),
  * so that two configurations can live side by side while old streams drain.
  */
+import * as json from "../bytes/tape";
 import * as layout from "./layout";
 
 @unmanaged
@@ -123,6 +124,18 @@ export function textStart(policy: Policy, text: usize): usize {
 // @inline
 export function textSize(text: usize): u32 {
   return load<u32>(text, 4);
+}
+
+/** The member of a JSON record at the end of a path, a run of TEXTS at `path`; `absent` where there is none (bytes/tape.ts). */
+export function memberAt(policy: Policy, path: usize, record: usize): usize {
+  const first = load<u32>(path);
+  const count = load<u32>(path, 4);
+  let member = record;
+  for (let index: u32 = 0; index < count; index++) {
+    const text = textAt(policy, first + index);
+    member = json.member(member, textStart(policy, text), textSize(text));
+  }
+  return member;
 }
 
 /** The policy's own record. */

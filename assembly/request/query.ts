@@ -3,13 +3,15 @@
  * to read a query, so what upstreams differ on is ambiguous: a parameter that stands twice, a raw `;` (a separator to
  * some), a `+` in the value (a space to some), percent-encoding that is invalid, NUL, or no UTF-8. So is a query longer than conditions read.
  */
-import { absent, ambiguous, hexDigit, indexOfByte, Span, sameBytes, spanOf } from "../bytes/span";
+import { absent, ambiguous, failed, hexDigit, indexOfByte, Span, sameBytes, spanOf } from "../bytes/span";
 import { isUtf8 } from "../bytes/utf8";
+import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
+import { fail } from "../host/host";
 import { condition_text_bytes_max } from "../limits";
 import { request } from "./request";
 
-/** The decoded value of a parameter, by its decoded name: in the arena, or `absent`, or `ambiguous`. */
+/** The decoded value of a parameter, by its decoded name: in the arena, or `absent`, `ambiguous`, or `failed` where that is full. */
 export function findParameter(name: usize, nameSize: u32): Span {
   const mark = indexOfByte(request.pathStart, request.pathSize, 0x3f);
   if (mark == request.pathSize) return absent;
@@ -17,7 +19,10 @@ export function findParameter(name: usize, nameSize: u32): Span {
   const end = request.pathStart + request.pathSize;
   if (end - cursor > condition_text_bytes_max || !isPlain(cursor, end)) return ambiguous;
   let output = takeBytes(end - cursor);
-  if (output == 0) return ambiguous;
+  if (output == 0) {
+    fail(Failure.ARENA_FULL);
+    return failed;
+  }
   let found = absent;
   while (cursor < end) {
     const next = cursor + indexOfByte(cursor, <u32>(end - cursor), 0x26);

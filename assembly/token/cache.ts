@@ -29,8 +29,6 @@ import {
 } from "./ring";
 import { Token } from "./slot";
 
-export { takeEvictions } from "./ring";
-
 /** What token/claims.ts found, which stands in an entry as it does in a slot. */
 const found_at: u32 = 24;
 const found_bytes: u32 = 40;

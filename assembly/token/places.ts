@@ -3,9 +3,19 @@
  * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
  */
 import { literal } from "../bytes/literal";
-import { absent, ambiguous, indexOfByte, isBlank, isLiteral, sameBytes, spanSize, spanStart } from "../bytes/span";
+import {
+  absent,
+  ambiguous,
+  failed,
+  indexOfByte,
+  isBlank,
+  isLiteral,
+  sameBytes,
+  spanSize,
+  spanStart,
+} from "../bytes/span";
 import { Detail } from "../detail";
-import { Finding, finding, good, isGood } from "../finding";
+import { Finding, finding, good, internal, isGood } from "../finding";
 import { firstPair, isPair, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../host/pairs";
 import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
@@ -22,7 +32,7 @@ const cookie_name = literal("cookie");
 
 /**
  * Looks for a token at a place, and puts where it stands into its slot. TOKEN_MISSING, TOKEN_MALFORMED where there are several,
- * TOKEN_TOO_LARGE, or good.
+ * TOKEN_TOO_LARGE, INTERNAL, or good.
  */
 export function findToken(policy: Policy, place: usize, token: Token): Finding {
   const name = textStart(policy, place + layout.place_name_at);
@@ -53,6 +63,7 @@ function findInHeader(policy: Policy, place: usize, name: usize, size: u32, toke
 function findInQuery(name: usize, size: u32, token: Token): Finding {
   const value = findParameter(name, size);
   if (value == absent) return missing;
+  if (value == failed) return internal;
   if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Detail.QUERY);
   token.start = spanStart(value);
   token.size = spanSize(value);

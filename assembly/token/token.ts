@@ -15,10 +15,11 @@ import { Reason } from "../reason";
 import { issuerFinding, not_checked, request, setIssuerFinding } from "../request/request";
 import { RuleResult } from "../request/result";
 import { checkBinding } from "./binding";
-import { knowsToken, recallToken, rememberToken, takeEvictions, tokenHash } from "./cache";
+import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
 import { decodeParts, parseJws, scanClaims } from "./jws";
 import { findToken } from "./places";
+import { takeEvictions } from "./ring";
 import { verifySignature } from "./signature";
 import { Token, tokenSlot } from "./slot";
 

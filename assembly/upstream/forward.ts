@@ -9,7 +9,7 @@ import { removeRequestHeader, replaceRequestHeader } from "../host/host";
 import { firstPair, isPair, nextPair, no_pairs, pairName, pairNameSize } from "../host/pairs";
 import { trust_domain_offset } from "../identity/spiffe";
 import * as layout from "../policy/layout";
-import { Policy, recordAt, ruleAt, sectionCount, textAt, textSize, textStart } from "../policy/policy";
+import { memberAt, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { isSameName } from "../request/headers";
 import { request } from "../request/request";
@@ -57,13 +57,7 @@ function findValue(policy: Policy, forward: usize): Span {
 function findClaim(policy: Policy, forward: usize): Span {
   if (request.rule == 0 || load<u32>(ruleAt(policy, request.rule - 1), layout.rule_issuers_at + 4) == 0) return absent;
   if (request.verifiedIssuer == 0) return absent;
-  const first = load<u32>(forward, layout.forward_path_at);
-  const count = load<u32>(forward, layout.forward_path_at + 4);
-  let claim = verifiedToken().claims;
-  for (let index: u32 = 0; index < count; index++) {
-    const text = textAt(policy, first + index);
-    claim = json.member(claim, textStart(policy, text), textSize(text));
-  }
+  const claim = memberAt(policy, forward + layout.forward_path_at, verifiedToken().claims);
   if (claim == json.absent) return absent;
   const kind = json.kindOf(claim);
   const isScalar = kind == Kind.STRING || kind == Kind.NUMBER || kind == Kind.TRUE || kind == Kind.FALSE;

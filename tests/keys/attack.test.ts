@@ -6,7 +6,7 @@ import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerIssuer } from "../support/jwks-server.ts";
-import { markOf } from "../support/plugin.ts";
+import { markOf, recordOf } from "../support/plugin.ts";
 import { caller, fetchingPolicy, imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 
 function ask(workers: Workers, headers: [string, string][], path = "/orders"): Outcome {
@@ -142,6 +142,29 @@ test("a request that could not be let go on is not recorded as admitted", async 
   assert.equal(markOf(outcome), false);
   assert.equal(outcomeOf(outcome), "internal");
   assert.equal(host.metrics().get("sallyport_failures.policy.shop.cause.continue_stream"), 1n);
+});
+
+test("what fails as a request is to wait for keys is counted, and is not why the record fails", async () => {
+  const [one, two] = [await makeKey("one"), await makeKey("two")];
+  const token = await two.token();
+  const workers = new Workers(imageOf(fetchingPolicy()), 1);
+  workers.fetch({ body: jwks(one) });
+  workers.pass(3);
+  const host = workers.hosts[0]!;
+  host.faults = [
+    { call: "get_shared_data", result: WasmResult.InternalFailure },
+    { call: "set_property", nth: 1, result: WasmResult.InternalFailure },
+  ];
+  const outcome = workers.ask(0, token);
+  assert.equal(outcome.localResponse?.requestedStatus, 503);
+  assert.equal(recordOf(outcome).cause, "set_property");
+  host.faults = [];
+  workers.tick(0);
+  const causes = ["get_shared_data", "set_property"];
+  assert.deepEqual(
+    causes.map((cause) => host.metrics().get(`sallyport_failures.policy.shop.cause.${cause}`)),
+    [1n, 1n],
+  );
 });
 
 test("a request waits for the keys that are fetched where its token could be of two issuers", async () => {

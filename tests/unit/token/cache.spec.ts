@@ -8,7 +8,7 @@ import { knowsToken, recallToken, rememberToken } from "../../../assembly/token/
 import { subjectClaim } from "../../../assembly/token/claims";
 import { parseJws } from "../../../assembly/token/jws";
 import { clearTokens, Token, tokenSlot } from "../../../assembly/token/slot";
-import { bytesOf, textOf } from "../support";
+import { bytesOf, textOf, url } from "../support";
 
 const places: u32 = 16;
 const room: u32 = 131072;
@@ -16,23 +16,8 @@ const set = changetype<KeySet>(memory.data(256, 8));
 set.tokens = memory.data(131072, 16);
 set.tokensBytes = room;
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const list = literal("list");
 const head = "eyJhbGciOiJFUzI1NiJ9."; // {"alg":"ES256"}
-
-function url(text: string): string {
-  const bytes = bytesOf(text);
-  let encoded = "";
-  for (let index: u32 = 0; index < bytes.size; index += 3) {
-    const left = bytes.size - index;
-    let word = (<u32>load<u8>(bytes.start + index)) << 16;
-    if (left > 1) word |= (<u32>load<u8>(bytes.start + index + 1)) << 8;
-    if (left > 2) word |= <u32>load<u8>(bytes.start + index + 2);
-    const signs: u32 = min(left, 3) + 1;
-    for (let sign: u32 = 0; sign < signs; sign++) encoded += alphabet.charAt((word >> (18 - 6 * sign)) & 63);
-  }
-  return encoded;
-}
 
 /** Puts token `number` into a slot, with about so many bytes of other claims. Its signature is of its number. */
 function put(place: u32, number: i32, fill: i32): Token {

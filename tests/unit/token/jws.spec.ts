@@ -7,23 +7,7 @@ import { reasonName } from "../../../assembly/reason";
 import { issuerClaim, subjectClaim } from "../../../assembly/token/claims";
 import { parseJws } from "../../../assembly/token/jws";
 import { clearTokens, tokenSlot } from "../../../assembly/token/slot";
-import { bytesOf, textOf } from "../support";
-
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-function url(text: string): string {
-  const bytes = bytesOf(text);
-  let encoded = "";
-  for (let index: u32 = 0; index < bytes.size; index += 3) {
-    const left = bytes.size - index;
-    let word = (<u32>load<u8>(bytes.start + index)) << 16;
-    if (left > 1) word |= (<u32>load<u8>(bytes.start + index + 1)) << 8;
-    if (left > 2) word |= <u32>load<u8>(bytes.start + index + 2);
-    const signs: u32 = min(left, 3) + 1;
-    for (let sign: u32 = 0; sign < signs; sign++) encoded += alphabet.charAt((word >> (18 - 6 * sign)) & 63);
-  }
-  return encoded;
-}
+import { bytesOf, textOf, url } from "../support";
 
 const jws = tokenSlot(0);
 /** What the token taken apart last came to. */
