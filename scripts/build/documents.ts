@@ -203,7 +203,13 @@ function grouped(entries: Readonly<Record<string, string>>): string[][] {
 
 /** Folders in the order in which they may import each other. */
 function folderTable(folders: readonly Folder[]): string {
-  const rows = folders.map(({ path, purpose, imports }) => [code(path), purpose, imports.map(code).join(", ")]);
+  const nameOf = (path: string): string =>
+    [...engineFolders, ...toolFolders].find((folder) => folder.path === path)?.name ?? code(path);
+  const rows = folders.map(({ path, name, purpose, imports }) => [
+    code(path),
+    (name === undefined ? "" : `the ${name}: `) + purpose,
+    imports.map(nameOf).join(", "),
+  ]);
   return table(["folder", "what goes in, what comes out", "may import"], rows);
 }
 

@@ -68,18 +68,19 @@ export function isNewest(builtMilliseconds: number, inputsMilliseconds: number[]
  * (assembly/bytes/poison.ts), so that a use after that shows. Throws with what the compiler has against it.
  */
 export async function buildPoisonedEngine(): Promise<void> {
-  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "poisoned"], {
-    readFile: readEngineSource,
-  });
+  await compile("poisoned");
+}
+
+/** Compiles a target of asconfig.json. */
+async function compile(target: "release" | "poisoned"): Promise<void> {
+  const files = ["--config", "asconfig.json", "--target", target];
+  const { error, stderr } = await asc.main(files, { readFile: readEngineSource });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
 }
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */
 export async function buildEngine(): Promise<void> {
-  const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", "release"], {
-    readFile: readEngineSource,
-  });
-  if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
+  await compile("release");
   const problems = findViolations(await readFile("build/engine.wat", "utf8"));
   const { size } = await stat("build/engine.wasm");
   if (size > engineBytesBudget) problems.push(`the engine takes ${size} bytes, its budget is ${engineBytesBudget}`);

@@ -7,6 +7,8 @@
 export interface Folder {
   /** Its path; several files of one kind are `assembly/{limits,reason}.ts`. */
   path: string;
+  /** What other rows call it; by default its path. */
+  name?: string;
   /** What goes in and what comes out. */
   purpose: string;
   /** Paths of this table that its files may import, besides their own. */
@@ -23,6 +25,7 @@ const request_stage = [...engine_base, "assembly/policy/", "assembly/request/"];
 export const engineFolders: readonly Folder[] = [
   {
     path: contract,
+    name: "contract",
     purpose:
       "bounds, reasons of decisions, causes of failures, what can be wrong with a token: numbers that both compilers read",
     imports: [],

@@ -14,7 +14,8 @@ export function testFiles(): TestFile[] {
   return readdirSync("tests", { recursive: true, encoding: "utf8" })
     .filter((name) => /\.(test|spec)\.ts$/u.test(name))
     .sort()
-    .map((name) => ({ path: name, subject: subjectOf(join("tests", name)) }));
+    .map((name) => join("tests", name))
+    .map((path) => ({ path, subject: subjectOf(path) }));
 }
 
 function subjectOf(path: string): string {

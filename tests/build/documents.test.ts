@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 const documents = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
+  "tests/README.md",
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),

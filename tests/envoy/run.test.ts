@@ -1,15 +1,13 @@
 /** The verb `run`, as a process of its own: ready line, requests, upstreams of the user's own, and the end. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -20,6 +18,7 @@ import { filterLog } from "../../scripts/envoy/filterlog.ts";
 import { makeCorpIssuer } from "../support/envoy.ts";
 import { makeKey, providerAudience, providerIssuer, startJwksServer } from "../support/jwks-server.ts";
 import { program } from "../support/program.ts";
+import { endOf, paste, root, whileRunning, whileShowing } from "../support/run.ts";
 
 const policyYaml = `
 version: 1
@@ -40,105 +39,6 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** The line `--format json` prints when it is ready. */
-interface ReadyLine {
-  port: number;
-  adminPort: number;
-  authority: string;
-  accessLog: string;
-  callers: { id: string; certificate: string; key: string }[];
-  tokens: { issuer: string; token: string; scopes: string[]; expires: string }[];
-  keys: { url: string; cluster: string; refreshSeconds: number }[];
-}
-
-const root = join(import.meta.dirname, "../..");
-
-/** How to start it; by default with the policy above and nothing else. */
-interface RunSetting {
-  args?: string[];
-  environment?: NodeJS.ProcessEnv;
-  policy?: string;
-}
-
-/** The command line as users have it. */
-function startRun({ args = [], environment = {}, policy = policyPath }: RunSetting): ChildProcess {
-  return spawn(process.execPath, [program, "run", policy, ...args], {
-    cwd: root,
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-/** Waits for its end; for runs that do not come to serve. */
-async function endOf(setting: RunSetting): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = startRun(setting);
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "exit")]);
-  return { code, stdout, stderr };
-}
-
-/** Ends it as Ctrl-C does. */
-async function interrupt(child: ChildProcess): Promise<void> {
-  const exit = once(child, "exit");
-  child.kill("SIGINT");
-  assert.deepEqual(await exit, [0, null]);
-}
-
-/** Runs it until it serves, hands over what it printed for people so far, and ends it. */
-async function whileShowing(
-  setting: RunSetting,
-  check: (lines: string[], nextLine: () => Promise<string>) => Promise<void>,
-): Promise<void> {
-  const child = startRun(setting);
-  try {
-    const reader = createInterface(child.stdout!)[Symbol.asyncIterator]();
-    const nextLine = async (): Promise<string> => {
-      const { value, done } = await reader.next();
-      if (done === true) assert.fail("it ended before it was ready");
-      return value;
-    };
-    const lines: string[] = [];
-    while (!lines.at(-1)?.startsWith("Ctrl-C ends it.")) lines.push(await nextLine());
-    await check(lines, nextLine);
-    await interrupt(child);
-  } finally {
-    child.kill("SIGKILL");
-  }
-}
-
-/** Runs lines in a shell, as if they were pasted. */
-async function paste(lines: string[]): Promise<string> {
-  return (await promisify(execFile)("/bin/sh", ["-c", lines.join("\n")])).stdout;
-}
-
-/** Runs it until the check is done, ends it as Ctrl-C does, and sees to it that it cleaned up. */
-async function whileRunning(
-  setting: RunSetting,
-  check: (ready: ReadyLine, target: Target) => Promise<void>,
-): Promise<void> {
-  const child = startRun({ ...setting, args: ["--format", "json", ...(setting.args ?? [])] });
-  try {
-    const [line] = (await Promise.race([
-      once(createInterface(child.stdout!), "line"),
-      once(child, "exit").then(([code]) => assert.fail(`it ended with ${code} before it was ready`)),
-    ])) as [string];
-    const ready = JSON.parse(line) as ReadyLine;
-    const [caller] = ready.callers;
-    const target = {
-      port: ready.port,
-      authorityPem: await readFile(ready.authority, "utf8"),
-      identity: {
-        certificatePem: await readFile(caller!.certificate, "utf8"),
-        privateKeyPem: await readFile(caller!.key, "utf8"),
-      },
-    };
-    await check(ready, target);
-    await interrupt(child);
-    await assert.rejects(access(ready.authority), { code: "ENOENT" });
-  } finally {
-    child.kill("SIGKILL");
-  }
-}
-
 async function listen(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -146,7 +46,7 @@ async function listen(server: Server): Promise<number> {
 }
 
 test("with the order API of its own", async () => {
-  await whileRunning({}, async (ready, target) => {
+  await whileRunning({ policy: policyPath }, async (ready, target) => {
     assert.deepEqual(
       ready.callers.map(({ id }) => id),
       ["spiffe://example.org/web"],
@@ -187,9 +87,12 @@ test("with a plain upstream of the user's own", async () => {
   const server = createServer((request, response) => response.end(`plain ${request.url}`));
   const port = await listen(server);
   try {
-    await whileRunning({ args: ["--upstream", `http://127.0.0.1:${port}`] }, async (_ready, target) => {
-      assert.equal((await sendRequest(target, { path: "/a" })).body, "plain /a");
-    });
+    await whileRunning(
+      { policy: policyPath, args: ["--upstream", `http://127.0.0.1:${port}`] },
+      async (_ready, target) => {
+        assert.equal((await sendRequest(target, { path: "/a" })).body, "plain /a");
+      },
+    );
   } finally {
     server.closeAllConnections();
     server.close();
@@ -207,11 +110,11 @@ test("with an https upstream, whose certificate and name are checked", async () 
   const port = await listen(server);
   const args = ["--upstream", `https://127.0.0.1:${port}`];
   try {
-    await whileRunning({ args, environment: { SSL_CERT_FILE: bundle } }, async (_ready, target) => {
+    await whileRunning({ policy: policyPath, args, environment: { SSL_CERT_FILE: bundle } }, async (_ready, target) => {
       assert.equal((await sendRequest(target, { path: "/a" })).body, "secure /a");
     });
     // Without its authority the upstream is nobody we know.
-    await whileRunning({ args, environment: { SSL_CERT_FILE: "" } }, async (_ready, target) => {
+    await whileRunning({ policy: policyPath, args, environment: { SSL_CERT_FILE: "" } }, async (_ready, target) => {
       assert.equal((await sendRequest(target, { path: "/a" })).status, 503);
     });
   } finally {
@@ -225,7 +128,7 @@ test("for people: where it listens, commands to paste, and a line for each reque
   const port = await listen(server);
   server.close();
   await once(server, "close");
-  await whileShowing({ args: ["--port", String(port)] }, async (lines, nextLine) => {
+  await whileShowing({ policy: policyPath, args: ["--port", String(port)] }, async (lines, nextLine) => {
     assert.equal(lines[0], `Envoy enforces ${policyPath} on https://127.0.0.1:${port} (mTLS)`);
     assert.ok(lines.includes("# spiffe://example.org/web, by rule web-reads"), lines.join("\n"));
     assert.ok(!lines.some((line) => line.includes("TOKEN")));
@@ -456,7 +359,7 @@ test("what the filter has to say stands among the requests, the same words once 
 });
 
 test("without a usable Envoy it ends with 1 and says what to do", async () => {
-  const { code, stdout, stderr } = await endOf({ environment: { ENVOY: "/nonexistent" } });
+  const { code, stdout, stderr } = await endOf({ policy: policyPath, environment: { ENVOY: "/nonexistent" } });
   assert.equal(code, 1);
   assert.equal(stdout, "");
   assert.match(stderr, /ENVOY is set to \/nonexistent, but there is no such file\. Set ENVOY/);
@@ -482,7 +385,7 @@ test("wrong options end with 2", async () => {
     ["--upstream", "http://127.0.0.1/path"],
     ["--keys-ca", "/nonexistent.pem"],
   ]) {
-    const { code, stderr } = await endOf({ args });
+    const { code, stderr } = await endOf({ policy: policyPath, args });
     assert.equal(code, 2, stderr);
   }
 });
@@ -497,7 +400,11 @@ test("a file of authorities without a certificate is no such file", async () => 
     [empty, "the file holds no PEM certificate"],
     [broken, "certificate 2 of the file cannot be read"],
   ] as const) {
-    const { code, stderr } = await endOf({ args: ["--keys-ca", path], environment: { ENVOY: "/nonexistent" } });
+    const { code, stderr } = await endOf({
+      policy: policyPath,
+      args: ["--keys-ca", path],
+      environment: { ENVOY: "/nonexistent" },
+    });
     assert.equal(code, 2, stderr);
     for (const words of ["--keys-ca", path, trouble]) assert.ok(stderr.includes(words), stderr);
   }

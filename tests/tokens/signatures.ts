@@ -1,7 +1,7 @@
 /** Signatures that are none: out of range, of the wrong size or form, or of something else. */
 
+import { toBigInt, toBytes } from "../support/numbers.ts";
 import { order as ed25519Order, littleEndian } from "../vectors/edwards.ts";
-import { toBigInt, toBytes } from "../vectors/keys.ts";
 import { mint, pairs } from "./mint.ts";
 import { bad, good, type Row } from "./row.ts";
 

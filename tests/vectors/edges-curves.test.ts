@@ -9,9 +9,10 @@ import {
   algorithm_es512,
 } from "../../assembly/crypto/algorithms.ts";
 import { makeKeyPair } from "../../scripts/common/keypair.ts";
+import { modInverse, modPower, toBigInt, toBytes } from "../support/numbers.ts";
 import { add, base, challenge, encode, littleEndian, neutral, order, p, smallOrderPoints, times } from "./edwards.ts";
 import { CryptoModule, type Key } from "./harness.ts";
-import { keyOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";
+import { keyOf } from "./keys.ts";
 
 const crypto = await CryptoModule.compile();
 const text = Buffer.from("a text");

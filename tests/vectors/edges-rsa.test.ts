@@ -12,8 +12,9 @@ import {
   algorithm_rs256,
 } from "../../assembly/crypto/algorithms.ts";
 import { makeKeyPair } from "../../scripts/common/keypair.ts";
+import { toBigInt, toBytes } from "../support/numbers.ts";
 import { CryptoModule, type Key } from "./harness.ts";
-import { keyOf, rsaKey, toBigInt, toBytes } from "./keys.ts";
+import { keyOf, rsaKey } from "./keys.ts";
 import { encodePkcs1, encodePss, type PssFaults, RsaSigner } from "./rsa.ts";
 
 const crypto = await CryptoModule.compile();

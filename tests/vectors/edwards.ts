@@ -1,6 +1,6 @@
 /** The group of Ed25519 (RFC 8032 §5.1) in whole numbers, slow and plain: for keys and signatures nobody makes by accident. */
 import { createHash } from "node:crypto";
-import { modInverse, modPower, toBigInt, toBytes } from "./keys.ts";
+import { modInverse, modPower, toBigInt, toBytes } from "../support/numbers.ts";
 
 export const p = 2n ** 255n - 19n;
 /** The order of the base point. */

@@ -1,6 +1,6 @@
 /** RSA signing by the letter of RFC 8017, for keys node cannot have and for encodings node would not make. */
 import { createHash, randomBytes } from "node:crypto";
-import { bitsOf, modInverse, modPower, toBigInt, toBytes } from "./keys.ts";
+import { bitsOf, modInverse, modPower, toBigInt, toBytes } from "../support/numbers.ts";
 
 const hashOf = (hash: string, ...parts: Uint8Array[]): Uint8Array =>
   parts.reduce((state, part) => state.update(part), createHash(hash)).digest();
