@@ -33,16 +33,17 @@ import {
 } from "./configuration";
 import { lendArena, resetArena, takeBytes } from "./host/arena";
 import { isContextGone, readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
-import { missingCall, missingFetchCall, missingHeaderCall } from "./host/probe";
+import { missingCall, missingFetchCall, missingFleetCall, missingHeaderCall, missingHoldCall } from "./host/probe";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
 import { openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
-import { closeKeySets, key_sets_bytes_max, openKeySets } from "./keys/keyset";
+import { closeKeySets, keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
+import { holdsRequests } from "./keys/waiting";
 import { key_tick_milliseconds, short_configuration_bytes_max, shortages_max } from "./limits";
 import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
-import { head, Policy, placeAt, sectionCount } from "./policy/policy";
+import { hasFleet, head, needs, Policy, placeAt, sectionCount, sectionIn } from "./policy/policy";
 import {
   addPolicy,
   areContextsAnnounced,
@@ -65,6 +66,7 @@ import {
   shortageAt,
   shortageOf,
 } from "./shortage/shortage";
+import { held_bytes, isHeldOpen, openHeld } from "./streams/held";
 import { hostCanVerify } from "./token/signature";
 
 /** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
@@ -72,12 +74,12 @@ const trailer: usize = ((<usize>memory.size()) << 16) - layout.trailer_bytes;
 // What the engine keeps in static memory must leave those bytes alone; if it did not, no module of it would load.
 if (__heap_base > trailer) unreachable();
 
-/** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, the largest too. */
+/** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, save the key sets of a policy with many. */
 const policy_bytes: usize = 128;
 if (!(offsetof<Policy>() <= 128)) ERROR("a policy fits its place");
 if (
   !(
-    policy_bytes + record_property_bytes + known_callers_bytes + counters_bytes_max + key_sets_bytes_max + 16 <=
+    policy_bytes + record_property_bytes + known_callers_bytes + counters_bytes_max + paged_key_sets_bytes + 16 <=
     page_room_bytes
   )
 )
@@ -155,7 +157,7 @@ function tryAgain(shortage: Shortage, now: u64): void {
   if (outcome == Attempt.NO_MEMORY) return;
   const policy = policyOfRoot(shortage.rootContext);
   // The period stays as it is for keys: a tick must not change its own.
-  if (shortage.ticks && (policy == null || !fetchesKeys(policy))) setTickPeriod(0);
+  if (shortage.ticks && (policy == null || !holdsRequests(policy))) setTickPeriod(0);
   if (outcome == Attempt.LOST) {
     shortage.ticks = false;
     loseShortage(shortage);
@@ -189,9 +191,7 @@ function attempt(rootContext: u32, size: u32, shortage: Shortage | null, mayAskO
   let outcome = Attempt.NO_MEMORY;
   if (page != 0) {
     outcome = readText(size, region, shortage);
-    if (outcome == Attempt.IN_FORCE && !(findImage(size) && putInForce(rootContext, page, region, shortage))) {
-      outcome = Attempt.REFUSED;
-    }
+    if (outcome == Attempt.IN_FORCE) outcome = putImageInForce(rootContext, size, page, region, shortage, mayAskOthers);
   }
   if (outcome != Attempt.IN_FORCE) {
     giveRegion(region);
@@ -243,6 +243,7 @@ function forget(context: u32): void {
   if (!handOverCounts(policy)) announceLostCounts(policy, gatheredCounts(policy));
   endFetches(policy);
   closeKeySets(policy);
+  giveRegion(policy.keySetsRegion);
   giveRegion(policy.configurationRegion);
   giveRegion(changetype<usize>(policy));
   endings++;
@@ -257,6 +258,13 @@ function findImage(size: u32): bool {
   return policySize != 0 || findEmbedded();
 }
 
+/** Whether a sound image needs a callback that was left out when the module was made, for a policy that needs it not. */
+function lacksCallbacks(image: usize): bool {
+  if (load<u32>(trailer) != layout.trailer_magic) return false;
+  const left = load<u32>(trailer, 4) >> layout.trailer_callbacks_shift;
+  return (left & load<u32>(sectionIn(image, layout.section_policy), layout.policy_needs_at)) != 0;
+}
+
 function findEmbedded(): bool {
   if (load<u32>(trailer) != layout.trailer_magic) {
     return refuse("no policy: this module has none inside, so give `policy`, or make a module with `sallyport build`");
@@ -269,22 +277,56 @@ function findEmbedded(): bool {
     distance >= layout.trailer_bytes &&
     distance <= <u32>(end - __heap_base) &&
     policySize <= distance - layout.trailer_bytes;
-  if (load<u32>(trailer, 4) != layout.image_version || !isInside || (policyStart & 7) != 0) {
+  const version = load<u32>(trailer, 4) & ((1 << layout.trailer_callbacks_shift) - 1);
+  if (version != layout.image_version || !isInside || (policyStart & 7) != 0) {
     return refuse("the embedded policy image is not where its trailer says");
   }
   return true;
 }
 
-/** Puts the image found in force, with its tables in `page`. `region` has what the host was given, the image among it if it is from there. */
-function putInForce(rootContext: u32, page: usize, region: usize, shortage: Shortage | null): bool {
-  if (!isImage(policyStart, policySize)) return refuseImage();
+/** Puts the configuration that was read in force, with its tables in `page`. `region` has what the host was given, the image among it if it is from there. */
+function putImageInForce(
+  rootContext: u32,
+  size: u32,
+  page: usize,
+  region: usize,
+  shortage: Shortage | null,
+  mayAskOthers: bool,
+): Attempt {
+  if (!findImage(size)) return Attempt.REFUSED;
+  if (!isImage(policyStart, policySize)) {
+    refuseImage();
+    return Attempt.REFUSED;
+  }
+  if (lacksCallbacks(policyStart)) {
+    refuse(
+      "this module was built for a policy without `maxBodyBytes` or `headers: always`: build it anew with this one, or use the engine",
+    );
+    return Attempt.REFUSED;
+  }
   const policy = changetype<Policy>(page);
   policy.image = policyStart;
+  if (needs(policy, layout.needs_body | layout.needs_response | layout.needs_ticks) && !isHeldOpen()) {
+    const held = takeRoom(held_bytes, mayAskOthers);
+    if (held == 0) return Attempt.NO_MEMORY;
+    openHeld(held);
+  }
+  const bytes = keySetsRegionBytes(policy);
+  if (bytes != 0) policy.keySetsRegion = takeRoom(bytes, mayAskOthers);
+  if (bytes != 0 && policy.keySetsRegion == 0) return Attempt.NO_MEMORY;
+  if (putPolicyInForce(rootContext, policy, region, shortage)) return Attempt.IN_FORCE;
+  giveRegion(policy.keySetsRegion);
+  return Attempt.REFUSED;
+}
+
+/** Puts a policy in force whose image is sound, and which has room for its key sets. */
+function putPolicyInForce(rootContext: u32, policy: Policy, region: usize, shortage: Shortage | null): bool {
+  const page = changetype<usize>(policy);
   policy.configurationRegion = imageSize == 0 ? 0 : region;
   policy.recordProperty = page + policy_bytes;
   policy.knownCallers = policy.recordProperty + record_property_bytes;
   policy.counters = policy.knownCallers + known_callers_bytes;
-  policy.keySets = (policy.counters + counters_bytes_max + 15) & ~15;
+  policy.keySets = policy.keySetsRegion == 0 ? (policy.counters + counters_bytes_max + 15) & ~15 : policy.keySetsRegion;
   policy.rootContext = rootContext;
   policy.shadow =
     (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode_at) : mode) == layout.mode_shadow;
@@ -312,13 +354,19 @@ function isServed(policy: Policy, isTicking: bool): bool {
   if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
   let missing = missingCall();
   if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
-  if (missing.length == 0 && fetchesKeys(policy)) missing = missingFetchCall(policy.rootContext);
+  const fetches = fetchesKeys(policy);
+  const isHolding = holdsRequests(policy);
+  if (missing.length == 0 && isHolding) missing = missingHoldCall(policy.rootContext);
+  if (missing.length == 0 && fetches) missing = missingFetchCall();
+  if (missing.length == 0 && hasFleet(policy)) missing = missingFleetCall();
   if (missing.length != 0) return refuseWithout(missing);
   if (!openSecret()) return refuse(secretProblem);
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
-  policy.isTicking = fetchesKeys(policy) && (isTicking || setTickPeriod(key_tick_milliseconds));
-  if (fetchesKeys(policy) && !policy.isTicking) {
-    return refuse("keys are to be fetched, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?");
+  policy.isTicking = isHolding && (isTicking || setTickPeriod(key_tick_milliseconds));
+  if (isHolding && !policy.isTicking) {
+    return refuse(
+      "keys are to be fetched, or a fleet asked, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?",
+    );
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
   return true;
@@ -326,7 +374,7 @@ function isServed(policy: Policy, isTicking: bool): bool {
 
 /** Whether requests may go on with other headers than they came with. */
 function changesHeaders(policy: Policy): bool {
-  if (sectionCount(policy, layout.section_forwards) != 0) return true;
+  if (sectionCount(policy, layout.section_forwards) != 0 || needs(policy, layout.needs_hops)) return true;
   const places = sectionCount(policy, layout.section_places);
   for (let index: u32 = 0; index < places; index++) {
     if (load<u32>(placeAt(policy, index), layout.place_strip_at) != 0) return true;

@@ -47,6 +47,18 @@ export const enum Detail {
   CERTIFICATE_MISSING,
   SUB_OTHER,
   TYP,
+  /** Of a condition, not of a token. */
+  SOURCE_FORWARDED,
+  OPAQUE,
+  TOKEN_TOO_LARGE,
+  TENANT,
+  /** Of a rule's bounds on sizes. */
+  HEADER_BYTES,
+  QUERY_BYTES,
+  /** Of a limit: something is not there that it counts by. */
+  LIMIT_KEY_ABSENT,
+  /** Of a limit that counts hops. */
+  HOPS,
   COUNT_OF_DETAILS,
 }
 
@@ -139,6 +151,22 @@ export function detailName(detail: Detail): string {
       return "sub_other";
     case Detail.TYP:
       return "typ";
+    case Detail.SOURCE_FORWARDED:
+      return "source_forwarded";
+    case Detail.OPAQUE:
+      return "opaque";
+    case Detail.TOKEN_TOO_LARGE:
+      return "token_too_large";
+    case Detail.TENANT:
+      return "tenant";
+    case Detail.HEADER_BYTES:
+      return "header_bytes";
+    case Detail.QUERY_BYTES:
+      return "query_bytes";
+    case Detail.LIMIT_KEY_ABSENT:
+      return "limit_key_absent";
+    case Detail.HOPS:
+      return "hops";
     default:
       return "none";
   }

@@ -19,6 +19,8 @@ export const enum Failure {
   CALLER_GROUPS,
   INDEX_VISITS,
   CANDIDATE_RULES,
+  RATE_LIMIT_SERVICE,
+  HELD_STREAMS,
   /** Those that are counted; where there is no policy, there is nothing to count the others with. */
   COUNT,
   OUT_OF_MEMORY,
@@ -63,6 +65,10 @@ export function failureName(failure: Failure): string {
       return "index_visits";
     case Failure.CANDIDATE_RULES:
       return "candidate_rules";
+    case Failure.RATE_LIMIT_SERVICE:
+      return "rate_limit_service";
+    case Failure.HELD_STREAMS:
+      return "held_streams";
     case Failure.OUT_OF_MEMORY:
       return "out_of_memory";
     case Failure.NO_POLICY:

@@ -1,19 +1,20 @@
 /**
- * The whole request, top to bottom: identity → headers → caller a gateway or a JWT-SVID told of → path → rules → token, scopes,
+ * The whole request, top to bottom: identity → headers → caller a gateway or a JWT-SVID told of → quarantine → path → rules → token, scopes,
  * condition, limits → headers for the upstream → record → counters → answer → known tokens. Stages
  * answer with a reason and write into the request's slot; only this file acts on it. Whatever goes wrong denies, and
  * every way leads past the record and the counters.
  */
 import { handOverCounts } from "./audit/counts";
 import { countDecision, countEvictions, countFailures, countGone } from "./audit/metrics";
-import { writeRecord, writeWaiting } from "./audit/record";
+import { amendRecord, writeRecord, writeWaiting } from "./audit/record";
 import { literal } from "./bytes/literal";
 import { isRun } from "./bytes/span";
 import { recover } from "./configure";
 import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
-import { findCandidates } from "./decision/match";
+import { findCandidates, openForms } from "./decision/match";
+import { bodyBytesMax } from "./decision/sizes";
 import { Failure } from "./failure";
-import { Action } from "./host/abi";
+import { Action, BodyAction } from "./host/abi";
 import { giveBack, holdBack, resetArena } from "./host/arena";
 import {
   clearFailures,
@@ -30,17 +31,34 @@ import { readForwarded } from "./identity/forwarded";
 import { readIdentity } from "./identity/identity";
 import { readSvid } from "./identity/svid";
 import { inspecting } from "./inspect";
-import { fetchesKeys, refreshKeySets, takeAnswer } from "./keys/refresh";
-import { awaitKeys, dueStream, expectEnd, isFinal, mayAct, stopWaiting, waitingSlots } from "./keys/waiting";
-import { section_places } from "./policy/layout";
-import { Policy, sectionCount } from "./policy/policy";
+import { refreshKeySets, takeAnswer } from "./keys/refresh";
+import {
+  awaitKeys,
+  awaitsFleet,
+  beginStream,
+  dueStream,
+  expectEnd,
+  holdsRequests,
+  isFinal,
+  mayAct,
+  resumeStream,
+  stopWaiting,
+  waitingSlots,
+} from "./keys/waiting";
+import { takeFleetAnswer } from "./limit/fleet";
+import { keepSlots, letGo } from "./limit/slots";
+import { section_limits, section_places, section_rules, size_any } from "./policy/layout";
+import { Policy, ruleAt, sectionCount } from "./policy/policy";
 import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
+import { checkQuarantines, countDenial } from "./quarantine/quarantine";
 import { Reason } from "./reason";
+import { readForms } from "./request/forms";
 import { readHeaders } from "./request/headers";
 import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
-import { respond, respondPlainly } from "./response/respond";
+import { respond, respondPlainly, tellOfLimit } from "./response/respond";
 import { shortageOf } from "./shortage/shortage";
+import { addHeld, any_body, bodyOf, freeHeld, hasRoomToSpare, takeOut } from "./streams/held";
 import { clearTokens } from "./token/slot";
 import { rememberTokens } from "./token/token";
 import { denyUnserved } from "./unserved";
@@ -48,7 +66,7 @@ import { forwardHeaders } from "./upstream/forward";
 import { stripTokens } from "./upstream/strip";
 
 /** Decides the request of a stream. */
-export function onRequestHeaders(context: u32): Action {
+export function onRequestHeaders(context: u32, hasBody: bool): Action {
   resetArena();
   let policy = policyOfStream(context);
   if (policy == null) {
@@ -59,8 +77,13 @@ export function onRequestHeaders(context: u32): Action {
     denyUnserved(shortageOf(rootOfStream(context)) != null ? Failure.OUT_OF_MEMORY : Failure.NO_POLICY);
     return Action.STOP;
   }
+  beginStream(context);
   const reason = decide(policy);
-  if (request.unknownKeySets != 0 && !inspecting) {
+  if (awaitsFleet()) {
+    writeWaiting(policy, reason);
+    return Action.WAIT;
+  }
+  if ((request.unknownKeySets | request.doubtedKeySets) != 0 && !inspecting) {
     // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
     const isHeld = reason != Reason.ALLOWED && reason != Reason.INTERNAL && !policy.shadow;
     if (awaitKeys(policy, context, isHeld)) {
@@ -70,9 +93,40 @@ export function onRequestHeaders(context: u32): Action {
     // What failed on the way to waiting is not why anything fails from here on.
     countFailures(policy);
   }
-  const action = act(policy, reason);
+  const action = act(policy, context, reason, hasBody);
   keepTokens(policy);
   return action;
+}
+
+/**
+ * Counts a body whose rule bounds it, while it passes. What would pass the bound does not go on, and ends the stream: with an answer of
+ * ours, or where the upstream's has begun, by a reset, as Envoy has it (source/common/http/filter_manager.cc, `sendLocalReply`).
+ */
+export function onRequestBody(context: u32, size_bytes: u32): BodyAction {
+  const held = bodyOf(context);
+  if (held == null || held.amount == any_body) return BodyAction.CONTINUE;
+  if (size_bytes <= held.amount) {
+    held.amount -= size_bytes;
+    return BodyAction.CONTINUE;
+  }
+  resetArena();
+  clearRequest();
+  clearFailures();
+  const policy = policyOfRoot(held.root);
+  request.rule = held.rule;
+  request.isGrpc = held.isGrpc;
+  // Told once; what else the stream holds, it holds until it ends.
+  held.amount = any_body;
+  held.quotaLimit = 0;
+  if (policy == null || request.rule > sectionCount(policy, section_rules)) {
+    respondPlainly(Failure.NO_POLICY);
+    return BodyAction.STOP;
+  }
+  amendRecord(policy, Reason.BODY_TOO_LARGE, policy.shadow);
+  countDecision(policy, Reason.BODY_TOO_LARGE, true);
+  if (!policy.shadow) answer(policy, Reason.BODY_TOO_LARGE);
+  countFailures(policy);
+  return policy.shadow ? BodyAction.CONTINUE : BodyAction.STOP;
 }
 
 /** Looks after the key sets of a root context's policy, decides what waited for them, and hands over what was counted. */
@@ -83,14 +137,16 @@ export function onTick(rootContext: u32): void {
     return;
   }
   policy.hasTicked = true;
-  const fetches = fetchesKeys(policy);
+  const holds = holdsRequests(policy);
   clearFailures();
-  if (fetches) {
+  if (holds) {
+    resetArena();
+    keepSlots();
     refreshKeySets(policy);
     countFailures(policy);
     decideWaiting(policy);
   }
-  if (handOver(policy) && !fetches) policy.isTicking = !setTickPeriod(0);
+  if (handOver(policy) && !holds) policy.isTicking = !setTickPeriod(0);
 }
 
 /** Takes the answer to a callout, decides what waited for it, and hands over what was counted. */
@@ -105,6 +161,17 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
   handOver(policy);
 }
 
+/** Takes the answer of the fleet's rate limit service, `size_bytes` of it, or -1 where there is none, and decides what waited for it. */
+export function onFleetAnswer(rootContext: u32, call: u32, size_bytes: i32): void {
+  resetArena();
+  const policy = policyOfRoot(rootContext);
+  if (policy == null) return;
+  clearFailures();
+  takeFleetAnswer(policy, call, size_bytes);
+  clearFailures();
+  decideWaiting(policy);
+}
+
 /** Hands over what was counted. False where the host refuses, which is counted too, for when it does not. */
 function handOver(policy: Policy): bool {
   if (handOverCounts(policy)) return true;
@@ -114,6 +181,8 @@ function handOver(policy: Policy): bool {
 
 /** A stream ends, or another context, which is none of ours here: it waits no more. */
 export function onStreamEnd(context: u32): void {
+  resetArena();
+  letGo(context);
   const root = stopWaiting(context);
   if (root == 0) return;
   const policy = policyOfRoot(root);
@@ -136,11 +205,14 @@ function decideWaiting(policy: Policy): void {
       countGone(policy);
       continue;
     }
+    resumeStream(index);
     const reason = decide(policy);
+    if (awaitsFleet()) continue;
     if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal(index)) continue;
     stopWaiting(context);
     acted++;
-    if (act(policy, reason) == Action.CONTINUE && !continueRequest()) takeBack(policy);
+    // Whether a body is to come is not known any more.
+    if (act(policy, context, reason, true) == Action.CONTINUE && !continueRequest()) takeBack(policy);
     keepTokens(policy);
   }
   setContext(policy.rootContext);
@@ -164,6 +236,53 @@ function takeBack(policy: Policy): void {
   writeRecord(policy, reason, false);
   countFailures(policy);
   answer(policy, reason);
+}
+
+/** Has the body of an admitted request counted, where its rule bounds that. False where there is no room to. */
+function watchBody(policy: Policy, context: u32): bool {
+  const most_bytes = bodyBytesMax(policy, ruleAt(policy, request.rule - 1));
+  if (most_bytes == size_any) return true;
+  const held = addHeld(context);
+  if (held == null) {
+    fail(Failure.HELD_STREAMS);
+    return false;
+  }
+  held.root = policy.rootContext;
+  held.rule = request.rule;
+  held.amount = most_bytes;
+  held.isGrpc = request.isGrpc;
+  return true;
+}
+
+/** Keeps what the answer to an admitted request tells of a limit, where there is room; else it tells nothing. */
+function keepQuota(policy: Policy, context: u32): void {
+  let held = bodyOf(context);
+  if (held == null) {
+    held = hasRoomToSpare() ? addHeld(context) : null;
+    if (held == null) return;
+    held.root = policy.rootContext;
+    held.rule = request.rule;
+    held.amount = any_body;
+  }
+  held.quotaLimit = request.quotaLimit;
+  held.quotaLeft = request.quotaLeft;
+  held.quotaSeconds = request.quotaSeconds;
+}
+
+/** Tells of a limit in the headers of an answer, once: ours, Envoy's or the upstream's. A denial of ours has its own. */
+export function onResponseHeaders(context: u32): void {
+  const held = bodyOf(context);
+  if (held == null || held.quotaLimit == 0) return;
+  const number = held.quotaLimit - 1;
+  const policy = policyOfRoot(held.root);
+  held.quotaLimit = 0;
+  clearFailures();
+  if (policy != null && number < sectionCount(policy, section_limits)) {
+    tellOfLimit(policy, number, held.quotaLeft, held.quotaSeconds);
+    countFailures(policy);
+  }
+  // It was added last, so that it is taken out first.
+  if (held.amount == any_body) freeHeld(takeOut(context)!);
 }
 
 /** Answers a request that is denied. */
@@ -220,7 +339,10 @@ function runStages(policy: Policy): Reason {
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
   reason = readSvid(policy);
   if (reason != Reason.ALLOWED) return reason;
+  reason = checkQuarantines(policy);
+  if (reason != Reason.ALLOWED) return reason;
   reason = readPath();
+  if (reason == Reason.PATH_AMBIGUOUS) reason = readForms(openForms(policy));
   if (reason != Reason.ALLOWED) return reason;
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
@@ -237,7 +359,7 @@ function runStages(policy: Policy): Reason {
  * looks for, so without one nothing passes; what is not counted passes in shadow mode alone. Where a trace cannot be left, the
  * record and the counters are told of the answer there is now.
  */
-function act(policy: Policy, decided: Reason): Action {
+function act(policy: Policy, context: u32, decided: Reason, hasBody: bool): Action {
   let reason = decided;
   let admits = reason == Reason.ALLOWED || policy.shadow;
   if (admits && !(stripTokens(policy) && forwardHeaders(policy, reason == Reason.ALLOWED))) {
@@ -245,6 +367,12 @@ function act(policy: Policy, decided: Reason): Action {
     if (reason != Reason.HEADERS_TOO_LARGE) reason = fixFailure(Reason.INTERNAL);
     admits = false;
   }
+  if (reason == Reason.ALLOWED && hasBody && !watchBody(policy, context)) {
+    reason = fixFailure(Reason.INTERNAL);
+    admits = policy.shadow;
+  }
+  if (reason == Reason.ALLOWED && request.quotaLimit != 0) keepQuota(policy, context);
+  countDenial(policy, reason);
   const isRecorded = writeRecord(policy, reason, admits);
   if (!isRecorded || !countDecision(policy, reason, false)) {
     reason = fixFailure(Reason.INTERNAL);
@@ -252,7 +380,10 @@ function act(policy: Policy, decided: Reason): Action {
     admits = writeRecord(policy, reason, admits) && admits;
     countDecision(policy, reason, true);
   }
-  if (!admits) answer(policy, reason);
+  if (!admits) {
+    letGo(context);
+    answer(policy, reason);
+  }
   // Last, since a call may have failed at any step.
   countFailures(policy);
   return admits ? Action.CONTINUE : Action.STOP;

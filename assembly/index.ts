@@ -1,17 +1,26 @@
 /**
  * The module's exports, and nothing else: the proxy-wasm callbacks the host calls (ABI 0.2.1), and three entries for
- * tools, which hosts ignore. No other callback is exported: the host would call it for every stream.
+ * tools, which hosts ignore. No other callback is exported: the host would call it for every stream. One that only some policies
+ * need is left out of modules whose policy does not (scripts/policy/module/embed.ts).
  */
 
 import { configure, endConfiguration } from "./configure";
-import { onCallResponse, onRequestHeaders, onStreamEnd, onTick } from "./filter";
-import { detailOf, isGood, reasonOf } from "./finding";
+import {
+  onCallResponse,
+  onFleetAnswer,
+  onRequestBody,
+  onRequestHeaders,
+  onResponseHeaders,
+  onStreamEnd,
+  onTick,
+} from "./filter";
+import { claimOf, detailOf, isGood, reasonOf } from "./finding";
 import { resetArena, takeBytes } from "./host/arena";
 import { readClock } from "./host/host";
-import { inspecting, reportDetail, setInspecting } from "./inspect";
+import { inspecting, reportClaim, reportDetail, setInspecting } from "./inspect";
 import { forgetReservations } from "./limit/reservation";
-import { section_issuers } from "./policy/layout";
-import { sectionCount } from "./policy/policy";
+import { claim_name_at, section_claims, section_issuers } from "./policy/layout";
+import { recordAt, sectionCount, textSize, textStart } from "./policy/policy";
 import { noteEnd, policyOfRoot, rememberStream } from "./policy/root";
 import { Reason } from "./reason";
 import { clearRequest, request } from "./request/request";
@@ -36,8 +45,19 @@ export function proxy_on_configure(rootContext: u32, configuration_bytes: u32): 
   return configure(rootContext, configuration_bytes);
 }
 
-export function proxy_on_request_headers(context: u32, _headers: u32, _endOfStream: bool): u32 {
-  return onRequestHeaders(context);
+export function proxy_on_request_headers(context: u32, _headers: u32, endOfStream: bool): u32 {
+  return onRequestHeaders(context, !endOfStream);
+}
+
+/** Some of a body comes. `sallyport build` leaves this out where the policy needs it not (`policy_needs_at`). */
+export function proxy_on_request_body(context: u32, body_bytes: u32, _endOfStream: bool): u32 {
+  return onRequestBody(context, body_bytes);
+}
+
+/** An answer begins. `sallyport build` leaves this out as well where the policy needs it not. */
+export function proxy_on_response_headers(context: u32, _headers: u32, _endOfStream: bool): u32 {
+  onResponseHeaders(context);
+  return 0;
 }
 
 /** A stream or a root context ends. */
@@ -63,6 +83,16 @@ export function proxy_on_http_call_response(
   onCallResponse(rootContext, call, body_bytes);
 }
 
+/** The rate limit service of the fleet has answered a call of ours. */
+export function proxy_on_grpc_receive(rootContext: u32, call: u32, size_bytes: u32): void {
+  onFleetAnswer(rootContext, call, <i32>size_bytes);
+}
+
+/** A call of ours has ended without an answer. */
+export function proxy_on_grpc_close(rootContext: u32, call: u32, _status: u32): void {
+  onFleetAnswer(rootContext, call, -1);
+}
+
 /** For tools: turns the inspection log on or off (inspect.ts). */
 export function sallyport_inspect(on: bool): void {
   setInspecting(on);
@@ -85,7 +115,10 @@ export function sallyport_inspect_token(rootContext: u32, issuer: u32, start: us
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return Reason.INTERNAL;
   const found = inspectToken(policy, issuer, start, size_bytes);
-  if (!isGood(found)) reportDetail(detailOf(found));
+  if (reasonOf(found) == Reason.TOKEN_CLAIMS) {
+    const name = recordAt(policy, section_claims, claimOf(found)) + claim_name_at;
+    reportClaim(textStart(policy, name), textSize(name));
+  } else if (!isGood(found)) reportDetail(detailOf(found));
   resetArena();
   return reasonOf(found);
 }

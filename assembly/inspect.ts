@@ -2,7 +2,7 @@
  * Inspection: what the evaluator saw on its way, as lines of the host's trace log, for the tools that explain decisions
  * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
  */
-import { openWriter, Writer, writeByte, writeDecimal, writeText } from "./bytes/writer";
+import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText } from "./bytes/writer";
 import { Detail, detailName } from "./detail";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
@@ -57,6 +57,15 @@ export function reportCondition(rule: u32, outcome: u32): void {
   closeLine();
 }
 
+/** How much a rule takes of its limits was calculated; 0: it could not be. */
+export function reportCost(rule: u32, cost: u32): void {
+  openLine("cost ");
+  writeDecimal(writer, rule);
+  writeByte(writer, 0x20);
+  writeDecimal(writer, cost);
+  closeLine();
+}
+
 /** A candidate rule was evaluated. */
 export function reportRule(rule: u32, reason: Reason): void {
   openLine("rule ");
@@ -92,6 +101,13 @@ export function reportSignature(signature: Signature): void {
 export function reportDetail(detail: Detail): void {
   openLine("detail ");
   writeText(writer, detailName(detail));
+  closeLine();
+}
+
+/** The claim that the token that was inspected is refused for. */
+export function reportClaim(start: usize, size: u32): void {
+  openLine("claim ");
+  writeBytes(writer, start, size);
   closeLine();
 }
 

@@ -8,14 +8,18 @@ export const enum Reason {
   NO_RULE,
   RULE_DENIED,
   HEADERS_TOO_LARGE,
+  BODY_TOO_LARGE,
   REQUEST_MALFORMED,
   PATH_AMBIGUOUS,
   IDENTITY_MISSING,
   IDENTITY_MALFORMED,
   IDENTITY_UNTRUSTED,
   IDENTITY_EXPIRED,
+  /** Told by a table, before any rule is looked at. */
+  QUARANTINED,
   GRANT_INACTIVE,
   TOKEN_MISSING,
+  /** Larger than the policy allows: named as HEADERS_TOO_LARGE is. */
   TOKEN_TOO_LARGE,
   TOKEN_MALFORMED,
   TOKEN_ISSUER,
@@ -23,16 +27,19 @@ export const enum Reason {
   TOKEN_KEY_UNKNOWN,
   TOKEN_SIGNATURE,
   /** Malformed like TOKEN_MALFORMED, and named so, but seen only once the signature was known to be good. */
-  TOKEN_CLAIMS,
+  TOKEN_CLAIMS_MALFORMED,
   TOKEN_EXPIRED,
   TOKEN_NOT_YET_VALID,
   TOKEN_LIFETIME,
   TOKEN_AUDIENCE,
+  TOKEN_CLAIMS,
   TOKEN_BINDING,
   SCOPE_MISSING,
   CONDITION_FALSE,
   CONDITION_ERROR,
   LIMIT_EXCEEDED,
+  /** The keys of the token's issuer have never come, so whether a rule would have admitted is not known: it outweighs what is. */
+  KEYS_UNAVAILABLE,
   INTERNAL,
   COUNT,
 }
@@ -47,7 +54,10 @@ export function reasonName(reason: Reason): string {
     case Reason.RULE_DENIED:
       return "rule_denied";
     case Reason.HEADERS_TOO_LARGE:
+    case Reason.TOKEN_TOO_LARGE:
       return "headers_too_large";
+    case Reason.BODY_TOO_LARGE:
+      return "body_too_large";
     case Reason.REQUEST_MALFORMED:
       return "request_malformed";
     case Reason.PATH_AMBIGUOUS:
@@ -60,14 +70,14 @@ export function reasonName(reason: Reason): string {
       return "identity_untrusted";
     case Reason.IDENTITY_EXPIRED:
       return "identity_expired";
+    case Reason.QUARANTINED:
+      return "quarantined";
     case Reason.GRANT_INACTIVE:
       return "grant_inactive";
     case Reason.TOKEN_MISSING:
       return "token_missing";
-    case Reason.TOKEN_TOO_LARGE:
-      return "token_too_large";
     case Reason.TOKEN_MALFORMED:
-    case Reason.TOKEN_CLAIMS:
+    case Reason.TOKEN_CLAIMS_MALFORMED:
       return "token_malformed";
     case Reason.TOKEN_ISSUER:
       return "token_issuer";
@@ -85,6 +95,8 @@ export function reasonName(reason: Reason): string {
       return "token_lifetime";
     case Reason.TOKEN_AUDIENCE:
       return "token_audience";
+    case Reason.TOKEN_CLAIMS:
+      return "token_claims";
     case Reason.TOKEN_BINDING:
       return "token_binding";
     case Reason.SCOPE_MISSING:
@@ -95,6 +107,8 @@ export function reasonName(reason: Reason): string {
       return "condition_error";
     case Reason.LIMIT_EXCEEDED:
       return "limit_exceeded";
+    case Reason.KEYS_UNAVAILABLE:
+      return "keys_unavailable";
     default:
       return "internal";
   }
@@ -103,10 +117,22 @@ export function reasonName(reason: Reason): string {
 /** The HTTP status a denial is answered with; 200 stands for "passed on". */
 export function reasonStatus(reason: Reason): u32 {
   if (reason == Reason.ALLOWED) return 200;
-  if (reason == Reason.HEADERS_TOO_LARGE) return 431;
+  if (reason == Reason.HEADERS_TOO_LARGE || reason == Reason.TOKEN_TOO_LARGE) return 431;
+  if (reason == Reason.BODY_TOO_LARGE) return 413;
   if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS) return 400;
   if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) return 401;
   if (reason == Reason.LIMIT_EXCEEDED) return 429;
-  if (reason >= Reason.INTERNAL) return 503;
+  if (reason >= Reason.KEYS_UNAVAILABLE) return 503;
   return 403;
+}
+
+/** Whether a quarantine may count denials for a reason: not those that a caller cannot help, nor its own. */
+export function isCountable(reason: Reason): boolean {
+  return (
+    reason > Reason.ALLOWED &&
+    reason < Reason.COUNT &&
+    reason != Reason.QUARANTINED &&
+    reason != Reason.KEYS_UNAVAILABLE &&
+    reason != Reason.INTERNAL
+  );
 }

@@ -8,22 +8,27 @@
  *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny | shadow_allow | shadow_deny>
  *   sallyport_failures.policy.<policy>.cause.<failure>
  *   sallyport_token_cache.policy.<policy>.result.<hit | miss | eviction>
+ *   sallyport_quarantine.policy.<policy>.quarantine.<quarantine>.event.<enter | leave | deny, with shadow_ before it in shadow mode>
  *   sallyport_key_set_<refreshes | failures>.policy.<policy>.set.<key set>
  *   sallyport_key_set_<age_seconds | keys>.policy.<policy>.set.<key set>          gauges
+ *   sallyport_key_set_left_out.policy.<policy>.reason.<reason>.set.<key set>
+ *   sallyport_fleet_answers.policy.<policy>.result.<granted | refused | unknown | failed | skipped | leased>   with limits of a fleet
+ *   sallyport_limits.policy.<policy>.decision.shadow_deny
  *
  * They lie beside the policy (audit/counts.ts):
  *
- *   +-----------+---------+----------+-------+------------------------+---------------------------+
- *   | decisions | reasons | failures | cache | four for each key set  | allow, deny for each rule |
- *   +-----------+---------+----------+-------+------------------------+---------------------------+
+ *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
+ *   | decisions | reasons | failures | cache | limits, quarantines | some for each key set | allow, deny for each rule |
+ *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
  */
 import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { recordGauge, takeFailures } from "../host/host";
-import { policy_key_sets_max, rule_metrics_max } from "../limits";
+import { fetched_key_sets_max, policy_quarantines_max, rule_metrics_max } from "../limits";
 import * as layout from "../policy/layout";
-import { head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
+import { hasFleet, head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
+import { QuarantineEvent, writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { count, counter_bytes, numberAt, setNumber } from "./counts";
 import { numberOfMetric } from "./numbers";
@@ -37,7 +42,9 @@ const decision_gone: u32 = 3;
 const reasons_at: u32 = decisions;
 const failures_at: u32 = reasons_at + Reason.COUNT;
 const cache_at: u32 = failures_at + Failure.COUNT;
-const sets_at: u32 = cache_at + 3;
+const limits_at: u32 = cache_at + 3;
+const quarantines_at: u32 = limits_at + 1;
+const sets_at: u32 = quarantines_at + policy_quarantines_max * QuarantineEvent.COUNT;
 
 /** What becomes of a look into the cache of tokens. */
 const enum CacheEvent {
@@ -52,8 +59,82 @@ export const enum KeySetMetric {
   FAILURES,
   AGE_SECONDS,
   KEYS,
+  /** The first of those that count what is left out, one for each reason. */
+  LEFT_OUT,
+}
+
+/** Why a key of a fetched set does not count. */
+export const enum LeftOut {
+  NONE = 0,
+  SECRET,
+  USE,
+  KID,
+  TYPE,
+  ALG,
+  CERTIFICATE,
+  WEAK,
+  MALFORMED,
+  COUNT,
+  /** It is none of ours, which nobody needs to be told. */
+  FOREIGN,
+}
+
+/** The name of such a reason, in the log and in metrics. */
+export function leftOutName(why: LeftOut): string {
+  switch (why) {
+    case LeftOut.SECRET:
+      return "secret";
+    case LeftOut.USE:
+      return "use";
+    case LeftOut.KID:
+      return "kid";
+    case LeftOut.TYPE:
+      return "type";
+    case LeftOut.ALG:
+      return "alg";
+    case LeftOut.CERTIFICATE:
+      return "certificate";
+    case LeftOut.WEAK:
+      return "weak";
+    default:
+      return "malformed";
+  }
+}
+
+/** What came of asking the fleet's rate limit service for a request. */
+export const enum FleetAnswer {
+  GRANTED = 0,
+  REFUSED,
+  /** It has no rule for a limit of this policy. */
+  UNKNOWN,
+  FAILED,
+  /** It was not asked: it has failed too often, or there was no room to wait. */
+  SKIPPED,
+  /** It was not asked: the worker had tokens of a block (limit/lease.ts). */
+  LEASED,
   COUNT,
 }
+
+function fleetAnswerName(answer: FleetAnswer): string {
+  switch (answer) {
+    case FleetAnswer.GRANTED:
+      return "granted";
+    case FleetAnswer.REFUSED:
+      return "refused";
+    case FleetAnswer.UNKNOWN:
+      return "unknown";
+    case FleetAnswer.FAILED:
+      return "failed";
+    case FleetAnswer.SKIPPED:
+      return "skipped";
+    default:
+      return "leased";
+  }
+}
+
+const left_out_reasons: u32 = LeftOut.COUNT - LeftOut.NONE - 1;
+/** The metrics of one key set. */
+const key_set_metrics: u32 = KeySetMetric.LEFT_OUT + left_out_reasons;
 
 const metric_name_bytes: u32 = 512;
 const name: usize = memory.data(512);
@@ -61,10 +142,15 @@ const writer = changetype<Writer>(memory.data(32, 8));
 
 /** The bytes of the counters of the largest policy. */
 export const counters_bytes_max: u32 =
-  (sets_at + KeySetMetric.COUNT * policy_key_sets_max + 2 * (rule_metrics_max + 1)) * counter_bytes;
+  (sets_at + key_set_metrics * fetched_key_sets_max + 2 * (rule_metrics_max + 1) + FleetAnswer.COUNT) * counter_bytes;
+
+/** How many key sets have room for metrics: those that are fetched are among them. */
+function metricSets(policy: Policy): u32 {
+  return min(sectionCount(policy, layout.section_key_sets), fetched_key_sets_max);
+}
 
 function rulesAt(policy: Policy): u32 {
-  return sets_at + KeySetMetric.COUNT * sectionCount(policy, layout.section_key_sets);
+  return sets_at + key_set_metrics * metricSets(policy);
 }
 
 /** Defines every counter of a policy; false when the host refuses one. */
@@ -82,7 +168,12 @@ export function defineCounters(policy: Policy): bool {
   if (!define(policy, cache_at + CacheEvent.HIT, "token_cache", "result", "hit")) return false;
   if (!define(policy, cache_at + CacheEvent.MISS, "token_cache", "result", "miss")) return false;
   if (!define(policy, cache_at + CacheEvent.EVICTION, "token_cache", "result", "eviction")) return false;
-  const sets = sectionCount(policy, layout.section_key_sets);
+  if (!define(policy, limits_at, "limits", "decision", "shadow_deny")) return false;
+  const quarantines = sectionCount(policy, layout.section_quarantines);
+  for (let counter: u32 = 0; counter < quarantines * QuarantineEvent.COUNT; counter++) {
+    if (!defineQuarantine(policy, counter)) return false;
+  }
+  const sets = metricSets(policy);
   for (let set: u32 = 0; set < sets; set++) {
     if (!defineKeySet(policy, set)) return false;
   }
@@ -90,8 +181,22 @@ export function defineCounters(policy: Policy): bool {
   for (let rule: u32 = 0; rule <= rules; rule++) {
     if (!defineRule(policy, rule, rule == rules, true) || !defineRule(policy, rule, rule == rules, false)) return false;
   }
-  policy.counterCount = rulesAt(policy) + 2 * (rules + 1);
+  policy.counterCount = fleetAt(policy);
+  if (!hasFleet(policy)) return true;
+  for (let answer: i32 = 0; answer < FleetAnswer.COUNT; answer++) {
+    const result = fleetAnswerName(<FleetAnswer>answer);
+    if (!define(policy, policy.counterCount++, "fleet_answers", "result", result)) return false;
+  }
   return true;
+}
+
+function fleetAt(policy: Policy): u32 {
+  return rulesAt(policy) + 2 * (load<u32>(head(policy), layout.policy_rule_metrics_at) + 1);
+}
+
+/** Counts what came of asking the fleet. */
+export function countFleet(policy: Policy, answer: FleetAnswer): void {
+  count(policy, fleetAt(policy) + answer, 1, true);
 }
 
 /**
@@ -105,6 +210,8 @@ export function countDecision(policy: Policy, reason: Reason, keeps: bool): bool
     if (!countRule(policy, shadowRule(index), shadowReason(index), keeps)) return false;
   }
   if (request.rule != 0 && !countRule(policy, request.rule - 1, reason, keeps)) return false;
+  const full = <u32>popcnt(request.shadowLimits);
+  if (full != 0 && !count(policy, limits_at, full, keeps)) return false;
   if (!countCache(policy, keeps)) return false;
   return count(policy, allowed ? decision_allow : policy.shadow ? decision_shadow_deny : decision_deny, 1, keeps);
 }
@@ -140,14 +247,28 @@ export function countEvictions(policy: Policy, evictions: u32): void {
   if (evictions != 0) count(policy, cache_at + CacheEvent.EVICTION, evictions, true);
 }
 
+/** Counts what a quarantine did, or would have done. */
+export function countQuarantine(policy: Policy, quarantine: u32, event: QuarantineEvent): void {
+  count(policy, quarantines_at + QuarantineEvent.COUNT * quarantine + event, 1, true);
+}
+
 /** Counts one event of a key set. */
 export function countKeySet(policy: Policy, set: u32, metric: KeySetMetric): void {
-  count(policy, sets_at + KeySetMetric.COUNT * set + metric, 1, true);
+  count(policy, sets_at + key_set_metrics * set + metric, 1, true);
+}
+
+/** Counts keys that a set has left out for one reason. */
+export function countLeftOut(policy: Policy, set: u32, why: LeftOut, keys: u32): void {
+  count(policy, leftOutAt(set, why), keys, true);
+}
+
+function leftOutAt(set: u32, why: u32): u32 {
+  return sets_at + key_set_metrics * set + KeySetMetric.LEFT_OUT + why - LeftOut.NONE - 1;
 }
 
 /** Sets a gauge of a key set. */
 export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, value: u64): void {
-  recordGauge(numberAt(policy, sets_at + KeySetMetric.COUNT * set + metric), value);
+  recordGauge(numberAt(policy, sets_at + key_set_metrics * set + metric), value);
 }
 
 function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
@@ -160,14 +281,32 @@ function define(policy: Policy, counter: u32, metric: string, label: string, val
 function defineKeySet(policy: Policy, set: u32): bool {
   const record = recordAt(policy, layout.section_key_sets, set);
   if (textSize(record + layout.key_set_url_at) == 0) return true;
-  for (let metric: i32 = 0; metric < KeySetMetric.COUNT; metric++) {
+  const text = record + layout.key_set_name_at;
+  for (let metric: i32 = 0; metric < KeySetMetric.LEFT_OUT; metric++) {
     openName(policy, keySetMetric(metric), "set");
-    const text = record + layout.key_set_name_at;
     writeBytes(writer, textStart(policy, text), textSize(text));
     const isGauge = metric == KeySetMetric.AGE_SECONDS || metric == KeySetMetric.KEYS;
-    if (!defineNamed(policy, sets_at + KeySetMetric.COUNT * set + metric, isGauge)) return false;
+    if (!defineNamed(policy, sets_at + key_set_metrics * set + metric, isGauge)) return false;
+  }
+  for (let why: i32 = LeftOut.NONE + 1; why < LeftOut.COUNT; why++) {
+    // The set last: its name may have dots.
+    openName(policy, "key_set_left_out", "reason");
+    writeText(writer, leftOutName(<LeftOut>why));
+    writeText(writer, ".set.");
+    writeBytes(writer, textStart(policy, text), textSize(text));
+    if (!defineNamed(policy, leftOutAt(set, why), false)) return false;
   }
   return true;
+}
+
+function defineQuarantine(policy: Policy, counter: u32): bool {
+  const index = counter / QuarantineEvent.COUNT;
+  openName(policy, "quarantine", "quarantine");
+  const text = recordAt(policy, layout.section_quarantines, index) + layout.quarantine_name_at;
+  writeBytes(writer, textStart(policy, text), textSize(text));
+  writeText(writer, ".event.");
+  writeQuarantineEvent(writer, policy, index, <QuarantineEvent>(counter % QuarantineEvent.COUNT));
+  return defineNamed(policy, quarantines_at + counter, false);
 }
 
 function keySetMetric(metric: i32): string {

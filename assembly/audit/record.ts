@@ -14,12 +14,12 @@
  * `decision` is `allow` or `deny`, or `wait` while a request waits for keys: it stays so where somebody else ends the request meanwhile.
  *
  * Members that do not apply are left out. `forwarder` is the gateway that told us of the caller. `mode` is there in shadow
- * mode, `limit` where a limit denied, `detail` where a token did (detail.ts), `shadow` where rules in shadow mode matched
+ * mode, `limit` where a limit denied, `quarantine` where one did something, and what, with `shadow_` before it in shadow mode, `detail` where a token or a condition did (detail.ts; for `token_claims` the name of the claim), `shadow` where rules in shadow mode matched
  * (each with what it would have said), `cause` where the failure was ours.
  */
 
 import { literal } from "../bytes/literal";
-import { indexOfByte } from "../bytes/span";
+import { indexOfByte, sameBytes, spanSize, spanStart } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import {
@@ -34,21 +34,24 @@ import {
 } from "../bytes/writer";
 import { Detail, detailName } from "../detail";
 import { Failure, failureName } from "../failure";
-import { detailOf, reasonOf } from "../finding";
-import { writeProperty } from "../host/host";
+import { claimOf, detailOf, reasonOf } from "../finding";
+import { readPropertyAt, writeProperty } from "../host/host";
 import {
+  claim_name_bytes_max,
   host_bytes_max,
   method_bytes_max,
   name_bytes_max,
   record_bytes_max,
   record_path_bytes_max,
+  rule_limits_max,
   shadow_rules_max,
   spiffe_id_bytes_max,
   subject_bytes_max,
 } from "../limits";
 import * as layout from "../policy/layout";
-import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, issuerAt, limitAt, Policy, recordAt, ruleAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason, reasonName } from "../reason";
+import { writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
 import { verifiedToken } from "../token/slot";
@@ -57,13 +60,14 @@ const property_name = literal("sallyport");
 const record: usize = memory.data(record_bytes_max);
 const writer = changetype<Writer>(memory.data(32, 8));
 
-// A caller and a gateway, the caller's own texts, of which escaping may make a byte six, rules in shadow mode, and all the rest.
+// A caller under two IDs and a gateway, the caller's own texts, of which escaping may make a byte six, rules in shadow mode, and all the rest.
 if (
   !(
     record_bytes_max >=
-    2 * spiffe_id_bytes_max +
-      6 * (subject_bytes_max + method_bytes_max + host_bytes_max + record_path_bytes_max) +
+    3 * spiffe_id_bytes_max +
+      6 * (subject_bytes_max + method_bytes_max + host_bytes_max + record_path_bytes_max + claim_name_bytes_max) +
       shadow_rules_max * 128 +
+      rule_limits_max * 216 +
       1024
   )
 )
@@ -97,7 +101,22 @@ export function writeWaiting(policy: Policy, reason: Reason): void {
   writeDecision(policy, reason, false, "wait");
 }
 
-function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: string): bool {
+/**
+ * Has the record of a stream that went on say that it was denied later, for this reason. All else in it stays as it is. False where the
+ * host does not hand it over, or does not take it back.
+ */
+export function amendRecord(policy: Policy, reason: Reason, admits: bool): bool {
+  const old = readPropertyAt(policy.recordProperty, policy.recordPropertySize);
+  writeHead(policy, Reason.ALLOWED, true, "allow");
+  const head = writer.size;
+  if (spanSize(old) < head || !sameBytes(spanStart(old), record, head)) return false;
+  writeHead(policy, reason, admits, "deny");
+  writeBytes(writer, spanStart(old) + head, spanSize(old) - head);
+  return writeProperty(policy.recordProperty, policy.recordPropertySize, record, writer.size);
+}
+
+/** Begins a record: what is to be known of a decision before anything of the request is. */
+function writeHead(policy: Policy, reason: Reason, admits: bool, decision: string): void {
   openWriter(writer, record, record_bytes_max);
   writeText(writer, admits ? '{"admit":true,"policy":' : '{"admit":false,"policy":');
   writeName(policy, head(policy) + layout.policy_name_at);
@@ -108,6 +127,10 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   writeText(writer, ',"reason":"');
   writeText(writer, reasonName(reason));
   writeByte(writer, 0x22);
+}
+
+function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: string): bool {
+  writeHead(policy, reason, admits, decision);
   if (request.rule != 0) writeMember(policy, ',"rule":', ruleAt(policy, request.rule - 1) + layout.rule_name_at);
   writeRequest();
   writeCaller();
@@ -116,9 +139,14 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
   if (reason == Reason.LIMIT_EXCEEDED) {
     writeMember(policy, ',"limit":', limitAt(policy, request.fullLimit - 1) + layout.limit_name_at);
   }
+  writeQuarantine(policy);
   const detail = detailOf(request.finding);
-  // What came instead of the decision, a failure of ours, has nothing to do with its token.
-  if (reason != Reason.ALLOWED && reason == reasonOf(request.finding) && detail != Detail.NONE) {
+  const isExplained = reason != Reason.ALLOWED && reason == reasonOf(request.finding);
+  // What came instead of the decision, a failure of ours, has nothing to do with what was found.
+  if (isExplained && reason == Reason.TOKEN_CLAIMS) {
+    const claim = recordAt(policy, layout.section_claims, claimOf(request.finding));
+    writeMember(policy, ',"detail":', claim + layout.claim_name_at);
+  } else if (isExplained && detail != Detail.NONE) {
     writeText(writer, ',"detail":"');
     writeText(writer, detailName(detail));
     writeByte(writer, 0x22);
@@ -172,6 +200,7 @@ function writeCaller(): void {
   const reason = request.callerReason;
   const isValid = reason == Reason.ALLOWED || reason == Reason.IDENTITY_UNTRUSTED || reason == Reason.IDENTITY_EXPIRED;
   writeCut(',"caller":', request.callerStart, request.callerSize, isValid ? spiffe_id_bytes_max : subject_bytes_max);
+  writeCut(',"presented":', request.presentedStart, request.presentedSize, spiffe_id_bytes_max);
 }
 
 /** The gateway that told us of the caller: a valid ID, or its word would not have been taken. */
@@ -189,19 +218,42 @@ function writeToken(policy: Policy): void {
   writeJsonString(writer, json.startOf(subject), json.sizeOf(subject), subject_bytes_max);
 }
 
+/** The quarantine that denied, or that a key entered or left by this request. */
+function writeQuarantine(policy: Policy): void {
+  if (request.quarantine == 0) return;
+  const quarantine = recordAt(policy, layout.section_quarantines, request.quarantine - 1);
+  writeMember(policy, ',"quarantine":', quarantine + layout.quarantine_name_at);
+  writeText(writer, ',"quarantine_event":"');
+  writeQuarantineEvent(writer, policy, request.quarantine - 1, request.quarantineEvent);
+  writeByte(writer, 0x22);
+}
+
 /** What rules in shadow mode would have done. */
 function writeShadows(policy: Policy): void {
-  if (request.shadowCount == 0) return;
+  if ((request.shadowCount | request.shadowLimits) == 0) return;
   writeText(writer, ',"shadow":[');
   for (let index: u32 = 0; index < request.shadowCount; index++) {
     if (index != 0) writeByte(writer, 0x2c);
-    const reason = shadowReason(index);
-    writeMember(policy, '{"rule":', ruleAt(policy, shadowRule(index)) + layout.rule_name_at);
-    writeText(writer, reason == Reason.ALLOWED ? ',"decision":"allow","reason":"' : ',"decision":"deny","reason":"');
-    writeText(writer, reasonName(reason));
-    writeText(writer, '"}');
+    writeShadow(policy, shadowRule(index), 0, shadowReason(index));
+  }
+  let isFirst = request.shadowCount == 0;
+  for (let limits = request.shadowLimits; limits != 0; limits &= limits - 1) {
+    if (!isFirst) writeByte(writer, 0x2c);
+    isFirst = false;
+    const rule = request.rule - 1;
+    const number = wordAt(policy, load<u32>(ruleAt(policy, rule), layout.rule_limits_at) + <u32>ctz(limits));
+    writeShadow(policy, rule, limitAt(policy, number), Reason.LIMIT_EXCEEDED);
   }
   writeByte(writer, 0x5d);
+}
+
+/** What a rule would have done, or one of its limits, a record, where there is one. */
+function writeShadow(policy: Policy, rule: u32, limit: usize, reason: Reason): void {
+  writeMember(policy, '{"rule":', ruleAt(policy, rule) + layout.rule_name_at);
+  if (limit != 0) writeMember(policy, ',"limit":', limit + layout.limit_name_at);
+  writeText(writer, reason == Reason.ALLOWED ? ',"decision":"allow","reason":"' : ',"decision":"deny","reason":"');
+  writeText(writer, reasonName(reason));
+  writeText(writer, '"}');
 }
 
 function writeMember(policy: Policy, member: string, name: usize): void {

@@ -1,13 +1,14 @@
 /**
  * A JSON scanner (RFC 8259) that works in place and within bounds, and leaves the values on a tape (bytes/tape.ts).
- * It refuses what parsers disagree on: duplicate members, bytes that are not UTF-8, lone surrogates, NUL, numbers no double
- * or 64-bit integer holds, and nesting or counts past `limits.ts`. Strings are unescaped where they stand, so that
- * `"\u0069ss"` and `"iss"` are one name.
+ * It refuses what parsers disagree on: duplicate members, bytes that are not UTF-8, lone surrogates, NUL, and counts past
+ * `limits.ts`. A number that no double or 64-bit integer holds, and what nests deeper than a tape goes, is checked to be JSON and
+ * then stands there as one value that nobody can read (`Kind.OPAQUE`); members of objects in it are not looked through for
+ * duplicates. Strings are unescaped where they stand, so that `"\u0069ss"` and `"iss"` are one name.
  */
-import { json_depth_max, json_members_max } from "../limits";
+import { json_depth_max, json_members_max, json_unread_depth_max } from "../limits";
 import { endOfPlain } from "./plain";
 import { hexDigit } from "./span";
-import { absent, addRecord, beginTape, finishRecord, Kind, nameMember, startOf } from "./tape";
+import { absent, addRecord, beginTape, dropAfter, finishRecord, Kind, nameMember, startOf } from "./tape";
 import { characterBytes, writeCharacter } from "./utf8";
 
 /** What a scan met that it refuses. */
@@ -40,6 +41,8 @@ let fault: Fault = Fault.NONE;
 let cursor: usize = 0;
 let end: usize = 0;
 let depth: u32 = 0;
+/** Below `json_depth_max` levels: bit n says whether level n is an object. */
+const unread_levels: usize = memory.data(json_unread_depth_max / 8);
 
 /**
  * Scans one JSON value that fills `size` bytes, onto a tape at `tape` with room for `records` records; the first is the value's own.
@@ -98,9 +101,9 @@ function scanValue(): bool {
   if (cursor >= end) return false;
   switch (<u32>load<u8>(cursor)) {
     case 0x7b:
-      return scanObject();
+      return depth < json_depth_max ? scanObject() : skipNested();
     case 0x5b:
-      return scanArray();
+      return depth < json_depth_max ? scanArray() : skipNested();
     case 0x22:
       return scanString() != absent;
     case 0x74:
@@ -127,7 +130,7 @@ function scanWord(kind: Kind, tail: u32, size: u32): bool {
 function scanObject(): bool {
   const record = addValue(Kind.OBJECT, cursor);
   if (record == absent) return false;
-  if (++depth > json_depth_max) return refuse(Fault.DEPTH);
+  depth++;
   cursor++;
   skipSpace();
   let members: u32 = 0;
@@ -159,7 +162,7 @@ function scanObject(): bool {
 function scanArray(): bool {
   const record = addValue(Kind.ARRAY, cursor);
   if (record == absent) return false;
-  if (++depth > json_depth_max) return refuse(Fault.DEPTH);
+  depth++;
   cursor++;
   skipSpace();
   if (!take(0x5d)) {
@@ -173,6 +176,68 @@ function scanArray(): bool {
   depth--;
   finishRecord(record, <u32>(cursor - startOf(record)));
   return true;
+}
+
+/** Scans a list or an object too deep for a tape, without recursion, and leaves one record of all of it. */
+function skipNested(): bool {
+  const record = addValue(Kind.OPAQUE, cursor);
+  if (record == absent) return false;
+  let levels: u32 = 0;
+  let isOpen = true;
+  while (isOpen) {
+    skipSpace();
+    const byte = cursor < end ? <u32>load<u8>(cursor) : 0;
+    if (byte == 0x7b || byte == 0x5b) {
+      if (levels == json_unread_depth_max) return refuse(Fault.DEPTH);
+      setLevel(levels++, byte == 0x7b);
+      cursor++;
+      skipSpace();
+      // An empty one ends at once, and is a value like others.
+      const isEmpty = cursor < end && <u32>load<u8>(cursor) == byte + 2;
+      if (!isEmpty) {
+        if (byte == 0x7b && !skipName(record)) return false;
+        continue;
+      }
+    } else {
+      // It goes no deeper, so it is neither of the two that lead here.
+      if (!scanValue()) return false;
+      dropAfter(record);
+    }
+    // After a value: the next one, or the end of what it stands in.
+    while (true) {
+      skipSpace();
+      const isObject = isObjectAt(levels - 1);
+      if (take(isObject ? 0x7d : 0x5d)) {
+        if (--levels != 0) continue;
+        isOpen = false;
+      } else {
+        if (!take(0x2c)) return false;
+        skipSpace();
+        if (isObject && !skipName(record)) return false;
+      }
+      break;
+    }
+  }
+  finishRecord(record, <u32>(cursor - startOf(record)));
+  return true;
+}
+
+/** The name of a member and its colon, without a record. */
+function skipName(record: usize): bool {
+  if (cursor >= end || load<u8>(cursor) != 0x22 || scanString() == absent) return false;
+  dropAfter(record);
+  skipSpace();
+  return take(0x3a);
+}
+
+function setLevel(level: u32, isObject: bool): void {
+  const byte = unread_levels + (level >> 3);
+  const bit: u32 = 1 << (level & 7);
+  store<u8>(byte, isObject ? <u32>load<u8>(byte) | bit : <u32>load<u8>(byte) & ~bit);
+}
+
+function isObjectAt(level: u32): bool {
+  return ((<u32>load<u8>(unread_levels + (level >> 3)) >> (level & 7)) & 1) != 0;
 }
 
 function scanString(): usize {
@@ -256,26 +321,28 @@ function scanHexUnit(): i32 {
   return unit;
 }
 
-/** RFC 8259 §6, with at most 19 digits before the point, 19 after it, and an exponent below 300. */
+/** RFC 8259 §6; one with more than 19 digits before the point or after it, or an exponent from 300 on, is not read. */
 function scanNumber(): bool {
   const start = cursor;
   take(0x2d);
   const leadingZero = cursor < end && load<u8>(cursor) == 0x30;
   const whole = scanDigits();
   if (whole == 0) return false;
-  if (whole > 19 || (leadingZero && whole > 1)) return refuse(Fault.NUMBER);
+  if (leadingZero && whole > 1) return refuse(Fault.NUMBER);
+  let isBeyond = whole > 19;
   if (take(0x2e)) {
     const fraction = scanDigits();
-    if (fraction == 0 || fraction > 19) return refuse(Fault.NUMBER);
+    if (fraction == 0) return refuse(Fault.NUMBER);
+    if (fraction > 19) isBeyond = true;
   }
   if (take(0x65) || take(0x45)) {
     if (!take(0x2b)) take(0x2d);
     const exponentAt = cursor;
     const exponent = scanDigits();
-    if (exponent == 0 || exponent > 3) return refuse(Fault.NUMBER);
-    if (exponent == 3 && load<u8>(exponentAt) > 0x32) return refuse(Fault.NUMBER);
+    if (exponent == 0) return refuse(Fault.NUMBER);
+    if (exponent > 3 || (exponent == 3 && load<u8>(exponentAt) > 0x32)) isBeyond = true;
   }
-  const record = addValue(Kind.NUMBER, start);
+  const record = addValue(isBeyond ? Kind.OPAQUE : Kind.NUMBER, start);
   if (record == absent) return false;
   finishRecord(record, <u32>(cursor - start));
   return true;

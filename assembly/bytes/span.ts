@@ -146,6 +146,14 @@ export function isBlank(byte: u32): bool {
   return byte == 0x20 || byte == 0x09;
 }
 
+/** Whether `size` bytes are those of a text in lower case, whatever their own case is. */
+export function isAlike(start: usize, text: usize, size: u32): bool {
+  for (let index: u32 = 0; index < size; index++) {
+    if (lower(load<u8>(start + index)) != load<u8>(text + index)) return false;
+  }
+  return true;
+}
+
 /** Whether a byte may stand in a host or trust domain name in lower case: a letter, a digit, `-`, `.`, `_`. */
 export function isNameByte(byte: u32): bool {
   return byte - 0x61 < 26 || byte - 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f;

@@ -24,12 +24,17 @@ export const enum Kind {
   STRING,
   ARRAY,
   OBJECT,
+  /** A value that is JSON, but beyond what readers agree on or a tape has: a number too long, what lies too deep. It has no parts. */
+  OPAQUE,
 }
 
 /** No such record. */
 export const absent: usize = 0;
 
 export const tape_record_bytes: u32 = 20;
+
+/** An object without members, `{}`. */
+export const empty_object: usize = memory.data<u32>([Kind.OBJECT, 0, 0, 20, 0]);
 
 /** A tape for what is read and forgotten, which the next text of its kind overwrites: a configuration, a token's header. */
 export const scratch_tape: usize = memory.data(json_nodes_max * 20, 4);
@@ -121,6 +126,12 @@ export function addRecord(kind: Kind, start: usize): usize {
   store<u64>(record, (<u64>tape_record_bytes) << 32, 8);
   store<u32>(record, 0, 16);
   return record;
+}
+
+/** Takes back all records after one. */
+// @inline
+export function dropAfter(record: usize): void {
+  next = record + tape_record_bytes;
 }
 
 /** The record's value ends here: `size` bytes of text, and all records so far. */

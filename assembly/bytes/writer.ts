@@ -2,7 +2,7 @@
  * Writing into a fixed block of static memory. What does not fit is left out and `full` says so: a record is cut, a
  * header is never sent by halves.
  */
-import { Literal } from "./literal";
+import { Literal, text_stride, textBytes } from "./literal";
 import { endOfPlain } from "./plain";
 import { copyBytes } from "./span";
 import { characterBytes } from "./utf8";
@@ -49,38 +49,21 @@ export function writeLiteral(writer: Writer, text: Literal): void {
   writeBytes(writer, text.start, text.size);
 }
 
-/**
- * Writes an ASCII string literal of the program, whose characters are UTF-16: eight of them become eight bytes at a time, the last
- * eight once more where they overlap.
- */
+/** Writes an ASCII string literal of the program. */
 export function writeText(writer: Writer, text: string): void {
-  const size = text.length;
-  let target = writer.cursor;
-  if (size > <i32>(writer.end - target)) {
+  const size = textBytes(text);
+  if (size > <u32>(writer.end - writer.cursor)) {
     writer.full = true;
     return;
   }
-  const end = target + size;
-  let source = changetype<usize>(text);
-  if (size >= 8) {
-    const last = end - 8;
-    const lastSource = source + ((<usize>size - 8) << 1);
-    while (target < last) {
-      v128.store64_lane(target, narrow(source), 0);
-      target += 8;
-      source += 16;
+  const source = changetype<usize>(text);
+  if (isDefined(PACKED)) copyBytes(writer.cursor, source, size);
+  else {
+    for (let index: u32 = 0; index < size; index++) {
+      store<u8>(writer.cursor + index, load<u8>(source + <usize>(index * text_stride)));
     }
-    v128.store64_lane(last, narrow(lastSource), 0);
-  } else {
-    for (; target < end; source += 2) store<u8>(target++, load<u16>(source));
   }
-  writer.cursor = end;
-}
-
-// @inline
-function narrow(source: usize): v128 {
-  const characters = v128.load(source);
-  return i8x16.narrow_i16x8_u(characters, characters);
+  writer.cursor += size;
 }
 
 export function writeWord(writer: Writer, word: u32): void {

@@ -15,6 +15,14 @@ export function parseAddress(start: usize, size: u32): u32 {
   return parseFour(start, start + size, address) ? 4 : 0;
 }
 
+/** Leaves of the address last parsed, of `size` bytes, its first `bits`. */
+export function cutAddress(size: u32, bits: u32): void {
+  for (let index: u32 = 0; index < size; index++) {
+    const left = max(<i32>bits - <i32>(index << 3), 0);
+    if (left < 8) store<u8>(address + index, load<u8>(address + index) & (0xff00 >> left));
+  }
+}
+
 /** Whether a network, `size` bytes at `network` of which the first `prefix` bits count, holds the address last parsed. */
 export function isInNetwork(network: usize, prefix: u32): bool {
   const whole = prefix >> 3;

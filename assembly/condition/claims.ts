@@ -28,7 +28,10 @@ export function setRecord(cell: usize, record: usize): void {
     case json.Kind.ARRAY:
       setTape(cell, ValueKind.TAPE_LIST, record);
       return;
-    default:
+    case json.Kind.OBJECT:
       setTape(cell, ValueKind.TAPE_MAP, record);
+      return;
+    default:
+      setError(cell);
   }
 }

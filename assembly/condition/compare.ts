@@ -30,16 +30,23 @@ export const enum Order {
   ERROR = 3,
 }
 
+/** Whether two values are the same. ERROR: nothing shows that they differ, and a part of one cannot be read. */
+export const enum Same {
+  NO = 0,
+  YES = 1,
+  ERROR = 2,
+}
+
 /** Lists and maps nest as deep as JSON does, and a list written out a level deeper for each pair of brackets. */
 if (!(compared_depth_max == 32)) ERROR("the cells below are for so many levels");
 /** Two cells a level, for elements under comparison. */
 const elements: usize = memory.data(33 * 2 * 16, 8);
 let depth: u32 = 0;
 
-/** Whether two values, neither an error, are equal (langdef.md, "Equality"). */
-export function isEqual(left: usize, right: usize): bool {
+/** Whether two values are equal (langdef.md, "Equality"). */
+export function equality(left: usize, right: usize): Same {
   depth = 0;
-  return isSame(left, right);
+  return sameness(left, right);
 }
 
 /** The order of two values (langdef.md, "Ordering"). */
@@ -61,19 +68,22 @@ export function orderOf(left: usize, right: usize): Order {
   }
 }
 
-/** Whether a list holds a value. */
-export function listHolds(list: usize, value: usize): bool {
+/** Whether a list holds a value: that it does wins over an element that cannot be read, as with `||`. */
+export function listHolds(list: usize, value: usize): Same {
   depth = 0;
+  let held = Same.NO;
   const element = levelCells();
   const count = listSize(list);
   let record = firstElement(list);
   for (let index: u32 = 0; index < count; index++) {
     record = readElement(element, list, index, record);
     depth = 1;
-    if (kindOf(element) != ValueKind.ERROR && isSame(element, value)) return true;
+    const same = sameness(element, value);
     depth = 0;
+    if (same == Same.YES) return Same.YES;
+    if (same == Same.ERROR) held = Same.ERROR;
   }
-  return false;
+  return held;
 }
 
 /** How many elements a list has. */
@@ -108,19 +118,21 @@ export function readElement(cell: usize, list: usize, index: u32, record: usize)
   return json.after(record);
 }
 
-function isSame(left: usize, right: usize): bool {
-  if (isNumber(left) && isNumber(right)) return orderOfNumbers(left, right) == Order.EQUAL;
-  if (isList(left) && isList(right)) return isSameList(left, right);
-  if (kindOf(left) != kindOf(right)) return false;
-  switch (kindOf(left)) {
+function sameness(left: usize, right: usize): Same {
+  if (isNumber(left) && isNumber(right)) return <Same>(orderOfNumbers(left, right) == Order.EQUAL);
+  if (isList(left) && isList(right)) return samenessOfLists(left, right);
+  const kind = kindOf(left);
+  if (kind == ValueKind.ERROR || kindOf(right) == ValueKind.ERROR) return Same.ERROR;
+  if (kind != kindOf(right)) return Same.NO;
+  switch (kind) {
     case ValueKind.NULL:
-      return true;
+      return Same.YES;
     case ValueKind.STRING:
-      return sizeOf(left) == sizeOf(right) && sameBytes(startOf(left), startOf(right), sizeOf(left));
+      return <Same>(sizeOf(left) == sizeOf(right) && sameBytes(startOf(left), startOf(right), sizeOf(left)));
     case ValueKind.TAPE_MAP:
-      return isSameMap(left, right);
+      return samenessOfMaps(left, right);
     default:
-      return orderOf(left, right) == Order.EQUAL;
+      return <Same>(orderOf(left, right) == Order.EQUAL);
   }
 }
 
@@ -128,39 +140,51 @@ function levelCells(): usize {
   return elements + <usize>depth * (2 * cell_bytes);
 }
 
-function isSameList(left: usize, right: usize): bool {
+function samenessOfLists(left: usize, right: usize): Same {
   const count = listSize(left);
-  if (count != listSize(right) || depth >= compared_depth_max) return false;
+  if (count != listSize(right)) return Same.NO;
+  if (depth >= compared_depth_max) return Same.ERROR;
   const mine = levelCells();
   const theirs = mine + cell_bytes;
   let leftRecord = firstElement(left);
   let rightRecord = firstElement(right);
   depth++;
-  let same = true;
-  for (let index: u32 = 0; index < count && same; index++) {
+  let same = Same.YES;
+  for (let index: u32 = 0; index < count && same != Same.NO; index++) {
     leftRecord = readElement(mine, left, index, leftRecord);
     rightRecord = readElement(theirs, right, index, rightRecord);
-    same = isSame(mine, theirs);
+    same = both(same, sameness(mine, theirs));
   }
   depth--;
   return same;
 }
 
-function isSameMap(left: usize, right: usize): bool {
-  if (mapSize(left) != mapSize(right) || depth >= compared_depth_max) return false;
+function samenessOfMaps(left: usize, right: usize): Same {
+  if (mapSize(left) != mapSize(right)) return Same.NO;
+  if (depth >= compared_depth_max) return Same.ERROR;
   const mine = levelCells();
   const theirs = mine + cell_bytes;
   const end = json.after(recordOf(left));
   depth++;
-  let same = true;
-  for (let name = json.firstOf(recordOf(left)); name < end && same; name = json.after(json.valueAfter(name))) {
+  let same = Same.YES;
+  for (
+    let name = json.firstOf(recordOf(left));
+    name < end && same != Same.NO;
+    name = json.after(json.valueAfter(name))
+  ) {
     const other = json.member(recordOf(right), json.startOf(name), json.sizeOf(name));
     setRecord(mine, json.valueAfter(name));
     setRecord(theirs, other);
-    same = other != json.absent && isSame(mine, theirs);
+    same = other == json.absent ? Same.NO : both(same, sameness(mine, theirs));
   }
   depth--;
   return same;
+}
+
+/** What two parts make of the whole: one that differs decides, as a false side does for `&&`. */
+function both(one: Same, other: Same): Same {
+  if (one == Same.NO || other == Same.NO) return Same.NO;
+  return one == Same.ERROR || other == Same.ERROR ? Same.ERROR : Same.YES;
 }
 
 function orderOfNumbers(left: usize, right: usize): Order {

@@ -5,8 +5,8 @@
 
 import * as json from "../bytes/tape";
 import { arenaTail, rewindArena } from "../host/arena";
-import { inspecting, reportCondition } from "../inspect";
-import { condition_values_max } from "../limits";
+import { inspecting, reportCondition, reportCost } from "../inspect";
+import { condition_elements_max, condition_values_max } from "../limits";
 import * as code from "../policy/instructions";
 import { Form } from "../policy/instructions";
 import * as layout from "../policy/layout";
@@ -14,8 +14,11 @@ import { Policy, recordAt } from "../policy/policy";
 import { request } from "../request/request";
 import { setRecord } from "./claims";
 import { toTimestamp } from "./clock";
+import { composeOne, composeTwo } from "./compose";
 import { containsAddress, memberOf, readSize } from "./functions";
-import { beginLoop, clearLoop, endLoop, loopElement, loopPool, nextElement } from "./loop";
+import { isInNetworks, isInTexts } from "./lists";
+import { beginLoop, clearLoop, endLoop, loopElement, loopPool, loopTail, nextElement } from "./loop";
+import { toInt } from "./number";
 import { applyToTwo, combine } from "./operators";
 import * as sources from "./sources";
 import { reportValue } from "./trace";
@@ -25,6 +28,7 @@ import {
   isFalse,
   isTrue,
   kindOf,
+  longOf,
   setBool,
   setDouble,
   setError,
@@ -51,7 +55,7 @@ for (let op: u32 = 0; op < code.op_count; op++) store<u8>(forms + op, code.formO
 
 const stack: usize = memory.data(condition_values_max * 16, 8);
 /** Elements of lists the condition writes out. */
-const pool: usize = memory.data(condition_values_max * 16, 8);
+const pool: usize = memory.data(condition_elements_max * 16, 8);
 let poolUsed: u32 = 0;
 let policyInHand: Policy = changetype<Policy>(0);
 let bindingInHand: u32 = 0;
@@ -63,7 +67,36 @@ let claimsInHand: usize = 0;
  * @param claims those of the rule's token, if that is good: the first record of their tape, or `absent`
  */
 export function evaluateCondition(policy: Policy, rule: u32, binding: u32, claims: usize): Outcome {
-  const record = recordAt(policy, layout.section_rules, rule) + layout.rule_condition_at;
+  const outcome = !evaluate(policy, rule, layout.rule_condition_at, binding, claims)
+    ? Outcome.FAILED
+    : isTrue(stack)
+      ? Outcome.TRUE
+      : isFalse(stack)
+        ? Outcome.FALSE
+        : Outcome.ERROR;
+  if (inspecting) reportCondition(rule, outcome);
+  return outcome;
+}
+
+/** What a rule costs cannot be told. Every cost is at least 1. */
+export const no_cost: u32 = 0;
+/** The host failed; what the rule would have cost is not known. */
+export const cost_failed: u32 = 0xffffffff;
+
+/** How many tokens a rule takes of each of its limits: what its policy says, or up to that, what comes of its CEL. Parameters as above. */
+export function evaluateCost(policy: Policy, rule: u32, binding: u32, claims: usize): u32 {
+  const record = recordAt(policy, layout.section_rules, rule);
+  const most = load<u32>(record, layout.rule_cost_at);
+  if (load<u32>(record, layout.rule_cost_condition_at + 4) == 0) return most;
+  if (!evaluate(policy, rule, layout.rule_cost_condition_at, binding, claims)) return cost_failed;
+  const cost = kindOf(stack) == ValueKind.INT ? <u32>min(max(longOf(stack), 1), <i64>most) : no_cost;
+  if (inspecting) reportCost(rule, cost);
+  return cost;
+}
+
+/** Evaluates the instructions of a rule whose run is so far from its beginning, into the first cell of the stack. False where the host failed. */
+function evaluate(policy: Policy, rule: u32, runAt: u32, binding: u32, claims: usize): bool {
+  const record = recordAt(policy, layout.section_rules, rule) + runAt;
   const first = recordAt(policy, layout.section_instructions, load<u32>(record));
   policyInHand = policy;
   bindingInHand = binding;
@@ -73,15 +106,7 @@ export function evaluateCondition(policy: Policy, rule: u32, binding: u32, claim
   const tail = arenaTail();
   const finished = run(first, load<u32>(record, 4));
   rewindArena(tail);
-  const outcome = !finished
-    ? Outcome.FAILED
-    : isTrue(stack)
-      ? Outcome.TRUE
-      : isFalse(stack)
-        ? Outcome.FALSE
-        : Outcome.ERROR;
-  if (inspecting) reportCondition(rule, outcome);
-  return outcome;
+  return finished;
 }
 
 /** Leaves the value in the first cell of the stack. False where the host failed. */
@@ -108,6 +133,14 @@ function run(first: usize, count: u32): bool {
         top -= cell_bytes;
         if (kindOf(top) == ValueKind.ERROR || kindOf(top + cell_bytes) == ValueKind.ERROR) setError(top);
         else applyToTwo(top, top + cell_bytes, op);
+        break;
+      case Form.COMPOSE_ONE:
+        if (kindOf(top) != ValueKind.ERROR && !composeOne(top, op)) return false;
+        break;
+      case Form.COMPOSE_TWO:
+        top -= cell_bytes;
+        if (kindOf(top) == ValueKind.ERROR || kindOf(top + cell_bytes) == ValueKind.ERROR) setError(top);
+        else if (!composeTwo(top, top + cell_bytes, op, load<i32>(instruction, 4))) return false;
         break;
       case Form.LOGIC:
         top -= cell_bytes;
@@ -148,6 +181,7 @@ function run(first: usize, count: u32): bool {
             continue;
           default:
             poolUsed = loopPool();
+            rewindArena(loopTail());
             if (nextElement(top)) {
               top -= cell_bytes;
               at = load<u32>(instruction, 4);
@@ -188,7 +222,7 @@ function pushConstant(cell: usize, instruction: usize, op: u32): void {
 
 /** Moves elements from the stack into the pool; an error where one of them is, or the pool is full. */
 function makeList(first: usize, count: u32): void {
-  if (count > condition_values_max - poolUsed) {
+  if (count > condition_elements_max - poolUsed) {
     setError(first);
     return;
   }
@@ -236,9 +270,11 @@ function pushSource(cell: usize, instruction: usize, op: u32): bool {
     case code.op_has_query:
       return sources.hasParameter(cell, text, size);
     case code.op_source_ip:
-      return sources.readSourceIp(cell);
+      return sources.readSourceIp(cell, policyInHand);
     case code.op_source_port:
-      return sources.readSourcePort(cell);
+      return sources.readSourcePort(cell, policyInHand);
+    case code.op_destination_port:
+      return sources.readDestinationPort(cell);
     case code.op_now: {
       const now = request.nowNanoseconds;
       setTime(cell, ValueKind.TIMESTAMP, <i64>(now / 1000000000), <u32>(now % 1000000000));
@@ -270,6 +306,15 @@ function applyToOne(cell: usize, instruction: usize, op: u32): void {
       return;
     case code.op_to_timestamp:
       toTimestamp(cell);
+      return;
+    case code.op_to_int:
+      toInt(cell);
+      return;
+    case code.op_in_texts:
+      isInTexts(cell, policyInHand, load<u32>(instruction, 4));
+      return;
+    case code.op_in_networks:
+      isInNetworks(cell, policyInHand, load<u32>(instruction, 4));
       return;
     default:
       containsAddress(cell, text, size, load<u32>(instruction, 12));

@@ -1,5 +1,6 @@
 /** The loop of `exists` and `all`: one at a time, over the elements of a list or the keys of a map. */
 import * as json from "../bytes/tape";
+import { arenaTail } from "../host/arena";
 import { loop_all } from "../policy/instructions";
 import { setRecord } from "./claims";
 import { firstElement, listSize, mapSize, readElement } from "./compare";
@@ -16,6 +17,7 @@ let record: usize = 0;
 let metError: bool = false;
 let isDecided: bool = false;
 let poolMark: u32 = 0;
+let tail: usize = 0;
 
 /** Forgets the loop of another condition. */
 export function clearLoop(): void {
@@ -39,6 +41,7 @@ export function beginLoop(cell: usize, kind: u32, poolUsed: u32): bool {
   metError = false;
   isDecided = false;
   poolMark = poolUsed;
+  tail = arenaTail();
   if (count == 0) {
     setBool(cell, isAll);
     return false;
@@ -50,6 +53,11 @@ export function beginLoop(cell: usize, kind: u32, poolUsed: u32): bool {
 /** What was used of the pool of list elements when the loop began: each round starts there again. */
 export function loopPool(): u32 {
   return poolMark;
+}
+
+/** The arena's tail when the loop began: what a round takes is free for the next one. */
+export function loopTail(): usize {
+  return tail;
 }
 
 /** Takes the outcome for the element in hand, and goes to the next. False where there is none, or the loop is decided. */

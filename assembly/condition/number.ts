@@ -2,7 +2,7 @@
  * JSON numbers as CEL has them: an int where no point or exponent stands and 64 bits hold it, else a double. A number
  * whose double would have to be rounded in more than one step is an error: to compare it would be to guess.
  */
-import { setDouble, setError, setInt } from "./value";
+import { doubleOf, kindOf, setDouble, setError, setInt, sizeOf, startOf, ValueKind } from "./value";
 
 /** 2^53: up to here every integer is a double. */
 const exact_integer: u64 = 9007199254740992;
@@ -46,6 +46,34 @@ export function readNumber(cell: usize, start: usize, size: u32): void {
     return;
   }
   setScaled(cell, negative, digits, exponent);
+}
+
+/**
+ * Makes an int of a text of decimal digits with nothing around them but a `-`, or of a double without what follows its point. An error
+ * where 64 bits do not hold it, and for anything else. The least int is of no double, since others are rounded to it.
+ */
+export function toInt(cell: usize): void {
+  const kind = kindOf(cell);
+  if (kind == ValueKind.STRING) readDigits(cell, startOf(cell), sizeOf(cell));
+  else if (kind == ValueKind.DOUBLE && Math.abs(doubleOf(cell)) < 9223372036854775808.0)
+    setInt(cell, <i64>doubleOf(cell));
+  else if (kind != ValueKind.INT) setError(cell);
+}
+
+function readDigits(cell: usize, start: usize, size: u32): void {
+  const end = start + size;
+  const negative = size > 1 && load<u8>(start) == 0x2d;
+  const most = <u64>i64.MAX_VALUE + (negative ? 1 : 0);
+  let cursor = negative ? start + 1 : start;
+  let value: u64 = 0;
+  setError(cell);
+  if (cursor == end) return;
+  while (cursor < end) {
+    const digit = <u64>load<u8>(cursor++) - 0x30;
+    if (digit > 9 || value > (most - digit) / 10) return;
+    value = value * 10 + digit;
+  }
+  setInt(cell, negative ? <i64>(0 - value) : <i64>value);
 }
 
 function readExponent(start: usize, end: usize): i32 {

@@ -2,7 +2,7 @@
 import * as json from "../bytes/tape";
 import * as code from "../policy/instructions";
 import { addTimes, subtractTimes } from "./clock";
-import { isEqual, listHolds, Order, orderOf, readIndex } from "./compare";
+import { equality, listHolds, Order, orderOf, readIndex, Same } from "./compare";
 import { holdsText, memberOf } from "./functions";
 import { endsWith, startsWith } from "./text";
 import { isFalse, isTrue, kindOf, setBool, setError, sizeOf, startOf, ValueKind } from "./value";
@@ -12,7 +12,7 @@ export function applyToTwo(left: usize, right: usize, op: u32): void {
   switch (op) {
     case code.op_equal:
     case code.op_not_equal:
-      setBool(left, isEqual(left, right) == (op == code.op_equal));
+      setSame(left, equality(left, right), op == code.op_equal);
       return;
     case code.op_less:
     case code.op_less_equal:
@@ -72,11 +72,17 @@ function compare(cell: usize, order: Order, op: u32): void {
   }
 }
 
+/** @param wanted what the outcome is where the values are the same */
+function setSame(cell: usize, same: Same, wanted: bool): void {
+  if (same == Same.ERROR) setError(cell);
+  else setBool(cell, (same == Same.YES) == wanted);
+}
+
 function findIn(value: usize, container: usize): void {
   switch (kindOf(container)) {
     case ValueKind.LIST:
     case ValueKind.TAPE_LIST:
-      setBool(value, listHolds(container, value));
+      setSame(value, listHolds(container, value), true);
       return;
     case ValueKind.TAPE_MAP: {
       const isName = kindOf(value) == ValueKind.STRING;

@@ -22,25 +22,28 @@ export function holds(start: usize, size: u32, part: usize, partSize: u32): bool
   findOverlaps(part, partSize);
   let matched: u32 = 0;
   for (let index: u32 = 0; index < size; index++) {
-    const byte = load<u8>(start + index);
-    while (matched > 0 && load<u8>(part + matched) != byte) matched = overlap(matched - 1);
-    if (load<u8>(part + matched) == byte) matched++;
+    matched = matchedAfter(part, matched, load<u8>(start + index));
     if (matched == partSize) return true;
   }
   return false;
+}
+
+/** How much of a text searched for, on which `findOverlaps` was called last, is matched once a byte follows what was. */
+export function matchedAfter(part: usize, matched: u32, byte: u32): u32 {
+  while (matched > 0 && load<u8>(part + matched) != byte) matched = overlap(matched - 1);
+  return load<u8>(part + matched) == byte ? matched + 1 : matched;
 }
 
 function overlap(place: u32): u32 {
   return <u32>load<u16>(overlaps + ((<usize>place) << 1));
 }
 
-function findOverlaps(part: usize, size: u32): void {
+/** Prepares for a search for a text of 1 to `search_bytes_max` bytes. */
+export function findOverlaps(part: usize, size: u32): void {
   store<u16>(overlaps, 0);
   let matched: u32 = 0;
   for (let place: u32 = 1; place < size; place++) {
-    const byte = load<u8>(part + place);
-    while (matched > 0 && load<u8>(part + matched) != byte) matched = overlap(matched - 1);
-    if (load<u8>(part + matched) == byte) matched++;
+    matched = matchedAfter(part, matched, load<u8>(part + place));
     store<u16>(overlaps + ((<usize>place) << 1), <u16>matched);
   }
 }

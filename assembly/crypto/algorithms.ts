@@ -10,6 +10,8 @@
  *   5     ES512   EC, P-521           SHA-512  the host, or the module
  *   6-8   PS…     RSA, PSS            SHA-2    the module
  *   9     EdDSA   OKP, Ed25519        SHA-512  the module
+ *
+ * `Ed25519` (RFC 9864 §2.2) is another name of the last: EdDSA is used with that curve alone.
  */
 export const algorithm_rs256: u32 = 0;
 export const algorithm_rs384: u32 = 1;
@@ -22,6 +24,9 @@ export const algorithm_ps384: u32 = 7;
 export const algorithm_ps512: u32 = 8;
 export const algorithm_eddsa: u32 = 9;
 export const algorithm_count: u32 = 10;
+
+/** The name of EdDSA that says its curve. */
+export const eddsa_other_name = "Ed25519";
 
 /** Those that Envoy's `verify_signature` knows. */
 export const host_algorithms: u32 = 0x3f;

@@ -1,25 +1,31 @@
 /**
  * The decision: a deny rule that matches wins; else any allow rule whose every part holds admits; else the reason is
  * that of the allow rule that came closest. Rules are evaluated in the order of their names, whatever their order in the
- * file was; of several that admit, the first is reported and its limits are charged. Rules in shadow mode are evaluated
- * when all is decided, and take no part in it.
+ * file was, and those that take a token before those that admit without one; of several that admit, the first is reported, its
+ * limits are charged, and the token it verified is the one that the upstream is told of. A token that an optional one would have
+ * been, and that is not good, keeps rules from admitting without one. Rules in shadow mode are evaluated when all is decided, and
+ * take no part in it.
  */
 
 import { clearBytes, copyBytes } from "../bytes/span";
-import { absent } from "../bytes/tape";
-import { evaluateCondition, Outcome } from "../condition/evaluate";
-import { detailOf, finding, reasonOf } from "../finding";
+import { absent, empty_object } from "../bytes/tape";
+import { cost_failed, evaluateCondition, evaluateCost, no_cost, Outcome } from "../condition/evaluate";
+import { takeSourceRefused } from "../condition/sources";
+import { Detail } from "../detail";
+import { finding, good, isGood, reasonOf, withReason } from "../finding";
 import { clearFailures, firstFailure } from "../host/host";
 import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
 import * as layout from "../policy/layout";
-import { Policy, ruleAt } from "../policy/policy";
+import { head, Policy, ruleAt } from "../policy/policy";
 import { Reason } from "../reason";
-import { addShadow, candidate, candidateBinding, request } from "../request/request";
+import { as_sent, readAs } from "../request/forms";
+import { addShadow, candidate, candidateBinding, candidateReading, request } from "../request/request";
 import { RuleResult } from "../request/result";
 import { hasScopes } from "../token/scopes";
 import { tokenSlot } from "../token/slot";
 import { adoptToken, checkToken } from "../token/token";
+import { checkSizes } from "./sizes";
 
 /** What becomes of the limits of a rule that is evaluated. */
 const enum Charge {
@@ -29,21 +35,41 @@ const enum Charge {
   TAKE,
 }
 
+/** Which rules are evaluated: those that have a good token, those that need none, whether or not they would take one, or both. */
+const enum Among {
+  WITH_TOKEN = 0,
+  WITHOUT_TOKEN,
+  ALL,
+}
+
 /** What came of the rule that is evaluated. */
-const current = changetype<RuleResult>(memory.data(32, 16));
-const result_bytes: u32 = 32;
-if (!(offsetof<RuleResult>() == 32)) ERROR("a result is copied and cleared as a whole");
+const current = changetype<RuleResult>(memory.data(40, 16));
+/** What came of the rule whose optional token is there and not good; of rule 0 where there is none. */
+const refused = changetype<RuleResult>(memory.data(40, 16));
+const result_bytes: u32 = 40;
+if (!(offsetof<RuleResult>() == 40)) ERROR("a result is copied and cleared as a whole");
 
 /** Evaluates the candidates in the request's slot, whose result becomes that of the rule that decided. */
 export function evaluateRules(policy: Policy): Reason {
   let decision = evaluateDenyRules(policy);
   if (decision == Reason.NO_RULE || inspecting) decision = evaluateAllowRules(policy, decision);
   request.awaitedKeySets = request.unknownKeySets;
+  request.hasOwnToken = request.verifiedIssuer != 0;
   adoptToken(policy, request);
+  if (decision == Reason.NO_RULE && isAmbiguous(policy)) {
+    request.finding = finding(Reason.PATH_AMBIGUOUS, Detail.NONE);
+    return Reason.PATH_AMBIGUOUS;
+  }
   // A caller whose identity does not count could only have been admitted by a rule for anyone.
   if (decision != Reason.NO_RULE || request.callerReason == Reason.ALLOWED) return decision;
   request.finding = finding(request.callerReason, request.callerDetail);
   return request.callerReason;
+}
+
+/** Whether a path that no rule matches has a form that the policy as a whole does not take, or an allow rule that fits does not. */
+function isAmbiguous(policy: Policy): bool {
+  const own = load<u32>(head(policy), layout.policy_own_forms_at);
+  return request.isFormRefused || (request.forms & ~own) != 0;
 }
 
 /** A result is the decision's until another comes closer. */
@@ -57,7 +83,7 @@ function evaluateDenyRules(policy: Policy): Reason {
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const record = ruleAt(policy, candidate(index));
     if (!decides(record, layout.action_deny)) continue;
-    const reason = evaluateRule(policy, index, record, Charge.NOTHING, current);
+    const reason = evaluateRule(policy, index, record, Among.ALL, Charge.NOTHING, current);
     // What a failure of ours hid is not known, so it ends the matter like a denial.
     if ((reason != Reason.RULE_DENIED && reason != Reason.INTERNAL) || decision != Reason.NO_RULE) continue;
     decision = decideBy(current);
@@ -67,19 +93,49 @@ function evaluateDenyRules(policy: Policy): Reason {
 }
 
 function evaluateAllowRules(policy: Policy, decided: Reason): Reason {
+  refused.rule = 0;
+  let decision = evaluateAmong(policy, Among.WITH_TOKEN, decided, decided != Reason.NO_RULE);
+  let isFinal = decided != Reason.NO_RULE || isEnd(decision);
+  // Where keys are lacking, what the token is worth is not known.
+  if (!isFinal && refused.rule != 0) {
+    if (decision < Reason.KEYS_UNAVAILABLE) decision = decideBy(refused);
+    isFinal = true;
+  }
+  if (isFinal && !inspecting) return decision;
+  return evaluateAmong(policy, Among.WITHOUT_TOKEN, decision, isFinal);
+}
+
+/** A failure of ours ends the matter: what it hid is not known. */
+// @inline
+function isEnd(reason: Reason): bool {
+  return reason == Reason.ALLOWED || reason == Reason.INTERNAL;
+}
+
+/** @param isFinal whether `decided` stands, so that rules are evaluated for those who look on alone */
+function evaluateAmong(policy: Policy, among: Among, decided: Reason, isFinal: bool): Reason {
   let decision = decided;
-  let isFinal = decided != Reason.NO_RULE;
+  let isOver = isFinal;
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const record = ruleAt(policy, candidate(index));
-    if (!decides(record, layout.action_allow)) continue;
-    const reason = evaluateRule(policy, index, record, isFinal ? Charge.NOTHING : Charge.TAKE, current);
-    if (isFinal) continue;
-    // The reasons stand in the order of the checks. A failure of ours ends the matter: what it hid is not known.
-    isFinal = reason == Reason.ALLOWED || reason == Reason.INTERNAL;
-    if (isFinal || reason > decision) decision = decideBy(current);
-    if (isFinal && !inspecting) return decision;
+    if (!decides(record, layout.action_allow) || !isAmong(record, among)) continue;
+    const reason = evaluateRule(policy, index, record, among, isOver ? Charge.NOTHING : Charge.TAKE, current);
+    if (isOver) continue;
+    isOver = isEnd(reason);
+    if (isOver || isCloser(reason, decision)) decision = decideBy(current);
+    if (isOver && !inspecting) return decision;
   }
   return decision;
+}
+
+/** The reasons stand in the order of the checks. Of two rules that came as close, the first by its name tells why. */
+function isCloser(reason: Reason, decision: Reason): bool {
+  return reason > decision || (reason == decision && reason != Reason.NO_RULE && current.rule < request.rule);
+}
+
+/** Whether a rule may be one of those; one with an optional token is one or the other. */
+function isAmong(rule: usize, among: Among): bool {
+  if (load<u32>(rule, layout.rule_token_at) == layout.token_optional) return true;
+  return (load<u32>(rule, layout.rule_issuers_at + 4) == 0) == (among == Among.WITHOUT_TOKEN);
 }
 
 /** Evaluates the candidates in shadow mode, once the others have decided. */
@@ -88,7 +144,7 @@ export function evaluateShadowRules(policy: Policy): void {
     const rule = candidate(index);
     const record = ruleAt(policy, rule);
     if (load<u32>(record, layout.rule_mode_at) != layout.mode_shadow) continue;
-    const reason = evaluateRule(policy, index, record, Charge.DRY, current);
+    const reason = evaluateRule(policy, index, record, Among.ALL, Charge.DRY, current);
     // A deny rule that does not match would have done nothing.
     const isSilent = load<u32>(record, layout.rule_action_at) == layout.action_deny && reason < Reason.INTERNAL;
     if (!isSilent || reason == Reason.RULE_DENIED) addShadow(rule, reason);
@@ -101,40 +157,74 @@ function decides(rule: usize, action: u32): bool {
   );
 }
 
-/** Evaluates the rule of a candidate; `result` is what came of it, and nothing else is left behind. */
-function evaluateRule(policy: Policy, index: u32, record: usize, charge: Charge, result: RuleResult): Reason {
+/**
+ * Evaluates the rule of a candidate; `result` is what came of it, and nothing else is left behind. NO_RULE where it turns out to be
+ * none of those that are evaluated.
+ */
+function evaluateRule(
+  policy: Policy,
+  index: u32,
+  record: usize,
+  among: Among,
+  charge: Charge,
+  result: RuleResult,
+): Reason {
   clearBytes(changetype<usize>(result), result_bytes);
   clearFailures();
   const rule = candidate(index);
   result.rule = rule + 1;
-  const reason = checkParts(policy, index, record, charge, result);
-  result.finding = finding(reason, detailOf(result.finding));
+  result.binding = candidateBinding(index);
+  const reading = candidateReading(index);
+  if (reading != as_sent) readAs(reading);
+  const reason = checkParts(policy, index, record, among, charge, result);
+  if (reading != as_sent) readAs(as_sent);
+  result.finding = withReason(result.finding, reason);
   if (reason == Reason.INTERNAL) result.failure = firstFailure();
-  if (inspecting) reportRule(rule, reason);
+  if (inspecting && reason != Reason.NO_RULE) reportRule(rule, reason);
   return reason;
 }
 
 /** The parts of a rule, in the order of their reasons: ALLOWED, RULE_DENIED, or the part that does not hold. */
-function checkParts(policy: Policy, index: u32, rule: usize, charge: Charge, result: RuleResult): Reason {
+function checkParts(policy: Policy, index: u32, rule: usize, among: Among, charge: Charge, result: RuleResult): Reason {
+  result.finding = checkSizes(policy, rule);
+  if (!isGood(result.finding)) return reasonOf(result.finding);
   if (!isActive(rule)) return Reason.GRANT_INACTIVE;
   const found = checkToken(policy, rule, result);
   const token = reasonOf(found);
-  result.finding = found;
   if (token == Reason.INTERNAL) return token;
-  const claims = claimsOf(result);
-  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny) return checkDenial(policy, index, rule, claims);
-  if (token != Reason.ALLOWED) return token;
-  if (!hasScopes(policy, rule, claims)) return Reason.SCOPE_MISSING;
-  const condition = holds(policy, index, rule, claims);
+  const isOptional = load<u32>(rule, layout.rule_token_at) == layout.token_optional;
+  const isLeftOut = isOptional && token == Reason.TOKEN_MISSING;
+  if (isOptional && isLeftOut != (among == Among.WITHOUT_TOKEN) && among != Among.ALL) return Reason.NO_RULE;
+  result.finding = isLeftOut ? good : found;
+  const claims = isLeftOut ? empty_object : claimsOf(result);
+  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny)
+    return checkDenial(policy, index, rule, claims, result);
+  if (token != Reason.ALLOWED && !isLeftOut) {
+    if (isOptional && among == Among.WITH_TOKEN) refuse(result);
+    return token;
+  }
+  if (!hasScopes(policy, rule, result.verifiedIssuer, claims)) return Reason.SCOPE_MISSING;
+  const condition = holds(policy, index, rule, claims, result);
   if (condition == Outcome.FALSE) return Reason.CONDITION_FALSE;
   if (condition == Outcome.ERROR) return Reason.CONDITION_ERROR;
   if (condition == Outcome.FAILED) return Reason.INTERNAL;
-  return charge == Charge.NOTHING ? Reason.ALLOWED : takeLimits(policy, rule, claims, charge == Charge.DRY, result);
+  const cost = evaluateCost(policy, candidate(index), candidateBinding(index), claims);
+  noteRefusedSource(cost == no_cost, result);
+  if (cost == cost_failed) return Reason.INTERNAL;
+  if (cost == no_cost) return Reason.CONDITION_ERROR;
+  if (charge == Charge.NOTHING) return Reason.ALLOWED;
+  return takeLimits(policy, rule, claims, cost, charge == Charge.DRY, result);
+}
+
+/** Keeps what is wrong with the token of a rule that would do without: of several that of the one that came closest. */
+function refuse(result: RuleResult): void {
+  if (refused.rule != 0 && reasonOf(refused.finding) >= reasonOf(result.finding)) return;
+  copyBytes(changetype<usize>(refused), changetype<usize>(result), result_bytes);
 }
 
 /** A deny rule fails closed: what cannot be evaluated matches, and without a good token there are no claims to evaluate. */
-function checkDenial(policy: Policy, index: u32, rule: usize, claims: usize): Reason {
-  const condition = holds(policy, index, rule, claims);
+function checkDenial(policy: Policy, index: u32, rule: usize, claims: usize, result: RuleResult): Reason {
+  const condition = holds(policy, index, rule, claims, result);
   if (condition == Outcome.FAILED) return Reason.INTERNAL;
   return condition == Outcome.FALSE ? Reason.CONDITION_FALSE : Reason.RULE_DENIED;
 }
@@ -144,9 +234,17 @@ function claimsOf(result: RuleResult): usize {
   return result.verifiedIssuer == 0 ? absent : tokenSlot(result.verifiedPlace).claims;
 }
 
-function holds(policy: Policy, index: u32, rule: usize, claims: usize): Outcome {
+function holds(policy: Policy, index: u32, rule: usize, claims: usize, result: RuleResult): Outcome {
   if (load<u32>(rule, layout.rule_condition_at + 4) == 0) return Outcome.TRUE;
-  return evaluateCondition(policy, candidate(index), candidateBinding(index), claims);
+  const outcome = evaluateCondition(policy, candidate(index), candidateBinding(index), claims);
+  noteRefusedSource(outcome == Outcome.ERROR, result);
+  return outcome;
+}
+
+/** What could not be evaluated may have asked for the caller's address. The reason is put to the detail once it is known. */
+function noteRefusedSource(isError: bool, result: RuleResult): void {
+  const isRefused = takeSourceRefused();
+  if (isError && isRefused) result.finding = finding(Reason.ALLOWED, Detail.SOURCE_FORWARDED);
 }
 
 /** Just-in-time grants: from `starts` on, and before `expires`. */

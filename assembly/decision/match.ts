@@ -6,10 +6,14 @@
 import { sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail } from "../host/host";
-import { recallGroups, rememberGroups } from "../identity/known";
-import { trust_domain_offset } from "../identity/spiffe";
-import { inspecting, reportEntry, reportGroup, reportHost } from "../inspect";
-import { index_visits_max, method_bytes_max, path_segments_max, pattern_segments_max } from "../limits";
+import { inspecting, reportEntry, reportHost } from "../inspect";
+import {
+  index_visits_max,
+  method_bytes_max,
+  node_shapes_max,
+  path_segments_max,
+  pattern_segments_max,
+} from "../limits";
 import * as layout from "../policy/layout";
 import {
   edgeAt,
@@ -19,98 +23,80 @@ import {
   recordAt,
   ruleAt,
   sectionCount,
-  sectionStart,
   textAt,
   textSize,
   textStart,
 } from "../policy/policy";
-import { findCaller, findEdge, findHost, findRoot } from "../policy/table";
+import { findAffix, findEdge, findHost, findRoot } from "../policy/table";
 import { Reason } from "../reason";
-import { addCandidate, addGroup, group, request, segmentSize, segmentStart } from "../request/request";
+import { foldSegments, mayFold } from "../request/fold";
+import { as_sent, isReading, other_slash, readAs, readings_end } from "../request/forms";
+import { addCandidate, group, request } from "../request/request";
+import { Segments, segments_bytes, sizeOf, startOf } from "../request/segments";
+import { findGroups } from "./groups";
 
-/** Nodes still to be visited on one walk, each with the number of segments that lead to it. */
-const pending: usize = memory.data((path_segments_max + 2) * 8, 4);
+/** Nodes still to be visited on one walk, each with its place in the path. */
+const pending: usize = memory.data((index_visits_max + node_shapes_max + 3) * 8, 4);
 const capitals: usize = memory.data(method_bytes_max);
 let visits: u32 = 0;
 
-/** Collects the candidate rules in the request's slot. INTERNAL where a bound was met, else ALLOWED. */
+/** What a walk collects: all rules, or some of them. Above these bits stands the reading of the path that is walked (request/forms.ts). */
+const want_all: u32 = 0;
+/** Rules whose endpoints are matched as they are, or folded. */
+const want_exact: u32 = 1;
+const want_folded: u32 = 2;
+/** Allow rules, of which those count that take the path's forms; or deny rules. */
+const want_allow: u32 = 4;
+const want_deny: u32 = 8;
+const want_reading_shift: u32 = 8;
+
+const foldedSegments = changetype<Segments>(memory.data(segments_bytes, 8));
+
+/** The forms of paths that some rule takes. */
+export function openForms(policy: Policy): u32 {
+  return load<u32>(head(policy), layout.policy_open_forms_at) & ~layout.form_case;
+}
+
+/** Collects the candidate rules in the request's slot. INTERNAL where a bound was met, REQUEST_MALFORMED, or ALLOWED. */
 export function findCandidates(policy: Policy): Reason {
-  visits = 0;
-  const complete = findGroups(policy) && walkHosts(policy);
+  if (!findGroups(policy)) return Reason.INTERNAL;
+  const folds = (load<u32>(head(policy), layout.policy_open_forms_at) & layout.form_case) != 0;
+  const isFolded = folds && mayFold(request.decodedPathStart, request.decodedPathSize);
+  if (request.forms != 0) return findByReadings(policy, isFolded);
+  if (!isFolded) return walkHosts(policy, request.segments, want_all) ? Reason.ALLOWED : Reason.INTERNAL;
+  const complete = walkHosts(policy, request.segments, want_exact) && walkFolded(policy, want_folded);
   return complete ? Reason.ALLOWED : Reason.INTERNAL;
 }
 
-/** The groups of a caller follow from its ID, so those of a caller seen before are known. */
-function findGroups(policy: Policy): bool {
-  const place = request.callerPlace;
-  if (place == 0 || inspecting) return collectGroups(policy);
-  if (recallGroups(place)) return true;
-  if (!collectGroups(policy)) return false;
-  rememberGroups(place);
-  return true;
-}
-
-function collectGroups(policy: Policy): bool {
-  addMembership(layout.group_anonymous);
-  if (request.callerReason != Reason.ALLOWED) return true;
-  addMembership(layout.group_any);
-  const start = request.callerStart;
-  const size = request.callerSize;
-  if (!addGroupsOf(policy, layout.caller_exact, start, size)) return false;
-  const record = head(policy);
-  const children = load<u32>(record, layout.policy_child_depths_at);
-  const descendants = load<u32>(record, layout.policy_descendant_depths_at);
-  if ((children | descendants) == 0) return true;
-  const segments = countSegments(start, size);
-  let depth: u32 = 0;
-  for (let cursor = trust_domain_offset; cursor < size && depth < pattern_segments_max; cursor++) {
-    if (load<u8>(start + cursor) != 0x2f) continue;
-    const bit: u32 = 1 << depth;
-    if ((descendants & bit) != 0 && !addGroupsOf(policy, layout.caller_descendants, start, cursor)) return false;
-    if ((children & bit) != 0 && depth + 1 == segments) {
-      if (!addGroupsOf(policy, layout.caller_child, start, cursor)) return false;
+/** Allow rules are matched with the path as sent, if they take its forms; deny rules with every reading of it. */
+function findByReadings(policy: Policy, isFolded: bool): Reason {
+  let complete = walkHosts(policy, request.segments, want_allow | (isFolded ? want_exact : want_all));
+  if (isFolded) complete = complete && walkFolded(policy, want_allow | want_folded);
+  for (let reading: u32 = as_sent; complete && reading < readings_end; reading++) {
+    if (!isReading(reading)) continue;
+    if (!readAs(reading)) {
+      readAs(as_sent);
+      return Reason.REQUEST_MALFORMED;
     }
-    depth++;
+    const wanted = want_deny | (reading << want_reading_shift);
+    complete = isFolded ? walkFolded(policy, wanted) : walkHosts(policy, request.segments, wanted);
   }
-  return true;
+  readAs(as_sent);
+  return complete ? Reason.ALLOWED : Reason.INTERNAL;
 }
 
-function countSegments(start: usize, size: u32): u32 {
-  let segments: u32 = 0;
-  for (let cursor = trust_domain_offset; cursor < size; cursor++) {
-    if (load<u8>(start + cursor) == 0x2f) segments++;
-  }
-  return segments;
+function walkFolded(policy: Policy, wanted: u32): bool {
+  foldSegments(foldedSegments, request.segments);
+  return walkHosts(policy, foldedSegments, wanted);
 }
 
-function addGroupsOf(policy: Policy, kind: u32, start: usize, size: u32): bool {
-  const place = findCaller(policy, kind, start, size);
-  if (place < 0) return true;
-  const caller = recordAt(policy, layout.section_callers, place);
-  const first = load<u32>(caller, layout.caller_groups_at);
-  const count = load<u32>(caller, layout.caller_groups_at + 4);
-  if (count == 1) return addMembership(first);
-  const words = sectionStart(policy, layout.section_words);
-  for (let index: u32 = 0; index < count; index++) {
-    const number = load<u32>(words + ((<usize>(first + index)) << 2));
-    if (!addMembership(number)) return false;
-  }
-  return true;
-}
-
-function addMembership(number: u32): bool {
-  if (inspecting) reportGroup(number);
-  if (addGroup(number)) return true;
-  fail(Failure.CALLER_GROUPS);
-  return false;
-}
-
-function walkHosts(policy: Policy): bool {
-  if (!walkGroups(policy, layout.host_any)) return false;
+function walkHosts(policy: Policy, segments: Segments, wanted: u32): bool {
+  visits = 0;
+  if (!walkGroups(policy, layout.host_any, segments, wanted)) return false;
   if (sectionCount(policy, layout.section_hosts) == 0) return true;
   const start = request.hostStart;
   const size = request.hostSize;
-  if (!walkHost(policy, layout.host_exact, start, size)) return false;
+  if (!walkHost(policy, layout.host_exact, start, size, segments, wanted)) return false;
   const depths = load<u32>(head(policy), layout.policy_host_depths_at);
   let labels: u32 = 0;
   for (let cursor = size; cursor > 1; cursor--) {
@@ -118,21 +104,21 @@ function walkHosts(policy: Policy): bool {
     labels++;
     if (labels > pattern_segments_max) return true;
     if ((depths & (1 << labels)) == 0) continue;
-    if (!walkHost(policy, layout.host_suffix, start + cursor, size - cursor)) return false;
+    if (!walkHost(policy, layout.host_suffix, start + cursor, size - cursor, segments, wanted)) return false;
   }
   return true;
 }
 
-function walkHost(policy: Policy, kind: u32, start: usize, size: u32): bool {
+function walkHost(policy: Policy, kind: u32, start: usize, size: u32, segments: Segments, wanted: u32): bool {
   const place = findHost(policy, kind, start, size);
-  return place < 0 || walkGroups(policy, place + 1);
+  return place < 0 || walkGroups(policy, place + 1, segments, wanted);
 }
 
-function walkGroups(policy: Policy, host: u32): bool {
+function walkGroups(policy: Policy, host: u32, segments: Segments, wanted: u32): bool {
   if (inspecting) reportHost(host);
   for (let index: u32 = 0; index < request.groupCount; index++) {
     const node = rootOf(policy, group(index), host);
-    if (node != 0 && !walk(policy, node - 1)) return false;
+    if (node != 0 && !walk(policy, node - 1, segments, wanted)) return false;
   }
   return true;
 }
@@ -146,56 +132,135 @@ function rootOf(policy: Policy, number: u32, host: u32): u32 {
   return root < 0 ? 0 : load<u32>(recordAt(policy, layout.section_roots, root), layout.root_node_at) + 1;
 }
 
-/** Visits every node the path leads to: at each segment the edge of that name and the wildcard. */
-function walk(policy: Policy, root: u32): bool {
-  let waiting: u32 = 1;
-  push(0, root, 0);
+/** Set in a place of a walk that goes from the last segment on, with the segments that it may not take above the bits of `place_mask`. */
+const backward_place: u32 = 1 << 16;
+const floor_shift: u32 = 8;
+const place_mask: u32 = 0xff;
+if (!(path_segments_max <= place_mask)) ERROR("the place of a walk holds a path's segments");
+
+/**
+ * Visits every node the path leads to: at each segment the edge of that name, the wildcard, and edges by the text around a
+ * variable or a star. Behind `/**` the segments that follow it are looked for from the path's last one on.
+ */
+function walk(policy: Policy, root: u32, segments: Segments, wanted: u32): bool {
+  let waiting = push(0, root, 0);
   while (waiting > 0) {
     waiting--;
     const node = load<u32>(pending + ((<usize>waiting) << 3));
-    const depth = load<u32>(pending + ((<usize>waiting) << 3), 4);
-    if (++visits > index_visits_max) {
+    const place = load<u32>(pending + ((<usize>waiting) << 3), 4);
+    // Each node that waits will be visited. One visit adds no more than there is room for beyond the bound.
+    if (++visits > index_visits_max || waiting > index_visits_max) {
       fail(Failure.INDEX_VISITS);
       return false;
     }
     const record = nodeAt(policy, node);
-    if (!addEntries(policy, record + layout.node_tails_at)) return false;
-    if (depth == request.segmentCount) {
-      if (!addEntries(policy, record + layout.node_ends_at)) return false;
+    const isBackward = (place & backward_place) != 0;
+    // Only where `/**` is the end does it hold a slash at the end.
+    const distinct = isBackward ? 0 : layout.form_distinct;
+    if (!addEntries(policy, record + layout.node_tails_at, wanted, distinct)) return false;
+    const passed = place & place_mask;
+    const fork = load<u32>(record, layout.node_fork_at);
+    if (isBackward) {
+      if (passed == ((place >> floor_shift) & place_mask)) continue;
+    } else if (passed == segments.count) {
+      if (!addEntries(policy, record + layout.node_ends_at, wanted, 0)) return false;
+      if ((wanted & want_allow) != 0 && !addDistinct(policy, node, wanted)) return false;
       continue;
     }
+    const index = isBackward ? passed - 1 : passed;
+    const next = isBackward ? place - 1 : place + 1;
+    const start = startOf(segments, index);
+    const size = sizeOf(segments, index);
     const wildcard = load<u32>(record, layout.node_wildcard_at);
-    if (wildcard != 0) push(waiting++, wildcard - 1, depth + 1);
-    const edge = findEdge(policy, node, segmentStart(depth), segmentSize(depth));
-    if (edge >= 0) {
-      push(waiting++, load<u32>(edgeAt(policy, edge), layout.edge_child_at), depth + 1);
+    // An empty segment is none that an allow rule's variable stands for.
+    if (wildcard != 0 && (size != 0 || (wanted & want_deny) != 0)) waiting = push(waiting, wildcard - 1, next);
+    if (fork != 0) {
+      const found = recordAt(policy, layout.section_forks, fork - 1);
+      const backward = load<u32>(found, layout.fork_backward_at);
+      if (backward != 0 && !isBackward) {
+        waiting = push(waiting, backward - 1, backward_place | (passed << floor_shift) | segments.count);
+      }
+      waiting = pushShapes(policy, found + layout.fork_shapes_at, waiting, start, size, next);
     }
+    const edge = findEdge(policy, node, start, size);
+    if (edge >= 0) waiting = push(waiting, load<u32>(edgeAt(policy, edge), layout.edge_child_at), next);
   }
   return true;
 }
 
-/** Depth first, so that at most one branch a segment is left waiting, and one more is in hand. */
-function push(place: u32, node: u32, depth: u32): void {
-  store<u32>(pending + ((<usize>place) << 3), node);
-  store<u32>(pending + ((<usize>place) << 3), depth, 4);
+/** Endpoints with a slash at their end, for a path that has one: the segment behind it is empty. */
+function addDistinct(policy: Policy, node: u32, wanted: u32): bool {
+  if ((request.forms & layout.form_slash) == 0) return true;
+  const edge = findEdge(policy, node, request.pathStart, 0);
+  if (edge < 0) return true;
+  const child = nodeAt(policy, load<u32>(edgeAt(policy, edge), layout.edge_child_at));
+  return addEntries(policy, child + layout.node_ends_at, wanted, layout.form_distinct);
 }
 
-function addEntries(policy: Policy, run: usize): bool {
+function pushShapes(policy: Policy, run: usize, waiting: u32, start: usize, size: u32, next: u32): u32 {
+  const first = load<u32>(run);
+  const end = first + load<u32>(run, 4);
+  for (let shape = first; shape < end; shape++) {
+    const edge = findAffix(policy, shape, start, size);
+    if (edge >= 0) waiting = push(waiting, load<u32>(edgeAt(policy, edge), layout.edge_child_at), next);
+  }
+  return waiting;
+}
+
+/** Depth first, so that few nodes wait at a time. Answers how many do. */
+function push(waiting: u32, node: u32, place: u32): u32 {
+  store<u32>(pending + ((<usize>waiting) << 3), node);
+  store<u32>(pending + ((<usize>waiting) << 3), place, 4);
+  return waiting + 1;
+}
+
+/** @param distinct `form_distinct` where rules that tell paths with a slash at the end from others match those with one */
+function addEntries(policy: Policy, run: usize, wanted: u32, distinct: u32): bool {
   const first = load<u32>(run);
   const count = load<u32>(run, 4);
   if (count == 0) return true;
   let entry = recordAt(policy, layout.section_entries, first);
-  for (let index: u32 = 0; index < count; index++) {
+  for (let index: u32 = 0; index < count; index++, entry += layout.entry_record_bytes) {
     const rule = load<u32>(entry, layout.entry_rule_at);
+    if (wanted != want_all && !isWanted(policy, rule, wanted)) continue;
     if (!hasMethod(policy, rule, load<u32>(entry, layout.entry_methods_at))) {
       if (inspecting) reportEntry(rule);
-    } else if (!addCandidate(rule, load<u32>(entry, layout.entry_binding_at))) {
+      continue;
+    }
+    if ((wanted & want_allow) != 0 && !takesForms(ruleAt(policy, rule), distinct)) continue;
+    const binding = load<u32>(entry, layout.entry_binding_at);
+    // Where its condition does not read the path, it is all the same which reading a deny rule matches.
+    const isRead = (wanted & want_deny) != 0 && readsPath(policy, rule);
+    const reading = isRead ? wanted >> want_reading_shift : as_sent;
+    if (!addCandidate(rule, binding, reading) || (isRead && !addCandidate(rule, binding, reading | other_slash))) {
       fail(Failure.CANDIDATE_RULES);
       return false;
     }
-    entry += layout.entry_record_bytes;
   }
   return true;
+}
+
+function readsPath(policy: Policy, rule: u32): bool {
+  return (load<u32>(ruleAt(policy, rule), layout.rule_forms_at) & layout.form_read) != 0;
+}
+
+function isWanted(policy: Policy, rule: u32, wanted: u32): bool {
+  const record = ruleAt(policy, rule);
+  const isFolded = (load<u32>(record, layout.rule_forms_at) & layout.form_case) != 0;
+  if ((wanted & (isFolded ? want_exact : want_folded)) != 0) return false;
+  const isDenied = load<u32>(record, layout.rule_action_at) == layout.action_deny;
+  return (wanted & (isDenied ? want_allow : want_deny)) == 0;
+}
+
+/** Whether an allow rule takes the forms that the path has. The answer to a request that one does not is that its path is ambiguous. */
+function takesForms(rule: usize, distinct: u32): bool {
+  const takes = load<u32>(rule, layout.rule_forms_at);
+  const forms = request.forms;
+  if ((forms & ~takes) != 0) {
+    if (load<u32>(rule, layout.rule_mode_at) == layout.mode_enforce) request.isFormRefused = true;
+    return false;
+  }
+  return (forms & layout.form_slash) == 0 || (takes & layout.form_distinct) == 0 || distinct != 0;
 }
 
 /**

@@ -28,6 +28,26 @@ export {
 // @external("wasi_snapshot_preview1", "random_get")
 export declare function random_get(start: usize, size: usize): u32;
 
+/**
+ * Begins a unary gRPC call (ABI 0.2.1). Declared here, since the SDK's declaration lacks the metadata: pairs as headers are.
+ * The service is a `envoy.config.core.v3.GrpcService`: any other text is a cluster's name only where it is no such message.
+ */
+// @external("env", "proxy_grpc_call")
+export declare function proxy_grpc_call(
+  service: usize,
+  serviceSize: usize,
+  serviceName: usize,
+  serviceNameSize: usize,
+  methodName: usize,
+  methodNameSize: usize,
+  metadata: usize,
+  metadataSize: usize,
+  message: usize,
+  messageSize: usize,
+  timeout_milliseconds: u32,
+  call: usize,
+): u32;
+
 /** What a host call answers. Every number but OK is a failure, unless the call's own contract says otherwise. */
 export const enum Result {
   OK = 0,
@@ -47,8 +67,10 @@ export const enum LogLevel {
 }
 
 export const request_headers: i32 = 0;
+export const response_headers: i32 = 2;
 export const call_response_headers: i32 = 6;
 export const call_response_body: i32 = 4;
+export const grpc_message: i32 = 5;
 export const plugin_configuration: i32 = 7;
 export const metric_counter: i32 = 0;
 export const metric_gauge: i32 = 1;
@@ -59,4 +81,10 @@ export const enum Action {
   CONTINUE = 0,
   STOP = 1,
   WAIT = 4,
+}
+
+/** What `proxy_on_request_body` answers: the bytes go on, or nothing of them does. */
+export const enum BodyAction {
+  CONTINUE = 0,
+  STOP = 3,
 }

@@ -8,18 +8,18 @@
  */
 import { poison } from "../bytes/poison";
 import { tape_record_bytes } from "../bytes/tape";
-import { arena_bytes_max, header_pairs_bytes_max, json_nodes_max, path_bytes_max, token_bytes_max } from "../limits";
+import { arena_bytes_max, claims_nodes_max, header_pairs_bytes_max, path_bytes_max, token_bytes_max } from "../limits";
 
 const block: usize = memory.data(arena_bytes_max, 16);
 
-// One request may take: its header pairs, its decoded path and query, its token three times over (decoded parts, the signing
-// input inside the argument of verify_signature, and slack for keys and signatures), the tape of its claims, its cookies once
-// more where one is taken away, and what shared data hands back. Several tokens share the room: all of them stood in the
-// header pairs, but the tapes of more than one that is full of values may not fit, and then the request is denied.
+// One request may take: its header pairs, its decoded path and query, its tokens decoded, the signing input of one inside the argument
+// of verify_signature at a time, the tape of its claims, its cookies once more where one is taken away, and what shared data hands
+// back. Several tokens share the room: all of them stood in the header pairs, but the tapes of more than one that is full of
+// values may not fit, and then the request is denied.
 if (
   !(
     arena_bytes_max >=
-    2 * header_pairs_bytes_max + 2 * path_bytes_max + 4 * token_bytes_max + json_nodes_max * tape_record_bytes + 16384
+    2 * header_pairs_bytes_max + 2 * path_bytes_max + 2 * token_bytes_max + claims_nodes_max * tape_record_bytes + 32768
   )
 )
   ERROR("arena_bytes_max holds a whole request");

@@ -52,8 +52,13 @@ export function readRequestHeaders(): Span {
 
 /** A property; the path's segments are joined by NUL. */
 export function readProperty(path: Literal): Span {
+  return readPropertyAt(path.start, path.size);
+}
+
+/** The same of a path that is no text of ours. */
+export function readPropertyAt(path: usize, size: u32): Span {
   clearOut();
-  const result = abi.proxy_get_property(path.start, path.size, out, out + 4);
+  const result = abi.proxy_get_property(path, size, out, out + 4);
   if (result == Result.NOT_FOUND) return absent;
   return finishRead(result, Failure.GET_PROPERTY);
 }
@@ -139,8 +144,16 @@ export function removeRequestHeader(name: usize, nameSize: u32): bool {
 
 /** Sets a request header, in place of any of its name. */
 export function replaceRequestHeader(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
-  if (abi.proxy_replace_header_map_value(abi.request_headers, name, nameSize, value, valueBytes) == Result.OK)
-    return true;
+  return replaceHeader(abi.request_headers, name, nameSize, value, valueBytes);
+}
+
+/** Sets a header of the answer, in place of any of its name. */
+export function replaceResponseHeader(name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
+  return replaceHeader(abi.response_headers, name, nameSize, value, valueBytes);
+}
+
+function replaceHeader(map: i32, name: usize, nameSize: u32, value: usize, valueBytes: u32): bool {
+  if (abi.proxy_replace_header_map_value(map, name, nameSize, value, valueBytes) == Result.OK) return true;
   fail(Failure.REPLACE_HEADER_MAP_VALUE);
   return false;
 }
@@ -219,6 +232,43 @@ export function startCall(
     out,
   );
   return result == Result.OK ? <i64>load<u32>(out) : -1;
+}
+
+/** Begins a gRPC call to a service's method; its number, or -1 where the host refuses, which knows no such cluster or does not let us. */
+export function startGrpcCall(
+  service: usize,
+  serviceSize: u32,
+  serviceName: Literal,
+  methodName: Literal,
+  message: usize,
+  messageSize: u32,
+  timeout_milliseconds: u32,
+): i64 {
+  store<u32>(out, 0);
+  // No metadata of ours: no pairs.
+  store<u32>(out, 0, 8);
+  const result = abi.proxy_grpc_call(
+    service,
+    serviceSize,
+    serviceName.start,
+    serviceName.size,
+    methodName.start,
+    methodName.size,
+    out + 8,
+    4,
+    message,
+    messageSize,
+    timeout_milliseconds,
+    out,
+  );
+  return result == Result.OK ? <i64>load<u32>(out) : -1;
+}
+
+/** The message that a gRPC call of ours was answered with, `size` bytes of it. */
+export function readGrpcMessage(size: u32): Span {
+  clearOut();
+  const result = abi.proxy_get_buffer_bytes(abi.grpc_message, 0, size, out, out + 4);
+  return finishRead(result, Failure.NONE);
 }
 
 /** All headers of a callout's response. */

@@ -24,6 +24,11 @@ export function arePairsSound(map: usize, size: u32): bool {
   return size >= 4 && load<u32>(map) <= (size - 4) >> 3;
 }
 
+/** The bytes of all names and values of a sound map that takes `size` bytes: what is left without their number, their sizes and the NULs. */
+export function pairsTextBytes(map: usize, size: u32): u32 {
+  return size - 4 - 10 * load<u32>(map);
+}
+
 // @inline
 export function firstPair(map: usize): Pair {
   return ((<u64>endOfSizes(map)) << 32) | (<u64>map + 4);

@@ -40,10 +40,20 @@ export function missingHeaderCall(): string {
   return "";
 }
 
-/** The same of a policy whose keys are fetched. */
-export function missingFetchCall(rootContext: u32): string {
+/** The same of a policy that holds requests. */
+export function missingHoldCall(rootContext: u32): string {
   if (!isAllowed(abi.proxy_set_effective_context(rootContext))) return "proxy_set_effective_context";
-  if (!isAllowed(abi.proxy_continue_stream(no_number))) return "proxy_continue_stream";
+  return isAllowed(abi.proxy_continue_stream(no_number)) ? "" : "proxy_continue_stream";
+}
+
+/** The same of a policy with limits of a fleet. */
+export function missingFleetCall(): string {
+  const call = abi.proxy_grpc_call(nowhere, 16, nowhere, 16, nowhere, 16, nowhere, 16, nowhere, 16, 1, out);
+  return isAllowed(call) ? "" : "proxy_grpc_call";
+}
+
+/** The same of a policy whose keys are fetched. */
+export function missingFetchCall(): string {
   if (!isAllowed(abi.proxy_record_metric(no_metric, 0))) return "proxy_record_metric";
   const call = abi.proxy_http_call(nowhere, 16, nowhere, 16, nowhere, 16, nowhere, 16, 1, out);
   return isAllowed(call) ? "" : "proxy_http_call";

@@ -20,6 +20,7 @@ import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
+import { isCallerId } from "../request/alias";
 import { request } from "../request/request";
 import { takeCaller } from "./identity";
 import { isForwardedKnown, rememberForwarded } from "./known";
@@ -76,7 +77,7 @@ export function readForwarded(policy: Policy): Reason {
   const place = request.callerPlace;
   if (place != 0 && request.forwardedCount == 1 && isForwardedKnown(place)) return Reason.ALLOWED;
   const isGateway = isForwarder(policy);
-  if (request.forwardedCount > 1 || !readElements(request.forwardedStart, request.forwardedSize)) {
+  if (request.forwardedCount > 1 || !readElements(policy, request.forwardedStart, request.forwardedSize)) {
     // Whoever sends it: behind what cannot be read, what our own connection manager says of the peer would be lost.
     refuse();
     return Reason.ALLOWED;
@@ -114,6 +115,7 @@ function takeElement(policy: Policy, element: Element): void {
   }
   request.callerPlace = 0;
   request.callerSize = 0;
+  request.presentedSize = 0;
   request.callerReason = element.uriCount == 0 ? Reason.IDENTITY_MISSING : Reason.IDENTITY_MALFORMED;
 }
 
@@ -123,7 +125,11 @@ function refuse(): void {
 }
 
 function isForwarder(policy: Policy): bool {
-  if (request.callerReason != Reason.ALLOWED) return false;
+  return request.callerReason == Reason.ALLOWED && isForwarderId(policy);
+}
+
+/** Whether the ID in the request's slot is a gateway's, whether or not it counts. */
+export function isForwarderId(policy: Policy): bool {
   const record = head(policy);
   const first = load<u32>(record, layout.policy_forwarders_at);
   const count = load<u32>(record, layout.policy_forwarders_at + 4);
@@ -156,7 +162,7 @@ function isSameDigest(left: usize, right: usize, size: u32): bool {
 }
 
 /** Leaves the last two elements. False where the header is not of the form above. */
-function readElements(start: usize, size: u32): bool {
+function readElements(policy: Policy, start: usize, size: u32): bool {
   cursor = start;
   end = start + size;
   elements = 0;
@@ -171,7 +177,7 @@ function readElements(start: usize, size: u32): bool {
     clear(last);
     elements++;
     do {
-      if (!readPair()) return false;
+      if (!readPair(policy)) return false;
     } while (take(0x3b));
     if (last.uriCount > 1) {
       hasSeveral = true;
@@ -191,7 +197,7 @@ function take(byte: u8): bool {
   return true;
 }
 
-function readPair(): bool {
+function readPair(policy: Policy): bool {
   while (cursor < end && load<u8>(cursor) == 0x20) cursor++;
   const key = cursor;
   while (cursor < end && isKeyByte(load<u8>(cursor))) cursor++;
@@ -216,7 +222,7 @@ function readPair(): bool {
     last.hashSize = size;
   } else if (isKey(key, keySize, by_key)) {
     if (quoted) return false;
-    const isPeer = size == request.callerSize && sameBytes(value, request.callerStart, size);
+    const isPeer = isCallerId(policy, value, size);
     if (last.writer != Writer.PEER) last.writer = isPeer ? Writer.PEER : Writer.ANOTHER;
   } else if (isKey(key, keySize, dns_key)) {
     last.hasDns = true;

@@ -5,9 +5,10 @@ import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
+import { hasAliases, resolveAlias } from "../request/alias";
 import { request } from "../request/request";
+import { trust_domain_offset, trustDomainBytes } from "../request/spiffe";
 import { placeOfCaller, recallCaller, rememberCaller } from "./known";
-import { trust_domain_offset, trustDomainBytes } from "./spiffe";
 
 /** The first URI among the subject alternative names; Envoy's TLS context has validated the chain. */
 const uri_san = literal("connection\0uri_san_peer_certificate");
@@ -35,10 +36,17 @@ export function readIdentity(policy: Policy): Reason {
 export function takeCaller(policy: Policy, start: usize, size: u32): void {
   request.callerStart = start;
   request.callerSize = size;
-  const place = placeOfCaller(policy, start, size);
+  request.presentedSize = 0;
+  if (hasAliases(policy) && !resolveAlias(policy)) {
+    request.callerPlace = 0;
+    request.callerDomainSize = 0;
+    request.callerReason = Reason.IDENTITY_MALFORMED;
+    return;
+  }
+  const place = placeOfCaller(policy, request.callerStart, request.callerSize);
   request.callerPlace = place;
   if (place != 0 && recallCaller(place)) return;
-  judgeCaller(policy, start, size);
+  judgeCaller(policy, request.callerStart, request.callerSize);
   if (place != 0) rememberCaller(place);
 }
 

@@ -13,11 +13,11 @@ import * as layout from "../policy/layout";
 import { head, issuerAt, Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
+import { trust_domain_offset, trustDomainBytes } from "../request/spiffe";
 import { checkClaims, subjectClaim } from "../token/claims";
 import { tokenSlot } from "../token/slot";
 import { chooseToken, verifyToken } from "../token/token";
 import { takeCaller } from "./identity";
-import { trust_domain_offset, trustDomainBytes } from "./spiffe";
 
 /**
  * Puts the subject of the request's JWT-SVID into the slot as the caller, where the policy believes such tokens and the

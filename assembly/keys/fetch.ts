@@ -1,7 +1,7 @@
-/** Fetching a key set from its server: the callout, and what its answer says. Nothing here runs on a request's path. */
+/** Fetching a key set, or what says where it is, from its server: the callout, and what its answer says. Nothing here runs on a request's path. */
 import { Literal, literal } from "../bytes/literal";
-import { isLiteral, spanSize, spanStart, startsWithLiteral } from "../bytes/span";
-import { openWriter, Writer, writeByte, writeBytes, writeLiteral, writeWord } from "../bytes/writer";
+import { isAlike, isLiteral, spanSize, spanStart, startsWithLiteral } from "../bytes/span";
+import { openWriter, Writer, writeByte, writeBytes, writeWord } from "../bytes/writer";
 import { readResponseHeaders, startCall } from "../host/host";
 import {
   arePairsSound,
@@ -15,8 +15,9 @@ import {
   pairValue,
   pairValueSize,
 } from "../host/pairs";
-import { etag_bytes_max, key_fetch_milliseconds_max, key_url_bytes_max } from "../limits";
+import { etag_bytes_max, key_header_bytes_max, key_url_bytes_max, place_name_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
+import { isDiscovered, Target } from "./discovery";
 import { KeySet } from "./keyset";
 import { etagStart, State } from "./state";
 
@@ -29,6 +30,14 @@ const if_none_match_name = literal("if-none-match");
 const status_name = literal(":status");
 const etag_name = literal("etag");
 const cache_control_name = literal("cache-control");
+const location_name = literal("location");
+const content_encoding_name = literal("content-encoding");
+const accept_encoding_name = literal("accept-encoding");
+/** Nothing here decompresses. */
+const identity = literal("identity");
+/** Some servers refuse whoever does not say what it is. */
+const user_agent_name = literal("user-agent");
+const user_agent = literal("sallyport");
 const get_method = literal("GET");
 const https_scheme = literal("https");
 const http_scheme = literal("http");
@@ -36,42 +45,52 @@ const https_start = literal("https:");
 const accepted = literal("application/jwk-set+json, application/json");
 const max_age = literal("max-age=");
 
-const request_bytes: u32 = 512 + 2 * key_url_bytes_max + etag_bytes_max;
-const pairs: usize = memory.data(512 + 2 * 1024 + 128, 4);
-if (!(request_bytes == 512 + 2 * 1024 + 128)) ERROR("the pairs have room for a request");
+const request_bytes: u32 = 512 + 2 * key_url_bytes_max + etag_bytes_max + place_name_bytes_max + key_header_bytes_max;
+const pairs: usize = memory.data(512 + 2 * 1024 + 128 + 64 + 4096, 4);
+if (!(request_bytes == 512 + 2 * 1024 + 128 + 64 + 4096)) ERROR("the pairs have room for a request");
 const writer = changetype<Writer>(memory.data(32, 8));
 
-/** Asks the set's server for it; with the ETag of its state, for a newer one. The call's number, or -1. */
-export function requestKeySet(set: KeySet, state: State): i64 {
-  // Only a set that is in use can be told to be unchanged.
-  const conditional = state.etagSize != 0 && set.generation != 0 && set.generation == state.generation;
-  const authority = set.record + layout.key_set_authority_at;
-  const path = set.record + layout.key_set_path_at;
+/**
+ * Asks a target for a set, or for what says where it is; with the ETag of the set's state, for a newer one. The call's number, or -1.
+ * @param milliseconds how long the answer may take
+ */
+export function requestFrom(target: Target, set: KeySet, state: State, milliseconds: u32): i64 {
+  // Only a set that is in use can be told to be unchanged; and an ETag is that of one URL, which a discovered set may change.
+  const isInUse = set.generation != 0 && set.generation == state.generation;
+  const conditional = state.etagSize != 0 && isInUse && !isDiscovered(set);
+  const headerName = set.record + layout.key_set_header_name_at;
+  const headerValue = set.record + layout.key_set_header_value_at;
+  const hasHeader = load<u32>(headerName, 4) != 0;
   const url = set.record + layout.key_set_url_at;
   const isSecure = startsWithLiteral(set.image + load<u32>(url), load<u32>(url, 4), https_start);
   const scheme = isSecure ? https_scheme : http_scheme;
   openWriter(writer, pairs, request_bytes);
-  writeWord(writer, conditional ? 6 : 5);
+  writeWord(writer, 7 + <u32>conditional + <u32>hasHeader);
   writeSizes(method_name, get_method.size);
-  writeSizes(path_name, load<u32>(path, 4));
-  writeSizes(authority_name, load<u32>(authority, 4));
+  writeSizes(path_name, target.pathSize);
+  writeSizes(authority_name, target.authoritySize);
   writeSizes(scheme_name, scheme.size);
   writeSizes(accept_name, accepted.size);
+  writeSizes(accept_encoding_name, identity.size);
+  writeSizes(user_agent_name, user_agent.size);
   if (conditional) writeSizes(if_none_match_name, state.etagSize);
+  if (hasHeader) {
+    writeWord(writer, load<u32>(headerName, 4));
+    writeWord(writer, load<u32>(headerValue, 4));
+  }
   writePair(method_name, get_method.start, get_method.size);
-  writePair(path_name, set.image + load<u32>(path), load<u32>(path, 4));
-  writePair(authority_name, set.image + load<u32>(authority), load<u32>(authority, 4));
+  writePair(path_name, target.pathStart, target.pathSize);
+  writePair(authority_name, target.authorityStart, target.authoritySize);
   writePair(scheme_name, scheme.start, scheme.size);
   writePair(accept_name, accepted.start, accepted.size);
+  writePair(accept_encoding_name, identity.start, identity.size);
+  writePair(user_agent_name, user_agent.start, user_agent.size);
   if (conditional) writePair(if_none_match_name, etagStart(state), state.etagSize);
-  const cluster = set.record + layout.key_set_cluster_at;
-  return startCall(
-    set.image + load<u32>(cluster),
-    load<u32>(cluster, 4),
-    pairs,
-    writer.size,
-    key_fetch_milliseconds_max,
-  );
+  if (hasHeader) {
+    writeZeroEnded(set.image + load<u32>(headerName), load<u32>(headerName, 4));
+    writeZeroEnded(set.image + load<u32>(headerValue), load<u32>(headerValue, 4));
+  }
+  return startCall(target.clusterStart, target.clusterSize, pairs, writer.size, milliseconds);
 }
 
 function writeSizes(name: Literal, valueBytes: u32): void {
@@ -80,9 +99,12 @@ function writeSizes(name: Literal, valueBytes: u32): void {
 }
 
 function writePair(name: Literal, value: usize, size: u32): void {
-  writeLiteral(writer, name);
-  writeByte(writer, 0);
-  writeBytes(writer, value, size);
+  writeZeroEnded(name.start, name.size);
+  writeZeroEnded(value, size);
+}
+
+function writeZeroEnded(text: usize, size: u32): void {
+  writeBytes(writer, text, size);
   writeByte(writer, 0);
 }
 
@@ -95,6 +117,11 @@ export class Answer {
   etagSize: u32;
   /** For how long it is fresh; -1 where it does not say. */
   maxAgeSeconds: i64;
+  /** Where it says the set is instead, and how its body is compressed; empty where it says nothing of it. */
+  locationStart: usize;
+  locationSize: u32;
+  encodingStart: usize;
+  encodingSize: u32;
 }
 
 /** Reads the headers of the answer in hand. A timeout is a status of 504, a connection that broke has no headers. */
@@ -102,6 +129,8 @@ export function readAnswer(answer: Answer): void {
   answer.status = 0;
   answer.etagSize = 0;
   answer.maxAgeSeconds = -1;
+  answer.locationSize = 0;
+  answer.encodingSize = 0;
   const headers = readResponseHeaders();
   const start = spanStart(headers);
   const size = spanSize(headers);
@@ -122,30 +151,31 @@ function takeHeader(answer: Answer, pair: Pair): void {
   } else if (isLiteral(name, nameBytes, etag_name) && size <= etag_bytes_max) {
     answer.etagStart = value;
     answer.etagSize = size;
+  } else if (isLiteral(name, nameBytes, location_name)) {
+    answer.locationStart = value;
+    answer.locationSize = size;
+  } else if (isLiteral(name, nameBytes, content_encoding_name) && !isIdentity(value, size)) {
+    answer.encodingStart = value;
+    answer.encodingSize = size;
   } else if (isLiteral(name, nameBytes, cache_control_name)) {
     readCacheControl(answer, value, size);
   }
+}
+
+function isIdentity(start: usize, size: u32): bool {
+  return size == identity.size && isAlike(start, identity.start, size);
 }
 
 /** RFC 9111 §5.2.2.1: `max-age=` and seconds, in any case, among other directives. */
 function readCacheControl(answer: Answer, start: usize, size: u32): void {
   for (let at: u32 = 0; at + max_age.size <= size; at++) {
     if (at != 0 && load<u8>(start + at - 1) != 0x20 && load<u8>(start + at - 1) != 0x2c) continue;
-    if (!isAlike(start + at, max_age)) continue;
+    if (!isAlike(start + at, max_age.start, max_age.size)) continue;
     const digits = at + max_age.size;
     const seconds = readNumber(start + digits, size - digits, 9);
     if (seconds >= 0) answer.maxAgeSeconds = seconds;
     return;
   }
-}
-
-function isAlike(start: usize, text: Literal): bool {
-  for (let index: u32 = 0; index < text.size; index++) {
-    const byte = load<u8>(start + index);
-    const letter: u8 = byte - 0x41 < 26 ? byte | 0x20 : byte;
-    if (letter != load<u8>(text.start + index)) return false;
-  }
-  return true;
 }
 
 /** The number that the leading digits make, at most so many of them; -1 for none, or more. */

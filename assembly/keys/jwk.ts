@@ -3,6 +3,7 @@
  * fit is left out (RFC 7517 §5); the policy compiler (scripts/policy/check/jwks.ts) judges embedded ones by the same rules, says why,
  * and looks whether points are on their curves, which here shows when something is to be verified.
  */
+import { LeftOut } from "../audit/metrics";
 import { decodeBase64url } from "../bytes/base64";
 import { Literal, literal } from "../bytes/literal";
 import * as json from "../bytes/tape";
@@ -39,7 +40,10 @@ const y_name = literal("y");
 /** Members of private keys and of secrets (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const d_name = literal("d");
 const k_name = literal("k");
+const x5c_name = literal("x5c");
+const x5u_name = literal("x5u");
 const sig_use = literal("sig");
+const x509_use = literal("x509-svid");
 const svid_use = literal("jwt-svid");
 const verify_operation = literal("verify");
 const rsa_type = literal("RSA");
@@ -58,6 +62,9 @@ const rsa_algorithms: u32 =
   (1 << algorithm_ps384) |
   (1 << algorithm_ps512);
 
+/** "AAAA" of base64: three zero bytes. */
+const four_zeros: u32 = 0x41414141;
+
 /** RFC 7518 §3.3, and what the arithmetic has room for. */
 const rsa_least_bits: u32 = 2048;
 const rsa_most_bytes: u32 = 1024;
@@ -75,60 +82,77 @@ export class Jwk {
   isRsa: bool;
 }
 
-/** Reads the key at a record of a tape into `jwk`; its public part goes to `target`. False where it is of no use here. */
-export function readKey(jwk: Jwk, key: usize, use: u32, target: usize): bool {
-  if (has(key, d_name) || has(key, k_name) || !isForSignatures(key, use) || !readKid(jwk, key, use)) return false;
+/** Reads the key at a record of a tape into `jwk`; its public part goes to `target`. NONE, or why it is of no use here. */
+export function readKey(jwk: Jwk, key: usize, use: u32, target: usize): LeftOut {
+  const hasKid = readKid(jwk, key, use);
+  if (has(key, d_name) || has(key, k_name)) return LeftOut.SECRET;
+  if (!isForSignatures(key, use)) return isOfCertificates(key, use) ? LeftOut.FOREIGN : LeftOut.USE;
+  if (!hasKid) return LeftOut.KID;
   const type = member(key, kty_name);
+  if (type == json.absent) return LeftOut.MALFORMED;
   jwk.isRsa = isText(type, rsa_type);
   jwk.coordinateBytes = 0;
   jwk.exponent = 0;
-  let fits = false;
-  if (jwk.isRsa) fits = readRsa(jwk, key, target);
-  else if (isText(type, ec_type)) fits = readEc(jwk, key, target);
-  else if (isText(type, okp_type)) fits = readEd25519(jwk, key, target);
-  if (!fits) return false;
+  let why = LeftOut.TYPE;
+  if (hasOnlyCertificate(key)) return LeftOut.CERTIFICATE;
+  if (jwk.isRsa) why = readRsa(jwk, key, target);
+  else if (isText(type, ec_type)) why = readEc(jwk, key, target);
+  else if (isText(type, okp_type)) why = readEd25519(jwk, key, target);
+  if (why != LeftOut.NONE) return why;
   if (use == use_jwt_svid) jwk.algorithms &= svid_algorithms;
   narrowToAlg(jwk, key);
-  return jwk.algorithms != 0;
+  return jwk.algorithms != 0 ? LeftOut.NONE : LeftOut.ALG;
 }
 
-function readRsa(jwk: Jwk, key: usize, target: usize): bool {
-  const size = decode(member(key, n_name), target, rsa_most_bytes);
-  if (size <= 0 || load<u8>(target) == 0 || (load<u8>(target + size - 1) & 1) == 0) return false;
+/** RFC 7517 §4.6 and §4.7: what repeats the key may be its only form. */
+function hasOnlyCertificate(key: usize): bool {
+  if (!has(key, x5c_name) && !has(key, x5u_name)) return false;
+  return !has(key, n_name) && !has(key, e_name) && !has(key, x_name) && !has(key, y_name);
+}
+
+/** The authorities of X.509-SVIDs stand in each bundle, and are nobody's loss. */
+function isOfCertificates(key: usize, use: u32): bool {
+  return use == use_jwt_svid && isText(member(key, use_name), x509_use);
+}
+
+function readRsa(jwk: Jwk, key: usize, target: usize): LeftOut {
+  const size = decodeNumber(member(key, n_name), target, rsa_most_bytes);
+  if (size <= 0 || (load<u8>(target + size - 1) & 1) == 0) return LeftOut.MALFORMED;
   const bits = <u32>size * 8 - (clz<u32>(load<u8>(target)) - 24);
-  if (bits < rsa_least_bits) return false;
+  if (bits < rsa_least_bits) return LeftOut.WEAK;
   const at = target + size;
-  const exponentSize = decode(member(key, e_name), at, 4);
-  if (exponentSize <= 0 || load<u8>(at) == 0) return false;
+  const exponentSize = decodeNumber(member(key, e_name), at, 4);
+  if (exponentSize <= 0) return LeftOut.MALFORMED;
   for (let index: i32 = 0; index < exponentSize; index++) jwk.exponent = (jwk.exponent << 8) | load<u8>(at + index);
-  if (jwk.exponent < 3 || (jwk.exponent & 1) == 0) return false;
+  if (jwk.exponent < 3 || (jwk.exponent & 1) == 0) return LeftOut.WEAK;
   jwk.publicSize = size;
   jwk.algorithms = rsa_algorithms;
-  return true;
+  return LeftOut.NONE;
 }
 
-function readEc(jwk: Jwk, key: usize, target: usize): bool {
+function readEc(jwk: Jwk, key: usize, target: usize): LeftOut {
   const curve = member(key, crv_name);
   let algorithm: u32 = 0;
   if (isText(curve, p256_curve)) algorithm = algorithm_es256;
   else if (isText(curve, p384_curve)) algorithm = algorithm_es384;
   else if (isText(curve, p521_curve)) algorithm = algorithm_es512;
-  else return false;
+  else return LeftOut.TYPE;
   const bytes = <u32>ecdsaNumberBytes(algorithm);
-  if (decode(member(key, x_name), target, bytes) != <i32>bytes) return false;
-  if (decode(member(key, y_name), target + bytes, bytes) != <i32>bytes) return false;
+  if (decode(member(key, x_name), target, bytes) != <i32>bytes) return LeftOut.MALFORMED;
+  if (decode(member(key, y_name), target + bytes, bytes) != <i32>bytes) return LeftOut.MALFORMED;
   jwk.coordinateBytes = bytes;
   jwk.publicSize = 2 * bytes;
   jwk.algorithms = (<u32>1) << algorithm;
-  return true;
+  return LeftOut.NONE;
 }
 
 /** RFC 8037 §2. */
-function readEd25519(jwk: Jwk, key: usize, target: usize): bool {
-  if (!isText(member(key, crv_name), ed25519_curve) || decode(member(key, x_name), target, 32) != 32) return false;
+function readEd25519(jwk: Jwk, key: usize, target: usize): LeftOut {
+  if (!isText(member(key, crv_name), ed25519_curve)) return LeftOut.TYPE;
+  if (decode(member(key, x_name), target, 32) != 32) return LeftOut.MALFORMED;
   jwk.publicSize = 32;
   jwk.algorithms = (<u32>1) << algorithm_eddsa;
-  return true;
+  return LeftOut.NONE;
 }
 
 /** A bundle's keys have an ID (SPIFFE JWT-SVID §6.1); others may have none. */
@@ -136,10 +160,10 @@ function readKid(jwk: Jwk, key: usize, use: u32): bool {
   const kid = member(key, kid_name);
   jwk.kidSize = 0;
   if (kid == json.absent) return use != use_jwt_svid;
-  if (json.kindOf(kid) != Kind.STRING || json.sizeOf(kid) == 0 || json.sizeOf(kid) > kid_bytes_max) return false;
+  if (json.kindOf(kid) != Kind.STRING) return false;
   jwk.kidStart = json.startOf(kid);
   jwk.kidSize = json.sizeOf(kid);
-  return true;
+  return jwk.kidSize != 0 && jwk.kidSize <= kid_bytes_max;
 }
 
 /** RFC 7517 §4.2 and §4.3: what the key is for. */
@@ -175,6 +199,24 @@ function has(key: usize, name: Literal): bool {
 
 function isText(record: usize, text: Literal): bool {
   return record != json.absent && json.isString(record, text.start, text.size);
+}
+
+/**
+ * The size of a number without the zero bytes before it (RFC 7518 §2 has none; some servers put one there, as DER does), or -1 as `decode`
+ * has it. Four letters are three bytes, whatever comes after them.
+ */
+function decodeNumber(record: usize, target: usize, most: u32): i32 {
+  if (record == json.absent || json.kindOf(record) != Kind.STRING) return -1;
+  let start = json.startOf(record);
+  let size = json.sizeOf(record);
+  for (; size > 4 && load<u32>(start) == four_zeros; size -= 4) start += 4;
+  if (size > ((most + 3) * 4 + 2) / 3) return -1;
+  const decoded = decodeBase64url(start, size, target);
+  let zeros: i32 = 0;
+  while (zeros < decoded && load<u8>(target + zeros) == 0) zeros++;
+  if (decoded - zeros > <i32>most) return -1;
+  if (zeros > 0) memory.copy(target, target + zeros, decoded - zeros);
+  return decoded - zeros;
 }
 
 /** The size of a base64url member, or -1 where it is none or takes more than `most` bytes. */

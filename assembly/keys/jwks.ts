@@ -7,6 +7,7 @@
  *
  * Nothing here runs on a request's path.
  */
+import { LeftOut } from "../audit/metrics";
 import { scanJson, scanned } from "../bytes/json";
 import { literal } from "../bytes/literal";
 import * as json from "../bytes/tape";
@@ -16,6 +17,7 @@ import { giveRegion, takeRegion } from "../host/region";
 import { jwks_nodes_max, key_bytes_max, key_set_keys_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Jwk, readKey } from "./jwk";
+import { clearLeftOut, leaveOut } from "./leftout";
 import { writeCurveKey, writeRsaKey } from "./spki";
 
 const keys_name = literal("keys");
@@ -24,16 +26,19 @@ const writer = changetype<Writer>(memory.data(32, 8));
 const jwk = changetype<Jwk>(memory.data(32, 8));
 if (!(offsetof<Jwk>() <= 32)) ERROR("the slot holds a key");
 const head_bytes: u32 = 8;
+const byte_order_mark: u32 = 0xbfbbef;
 
 /**
  * Reads `size` bytes of JSON, which it changes. A region with the keys that are for `use` (policy/layout.ts, KEY_SETS), none of
- * them perhaps; 0 where this is no key set, or memory is out.
+ * them perhaps; keys/leftout.ts has those that are left out. 0 where this is no key set, or memory is out.
  */
 export function readKeySet(text: usize, size: u32, use: u32): usize {
+  // A byte order mark says nothing, and some servers send one (RFC 8259 §8.1 lets readers pass over it).
+  const mark: u32 = size > 3 && (load<u32>(text) & 0xffffff) == byte_order_mark ? 3 : 0;
   const records = min(size / 2 + 2, jwks_nodes_max);
   const tape = takeRegion(records * json.tape_record_bytes);
   if (tape == 0) return 0;
-  const region = scanJson(text, size, tape, records) == scanned ? readKeys(tape, size, use) : 0;
+  const region = scanJson(text + mark, size - mark, tape, records) == scanned ? readKeys(tape, size, use) : 0;
   giveRegion(tape);
   return region;
 }
@@ -55,10 +60,16 @@ function readKeys(root: usize, size: u32, use: u32): usize {
   const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes_max;
   const region = takeRegion(room);
   if (region == 0) return 0;
+  clearLeftOut();
   let record = region + head_bytes;
   let cursor = record + <usize>count * layout.key_record_bytes;
   for (let key = json.firstOf(list); key < end; key = json.after(key)) {
-    if (!readKey(jwk, key, use, cursor)) continue;
+    const why = readKey(jwk, key, use, cursor);
+    if (why == LeftOut.FOREIGN) continue;
+    if (why != LeftOut.NONE) {
+      leaveOut(why, jwk.kidStart, jwk.kidSize);
+      continue;
+    }
     cursor = writeKey(jwk, region, record, cursor, region + room);
     record += layout.key_record_bytes;
     store<u32>(region, load<u32>(region) + 1);

@@ -1,13 +1,13 @@
 /**
  * The key sets of a policy in force: the keys that verify at this moment, embedded or fetched, and the tokens they verified
- * already. The sets lie beside the policy; the tokens in a region of their own, which an older policy gives up for a newer one:
+ * already. The sets lie beside the policy, or many of them in a region; the tokens in a region of their own, which an older policy gives up for a newer one:
  *
  *   +------------------------+------------------------+------- ... -+
  *   | known tokens of set 0  | known tokens of set 1  |             |
  *   +------------------------+------------------------+------- ... -+
  */
 import { giveRegion, takeRegion } from "../host/region";
-import { known_tokens_bytes_max, known_tokens_bytes_min, policy_key_sets_max } from "../limits";
+import { known_tokens_bytes_max, known_tokens_bytes_min } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount } from "../policy/policy";
 import { View } from "./state";
@@ -25,8 +25,9 @@ export class KeySet extends View {
   region: usize;
   /** When this worker first looked after the set, in nanoseconds since 1970. */
   since: u64;
-  /** The number of the callout under way. */
+  /** The number of the callout under way, and what it asks for (keys/discovery.ts). */
   call: u32;
+  stage: u32;
   /** How often in a row the set that another worker fetched could not be taken over. */
   missed: u32;
   /** Changes with the keys: what others verified is not known any more. */
@@ -36,8 +37,15 @@ export class KeySet extends View {
   tokensBytes: u32;
 }
 
-/** The bytes of the key sets of the largest policy. */
-export const key_sets_bytes_max: u32 = policy_key_sets_max * <u32>offsetof<KeySet>();
+/** So many key sets lie in the page of a policy's tables; more of them take a region of their own. */
+const paged_key_sets: u32 = 64;
+export const paged_key_sets_bytes: u32 = paged_key_sets * <u32>offsetof<KeySet>();
+
+/** The bytes of the region that the key sets of a policy take; 0 where its page has room for them. */
+export function keySetsRegionBytes(policy: Policy): u32 {
+  const count = sectionCount(policy, layout.section_key_sets);
+  return count > paged_key_sets ? count * <u32>offsetof<KeySet>() : 0;
+}
 
 /** A policy's key set. */
 export function keySetAt(policy: Policy, index: u32): KeySet {
@@ -47,6 +55,11 @@ export function keySetAt(policy: Policy, index: u32): KeySet {
 /** Whether a set is fetched, or only embedded. */
 export function isFetched(set: KeySet): bool {
   return load<u32>(set.record + layout.key_set_url_at, 4) != 0;
+}
+
+/** Whether a fetched set has no keys yet: it never came, or could not be taken over, and none are embedded. */
+export function isAwaited(set: KeySet): bool {
+  return set.keyCount == 0 && set.region == 0 && isFetched(set);
 }
 
 /** Sets up the key sets of a policy, each with the keys of the image and no token known. */

@@ -7,29 +7,33 @@ import { countKeySet, KeySetMetric, recordKeySet } from "../audit/metrics";
 import { hash32 } from "../bytes/hash";
 import { sipHash } from "../bytes/siphash";
 import { isRun, spanOf, spanSize, spanStart } from "../bytes/span";
-import { openWriter, Writer, writeBytes, writeDecimal, writeText } from "../bytes/writer";
-import { LogLevel } from "../host/abi";
 import { lendArena, resetArena } from "../host/arena";
-import { log, readClock, readResponseBody } from "../host/host";
+import { readClock, readResponseBody } from "../host/host";
 import { giveRegion, takeRegion } from "../host/region";
 import * as limits from "../limits";
 import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount, textSize } from "../policy/policy";
-import { Answer, readAnswer, requestKeySet } from "./fetch";
+import { firstStage, foundSize, foundStart, isDiscovered, locateKeys, Stage, setTarget, Target } from "./discovery";
+import { Answer, readAnswer, requestFrom } from "./fetch";
 import { readKeySet } from "./jwks";
 import { dropKeys, isFetched, KeySet, keySetAt, replaceKeys } from "./keyset";
-import { Action, backoffSeconds, Event, isBehind, nextAttempt, second, step } from "./machine";
+import { tellLeftOut } from "./leftout";
+import { likeness, likenessOfKeys } from "./likeness";
+import { Action, age, backoffSeconds, Event, isBehind, never, nextAttempt, second, step } from "./machine";
 import { readSharedSet, readState, set_head_bytes, writeSharedSet, writeState } from "./shared";
 import { etagStart, State } from "./state";
+import { blame, statusWords, tellFailed, tellFetched, tellLost } from "./tell";
 
 /** The state that a callback works on, read anew for each set. */
 const current = changetype<State>(memory.data(200, 8));
 /** What the answer in hand says. */
-const answered = changetype<Answer>(memory.data(32, 8));
-if (!(offsetof<Answer>() <= 32)) ERROR("the slot holds what an answer says");
+const answered = changetype<Answer>(memory.data(48, 8));
+if (!(offsetof<Answer>() <= 48)) ERROR("the slot holds what an answer says");
 
-const writer = changetype<Writer>(memory.data(32, 8));
-const line: usize = memory.data(limits.log_bytes_max);
+/** Where the callout that is begun goes. */
+const target = changetype<Target>(memory.data(32, 8));
+if (!(offsetof<Target>() <= 32)) ERROR("the slot holds a target");
+
 const entropy: usize = memory.data(16, 8);
 
 /** Whether any set of a policy is fetched, so that its root context needs ticks. */
@@ -54,6 +58,7 @@ export function refreshKeySets(policy: Policy): void {
 }
 
 function refresh(policy: Policy, set: KeySet, index: u32, state: State, now: u64): void {
+  blame(0, 0);
   if (isBehind(state, set)) adoptShared(policy, set, index, state);
   if (set.since == 0) set.since = now;
   const since = state.fetchedAt != 0 ? state.fetchedAt : set.since;
@@ -65,7 +70,7 @@ function refresh(policy: Policy, set: KeySet, index: u32, state: State, now: u64
   if (action == Action.NOTHING || !writeState(set, state)) return;
   if (action == Action.FETCH) beginFetch(policy, set, index, state);
   else if (wasCalling && !set.calling)
-    tellFailed(policy, set, index, "the host has lost its answer: is proxy_on_http_call_response allowed?", 0);
+    fail(policy, set, index, "the host has lost its answer: is proxy_on_http_call_response allowed?", 0);
 }
 
 function refreshSeconds(set: KeySet): u32 {
@@ -97,10 +102,37 @@ export function endFetches(policy: Policy): void {
 function beginFetch(policy: Policy, set: KeySet, index: u32, state: State): void {
   set.attempt = state.started;
   set.calling = true;
-  const call = requestKeySet(set, state);
+  const stage = firstStage(set);
+  setTarget(target, set, stage);
+  ask(policy, set, index, state, stage, limits.key_fetch_milliseconds_max);
+}
+
+/** Asks the target for what a stage wants. */
+function ask(policy: Policy, set: KeySet, index: u32, state: State, stage: Stage, milliseconds: u32): void {
+  set.stage = stage;
+  const call = requestFrom(target, set, state, milliseconds);
   set.call = <u32>call;
-  const trouble = "the host began no callout: is the cluster there, and proxy_http_call allowed?";
-  if (call < 0) finishFailed(policy, set, index, state, trouble, 0);
+  if (call >= 0) return;
+  blame(target.clusterStart, target.clusterSize);
+  finishFailed(
+    policy,
+    set,
+    index,
+    state,
+    "the host began no callout: has Envoy no such cluster, or does it not allow proxy_http_call?",
+    0,
+  );
+}
+
+/** Asks for what comes after a document; all of an attempt together has the time that one answer has. */
+function askOn(policy: Policy, set: KeySet, index: u32, state: State, stage: Stage): void {
+  const taken = age(state.attemptAt, readClock());
+  const elapsed = taken == never ? 0 : taken / 1000000;
+  if (elapsed < <u64>limits.key_fetch_milliseconds_max) {
+    ask(policy, set, index, state, stage, limits.key_fetch_milliseconds_max - <u32>elapsed);
+  } else {
+    finishFailed(policy, set, index, state, statusWords(504), 0);
+  }
 }
 
 /** Takes the answer to a callout of a policy's root context, whose body has so many bytes. */
@@ -116,9 +148,15 @@ export function takeAnswer(policy: Policy, call: u32, bodyBytes: u32): void {
 }
 
 function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, answer: Answer, bodyBytes: u32): void {
+  blame(0, 0);
   if (!readState(set, state) || state.started != set.attempt) {
     // Another worker took over.
     set.calling = false;
+    return;
+  }
+  if (set.stage == Stage.OPENID && answer.status >= 400 && answer.status < 500) {
+    setTarget(target, set, Stage.OAUTH);
+    askOn(policy, set, index, state, Stage.OAUTH);
     return;
   }
   if (answer.status == 304 && state.etagSize != 0 && !isBehind(state, set)) {
@@ -126,7 +164,13 @@ function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, an
     return;
   }
   if (answer.status != 200) {
+    if (answer.status >= 300 && answer.status < 400) blame(answer.locationStart, answer.locationSize);
     finishFailed(policy, set, index, state, statusWords(answer.status), answer.status);
+  } else if (answer.encodingSize != 0) {
+    blame(answer.encodingStart, answer.encodingSize);
+    finishFailed(policy, set, index, state, "it is compressed, which nobody asked for", 0);
+  } else if (set.stage != Stage.KEYS) {
+    takeDocument(policy, set, index, state, bodyBytes);
   } else if (bodyBytes > limits.jwks_bytes_max) {
     finishFailed(policy, set, index, state, "it is larger than 1 MiB", 0);
   } else {
@@ -134,18 +178,36 @@ function takeAnswerFor(policy: Policy, set: KeySet, index: u32, state: State, an
   }
 }
 
-/** Envoy answers itself, with 503 or 504, where it has no answer to hand over. */
-function statusWords(status: u32): string {
-  switch (status) {
-    case 0:
-      return "the answer broke off";
-    case 503:
-      return "it could not be reached, or its certificate is not trusted, or its server says so";
-    case 504:
-      return "no answer came in time";
-    default:
-      return "its server did not answer 200";
+/** A discovery document: asks for the set where it says that is. */
+function takeDocument(policy: Policy, set: KeySet, index: u32, state: State, bytes: u32): void {
+  if (bytes > limits.discovery_bytes_max) {
+    finishFailed(policy, set, index, state, "it is too large", 0);
+    return;
   }
+  const region = takeRegion(bytes + 16);
+  let trouble = "there is no memory for it";
+  if (region != 0) {
+    trouble = "the host did not hand it over";
+    if (readBody(region, bytes)) {
+      trouble = likeness(region, bytes);
+      if (trouble.length == 0) {
+        trouble = locateKeys(set, region, bytes, target);
+        if (foundSize != 0) blame(foundStart, foundSize);
+      }
+    }
+  }
+  if (trouble.length != 0) finishFailed(policy, set, index, state, trouble, 0);
+  else askOn(policy, set, index, state, Stage.KEYS);
+  giveRegion(region);
+}
+
+/** Reads the body of the answer in hand to `start`, which has room for 16 bytes more. Of an empty one there is nothing to hand over. */
+function readBody(start: usize, bytes: u32): bool {
+  if (bytes == 0) return true;
+  lendArena(start, bytes + 16);
+  const body = readResponseBody(bytes);
+  resetArena();
+  return body == spanOf(start, bytes);
 }
 
 /** The body is kept as it came, for the other workers, and read from a copy, which reading changes. */
@@ -158,27 +220,35 @@ function takeBody(policy: Policy, set: KeySet, index: u32, state: State, answer:
     trouble = "there is no memory for it";
   } else {
     // The answer's ETag lies in the arena, which is lent out for the time of one call.
-    state.etagSize = answer.etagSize;
-    memory.copy(etagStart(state), answer.etagStart, answer.etagSize);
-    lendArena(original + set_head_bytes, bytes + 16);
-    const body = readResponseBody(bytes);
-    resetArena();
-    if (body != spanOf(original + set_head_bytes, bytes)) trouble = "the host did not hand it over";
+    state.etagSize = isDiscovered(set) ? 0 : answer.etagSize;
+    memory.copy(etagStart(state), answer.etagStart, state.etagSize);
+    if (!readBody(original + set_head_bytes, bytes)) trouble = "the host did not hand it over";
     else {
       memory.copy(copy, original + set_head_bytes, bytes);
       region = readKeySet(copy, bytes, load<u32>(set.record, layout.key_set_use_at));
-      if (region == 0) trouble = "it is no JSON Web Key Set";
+      if (region == 0) trouble = likenessOfKeys(original + set_head_bytes, bytes);
     }
   }
+  if (region != 0 && !share(policy, set, index, state, region, original, bytes)) trouble = "the host did not share it";
   giveRegion(copy);
-  if (region != 0 && !share(set, state, region, original, bytes)) trouble = "the host did not share it";
   giveRegion(original);
   if (trouble.length != 0) finishFailed(policy, set, index, state, trouble, 0);
   else finishFetched(policy, set, index, state, answer);
 }
 
-/** The set, its keys in `region`, is written before the state that tells of it. False where the host does not take it. */
-function share(set: KeySet, state: State, region: usize, original: usize, bytes: u32): bool {
+/**
+ * The set, its keys in `region`, is written before the state that tells of it, and what it leaves out is told where it is another than
+ * before. False where the host does not take it.
+ */
+function share(
+  policy: Policy,
+  set: KeySet,
+  index: u32,
+  state: State,
+  region: usize,
+  original: usize,
+  bytes: u32,
+): bool {
   const hash = sipHash(bytes, 0, original + set_head_bytes, bytes);
   if (state.generation != 0 && state.hash == hash && !isBehind(state, set)) {
     giveRegion(region);
@@ -195,7 +265,8 @@ function share(set: KeySet, state: State, region: usize, original: usize, bytes:
   state.size = bytes;
   set.generation = generation;
   replaceKeys(set, region);
-  announce(set);
+  tellFetched(set);
+  tellLeftOut(policy, set, index);
   return true;
 }
 
@@ -223,19 +294,12 @@ function finishFailed(policy: Policy, set: KeySet, index: u32, state: State, tro
   const retry = jittered(backoffSeconds(state.failures, refreshSeconds(set)), now, policy);
   if (step(state, set, Event.FAILED, now, 0, retry) == Action.NOTHING) return;
   writeState(set, state);
-  tellFailed(policy, set, index, trouble, status);
+  fail(policy, set, index, trouble, status);
 }
 
-function tellFailed(policy: Policy, set: KeySet, index: u32, trouble: string, status: u32): void {
+function fail(policy: Policy, set: KeySet, index: u32, trouble: string, status: u32): void {
   countKeySet(policy, index, KeySetMetric.FAILURES);
-  openLine(set);
-  writeText(writer, " not fetched: ");
-  writeText(writer, trouble);
-  if (status != 0) {
-    writeText(writer, ", status ");
-    writeDecimal(writer, status);
-  }
-  log(LogLevel.WARN, line, writer.size);
+  tellFailed(set, trouble, status);
 }
 
 /** A period in nanoseconds, less up to a tenth of it, so that the proxies of a fleet do not all ask at once; never more. */
@@ -274,22 +338,5 @@ function adoptShared(policy: Policy, set: KeySet, index: u32, state: State): voi
   set.wanted = nextAttempt(state);
   dropKeys(set);
   countKeySet(policy, index, KeySetMetric.FAILURES);
-  openLine(set);
-  writeText(writer, " could not be taken over from another worker: until it is, no token of it is good here");
-  log(LogLevel.ERROR, line, writer.size);
-}
-
-function announce(set: KeySet): void {
-  openLine(set);
-  writeText(writer, " fetched: ");
-  writeDecimal(writer, set.keyCount);
-  writeText(writer, set.keyCount == 1 ? " key" : " keys");
-  log(LogLevel.INFO, line, writer.size);
-}
-
-function openLine(set: KeySet): void {
-  openWriter(writer, line, limits.log_bytes_max);
-  writeText(writer, "sallyport: key set ");
-  const name = set.record + layout.key_set_name_at;
-  writeBytes(writer, set.image + load<u32>(name), load<u32>(name, 4));
+  tellLost(set);
 }

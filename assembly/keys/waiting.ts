@@ -1,13 +1,16 @@
 /**
- * Requests that wait for keys: they met a token whose `kid` no key of its sets has, which may be a key that was published a
- * moment ago. Each waits for a fetch that begins after it came, in a slot of its own, for a bounded time; when the slots are
- * taken, a request is answered at once.
+ * Requests that wait: for keys, since they met a token whose `kid` no key of its sets has, which may be a key that was published a
+ * moment ago; or for the rate limit service of their fleet (limit/fleet.ts). Each waits for a fetch that begins after it came, or for the
+ * answer to its call, in a slot of its own, for a bounded time; when the slots are taken, a request is answered at once.
  *
  *   0         4              8               16            20      24              32            40                     56
  *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
  *   | stream  | root context | client it     | generations | final | key sets (one | since, in   | the attempt that     |
  *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds | counts, of each set  |
  *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
+ *
+ * One that waits for its fleet has no key sets; the call takes the place of the generations, and the rule with the answer that of the
+ * attempts.
  *
  * Envoy tears a stream down at once and deletes its context later: in between the context can still be addressed, and answering or
  * continuing it crashes Envoy (source/extensions/common/wasm/context.cc: both act on the stream's callbacks, unasked). So a slot is
@@ -24,6 +27,7 @@ import { keyedHash } from "../host/secret";
 import {
   awaited_key_sets_max,
   client_streams_max,
+  fleet_lateness_milliseconds_max,
   key_fetch_milliseconds_max,
   key_interval_seconds_min,
   key_tick_milliseconds,
@@ -32,18 +36,23 @@ import {
   untold_streams_max,
   waiting_streams_max,
 } from "../limits";
-import { section_key_sets } from "../policy/layout";
-import { Policy, sectionCount } from "../policy/policy";
+import { needs_ticks, section_key_sets } from "../policy/layout";
+import { fleetDeadline, hasFleet, needs, Policy, sectionCount } from "../policy/policy";
 import { areEndsAnnounced } from "../policy/root";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { keySetAt } from "./keyset";
 import { age, hasAnswered, isBehind, never, nextAttempt, second, untilWanted } from "./machine";
+import { fetchesKeys } from "./refresh";
 import { readState } from "./shared";
 import { State } from "./state";
 
 const slot_bytes: u32 = 56;
 const slots: usize = memory.data(waiting_streams_max * 56, 8);
+const call_at: usize = 16;
+const final_at: usize = 20;
+const sets_at: usize = 24;
+const since_at: usize = 32;
 const attempts_at: usize = 40;
 if (!(awaited_key_sets_max == 4)) ERROR("a slot has room for an attempt of each set");
 const first_tick_nanoseconds: u64 = <u64>10 * key_tick_milliseconds * 1000000;
@@ -64,14 +73,14 @@ const current = changetype<State>(memory.data(200, 8));
 const attempts: usize = memory.data(16, 8);
 
 /**
- * Has the fetched sets of a request fetched anew that lack the key its token names; and where the request is to be held, has its
+ * Has the fetched sets of a request fetched anew that lack the key of its token; and where the request is to be held, has its
  * stream wait for those that it hangs on, the first `awaited_key_sets_max` of them. False where it does not wait: it is not to be held, no
  * fetch could come in time, or there is no room.
  */
 export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
   let generations: u32 = 0;
   let awaited: u64 = 0;
-  for (let sets = request.unknownKeySets; sets != 0; sets &= sets - 1) {
+  for (let sets = request.unknownKeySets | request.doubtedKeySets; sets != 0; sets &= sets - 1) {
     const set = keySetAt(policy, <u32>ctz(sets));
     if (!readState(set, current)) continue;
     set.wanted = nextAttempt(current);
@@ -82,17 +91,99 @@ export function awaitKeys(policy: Policy, context: u32, isHeld: bool): bool {
     awaited |= bit;
     generations += set.generation;
   }
-  if (!isTicking(policy) || !isHeld || awaited == 0 || !mayWait()) return false;
-  const slot = freeSlot(clientOf());
+  const isWaiting = isTicking(policy) && isHeld && awaited != 0 && mayWait();
+  const slot = isWaiting ? takeSlot(policy, context) : 0;
   if (slot == 0) return false;
-  store<u32>(slot, context);
-  store<u32>(slot, policy.rootContext, 4);
   store<u32>(slot, generations, 16);
-  store<u32>(slot, 0, 20);
   store<u64>(slot, awaited, 24);
-  store<u64>(slot, request.nowNanoseconds, 32);
   copyBytes(slot + attempts_at, attempts, awaited_key_sets_max * 4);
   return true;
+}
+
+function takeSlot(policy: Policy, context: u32): usize {
+  const slot = freeSlot(clientOf());
+  if (slot == 0) return 0;
+  store<u32>(slot, context);
+  store<u32>(slot, policy.rootContext, 4);
+  store<u32>(slot, 0, 20);
+  store<u64>(slot, request.nowNanoseconds, 32);
+  return slot;
+}
+
+/** Whether requests of a policy may be held, or hold something, so that its root context needs ticks. */
+export function holdsRequests(policy: Policy): bool {
+  return fetchesKeys(policy) || hasFleet(policy) || needs(policy, needs_ticks);
+}
+
+/** The stream that is decided, its slot where it has one, and whether that is new. */
+let stream: u32 = 0;
+let held: usize = 0;
+let isNew: bool = false;
+
+/** The stream that is decided. */
+export function currentStream(): u32 {
+  return stream;
+}
+
+/** Begins to decide a stream that has just come. */
+export function beginStream(context: u32): void {
+  stream = context;
+  held = 0;
+}
+
+/** Begins to decide the stream in a slot anew. */
+export function resumeStream(index: u32): void {
+  held = slots + <usize>index * slot_bytes;
+  stream = load<u32>(held);
+  isNew = false;
+}
+
+/** Whether the stream that is decided waits for its fleet. */
+export function awaitsFleet(): bool {
+  return held != 0 && load<u64>(held, sets_at) == 0 && load<u32>(held, final_at) == 0;
+}
+
+/** Where the rule stands that the fleet was asked for, and its answer (limit/fleet.ts), of the stream that is decided; 0 where it was not asked. */
+export function fleetAnswer(): usize {
+  return held != 0 && load<u64>(held, sets_at) == 0 ? held + attempts_at : 0;
+}
+
+/** Has room for the stream that is decided to wait for its fleet. False where there is none. */
+export function reserveWait(policy: Policy): bool {
+  if (held == 0 && isTicking(policy) && mayWait()) {
+    held = takeSlot(policy, stream);
+    isNew = held != 0;
+  }
+  return held != 0;
+}
+
+/** Gives the room back, since nothing was asked. */
+export function cancelWait(): void {
+  if (!isNew) return;
+  stopWaiting(stream);
+  held = 0;
+}
+
+/** The stream that is decided waits for the answer to a call; where it waited for keys, no longer for those. */
+export function awaitCall(call: u32, rule: u32, answer: u32): void {
+  store<u32>(held, call, call_at);
+  store<u32>(held, 0, final_at);
+  store<u64>(held, 0, sets_at);
+  store<u64>(held, request.nowNanoseconds, since_at);
+  store<u32>(held, rule, attempts_at);
+  store<u32>(held, answer, attempts_at + 4);
+}
+
+/** An answer to a call of a root context has come: where the stream that waits for it has room for it, or 0 where none does any more. */
+export function answerOfCall(rootContext: u32, call: u32): usize {
+  for (let index: u32 = 0; index < used; index++) {
+    const slot = slots + <usize>index * slot_bytes;
+    if (load<u32>(slot) == 0 || load<u32>(slot, 4) != rootContext || load<u64>(slot, sets_at) != 0) continue;
+    if (load<u32>(slot, call_at) != call || load<u32>(slot, final_at) != 0) continue;
+    store<u32>(slot, 1, final_at);
+    return slot + attempts_at;
+  }
+  return 0;
 }
 
 /** Whether a stream must have ended already; how many have begun to wait before the host told of any end. */
@@ -221,7 +312,12 @@ export function isFinal(index: u32): bool {
 export function dueStream(policy: Policy, index: u32, now: u64): u32 {
   const slot = slots + <usize>index * slot_bytes;
   if (index >= used || load<u32>(slot) == 0 || load<u32>(slot, 4) != policy.rootContext) return 0;
-  const since = load<u64>(slot, 32);
+  const since = load<u64>(slot, since_at);
+  if (load<u64>(slot, sets_at) == 0) {
+    const late = <u64>(fleetDeadline(policy) + fleet_lateness_milliseconds_max) * 1000000;
+    if (age(since, now) >= late) store<u32>(slot, 1, final_at);
+    return load<u32>(slot, final_at) != 0 ? load<u32>(slot) : 0;
+  }
   let generations: u32 = 0;
   let isAnswered = true;
   let attempt = slot + attempts_at;

@@ -11,6 +11,9 @@
  * Workers read the clock before they read the bucket, so one of them may find it more than empty: another read the clock a
  * little later, and was first to write. The bucket is right then, and the time is old: nothing moves a bucket's time back but
  * a clock that jumped (`isBeyond`).
+ *
+ * Nothing overflows: an empty bucket fills within `limit_fill_nanoseconds_max`, no cost is above a burst (policy/image.ts), and twice that
+ * from now on ends before nanoseconds since 1970 do.
  */
 import { clock_skew_nanoseconds_max } from "../limits";
 

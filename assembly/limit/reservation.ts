@@ -16,10 +16,10 @@
  *   +------------------+-----------+------------------+--------+--------------------------+
  *   | fingerprint u64  | its since | its for so long  | tokens | tokens that are not there |
  *   +------------------+-----------+------------------+--------+--------------------------+
- *   32            40            48
- *   +-------------+-------------+
- *   | empty since | empty until |
- *   +-------------+-------------+
+ *   32            40            48            56
+ *   +-------------+-------------+-------------+-----------------------------+
+ *   | empty since | not used    | empty until | the shared bucket's full at |
+ *   +-------------+-------------+-------------+-----------------------------+
  */
 import { empty_nanoseconds_max, reservation_divisor, reservation_entries_max, reservation_tokens_max } from "../limits";
 
@@ -62,6 +62,15 @@ export function holdTokens(entry: usize, tokens: u32, now: u64, nanoseconds: u64
   keepEntry(entry, now, tokens == 0 ? 0 : nanoseconds);
   store<u32>(entry, tokens, 24);
   store<u64>(entry, 0, 48);
+}
+
+/** When the shared bucket is full again, as it was when tokens were taken from it last. */
+export function knownFullAt(entry: usize): u64 {
+  return load<u64>(entry, 56);
+}
+
+export function keepFullAt(entry: usize, fullAt: u64): void {
+  store<u64>(entry, fullAt, 56);
 }
 
 /** How long the bucket is known to have fewer tokens than these; 0 where it may have them. */

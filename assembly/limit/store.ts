@@ -21,10 +21,20 @@ import { literal } from "../bytes/literal";
 import { absent, clearBytes, copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
+import { arenaTail, rewindArena } from "../host/arena";
 import { fail, readClock, readSharedData, writeSharedData } from "../host/host";
 import { bucket_attempts_max, bucket_sets, bucket_ways } from "../limits";
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "./bucket";
-import { entryOfKey, holdTokens, keepEmpty, nanosecondsEmpty, tokensAhead, tokensHeld } from "./reservation";
+import {
+  entryOfKey,
+  holdTokens,
+  keepEmpty,
+  keepFullAt,
+  knownFullAt,
+  nanosecondsEmpty,
+  tokensAhead,
+  tokensHeld,
+} from "./reservation";
 
 if (!((bucket_sets & (bucket_sets - 1)) == 0))
   ERROR("bucket_sets is a power of two, since the fingerprint is masked with it");
@@ -36,6 +46,10 @@ export const taken: Take = 0;
 export const failed: Take = 0xffffffffffffffff;
 /** Another worker wrote the set first; only in here. */
 const contended: Take = 0xfffffffffffffffe;
+
+/** What is known of the bucket that tokens were taken from last: when it is full again, and how many of its tokens this worker holds. */
+export let leftFullAt: u64 = 0;
+export let leftHeld: u32 = 0;
 
 const way_bytes: u32 = 16;
 const set_bytes: u32 = (bucket_ways + 1) * way_bytes;
@@ -49,8 +63,12 @@ const key_prefix_bytes: u32 = 19;
 const key_bytes: u32 = key_prefix_bytes + 8;
 const key: usize = memory.data(32, 8);
 copyBytes(key, prefix.start, key_prefix_bytes);
-/** The number that the set was read under. */
-const cas: usize = memory.data(4, 4);
+/** The number that the value in hand was read under. */
+export const cas: usize = memory.data(4, 4);
+
+/** What the last take took from shared data, and what this worker had of the bucket before: both are given back with it. */
+export let tokensShared: u32 = 0;
+export let tokensBefore: u32 = 0;
 
 /** The bucket that a key takes from. */
 @unmanaged
@@ -81,23 +99,31 @@ export function takeFrom(
 ): Take {
   const reserved = entryOfKey(fingerprint, now);
   const held: u32 = reserved == 0 ? 0 : tokensHeld(reserved);
+  tokensBefore = held;
+  tokensShared = 0;
   if (held >= cost_tokens) {
-    if (!dry) holdTokens(reserved, held - cost_tokens, now, interval_nanoseconds * <u64>burst_tokens);
+    if (dry) return taken;
+    holdTokens(reserved, held - cost_tokens, now, interval_nanoseconds * <u64>burst_tokens);
+    leftFullAt = knownFullAt(reserved);
+    leftHeld = held - cost_tokens;
     return taken;
   }
   const needed = cost_tokens - held;
   const empty: u64 = reserved == 0 ? 0 : nanosecondsEmpty(reserved, needed, interval_nanoseconds, now);
-  if (empty != 0) return emptyFor(empty);
-  nameSet(seed, fingerprint);
+  // Held by this worker: another one that is asked next needs them, too.
+  const heldNanoseconds = interval_nanoseconds * <u64>held;
+  if (empty != 0) return emptyFor(empty + heldNanoseconds);
+  nameValue(seed, <u32>fingerprint & (bucket_sets - 1));
   for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
     const take = takeShared(fingerprint, reserved, now, interval_nanoseconds, burst_tokens, needed, dry);
-    if (take != contended) return take;
+    if (take == taken || take == failed) return take;
+    if (take != contended) return emptyFor(take + heldNanoseconds);
   }
   fail(Failure.SHARED_DATA_CONTENTION);
   return failed;
 }
 
-/** Takes so many tokens, and some ahead where there is an entry for them, from the bucket in shared data. */
+/** Takes so many tokens, and some ahead where there is an entry for them, from the bucket in shared data; or else in nanoseconds. */
 function takeShared(
   fingerprint: u64,
   reserved: usize,
@@ -124,8 +150,47 @@ function takeShared(
   fillBucket(chosen.way, fingerprint, after, capacity);
   const written = writeSet();
   if (written != Result.OK) return written == Result.CAS_MISMATCH ? contended : failed;
-  if (reserved != 0) holdTokens(reserved, ahead, now, capacity);
+  tokensShared = needed_tokens + ahead;
+  leftFullAt = after;
+  leftHeld = ahead;
+  if (reserved == 0) return taken;
+  holdTokens(reserved, ahead, now, capacity);
+  keepFullAt(reserved, after);
   return taken;
+}
+
+/**
+ * Undoes a take of the request in hand. As much time as has passed since is not given back, since the bucket may have been full before
+ * that was over: so it never gets more than was taken. What cannot be given back is missing until time fills it.
+ * @param shared_tokens what was taken from shared data
+ * @param held_tokens what this worker had of it before
+ */
+export function giveBack(
+  seed: u32,
+  fingerprint: u64,
+  now: u64,
+  interval_nanoseconds: u64,
+  burst_tokens: u32,
+  shared_tokens: u32,
+  held_tokens: u32,
+): void {
+  const capacity = interval_nanoseconds * <u64>burst_tokens;
+  const reserved = entryOfKey(fingerprint, now);
+  if (reserved != 0) holdTokens(reserved, held_tokens, now, capacity);
+  const later = readClock();
+  const taken_nanoseconds = interval_nanoseconds * <u64>shared_tokens;
+  // Also where the clock stepped back, or failed.
+  if (later - now >= taken_nanoseconds) return;
+  const back = taken_nanoseconds - (later - now);
+  nameValue(seed, <u32>fingerprint & (bucket_sets - 1));
+  for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
+    if (!readSet()) return;
+    chooseBucket(chosen, fingerprint, now, capacity);
+    if (!chosen.isOwn && chosen.way != overflow) return;
+    if (chosen.fullAt < back) return;
+    fillBucket(chosen.way, fingerprint, chosen.fullAt - back, capacity);
+    if (writeSet() != Result.CAS_MISMATCH) return;
+  }
 }
 
 /** Nothing is taken from a bucket that has too few tokens for so long. What was corrected in its set is written all the same. */
@@ -136,7 +201,7 @@ function leaveEmpty(bucket: Bucket, reserved: usize, now: u64, needed_tokens: u3
   // Where it shares a bucket, the key may find one of its own before.
   const isKnown = written == Result.OK && reserved != 0 && bucket.isOwn;
   if (isKnown) keepEmpty(reserved, needed_tokens, now, now + wait_nanoseconds);
-  return emptyFor(wait_nanoseconds);
+  return wait_nanoseconds;
 }
 
 /** In whole seconds, so that they are over when the tokens are there. */
@@ -144,10 +209,10 @@ function emptyFor(wait_nanoseconds: u64): Take {
   return (wait_nanoseconds + 999999999) / 1000000000;
 }
 
-/** The shared value that has a key's bucket under a limit. */
-function nameSet(seed: u32, fingerprint: u64): void {
+/** Names the shared value in hand: one of so many of a limit. */
+export function nameValue(seed: u32, number: u32): void {
   store<u32>(key, seed, key_prefix_bytes);
-  store<u32>(key, <u32>fingerprint & (bucket_sets - 1), key_prefix_bytes + 4);
+  store<u32>(key, number, key_prefix_bytes + 4);
 }
 
 function fillBucket(way: usize, fingerprint: u64, fullAt: u64, capacity_nanoseconds: u64): void {
@@ -157,21 +222,33 @@ function fillBucket(way: usize, fingerprint: u64, fullAt: u64, capacity_nanoseco
 }
 
 function writeSet(): Result {
-  return writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas));
+  return writeValue(set, set_bytes);
 }
 
 function readSet(): bool {
+  return readValue(set, set_bytes);
+}
+
+/** Writes the value in hand, unless another worker has written it since it was read. */
+export function writeValue(start: usize, size_bytes: u32): Result {
+  return writeSharedData(key, key_bytes, start, size_bytes, load<u32>(cas));
+}
+
+/** Reads the value in hand; one that is not there is all zero. */
+export function readValue(start: usize, size_bytes: u32): bool {
+  const tail = arenaTail();
   const shared = readSharedData(key, key_bytes, cas);
   if (shared == absent) {
-    clearBytes(set, set_bytes);
+    clearBytes(start, size_bytes);
     return true;
   }
   if (!isRun(shared)) return false;
-  if (spanSize(shared) != set_bytes) {
+  if (spanSize(shared) != size_bytes) {
     fail(Failure.GET_SHARED_DATA);
     return false;
   }
-  copyBytes(set, spanStart(shared), set_bytes);
+  copyBytes(start, spanStart(shared), size_bytes);
+  rewindArena(tail);
   return true;
 }
 

@@ -2,7 +2,7 @@
  * Validates the conditions of an image: operands in bounds, jumps inside, and at every instruction one depth of the
  * stack whichever way led there, so that evaluation need not look.
  */
-import { condition_instructions_max, condition_values_max, path_segments_max, token_bytes_max } from "../limits";
+import { condition_instructions_max, condition_values_max, path_segments_max, policy_text_bytes_max } from "../limits";
 import { at, countOf, isRun, isText, lookAt, refuse } from "./check";
 import * as code from "./instructions";
 import { Form } from "./instructions";
@@ -41,9 +41,13 @@ function isSoundInstruction(instruction: usize): bool {
     case code.op_has_query:
     case code.op_select:
     case code.op_has:
-      return isText(instruction + 4, token_bytes_max);
+      return isText(instruction + 4, policy_text_bytes_max);
     case code.op_contains_ip:
       return isText(instruction + 4, 16) && (b == 4 || b == 16) && c <= b * 8;
+    case code.op_in_texts:
+      return a < countOf(layout.section_text_sets);
+    case code.op_in_networks:
+      return a < countOf(layout.section_network_sets);
     case code.op_bool:
       return a <= 1;
     case code.op_timestamp:
@@ -52,7 +56,7 @@ function isSoundInstruction(instruction: usize): bool {
     case code.op_caller:
       return a <= code.caller_path;
     case code.op_request:
-      return a <= code.request_host;
+      return a <= code.request_scheme;
     case code.op_variable:
     case code.op_has_variable:
       return a < path_segments_max;
@@ -63,14 +67,14 @@ function isSoundInstruction(instruction: usize): bool {
   }
 }
 
-/** Whether the condition of the rule at `rule`, if it has one, is sound as a whole. */
-export function isSoundCondition(rule: usize): bool {
-  const run = rule + layout.rule_condition_at;
+/** Whether a run of instructions of the rule at `rule`, its condition or its cost, if it has one, is sound as a whole. */
+export function isSoundCondition(rule: usize, run: usize): bool {
   const variables = load<u32>(rule, layout.rule_variables_at);
   if (!isRun(run, layout.section_instructions)) return refuse("condition");
   count = load<u32>(run, 4);
-  if (count == 0) return variables == 0 ? true : refuse("variables without a condition");
-  if (count > condition_instructions_max || variables > path_segments_max) return refuse("condition too long");
+  if (variables > path_segments_max) return refuse("too many variables");
+  if (count == 0) return true;
+  if (count > condition_instructions_max) return refuse("condition too long");
   memory.fill(depths, 0xff, (<usize>count + 1) << 1);
   loopStart = 0;
   let depth: u32 = 0;
@@ -105,8 +109,8 @@ function step(instruction: usize, index: u32, depth: u32, variables: u32): u32 {
     return isVariable && a >= variables ? no_step : push(depth);
   }
   if (depth == 0) return no_step;
-  if (form == Form.UNARY) return depth;
-  if (form == Form.BINARY || form == Form.LOGIC) return depth > 1 ? depth - 1 : no_step;
+  if (form == Form.UNARY || form == Form.COMPOSE_ONE) return depth;
+  if (form == Form.BINARY || form == Form.COMPOSE_TWO || form == Form.LOGIC) return depth > 1 ? depth - 1 : no_step;
   switch (op) {
     case code.op_jump_if_false:
     case code.op_jump_if_true:

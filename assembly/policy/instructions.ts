@@ -45,6 +45,7 @@ export const op_request: u32 = 12;
 export const request_method: u32 = 0;
 export const request_path: u32 = 1;
 export const request_host: u32 = 2;
+export const request_scheme: u32 = 3;
 /** a, b: the header's name in lower case. An error too where the header stands twice. */
 export const op_header: u32 = 13;
 export const op_has_header: u32 = 14;
@@ -112,7 +113,24 @@ export const loop_exists: u32 = 0;
 export const loop_all: u32 = 1;
 /** Pop the element's bool; jump back to a for the next element, or push the outcome. */
 export const op_next: u32 = 47;
-export const op_count: u32 = 48;
+
+/** Pop a text and push it with its ASCII letters in lower case. */
+export const op_lower: u32 = 48;
+/** Pop a text and push the list of its words, which blanks part; a list stays as it is. */
+export const op_words: u32 = 49;
+/** Pop a text and the one before it, push them joined. */
+export const op_join: u32 = 50;
+/** Pop a separator and the text before it, push the list of the text's parts. a: how many at the most, negative for any number. */
+export const op_split: u32 = 51;
+/** Push the port that the connection came to. */
+export const op_destination_port: u32 = 52;
+/** Pop a text; an error for anything else. a: the number of the text set (policy/layout.ts). */
+export const op_in_texts: u32 = 53;
+/** Pop an IP address as text. a: the number of the network set. */
+export const op_in_networks: u32 = 54;
+/** Pop a text of decimal digits, or a number, and push it as an int. */
+export const op_to_int: u32 = 55;
+export const op_count: u32 = 56;
 
 /** What an instruction does with the stack. */
 export const enum Form {
@@ -128,6 +146,10 @@ export const enum Form {
   UNARY,
   /** Pops two values and pushes one, an error if one of the two is. */
   BINARY,
+  /** As UNARY, with a text or a list for which the arena must have room. */
+  COMPOSE_ONE,
+  /** As BINARY, likewise. */
+  COMPOSE_TWO,
   /** Pops two values and pushes one; an error may be absorbed. */
   LOGIC,
   /** Says which instruction is next. */
@@ -158,6 +180,7 @@ export function formOf(op: u32): Form {
     case op_has_query:
     case op_source_ip:
     case op_source_port:
+    case op_destination_port:
     case op_now:
     case op_element:
       return Form.SOURCE;
@@ -166,7 +189,10 @@ export function formOf(op: u32): Form {
     case op_not:
     case op_size:
     case op_to_timestamp:
+    case op_to_int:
     case op_contains_ip:
+    case op_in_texts:
+    case op_in_networks:
       return Form.UNARY;
     case op_equal:
     case op_not_equal:
@@ -182,6 +208,12 @@ export function formOf(op: u32): Form {
     case op_add:
     case op_subtract:
       return Form.BINARY;
+    case op_lower:
+    case op_words:
+      return Form.COMPOSE_ONE;
+    case op_join:
+    case op_split:
+      return Form.COMPOSE_TWO;
     case op_and:
     case op_or:
       return Form.LOGIC;

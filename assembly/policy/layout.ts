@@ -3,9 +3,9 @@
  * (policy/image.ts). Both read this file, so it uses plain numbers only.
  *
  *   magic_at   version_at  size_at      checksum_at  sections_at              image_header_bytes
- *   0          4           8            12           16                       208
+ *   0          4           8            12           16                       296
  *   +----------+-----------+------------+------------+------------------------+-----------------------+
- *   | "SPI1"   | version   | total size | checksum   | 24 x (offset, count)   | sections, 4-aligned   |
+ *   | "SPI1"   | version   | total size | checksum   | 35 x (offset, count)   | sections, 4-aligned   |
  *   +----------+-----------+------------+------------+------------------------+-----------------------+
  *                                                      section_rules: ------->  | rule | rule | rule |
  *                                                                               +------+------+------+
@@ -14,6 +14,9 @@
  * Every number is a little-endian u32 unless it says otherwise; offsets count from the image's first byte. A "text" is
  * two words, offset and size in bytes, inside the section STRINGS. "first, count" name a run in another section. The
  * checksum is hash32 with seed 0 over everything after it: it finds accidents, a signature finds attackers.
+ *
+ * The records of sections are in files of their own: what a request finds rules by (layout-index.ts), the rules (layout-rules.ts), their
+ * conditions (layout-conditions.ts), tokens (layout-issuers.ts), and quarantines (layout-quarantines.ts). This file has them all by one name.
  *
  * The names say what a number is:
  *
@@ -36,24 +39,70 @@
  *   HOSTS    hash32(seed kind, lower-case name or suffix)     kind and text are equal
  *   ROOTS    hash32(seed 0, the two words group, host)        both are equal
  *   EDGES    hash32(seed parent node, decoded path segment)   parent and text are equal
+ *   MEMBERS  hash32(seed text set, text)                      set and text are equal
  *
  * A request's way: caller -> groups; host -> host numbers; group, or group and host -> root node; path segments along EDGES
  * or a node's wildcard -> entries at the end, or "tail" entries of `/**` on the way -> rules. Each step is a hash lookup or
  * less, so the number of rules does not show; what one request needs lies together where it can, for the memory caches' sake.
  */
 
+import {
+  instruction_record_bytes,
+  member_record_bytes,
+  network_set_record_bytes,
+  range_record_bytes,
+  text_set_record_bytes,
+} from "./layout-conditions";
+import {
+  caller_record_bytes,
+  edge_record_bytes,
+  entry_record_bytes,
+  fork_record_bytes,
+  group_record_bytes,
+  host_record_bytes,
+  node_record_bytes,
+  root_record_bytes,
+  shape_record_bytes,
+} from "./layout-index";
+import {
+  claim_record_bytes,
+  issuer_record_bytes,
+  key_record_bytes,
+  key_set_record_bytes,
+  place_record_bytes,
+  template_part_record_bytes,
+} from "./layout-issuers";
+import { quarantine_record_bytes } from "./layout-quarantines";
+import {
+  forward_record_bytes,
+  limit_record_bytes,
+  rule_record_bytes,
+  selector_record_bytes,
+  tier_record_bytes,
+} from "./layout-rules";
+
+export * from "./layout-conditions";
+export * from "./layout-index";
+export * from "./layout-issuers";
+export * from "./layout-quarantines";
+export * from "./layout-rules";
+
 export const image_magic: u32 = 0x31495053;
-export const image_version: u32 = 3;
-/** Ends an engine's memory when an image is embedded: "SPTR", version, the image's offset from the memory's end, its size. */
+export const image_version: u32 = 4;
+/**
+ * Ends an engine's memory when an image is embedded: "SPTR", version with the callbacks that were left out in the bits above, the
+ * image's offset from the memory's end, its size.
+ */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
+export const trailer_callbacks_shift: u32 = 16;
 
 export const magic_at: u32 = 0;
 export const version_at: u32 = 4;
 export const size_at: u32 = 8;
 export const checksum_at: u32 = 12;
 export const sections_at: u32 = 16;
-export const section_count: u32 = 24;
+export const section_count: u32 = 35;
 export const image_header_bytes: u32 = sections_at + section_count * 8;
 
 /** One record: what holds for the whole policy. */
@@ -87,10 +136,30 @@ export const section_groups: u32 = 21;
 export const section_key_sets: u32 = 22;
 /** Where in a request tokens may stand. */
 export const section_places: u32 = 23;
+/** Sets of texts that something is looked up in: the tenants of an issuer. All their members are in one table. */
+export const section_text_sets: u32 = 24;
+export const section_member_slots: u32 = 25;
+export const section_members: u32 = 26;
+/** Sets of networks that addresses are looked up in, and the ranges that they are made of. */
+export const section_network_sets: u32 = 27;
+export const section_ranges: u32 = 28;
+/** What claims of an issuer's tokens are declared to be. */
+export const section_claims: u32 = 29;
+/** Where more than one name leads on from a node: `/**` in a path, and text around variables and stars. */
+export const section_forks: u32 = 30;
+export const section_shapes: u32 = 31;
+/** What the `iss` of issuers with many tenants is made of. */
+export const section_template_parts: u32 = 32;
+/** Who is shut out for a while. */
+export const section_quarantines: u32 = 33;
+/** What limits give instead, by a text of the request. */
+export const section_tiers: u32 = 34;
 
 /**
  * POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS), what says
- * who the caller is, and whose JWT-SVIDs are believed (run in ISSUERS, whose name and `iss` are then a trust domain).
+ * who the caller is, whose JWT-SVIDs are believed (run in ISSUERS, whose name and `iss` are then a trust domain), shapes of caller
+ * patterns, aliases of trust domains, and where the caller's address may come
+ * from.
  */
 export const policy_name_at: u32 = 0;
 export const policy_mode_at: u32 = 8;
@@ -106,12 +175,44 @@ export const policy_rule_metrics_at: u32 = 40;
 export const policy_forwarders_at: u32 = 44;
 export const policy_identity_at: u32 = 52;
 export const policy_svids_at: u32 = 56;
-export const policy_record_bytes: u32 = 64;
+/** The shapes of CALLERS' texts that have a `*` in them (run in WORDS, two for each: the kind and how many segments, then bit n: segment n is `*`). */
+export const policy_caller_shapes_at: u32 = 64;
+/** IDs of one trust domain that are IDs of another: pairs of trust domains (run in TEXTS). */
+export const policy_aliases_at: u32 = 72;
+/** The values of `typ` that issuers name and that have no number of their own, without `application/` and in lower case (run in TEXTS). */
+export const policy_types_at: u32 = 80;
+export const policy_source_at: u32 = 88;
+/** The forms of paths that some allow rule takes, and those that the policy's own `paths` does; `form_case`: some rule folds. */
+export const policy_open_forms_at: u32 = 92;
+export const policy_own_forms_at: u32 = 96;
+/** The bytes that a token may have. */
+export const policy_token_bytes_at: u32 = 100;
+/** The cluster of the fleet's rate limit service, the domain it is asked about, and how long it may take: 0 where no limit is the fleet's. */
+export const policy_fleet_cluster_at: u32 = 104;
+export const policy_fleet_domain_at: u32 = 112;
+export const policy_fleet_deadline_milliseconds_at: u32 = 120;
+/** What only some policies need, a bit each. A module whose own policy needs no callback for bodies is built without it. */
+export const policy_needs_at: u32 = 124;
+export const policy_record_bytes: u32 = 128;
+
+/** The callbacks for bodies and for answers; to tick all the time, since streams hold slots of limits; headers that count hops. */
+export const needs_body: u32 = 1;
+export const needs_response: u32 = 2;
+export const needs_ticks: u32 = 4;
+export const needs_hops: u32 = 8;
+
+/** A shape's first word: the kind in CALLERS in the bits below this one, and the number of segments from it on. */
+export const caller_shape_segments_shift: u32 = 8;
+export const caller_shape_words: u32 = 2;
 
 /** The client's certificate; the JWT-SVID; the certificate or, where the connection has none, the JWT-SVID. */
 export const identity_mtls: u32 = 0;
 export const identity_jwt_svid: u32 = 1;
 export const identity_either: u32 = 2;
+
+/** The caller's address is that of the connection; it may be what a header says, where Envoy takes it from there. */
+export const source_connection: u32 = 0;
+export const source_forwarded: u32 = 1;
 
 export const mode_enforce: u32 = 0;
 export const mode_shadow: u32 = 1;
@@ -123,190 +224,6 @@ export const text_record_bytes: u32 = 8;
 /** WORDS, and each section of slots. */
 export const word_value_at: u32 = 0;
 export const word_record_bytes: u32 = 4;
-
-/** CALLERS: kind, text, groups (first, count in WORDS; where there is one group, first is the group itself). */
-export const caller_kind_at: u32 = 0;
-export const caller_text_at: u32 = 4;
-export const caller_groups_at: u32 = 12;
-export const caller_record_bytes: u32 = 20;
-/** The whole ID; the text and one more segment; the text and one or more segments. */
-export const caller_exact: u32 = 0;
-export const caller_child: u32 = 1;
-export const caller_descendants: u32 = 2;
-/** Groups every request may belong to: an authenticated caller of a trusted domain; anyone at all. */
-export const group_any: u32 = 0;
-export const group_anonymous: u32 = 1;
-
-/** HOSTS: kind, text. The host's number is its index + 1; number 0 is "any host". */
-export const host_kind_at: u32 = 0;
-export const host_text_at: u32 = 4;
-export const host_record_bytes: u32 = 12;
-export const host_exact: u32 = 0;
-export const host_suffix: u32 = 1;
-export const host_any: u32 = 0;
-
-/** GROUPS: the root node for any host (its index + 1, or 0), and how many ROOTS the group has for hosts of their own. */
-export const group_any_root_at: u32 = 0;
-export const group_host_roots_at: u32 = 4;
-export const group_record_bytes: u32 = 8;
-
-/** ROOTS: group, host number (not 0), node. */
-export const root_group_at: u32 = 0;
-export const root_host_at: u32 = 4;
-export const root_node_at: u32 = 8;
-export const root_record_bytes: u32 = 12;
-
-/**
- * NODES: wildcard child (its index + 1, or 0), entries that end here, entries that go on as `/**` (runs in ENTRIES), and the
- * node's edges (run in EDGES). A child's index is greater than its parent's. Edges are in the order of their nodes; only
- * those of nodes with more than `scanned_edges_max` are in the table, a few are looked at one by one.
- */
-export const node_wildcard_at: u32 = 0;
-export const node_ends_at: u32 = 4;
-export const node_tails_at: u32 = 12;
-export const node_edges_at: u32 = 20;
-export const node_record_bytes: u32 = 28;
-export const scanned_edges_max: u32 = 8;
-
-/** EDGES: parent node, segment text, child node. */
-export const edge_parent_at: u32 = 0;
-export const edge_text_at: u32 = 4;
-export const edge_child_at: u32 = 12;
-export const edge_record_bytes: u32 = 16;
-
-/**
- * ENTRIES: rule, mask of methods (bit n: the policy's method n; bit 31: any method it does not name), and where the path
- * variables of the rule's condition are: so many WORDS as it has, from this one on, each a segment's index or `no_segment`.
- */
-export const entry_rule_at: u32 = 0;
-export const entry_methods_at: u32 = 4;
-export const entry_binding_at: u32 = 8;
-export const entry_record_bytes: u32 = 12;
-/** The endpoint does not have the variable. */
-export const no_segment: u32 = 0xffffffff;
-
-/**
- * RULES, in the order of their names: name, action, issuers (run in WORDS), scopes (run in TEXTS), the scopes joined by spaces,
- * limits (run in WORDS), mode, tokens taken from each limit, and the seconds since 1970 from which and before which the
- * rule holds, each a u64; 0 for always and for ever; the condition (run in INSTRUCTIONS, empty for none) and how many path
- * variables it reads.
- */
-export const rule_name_at: u32 = 0;
-export const rule_action_at: u32 = 8;
-export const rule_issuers_at: u32 = 12;
-export const rule_scopes_at: u32 = 20;
-export const rule_challenge_at: u32 = 28;
-export const rule_limits_at: u32 = 36;
-export const rule_mode_at: u32 = 44;
-export const rule_cost_at: u32 = 48;
-export const rule_starts_seconds_at: u32 = 52;
-export const rule_expires_seconds_at: u32 = 60;
-export const rule_condition_at: u32 = 68;
-export const rule_variables_at: u32 = 76;
-export const rule_record_bytes: u32 = 80;
-export const action_allow: u32 = 0;
-export const action_deny: u32 = 1;
-
-/**
- * ISSUERS: name, `iss`, algorithms (mask of crypto/algorithms.ts), leeway, longest lifetime (0: unbounded), audiences (run in
- * TEXTS), key set, places its tokens may stand in (run in WORDS, each an index in PLACES), and what they are bound to. Those
- * of JWT-SVIDs come last, and no rule names them.
- */
-export const issuer_name_at: u32 = 0;
-export const issuer_iss_at: u32 = 8;
-export const issuer_algorithms_at: u32 = 16;
-export const issuer_leeway_seconds_at: u32 = 20;
-export const issuer_lifetime_seconds_at: u32 = 24;
-export const issuer_audiences_at: u32 = 28;
-export const issuer_key_set_at: u32 = 36;
-export const issuer_places_at: u32 = 40;
-export const issuer_bind_at: u32 = 48;
-export const issuer_record_bytes: u32 = 52;
-
-export const bind_none: u32 = 0;
-/** `cnf.x5t#S256` is the digest of the caller's certificate (RFC 8705 §3.1). */
-export const bind_certificate: u32 = 1;
-/** `sub` is the caller's SPIFFE ID. */
-export const bind_caller: u32 = 2;
-
-/**
- * KEY_SETS: name for metrics, the embedded keys (run in KEYS), the `use` its keys have, and where it is fetched from: URL (size
- * 0: nowhere), authority and path of the URL, the cluster that leads there, and how often.
- */
-export const key_set_name_at: u32 = 0;
-export const key_set_keys_at: u32 = 8;
-export const key_set_use_at: u32 = 16;
-export const key_set_url_at: u32 = 20;
-export const key_set_authority_at: u32 = 28;
-export const key_set_path_at: u32 = 36;
-export const key_set_cluster_at: u32 = 44;
-export const key_set_refresh_seconds_at: u32 = 52;
-export const key_set_record_bytes: u32 = 56;
-
-/** Keys whose `use` is `sig`, or that have none (RFC 7517 §4.2); keys whose `use` is `jwt-svid` (SPIFFE JWT-SVID §5.2). */
-export const use_signature: u32 = 0;
-export const use_jwt_svid: u32 = 1;
-
-/**
- * KEYS: `kid` (size 0: the key has none), algorithms it fits (mask), SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, DER) for the
- * host, and for our own arithmetic the RSA modulus without leading zeros, the EC point x‖y, or the Ed25519 key; with the
- * exponent for RSA.
- */
-export const key_kid_at: u32 = 0;
-export const key_algorithms_at: u32 = 8;
-export const key_spki_at: u32 = 12;
-export const key_public_at: u32 = 20;
-export const key_exponent_at: u32 = 28;
-export const key_record_bytes: u32 = 32;
-
-/**
- * PLACES: kind, the name of the header (in lower case), cookie or query parameter, what stands before the token in a header,
- * and whether the token is taken away before the upstream sees it.
- */
-export const place_kind_at: u32 = 0;
-export const place_name_at: u32 = 4;
-export const place_prefix_at: u32 = 12;
-export const place_strip_at: u32 = 20;
-export const place_record_bytes: u32 = 24;
-export const place_header: u32 = 0;
-export const place_cookie: u32 = 1;
-export const place_query: u32 = 2;
-
-/**
- * LIMITS: name, nanoseconds between two tokens (low and high word of a u64), burst, `per` (run in SELECTORS),
- * the value of `RateLimit-Policy`, and the seed of its bucket keys (hash32 seed 0 of policy name, NUL, limit name).
- */
-export const limit_name_at: u32 = 0;
-export const limit_interval_nanoseconds_at: u32 = 8;
-export const limit_burst_tokens_at: u32 = 16;
-export const limit_per_at: u32 = 20;
-export const limit_header_at: u32 = 28;
-export const limit_seed_at: u32 = 36;
-export const limit_record_bytes: u32 = 40;
-
-/** SELECTORS: what a bucket is kept for: kind, and for a claim the names that lead to it (run in TEXTS). */
-export const selector_kind_at: u32 = 0;
-export const selector_path_at: u32 = 4;
-export const selector_record_bytes: u32 = 12;
-export const selector_caller: u32 = 0;
-export const selector_claim: u32 = 1;
-
-/** FORWARDS: header name in lower case, where its value comes from, and for a claim the names that lead to it (run in TEXTS). */
-export const forward_name_at: u32 = 0;
-export const forward_kind_at: u32 = 8;
-export const forward_path_at: u32 = 12;
-export const forward_record_bytes: u32 = 20;
-export const forward_caller_id: u32 = 0;
-export const forward_trust_domain: u32 = 1;
-export const forward_caller_path: u32 = 2;
-export const forward_claim: u32 = 3;
-
-/** INSTRUCTIONS: see policy/instructions.ts. */
-export const instruction_opcode_at: u32 = 0;
-export const instruction_a_at: u32 = 4;
-export const instruction_b_at: u32 = 8;
-export const instruction_c_at: u32 = 12;
-export const instruction_record_bytes: u32 = 16;
 
 /** Record sizes by section, for reader and writer alike. */
 export function sectionRecordBytes(section: u32): u32 {
@@ -337,6 +254,8 @@ export function sectionRecordBytes(section: u32): u32 {
       return key_record_bytes;
     case section_limits:
       return limit_record_bytes;
+    case section_tiers:
+      return tier_record_bytes;
     case section_selectors:
       return selector_record_bytes;
     case section_instructions:
@@ -349,6 +268,24 @@ export function sectionRecordBytes(section: u32): u32 {
       return key_set_record_bytes;
     case section_places:
       return place_record_bytes;
+    case section_claims:
+      return claim_record_bytes;
+    case section_forks:
+      return fork_record_bytes;
+    case section_shapes:
+      return shape_record_bytes;
+    case section_quarantines:
+      return quarantine_record_bytes;
+    case section_template_parts:
+      return template_part_record_bytes;
+    case section_text_sets:
+      return text_set_record_bytes;
+    case section_members:
+      return member_record_bytes;
+    case section_network_sets:
+      return network_set_record_bytes;
+    case section_ranges:
+      return range_record_bytes;
     default:
       return word_record_bytes;
   }

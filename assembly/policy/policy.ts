@@ -30,14 +30,23 @@ export class Policy {
   isTickRefused: bool;
   next: usize;
   rootContext: u32;
-  /** The key sets (keys/keyset.ts), and the region of the tokens they verified; 0 while the policy holds none. */
+  /** The key sets (keys/keyset.ts), and their region; 0 where they lie beside the policy. */
   keySets: usize;
+  keySetsRegion: usize;
+  /** The region of the tokens they verified; 0 while the policy holds none. */
   tokensRegion: usize;
   /** Whether the host verifies the signatures it knows how to (token/signature.ts). */
   hostVerifies: bool;
   /** Whether its root context has ticked; and since when requests have wanted to wait while it had not (keys/waiting.ts). */
   hasTicked: bool;
+  /** Whether the log was told that conditions do not take the caller's address, which is not the connection's (condition/sources.ts). */
+  isSourceTold: bool;
+  /** The same of a claim that no header holds (upstream/forward.ts). */
+  isForwardTold: bool;
   waitedAt: u64;
+  /** How often in a row the rate limit service of the fleet has not answered, and when it was asked last since (limit/fleet.ts). */
+  fleetFailures: u32;
+  fleetAskedAt: u64;
 }
 
 /** The sizes of records (policy/layout.ts) in a table, since a request asks for them often. */
@@ -46,11 +55,16 @@ for (let section: u32 = 0; section < layout.section_count; section++) {
   store<u32>(record_bytes + ((<usize>section) << 2), layout.sectionRecordBytes(section));
 }
 
+/** The address of an image's section. */
+// @inline
+export function sectionIn(image: usize, section: u32): usize {
+  return image + <usize>load<u32>(image + layout.sections_at + ((<usize>section) << 3));
+}
+
 /** The address of a section's first record. */
 // @inline
 export function sectionStart(policy: Policy, section: u32): usize {
-  const entry = policy.image + layout.sections_at + ((<usize>section) << 3);
-  return policy.image + <usize>load<u32>(entry);
+  return sectionIn(policy.image, section);
 }
 
 /** How many records a section has. */
@@ -138,8 +152,24 @@ export function memberAt(policy: Policy, path: usize, record: usize): usize {
   return member;
 }
 
+/** How long the fleet's rate limit service may take; 0 where no limit is one of the fleet. */
+// @inline
+export function fleetDeadline(policy: Policy): u32 {
+  return load<u32>(head(policy), layout.policy_fleet_deadline_milliseconds_at);
+}
+
+/** Whether any limit is one of the fleet. */
+export function hasFleet(policy: Policy): bool {
+  return fleetDeadline(policy) != 0;
+}
+
 /** The policy's own record. */
 // @inline
 export function head(policy: Policy): usize {
   return sectionStart(policy, layout.section_policy);
+}
+
+/** Whether the policy needs any of what only some do. */
+export function needs(policy: Policy, what: u32): bool {
+  return (load<u32>(head(policy), layout.policy_needs_at) & what) != 0;
 }

@@ -10,7 +10,8 @@ import { takeBytes } from "../host/arena";
 import { fail } from "../host/host";
 import { path_bytes_max } from "../limits";
 import { Reason } from "../reason";
-import { addSegment, request } from "./request";
+import { request, sentSegments } from "./request";
+import { addTo } from "./segments";
 
 /** Splits the request's path. PATH_AMBIGUOUS, REQUEST_MALFORMED, INTERNAL, or ALLOWED. */
 export function readPath(): Reason {
@@ -35,7 +36,7 @@ function splitPath(start: usize, end: usize): Reason {
     const segment = start + 1;
     const bytes = indexOfByte(segment, <u32>(end - segment), 0x2f);
     if (bytes == 0 || isDots(segment, bytes)) return Reason.PATH_AMBIGUOUS;
-    if (!addSegment(segment, bytes)) return Reason.REQUEST_MALFORMED;
+    if (!addTo(sentSegments, segment, bytes)) return Reason.REQUEST_MALFORMED;
     start = segment + bytes;
   }
   return Reason.ALLOWED;
@@ -60,7 +61,7 @@ function decodePath(start: usize, size: u32): Reason {
       continue;
     }
     const decoded = decodeTriplet(cursor, end);
-    if (decoded < 0) return Reason.PATH_AMBIGUOUS;
+    if (isAmbiguousEncoded(decoded)) return Reason.PATH_AMBIGUOUS;
     store<u8>(output++, decoded);
     cursor += 3;
   }
@@ -96,36 +97,30 @@ function hasAmbiguousByte(start: usize, size: u32): bool {
  * Backslash, semicolon, fragment, controls, space, and bytes above ASCII. What RFC 3986 §3.3 has in no path beside these,
  * `"<>[]^`{|}`, reads alike to everybody and stays.
  */
-function isAmbiguousByte(byte: u32): bool {
+export function isAmbiguousByte(byte: u32): bool {
   return byte <= 0x20 || byte >= 0x7f || byte == 0x5c || byte == 0x3b || byte == 0x23;
 }
 
-/** The byte `%XX` stands for, or -1 where it is invalid or would change how the path reads once decoded. */
-function decodeTriplet(cursor: usize, end: usize): i32 {
+/** The byte `%XX` stands for, or -1 where it stands for none. */
+export function decodeTriplet(cursor: usize, end: usize): i32 {
   if (end - cursor < 3) return -1;
   const high = hexDigit(load<u8>(cursor, 1));
   const low = hexDigit(load<u8>(cursor, 2));
-  if (high < 0 || low < 0) return -1;
-  const byte = (high << 4) | low;
-  switch (byte) {
-    case 0x00:
-    case 0x2e:
-    case 0x2f:
-    case 0x3b:
-    case 0x5c:
-      return -1;
-    default:
-      return byte;
-  }
+  return high < 0 || low < 0 ? -1 : (high << 4) | low;
 }
 
-function isDots(start: usize, size: u32): bool {
+/** Whether a path would read in another way once `%XX` is decoded to this byte; or there is none. */
+function isAmbiguousEncoded(decoded: i32): bool {
+  return decoded <= 0 || decoded == 0x2f || decoded == 0x3b || decoded == 0x5c;
+}
+
+export function isDots(start: usize, size: u32): bool {
   if (size > 2 || load<u8>(start) != 0x2e) return false;
   return size == 1 || load<u8>(start, 1) == 0x2e;
 }
 
 /** Whether a decoded segment would change if it were decoded again, however its `%` was written (`%252f`, `%25%32f`). */
-function isEncodedStill(start: usize, end: usize): bool {
+export function isEncodedStill(start: usize, end: usize): bool {
   for (let cursor = start; cursor + 2 < end; cursor++) {
     if (load<u8>(cursor) != 0x25) continue;
     if (hexDigit(load<u8>(cursor, 1)) >= 0 && hexDigit(load<u8>(cursor, 2)) >= 0) return true;

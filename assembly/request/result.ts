@@ -19,4 +19,8 @@ export class RuleResult {
   /** The limit without room, + 1, and when it will have some. */
   fullLimit: u32;
   retryAfterSeconds: u64;
+  /** Where the words of the rule's variables begin, in the way in which it was evaluated (policy/layout.ts, ENTRIES). */
+  binding: u32;
+  /** Bit n: the rule's limit n is in shadow mode, and had no room. */
+  shadowLimits: u32;
 }

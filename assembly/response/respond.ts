@@ -2,12 +2,13 @@
  * The answer to a denied request, over HTTP as problem details (RFC 9457), over gRPC as a status. Reason and rule go
  * into response_code_details, which access logs show and callers never see.
  */
+import { literal, textBytes } from "../bytes/literal";
 import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { sendResponse } from "../host/host";
-import { response_bytes_max } from "../limits";
+import { replaceResponseHeader, sendResponse } from "../host/host";
+import { key_failing_interval_seconds_min, response_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
-import { head, limitAt, Policy, ruleAt, textSize, textStart } from "../policy/policy";
+import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason, reasonName, reasonStatus } from "../reason";
 import { request } from "../request/request";
 import { grpcStatus, isChallenge, title } from "./status";
@@ -37,7 +38,10 @@ export function respond(policy: Policy, reason: Reason): bool {
     closeHeader();
   }
   if (isChallenge(reason)) writeChallenge(policy, reason);
-  if (reason == Reason.LIMIT_EXCEEDED) writeLimit(policy);
+  // What a request lacks, waiting does not bring.
+  if (reason == Reason.LIMIT_EXCEEDED && request.retryAfterSeconds != 0) writeLimit(policy);
+  if (reason == Reason.QUARANTINED) writeRetry(request.retryAfterSeconds);
+  if (reason == Reason.KEYS_UNAVAILABLE) writeRetry(key_failing_interval_seconds_min);
   if (headers.full) openHeaders();
   closeHeaders();
   return sendResponse(
@@ -93,35 +97,82 @@ function writeBody(status: u32): void {
 
 /** RFC 6750 §3: a challenge has at least one parameter, and no `error` where no token was sent. */
 function writeChallenge(policy: Policy, reason: Reason): void {
+  const own = challengeOf(policy);
   openHeader("www-authenticate");
-  if (reason == Reason.SCOPE_MISSING) {
-    writeText(headers, 'Bearer error="insufficient_scope", scope="');
-    writeTextOf(headers, policy, ruleAt(policy, request.rule - 1) + layout.rule_challenge_at);
-  } else if (reason == Reason.TOKEN_MISSING) {
-    writeText(headers, 'Bearer realm="');
-    writeTextOf(headers, policy, head(policy) + layout.policy_name_at);
+  writeText(headers, "Bearer ");
+  if (own != 0) writeTextOf(headers, policy, own);
+  if (reason == Reason.TOKEN_MISSING) {
+    if (own == 0) writeParameter(policy, 'realm="', head(policy) + layout.policy_name_at);
   } else {
-    writeText(headers, 'Bearer error="invalid_token');
+    if (own != 0) writeText(headers, ", ");
+    if (reason == Reason.SCOPE_MISSING) {
+      const scopes = ruleAt(policy, request.rule - 1) + layout.rule_challenge_at;
+      writeParameter(policy, 'error="insufficient_scope", scope="', scopes);
+    } else {
+      writeText(headers, 'error="invalid_token"');
+    }
   }
-  writeByte(headers, 0x22);
   closeHeader();
 }
 
-/** RFC 9110 §10.2.3, and draft-ietf-httpapi-ratelimit-headers: none remaining, some in so many seconds. */
+function writeParameter(policy: Policy, beginning: string, text: usize): void {
+  writeText(headers, beginning);
+  writeTextOf(headers, policy, text);
+  writeByte(headers, 0x22);
+}
+
+/** What the first issuer of the rule has to say that says anything: parameters of a challenge; 0 for none. */
+function challengeOf(policy: Policy): usize {
+  if (request.rule == 0) return 0;
+  const issuers = ruleAt(policy, request.rule - 1) + layout.rule_issuers_at;
+  for (let index: u32 = 0; index < load<u32>(issuers, 4); index++) {
+    const text = issuerAt(policy, wordAt(policy, load<u32>(issuers) + index)) + layout.issuer_challenge_at;
+    if (textSize(text) != 0) return text;
+  }
+  return 0;
+}
+
+/** RFC 9110 §10.2.3. */
+function writeRetry(seconds: u64): void {
+  openHeader("retry-after");
+  writeDecimal(headers, seconds);
+  closeHeader();
+}
+
+/** `Retry-After`, and draft-ietf-httpapi-ratelimit-headers: none remaining, some in so many seconds. */
 function writeLimit(policy: Policy): void {
   const limit = limitAt(policy, request.fullLimit - 1);
-  openHeader("retry-after");
-  writeDecimal(headers, request.retryAfterSeconds);
-  closeHeader();
+  writeRetry(request.retryAfterSeconds);
+  if (load<u32>(limit, layout.limit_kind_at) != layout.limit_rate) return;
   openHeader("ratelimit");
-  writeByte(headers, 0x22);
-  writeTextOf(headers, policy, limit + layout.limit_name_at);
-  writeText(headers, '";r=0;t=');
-  writeDecimal(headers, request.retryAfterSeconds);
+  writeQuota(policy, limit, 0, request.retryAfterSeconds);
   closeHeader();
   openHeader("ratelimit-policy");
   writeTextOf(headers, policy, limit + layout.limit_header_at);
   closeHeader();
+}
+
+/** The value of `RateLimit`: so many tokens are left, and more in so many seconds. */
+function writeQuota(policy: Policy, limit: usize, left: u32, seconds: u64): void {
+  writeByte(headers, 0x22);
+  writeTextOf(headers, policy, limit + layout.limit_name_at);
+  writeText(headers, '";r=');
+  writeDecimal(headers, left);
+  writeText(headers, ";t=");
+  writeDecimal(headers, seconds);
+}
+
+const ratelimit = literal("ratelimit");
+const ratelimit_policy = literal("ratelimit-policy");
+
+/** Tells of a limit in the answer to an admitted request. Without the one header there is not the other. */
+export function tellOfLimit(policy: Policy, number: u32, left: u32, seconds: u32): void {
+  const limit = limitAt(policy, number);
+  const text = limit + layout.limit_header_at;
+  openWriter(headers, headersBlock, response_bytes_max);
+  writeQuota(policy, limit, left, seconds);
+  if (!replaceResponseHeader(ratelimit.start, ratelimit.size, headersBlock, headers.size)) return;
+  replaceResponseHeader(ratelimit_policy.start, ratelimit_policy.size, textStart(policy, text), textSize(text));
 }
 
 /** Header pairs are serialized with their sizes in front (request/headers.ts); room for all of those is kept. */
@@ -134,7 +185,7 @@ function openHeaders(): void {
 let valueAt: usize = 0;
 
 function openHeader(name: string): void {
-  store<u32>(headersBlock + 4 + ((<usize>headerCount) << 3), name.length);
+  store<u32>(headersBlock + 4 + ((<usize>headerCount) << 3), textBytes(name));
   writeText(headers, name);
   writeByte(headers, 0);
   valueAt = headers.cursor;

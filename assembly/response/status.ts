@@ -11,6 +11,7 @@ export function grpcStatus(status: u32): u32 {
       return 3;
     case 401:
       return 16;
+    case 413:
     case 429:
     case 431:
       return 8;
@@ -28,6 +29,8 @@ export function title(status: u32): string {
       return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 413:
+      return "Content Too Large";
     case 429:
       return "Too Many Requests";
     case 431:
@@ -41,5 +44,6 @@ export function title(status: u32): string {
 
 /** Whether a challenge is due (RFC 9110 §15.5.2, RFC 6750 §3). */
 export function isChallenge(reason: Reason): bool {
+  if (reason == Reason.TOKEN_TOO_LARGE) return false;
   return (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) || reason == Reason.SCOPE_MISSING;
 }

@@ -11,7 +11,9 @@ import { Detail } from "../detail";
 import { Finding, finding, good, internal } from "../finding";
 import { readProperty } from "../host/host";
 import * as layout from "../policy/layout";
+import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
+import { isCallerId } from "../request/alias";
 import { request } from "../request/request";
 import { confirmationClaim, subjectClaim } from "./claims";
 import { Token } from "./slot";
@@ -26,22 +28,23 @@ const encoded_bytes: u32 = 43;
 const thumbprint: usize = memory.data(32);
 
 /** Holds the claims of a token against what the issuer binds its tokens to. TOKEN_BINDING, INTERNAL, or good. */
-export function checkBinding(issuer: usize, token: Token): Finding {
+export function checkBinding(policy: Policy, issuer: usize, token: Token): Finding {
   const bind = load<u32>(issuer, layout.issuer_bind_at);
   const cnf = confirmationClaim(token);
   // A token bound to a key of the caller's (RFC 9449 §6.1) is no bearer token, and nobody here asks for the proof.
   if (json.member(cnf, key_name.start, key_name.size) != json.absent)
     return finding(Reason.TOKEN_BINDING, Detail.CNF_KEY);
   if (bind == layout.bind_none) return good;
-  return bind == layout.bind_caller ? checkCaller(token) : checkCertificate(cnf);
+  return bind == layout.bind_caller ? checkCaller(policy, token) : checkCertificate(cnf);
 }
 
-function checkCaller(token: Token): Finding {
+function checkCaller(policy: Policy, token: Token): Finding {
   const subject = subjectClaim(token);
   const isCaller =
     request.callerReason == Reason.ALLOWED &&
     subject != json.absent &&
-    json.isString(subject, request.callerStart, request.callerSize);
+    json.kindOf(subject) == Kind.STRING &&
+    isCallerId(policy, json.startOf(subject), json.sizeOf(subject));
   return isCaller ? good : finding(Reason.TOKEN_BINDING, Detail.SUB_OTHER);
 }
 

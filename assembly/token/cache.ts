@@ -58,7 +58,8 @@ export function recallToken(set: KeySet, token: Token): bool {
   token.claims = token.payloadStart + padded(token.payloadSize);
   const flags = load<u32>(entry, 20);
   token.algorithm = flags & 0xff;
-  token.isSvidType = flags >> 8 != 0;
+  token.isSvidType = ((flags >> 8) & 1) != 0;
+  token.type = flags >> 16;
   copyBytes(changetype<usize>(token) + found_in_slot, entry + found_at, found_bytes);
   return true;
 }
@@ -96,7 +97,7 @@ export function rememberToken(set: KeySet, token: Token): void {
   store<u32>(entry, token.size, 8);
   store<u32>(entry, token.payloadSize, 12);
   store<u32>(entry, token.claimsBytes, 16);
-  store<u32>(entry, token.algorithm | (token.isSvidType ? 0x100 : 0), 20);
+  store<u32>(entry, token.algorithm | (token.isSvidType ? 0x100 : 0) | (token.type << 16), 20);
   copyBytes(entry + found_at, changetype<usize>(token) + found_in_slot, found_bytes);
   store<u32>(entry, 1, moves_at);
   const text = entry + entry_head_bytes;

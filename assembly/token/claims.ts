@@ -3,16 +3,19 @@
  * between requests: time and audience are checked each time.
  */
 
+import { literal } from "../bytes/literal";
+import { isLiteral } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import { Detail } from "../detail";
 import { Finding, finding, good, isGood } from "../finding";
 import * as layout from "../policy/layout";
-import { issuerAt, Policy, textAt, textSize, textStart } from "../policy/policy";
+import { issuerAt, memberAt, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { request } from "../request/request";
 import { Token } from "./slot";
 
+const audience_name = literal("aud");
 const nanoseconds_a_second: u64 = 1000000000;
 /** The last second a double tells from its neighbours, 2^53 - 1; later dates are not dates. */
 const last_date_seconds: i64 = 9007199254740991;
@@ -95,7 +98,8 @@ function claimAt(token: Token, at: u32): usize {
 export function checkClaims(policy: Policy, issuer: u32, token: Token): Finding {
   const record = issuerAt(policy, issuer);
   const subject = subjectClaim(token);
-  if (subject != json.absent && json.kindOf(subject) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Detail.SUB);
+  if (subject != json.absent && json.kindOf(subject) != Kind.STRING)
+    return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.SUB);
   const times = checkTimes(record, token);
   return isGood(times) ? checkAudience(policy, record, token) : times;
 }
@@ -105,10 +109,10 @@ function checkTimes(issuer: usize, token: Token): Finding {
   const notBefore = token.notBeforeSeconds;
   const issuedAt = token.issuedAtSeconds;
   // `exp` is required: a token without one would be good for ever.
-  if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS, Detail.EXP_MISSING);
-  if (expires == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.EXP);
-  if (notBefore == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.NBF);
-  if (issuedAt == no_date) return finding(Reason.TOKEN_CLAIMS, Detail.IAT);
+  if (expires == date_absent) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.EXP_MISSING);
+  if (expires == no_date) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.EXP);
+  if (notBefore == no_date) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.NBF);
+  if (issuedAt == no_date) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.IAT);
   const now = <i64>(request.nowNanoseconds / nanoseconds_a_second);
   const leeway = <i64>load<u32>(issuer, layout.issuer_leeway_seconds_at);
   if (now >= expires + leeway) return finding(Reason.TOKEN_EXPIRED, Detail.NONE);
@@ -144,18 +148,25 @@ function isFraction(start: usize, size: u32): bool {
   return true;
 }
 
-/** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours. */
+/** RFC 7519 §4.1.3: a string, or a list of strings, one of which is an audience of ours; in `aud`, or what stands in for it. */
 function checkAudience(policy: Policy, issuer: usize, token: Token): Finding {
-  const audience = claimAt(token, token.audienceAt);
+  const path = issuer + layout.issuer_audience_claim_at;
+  const names = load<u32>(path, 4);
+  if (names == 0) return good;
+  const first = textAt(policy, load<u32>(path));
+  const audience =
+    names == 1 && isLiteral(textStart(policy, first), textSize(first), audience_name)
+      ? claimAt(token, token.audienceAt)
+      : memberAt(policy, path, token.claims);
   if (audience == json.absent) return finding(Reason.TOKEN_AUDIENCE, Detail.AUD_MISSING);
   if (json.kindOf(audience) == Kind.STRING) {
     return isAudience(policy, issuer, audience) ? good : finding(Reason.TOKEN_AUDIENCE, Detail.NONE);
   }
-  if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS, Detail.AUD);
+  if (json.kindOf(audience) != Kind.ARRAY) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.AUD);
   const end = json.after(audience);
   let found = finding(Reason.TOKEN_AUDIENCE, Detail.NONE);
   for (let element = json.firstOf(audience); element < end; element = json.after(element)) {
-    if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS, Detail.AUD);
+    if (json.kindOf(element) != Kind.STRING) return finding(Reason.TOKEN_CLAIMS_MALFORMED, Detail.AUD);
     if (isAudience(policy, issuer, element)) found = good;
   }
   return found;

@@ -19,6 +19,7 @@ import { json_nodes_max, kid_bytes_max, signature_bytes_max } from "../limits";
 import { Reason } from "../reason";
 import { findClaims } from "./claims";
 import { Token } from "./slot";
+import { readType } from "./type";
 
 const alg_name = literal("alg");
 const kid_name = literal("kid");
@@ -29,11 +30,14 @@ const jwt_type = literal("JWT");
 const jose_type = literal("JOSE");
 const none_name = literal("none");
 
-/** Takes the token in a slot apart, its claims too. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or ALLOWED. */
-export function parseJws(token: Token): Finding {
+/**
+ * Takes the token in a slot apart, its claims too. TOKEN_MALFORMED, TOKEN_ALGORITHM, INTERNAL, or ALLOWED.
+ * @param nodes how many values the claims may have
+ */
+export function parseJws(token: Token, nodes: u32 = json_nodes_max): Finding {
   const found = decodeParts(token);
   if (!isGood(found)) return found;
-  const claims = scanClaims(token);
+  const claims = scanClaims(token, nodes);
   // Where there is no room for the claims, those out of a cache stay, which do not stand in the payload that was decoded just now.
   token.isDecoded = isGood(claims);
   return claims;
@@ -76,7 +80,8 @@ export function decodeParts(token: Token): Finding {
 
 /**
  * Five parts are a JWE (RFC 7516 §3.1), which somebody else would have to decrypt; its second may be empty. A comma is where
- * several headers were joined.
+ * several headers were joined. Without a dot it is no token of this kind at all, but most likely a reference that its issuer alone
+ * could look up (RFC 6749 §1.4).
  */
 function wrongParts(token: Token): Finding {
   const start = token.start;
@@ -86,18 +91,19 @@ function wrongParts(token: Token): Finding {
   for (let index: u32 = 0; index < size; index++) {
     if (load<u8>(start + index) == 0x2e) dots++;
   }
+  if (dots == 0 && size != 0) return finding(Reason.TOKEN_MALFORMED, Detail.OPAQUE);
   const isEncrypted = dots == 4 && load<u8>(start) != 0x2e;
   return finding(Reason.TOKEN_MALFORMED, isEncrypted ? Detail.ENCRYPTED : Detail.PARTS);
 }
 
 /** Scans the claims, which must be a JSON object (RFC 7519 §7.2), onto a tape of the token's own. */
-export function scanClaims(token: Token): Finding {
+export function scanClaims(token: Token, nodes: u32): Finding {
   const room = roomBytes() / json.tape_record_bytes;
   const tape = arenaTail();
-  const scan = scanJson(token.payloadStart, token.payloadSize, tape, min(json_nodes_max, room));
+  const scan = scanJson(token.payloadStart, token.payloadSize, tape, min(nodes, room));
   if (scan != scanned) {
     const fault = faultOf(scan);
-    if (fault != Fault.COUNT || room >= json_nodes_max) {
+    if (fault != Fault.COUNT || room >= nodes) {
       return finding(Reason.TOKEN_MALFORMED, detailOf(fault, Detail.CLAIMS_JSON));
     }
     fail(Failure.ARENA_FULL);
@@ -132,6 +138,7 @@ function readHeader(token: Token, start: usize, size: u32): Finding {
     typ == json.absent ||
     json.isString(typ, jwt_type.start, jwt_type.size) ||
     json.isString(typ, jose_type.start, jose_type.size);
+  readType(token, typ);
   const alg = member(alg_name);
   if (alg == json.absent || json.kindOf(alg) != Kind.STRING) return finding(Reason.TOKEN_MALFORMED, Detail.ALG);
   token.algorithm = algorithmNamed(json.startOf(alg), json.sizeOf(alg));

@@ -3,11 +3,13 @@
  * (RFC 6750 §2.3). A place that holds several things is not read, since the upstream might read another one.
  */
 import { literal } from "../bytes/literal";
+import { hasPrefix } from "../bytes/prefix";
 import {
   absent,
   ambiguous,
   failed,
   indexOfByte,
+  isAlike,
   isBlank,
   isLiteral,
   sameBytes,
@@ -17,9 +19,8 @@ import {
 import { Detail } from "../detail";
 import { Finding, finding, good, internal, isGood } from "../finding";
 import { firstPair, isPair, nextPair, pairName, pairNameSize, pairValue, pairValueSize } from "../host/pairs";
-import { token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
-import { Policy, textSize, textStart } from "../policy/policy";
+import { head, Policy, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
 import { endOfCookie, signOfCookie } from "../request/cookies";
 import { findHeader } from "../request/headers";
@@ -28,7 +29,12 @@ import { request } from "../request/request";
 import { Token } from "./slot";
 
 const missing: Finding = Reason.TOKEN_MISSING;
+/** One that has more bytes than the policy allows. */
+export const tooLarge: Finding = Reason.TOKEN_TOO_LARGE | (Detail.TOKEN_TOO_LARGE << 8);
 const cookie_name = literal("cookie");
+/** The prefix of a place that stands for a scheme; others are texts. */
+const bearer_prefix = literal("Bearer ");
+const bearer_in_lower = literal("bearer ");
 
 /**
  * Looks for a token at a place, and puts where it stands into its slot. TOKEN_MISSING, TOKEN_MALFORMED where there are several,
@@ -42,7 +48,12 @@ export function findToken(policy: Policy, place: usize, token: Token): Finding {
   if (kind == layout.place_header) found = findInHeader(policy, place, name, size, token);
   else if (kind == layout.place_cookie) found = findInCookies(name, size, token);
   else found = findInQuery(name, size, token);
-  return isGood(found) && token.size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Detail.NONE) : found;
+  return isGood(found) && token.size > tokenBytes(policy) ? tooLarge : found;
+}
+
+/** The bytes that a token may have. */
+export function tokenBytes(policy: Policy): u32 {
+  return load<u32>(head(policy), layout.policy_token_bytes_at);
 }
 
 /** A comma-joined header is no base64url, and is refused with the token. */
@@ -51,13 +62,34 @@ function findInHeader(policy: Policy, place: usize, name: usize, size: u32, toke
   if (value == absent) return missing;
   if (value == ambiguous) return finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_HEADERS);
   const prefix = place + layout.place_prefix_at;
-  const skipped = textSize(prefix);
-  if (spanSize(value) < skipped || !sameBytes(spanStart(value), textStart(policy, prefix), skipped)) {
-    return finding(Reason.TOKEN_MISSING, Detail.SCHEME);
+  const skipped = skipPrefix(spanStart(value), spanSize(value), textStart(policy, prefix), textSize(prefix));
+  if (skipped < 0) {
+    const isBearer = isLiteral(textStart(policy, prefix), textSize(prefix), bearer_prefix);
+    return isBearer && hidesBearer(spanStart(value), spanSize(value))
+      ? finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_HEADERS)
+      : finding(Reason.TOKEN_MISSING, Detail.SCHEME);
   }
   token.start = spanStart(value) + skipped;
   token.size = spanSize(value) - skipped;
   return good;
+}
+
+/**
+ * Whether an upstream may find a token that we do not: behind a tab, or behind another scheme and a comma. It must not count as none, since a bad
+ * one would then go on where the token is optional. The word alone is none.
+ */
+function hidesBearer(start: usize, size: u32): bool {
+  return size >= bearer_in_lower.size && hasPrefix(start, size, bearer_in_lower.start, bearer_in_lower.size);
+}
+
+/** The bytes before the token; -1 where it does not stand there. A scheme has no case, and blanks after it (RFC 9110 §11.1, §11.4). */
+function skipPrefix(start: usize, size: u32, prefix: usize, prefixSize: u32): i32 {
+  if (size < prefixSize) return -1;
+  if (!isLiteral(prefix, prefixSize, bearer_prefix)) return sameBytes(start, prefix, prefixSize) ? prefixSize : -1;
+  if (!isAlike(start, bearer_in_lower.start, prefixSize)) return -1;
+  let skipped = prefixSize;
+  while (skipped < size && load<u8>(start + skipped) == 0x20) skipped++;
+  return skipped;
 }
 
 function findInQuery(name: usize, size: u32, token: Token): Finding {

@@ -8,8 +8,8 @@
  *
  *   entry   0           4      8            12             16        20
  *           +-----------+------+------------+--------------+---------+----------------------+
- *           | its bytes | hash | token size | payload size | tape    | algorithm, typ << 8  |
- *           |           |      |            |              | bytes   |                      |
+ *           | its bytes | hash | token size | payload size | tape    | algorithm, SVID << 8, |
+ *           |           |      |            |              | bytes   | type << 16           |
  *           +-----------+------+------------+--------------+---------+----------------------+
  *           24                     48                              64       68             72
  *           +----------------------+-------------------------------+--------+--------------+-------+---------+------+
@@ -27,7 +27,7 @@
 import { poison } from "../bytes/poison";
 import { copyTape } from "../bytes/tape";
 import { KeySet } from "../keys/keyset";
-import { known_tokens_bytes_min, leeway_seconds_max, token_bytes_max, token_moved_bytes_max } from "../limits";
+import { known_tokens_bytes_min, leeway_seconds_max, token_moved_bytes_max, usual_token_bytes_max } from "../limits";
 import { request } from "../request/request";
 import { isPinned } from "./slot";
 
@@ -55,8 +55,8 @@ const expires_at: u32 = 24;
 export const bearer_at: u32 = 64;
 export const moves_at: u32 = 68;
 const held_bytes: u32 = 4 * 256;
-if (!(known_tokens_bytes_min / 4 >= entry_head_bytes + token_bytes_max + (token_bytes_max / 4) * 3 + 16))
-  ERROR("the smallest cache keeps the largest token, with few claims");
+if (!(known_tokens_bytes_min / 4 >= entry_head_bytes + usual_token_bytes_max + (usual_token_bytes_max / 4) * 3 + 16))
+  ERROR("the smallest cache keeps the largest token of a policy that allows for none larger, with few claims");
 export const bucket_ways: u32 = 4;
 /** Ring bytes for each bucket, so that the table has about twice as many cells as the ring has entries of common size. */
 const bucket_share_bytes: u32 = 4096;

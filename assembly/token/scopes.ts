@@ -1,33 +1,48 @@
-/** Scopes of a verified token: `scope`, space-separated (RFC 8693 §4.2), or else `scp`, a string or a list. */
+/**
+ * Scopes of a verified token: words of a text, separated by spaces (RFC 8693 §4.2), or elements of a list, each taken whole. Of the
+ * claims that an issuer names for them, `scope` and `scp` by default, the first that the token has counts.
+ */
 
-import { literal } from "../bytes/literal";
 import { sameBytes } from "../bytes/span";
 import * as json from "../bytes/tape";
 import { Kind } from "../bytes/tape";
 import * as layout from "../policy/layout";
-import { Policy, textAt, textSize, textStart } from "../policy/policy";
+import { issuerAt, memberAt, Policy, recordAt, textAt, textSize, textStart } from "../policy/policy";
 
-const scope_name = literal("scope");
-const scp_name = literal("scp");
-
-/** Whether the claims, a record of a tape or `absent`, hold every scope of a rule. */
-export function hasScopes(policy: Policy, rule: usize, claims: usize): bool {
+/**
+ * Whether the claims of a token hold every scope of a rule, or one of them where that is enough.
+ * @param verifiedIssuer the issuer of the token, + 1; 0 where there is none
+ */
+export function hasScopes(policy: Policy, rule: usize, verifiedIssuer: u32, claims: usize): bool {
   const first = load<u32>(rule, layout.rule_scopes_at);
   const count = load<u32>(rule, layout.rule_scopes_at + 4);
   if (count == 0) return true;
-  let claim = json.member(claims, scope_name.start, scope_name.size);
-  const isList = claim == json.absent;
-  if (isList) claim = json.member(claims, scp_name.start, scp_name.size);
+  if (verifiedIssuer == 0) return false;
+  const claim = scopesClaim(policy, issuerAt(policy, verifiedIssuer - 1), claims);
   if (claim == json.absent) return false;
+  const isAny = load<u32>(rule, layout.rule_held_at) == layout.held_any;
   for (let index: u32 = 0; index < count; index++) {
     const text = textAt(policy, first + index);
-    const start = textStart(policy, text);
-    const size = textSize(text);
-    const held =
-      isList && json.kindOf(claim) == Kind.ARRAY ? listHolds(claim, start, size) : textHolds(claim, start, size);
-    if (!held) return false;
+    if (holds(claim, textStart(policy, text), textSize(text)) == isAny) return isAny;
   }
-  return true;
+  return !isAny;
+}
+
+function scopesClaim(policy: Policy, issuer: usize, claims: usize): usize {
+  const first = load<u32>(issuer, layout.issuer_scope_claims_at);
+  const count = load<u32>(issuer, layout.issuer_scope_claims_at + 4);
+  for (let index: u32 = 0; index < count; index++) {
+    const selector = recordAt(policy, layout.section_selectors, first + index);
+    const claim = memberAt(policy, selector + layout.selector_path_at, claims);
+    if (claim != json.absent) return claim;
+  }
+  return json.absent;
+}
+
+function holds(claim: usize, start: usize, size: u32): bool {
+  const kind = json.kindOf(claim);
+  if (kind == Kind.ARRAY) return listHolds(claim, start, size);
+  return kind == Kind.STRING && textHolds(claim, start, size);
 }
 
 function listHolds(list: usize, start: usize, size: u32): bool {
@@ -39,7 +54,6 @@ function listHolds(list: usize, start: usize, size: u32): bool {
 }
 
 function textHolds(claim: usize, start: usize, size: u32): bool {
-  if (json.kindOf(claim) != Kind.STRING) return false;
   let cursor = json.startOf(claim);
   const end = cursor + json.sizeOf(claim);
   while (cursor < end) {

@@ -21,11 +21,12 @@ import {
 import { verifyInModule } from "../crypto/verify";
 import { Detail } from "../detail";
 import { Failure } from "../failure";
-import { Finding, finding, good, internal, isGood } from "../finding";
+import { Finding, finding, good, internal, isGood, reasonOf } from "../finding";
 import { arenaTail, rewindArena, takeBytes } from "../host/arena";
 import { callForeignFunction, fail, hasForeignFunction } from "../host/host";
-import { Find, findKey, isKey } from "../keys/find";
+import { candidateKey, Find, findKeys, hasKeyNamed } from "../keys/find";
 import { KeySet } from "../keys/keyset";
+import { key_candidates_max } from "../limits";
 import * as layout from "../policy/layout";
 import { Policy } from "../policy/policy";
 import { Reason } from "../reason";
@@ -48,31 +49,39 @@ export function hostCanVerify(): bool {
 }
 
 /**
- * Verifies a token with the fitting key of a set. TOKEN_KEY_UNKNOWN, TOKEN_ALGORITHM, TOKEN_SIGNATURE, INTERNAL, or ALLOWED.
+ * Verifies a token with the keys of a set that may be its. TOKEN_KEY_UNKNOWN, TOKEN_ALGORITHM, TOKEN_SIGNATURE, INTERNAL, or ALLOWED.
  * Issuers may share one `iss` and their keys: a set is tried once, and the room its trial takes is free again afterwards.
  */
 export function verifySignature(policy: Policy, set: KeySet, setIndex: u32, token: Token): Finding {
   if (token.triedSet == setIndex + 1) return token.tried;
-  const key = findKey(set, token.kidStart, token.kidSize, token.algorithm);
-  let found = isKey(key) ? checkForm(token) : withoutKey(<Find>key, token);
+  const count = findKeys(set, token.kidStart, token.kidSize, token.algorithm);
+  const hasKeys = count != 0 && count <= key_candidates_max;
+  let found = hasKeys ? checkForm(token) : withoutKey(<Find>count, set, token);
   if (isGood(found)) {
-    const tail = arenaTail();
     const isHosts = policy.hostVerifies && ((host_algorithms >> token.algorithm) & 1) != 0;
-    found = isHosts ? verifyByHost(set, key, token) : verifyHere(set, key, token);
-    rewindArena(tail);
+    for (let index: u32 = 0; index < count; index++) {
+      const tail = arenaTail();
+      const key = candidateKey(index);
+      found = isHosts ? verifyByHost(set, key, token) : verifyHere(set, key, token);
+      rewindArena(tail);
+      if (reasonOf(found) != Reason.TOKEN_SIGNATURE) break;
+    }
   }
   token.triedSet = setIndex + 1;
   token.tried = found;
   return found;
 }
 
-/** What is wrong with a token that no key of the set fits. */
-function withoutKey(why: Find, token: Token): Finding {
+/** What is wrong with a token for which there is no key to try, or too many. */
+function withoutKey(why: Find, set: KeySet, token: Token): Finding {
   switch (why) {
     case Find.UNFIT:
       return finding(Reason.TOKEN_ALGORITHM, Detail.KEY_TYPE);
     case Find.SEVERAL:
-      return finding(Reason.TOKEN_KEY_UNKNOWN, token.kidSize == 0 ? Detail.KID_MISSING : Detail.KID_SHARED);
+      return finding(
+        Reason.TOKEN_KEY_UNKNOWN,
+        hasKeyNamed(set, token.kidStart, token.kidSize) ? Detail.KID_SHARED : Detail.KID_MISSING,
+      );
     default:
       return finding(Reason.TOKEN_KEY_UNKNOWN, Detail.KEY_ABSENT);
   }

@@ -20,6 +20,10 @@ export class Token {
   /** Number of the algorithm (crypto/algorithms.ts), and whether `typ` is one a JWT-SVID may have. */
   algorithm: u32;
   isSvidType: bool;
+  /** What `typ` is (policy/layout.ts), and its text where only a policy may know it. */
+  type: u32;
+  typeStart: usize;
+  typeSize: u32;
   /** The claims: their decoded text and its tape (bytes/tape.ts), whose first record is all of them. */
   payloadStart: usize;
   payloadSize: u32;
@@ -43,18 +47,26 @@ export class Token {
   signatureSize: u32;
   kidStart: usize;
   kidSize: u32;
-  /** Bit n: the keys of set n verified it; and those that did so just now. */
-  verifiedBy: u64;
-  newlyBy: u64;
+  /** Whether the keys of any set verified it. */
+  isVerified: bool;
   /** The key set that was tried last, + 1, and how that went. */
   triedSet: u32;
   tried: Finding;
 }
 
-if (!(policy_key_sets_max <= 64)) ERROR("a word has a bit for each key set");
-const slot_bytes: u32 = 192;
-if (!(offsetof<Token>() <= 192)) ERROR("a slot holds a token");
-const slots: usize = memory.data(policy_places_max * 192, 16);
+/**
+ * A slot, with a bit for each key set:
+ *
+ *   0         192              224             256
+ *   +---------+----------------+---------------+
+ *   | Token   | verified it    | just now      |
+ *   +---------+----------------+---------------+
+ */
+const verified_at: usize = 192;
+const newly_at: usize = verified_at + policy_key_sets_max / 8;
+const slot_bytes: u32 = 256;
+if (!(offsetof<Token>() <= verified_at && newly_at + policy_key_sets_max / 8 <= 256)) ERROR("a slot holds a token");
+const slots: usize = memory.data(policy_places_max * 256, 16);
 
 /** The slot of a place. */
 export function tokenSlot(place: u32): Token {
@@ -64,6 +76,27 @@ export function tokenSlot(place: u32): Token {
 /** The token that the decision tells of; of meaning only where `request.verifiedIssuer` says that there is one. */
 export function verifiedToken(): Token {
   return tokenSlot(request.verifiedPlace);
+}
+
+/** Whether the keys of a set are known to have verified the token. */
+export function isVerifiedBy(token: Token, set: u32): bool {
+  return (
+    token.isVerified && ((load<u8>(changetype<usize>(token) + verified_at + (set >> 3)) >> (<u8>set & 7)) & 1) != 0
+  );
+}
+
+/** Notes that the keys of a set verified the token: just now, or as its cache knows. */
+export function setVerifiedBy(token: Token, set: u32, isNew: bool): void {
+  token.isVerified = true;
+  const place = changetype<usize>(token) + verified_at + (set >> 3);
+  const bit = (<u8>1) << (<u8>set & 7);
+  store<u8>(place, load<u8>(place) | bit);
+  if (isNew) store<u8>(place + (newly_at - verified_at), load<u8>(place, newly_at - verified_at) | bit);
+}
+
+/** So many key sets, from `first` on, that verified the token just now: bit n for set `first` + n. @param first a multiple of 64 */
+export function newlyVerifiedBy(token: Token, first: u32): u64 {
+  return load<u64>(changetype<usize>(token) + newly_at + (first >> 3));
 }
 
 /** How many slots the request under way has. */

@@ -7,8 +7,9 @@ import * as json from "../bytes/tape";
 import { Detail } from "../detail";
 import { detailOf, Finding, finding, good, goodAt, internal, isGood, placeOf, reasonOf } from "../finding";
 import { inspecting, reportSignature, Signature } from "../inspect";
-import { isFetched, keySetAt } from "../keys/keyset";
-import { token_bytes_max } from "../limits";
+import { hasKeyNamed } from "../keys/find";
+import { isAwaited, isFetched, KeySet, keySetAt } from "../keys/keyset";
+import { json_nodes_max, policy_key_sets_max, usual_token_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { issuerAt, Policy, placeAt, sectionCount, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason } from "../reason";
@@ -17,11 +18,14 @@ import { RuleResult } from "../request/result";
 import { checkBinding } from "./binding";
 import { knowsToken, recallToken, rememberToken, tokenHash } from "./cache";
 import { checkClaims, issuerClaim } from "./claims";
+import { checkTypes } from "./declared";
 import { decodeParts, parseJws, scanClaims } from "./jws";
-import { findToken } from "./places";
+import { findToken, tokenBytes, tooLarge } from "./places";
 import { takeEvictions } from "./ring";
 import { verifySignature } from "./signature";
-import { Token, tokenSlot } from "./slot";
+import { isVerifiedBy, newlyVerifiedBy, setVerifiedBy, Token, tokenSlot } from "./slot";
+import { matchTemplate } from "./template";
+import { checkType, nameType } from "./type";
 
 /**
  * Whether the request has a token that is good for one of a rule's issuers, which `result` is told of; else what the issuer found that
@@ -72,9 +76,13 @@ function evaluateToken(policy: Policy, issuer: u32): Finding {
   const token = tokenSlot(placeOf(chosen));
   const verified = verifyToken(policy, record, token);
   if (!isGood(verified)) return verified;
+  const type = checkType(record, token);
+  if (!isGood(type)) return type;
   const claims = checkClaims(policy, issuer, token);
   if (!isGood(claims)) return claims;
-  const bound = checkBinding(record, token);
+  const types = checkTypes(policy, record, token.claims);
+  if (!isGood(types)) return types;
+  const bound = checkBinding(policy, record, token);
   return isGood(bound) ? chosen : bound;
 }
 
@@ -89,6 +97,7 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
   let bad = good;
   let missing: Finding = Reason.TOKEN_MISSING;
   let chosen = good;
+  let other = finding(Reason.TOKEN_ISSUER, Detail.NONE);
   let tokens: u32 = 0;
   let named: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
@@ -105,22 +114,31 @@ export function chooseToken(policy: Policy, issuer: usize, byIssuer: bool): Find
       bad = found;
       continue;
     }
-    if (byIssuer && !namesIssuer(policy, issuer, token)) continue;
+    const isNamed = byIssuer ? namesIssuer(policy, issuer, token) : good;
+    if (!isGood(isNamed)) {
+      if (detailOf(isNamed) != Detail.NONE) other = isNamed;
+      continue;
+    }
     named++;
     chosen = goodAt(place);
   }
   if (tokens == 0) return missing;
   if (!isGood(bad)) return bad;
   if (named > 1) return finding(Reason.TOKEN_MALFORMED, Detail.SEVERAL_TOKENS);
-  if (named == 0) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
+  if (named == 0) return other;
   return chosen;
 }
 
 /** Compared exactly (RFC 7519 §4.1.1). */
-function namesIssuer(policy: Policy, issuer: usize, token: Token): bool {
+function namesIssuer(policy: Policy, issuer: usize, token: Token): Finding {
   const claim = issuerClaim(token);
   const text = issuer + layout.issuer_iss_at;
-  return claim != json.absent && json.isString(claim, textStart(policy, text), textSize(text));
+  if (claim == json.absent) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
+  if (load<u32>(issuer, layout.issuer_template_at + 4) != 0) {
+    return matchTemplate(policy, issuer, token.claims, claim);
+  }
+  const isNamed = json.isString(claim, textStart(policy, text), textSize(text));
+  return isNamed ? good : finding(Reason.TOKEN_ISSUER, Detail.NONE);
 }
 
 /** The slot of a place, filled: from what a key set knows, or by taking the token apart. */
@@ -131,11 +149,23 @@ function lookForToken(policy: Policy, place: u32): Token {
   let found = findToken(policy, placeAt(policy, place), token);
   if (isGood(found)) {
     token.hash = tokenHash(token.start, token.size);
-    if (!recall(policy, token)) found = parseJws(token);
+    if (!recall(policy, token)) found = parse(policy, token);
   }
   token.found = found;
   if (inspecting && !isGood(found)) reportSignature(signatureOf(found));
   return token;
+}
+
+/** How many values the claims of a token may have: more where it may be larger. */
+function claimsNodes(policy: Policy): u32 {
+  return json_nodes_max * ((tokenBytes(policy) + usual_token_bytes_max - 1) / usual_token_bytes_max);
+}
+
+/** Takes a token apart, and sees what its `typ` is to the policy. */
+function parse(policy: Policy, token: Token): Finding {
+  const found = parseJws(token, claimsNodes(policy));
+  nameType(policy, token);
+  return found;
 }
 
 /** Whether any key set is known to have verified the token, which then has its claims. */
@@ -143,7 +173,7 @@ function recall(policy: Policy, token: Token): bool {
   const sets = sectionCount(policy, layout.section_key_sets);
   for (let index: u32 = 0; index < sets; index++) {
     if (!recallToken(keySetAt(policy, index), token)) continue;
-    token.verifiedBy = (<u64>1) << index;
+    setVerifiedBy(token, index, false);
     request.cacheHits++;
     return true;
   }
@@ -163,23 +193,38 @@ function verify(policy: Policy, issuer: usize, token: Token): Finding {
     return finding(Reason.TOKEN_ALGORITHM, Detail.ALG_REFUSED);
   }
   const setIndex = load<u32>(issuer, layout.issuer_key_set_at);
-  const bit = (<u64>1) << setIndex;
   const set = keySetAt(policy, setIndex);
-  if ((token.verifiedBy & bit) == 0 && token.verifiedBy != 0 && knowsToken(set, token)) token.verifiedBy |= bit;
-  if ((token.verifiedBy & bit) != 0) return good;
+  if (isVerifiedBy(token, setIndex)) return good;
+  if (token.isVerified && knowsToken(set, token)) {
+    setVerifiedBy(token, setIndex, false);
+    return good;
+  }
   if (!token.isDecoded) {
     // Its claims came out of another set's cache, which keeps no signature.
-    const parsed = parseJws(token);
+    const parsed = parse(policy, token);
     if (!isGood(parsed)) return parsed;
   }
   const found = verifySignature(policy, set, setIndex, token);
   if (isGood(found)) {
-    token.verifiedBy |= bit;
-    token.newlyBy |= bit;
-  } else if (found == finding(Reason.TOKEN_KEY_UNKNOWN, Detail.KEY_ABSENT) && isFetched(set)) {
-    request.unknownKeySets |= bit;
+    setVerifiedBy(token, setIndex, true);
+  } else if (isFetched(set)) {
+    noteUnknownKey(set, (<u64>1) << setIndex, token, found);
+    if (isAwaited(set) && found == finding(Reason.TOKEN_KEY_UNKNOWN, Detail.KEY_ABSENT))
+      return finding(Reason.KEYS_UNAVAILABLE, Detail.NONE);
   }
   return found;
+}
+
+/**
+ * A key that a fetched set lacks may have been published a moment ago. A token that names no key of the set waits for it. One without an
+ * ID that keys were tried on has the set fetched, but is not held up, nor tried again, so that it costs no more than it did.
+ */
+function noteUnknownKey(set: KeySet, bit: u64, token: Token, found: Finding): void {
+  const isWrong = found == finding(Reason.TOKEN_SIGNATURE, Detail.SIGNATURE_WRONG);
+  if (!isWrong && reasonOf(found) != Reason.TOKEN_KEY_UNKNOWN) return;
+  if (token.kidSize == 0 && isWrong) request.doubtedKeySets |= bit;
+  else if (token.kidSize == 0 ? detailOf(found) == Detail.KEY_ABSENT : !hasKeyNamed(set, token.kidStart, token.kidSize))
+    request.unknownKeySets |= bit;
 }
 
 /** Keeps the tokens that were verified just now, and says how many others gave way. */
@@ -187,8 +232,11 @@ export function rememberTokens(policy: Policy): u32 {
   const places = sectionCount(policy, layout.section_places);
   for (let place: u32 = 0; place < places; place++) {
     const token = tokenSlot(place);
-    for (let sets = token.newlyBy; sets != 0; sets &= sets - 1) {
-      rememberToken(keySetAt(policy, <u32>ctz(sets)), token);
+    if (!token.isVerified) continue;
+    for (let first: u32 = 0; first < policy_key_sets_max; first += 64) {
+      for (let sets = newlyVerifiedBy(token, first); sets != 0; sets &= sets - 1) {
+        rememberToken(keySetAt(policy, first + <u32>ctz(sets)), token);
+      }
     }
   }
   return takeEvictions();
@@ -201,6 +249,7 @@ function signatureOf(found: Finding): Signature {
     case Reason.TOKEN_ALGORITHM:
       return Signature.UNSUPPORTED;
     case Reason.TOKEN_KEY_UNKNOWN:
+    case Reason.KEYS_UNAVAILABLE:
       return Signature.KEY_UNKNOWN;
     case Reason.TOKEN_SIGNATURE:
       return Signature.INVALID;
@@ -218,19 +267,25 @@ export function inspectToken(policy: Policy, issuer: u32, start: usize, size: u3
   const token = tokenSlot(0);
   token.start = start;
   token.size = size;
-  const decoded = size > token_bytes_max ? finding(Reason.TOKEN_TOO_LARGE, Detail.NONE) : decodeParts(token);
+  const decoded = size > tokenBytes(policy) ? tooLarge : decodeParts(token);
   if (!isGood(decoded)) {
     reportSignature(signatureOf(decoded));
     return decoded;
   }
   token.isDecoded = true;
+  nameType(policy, token);
   const verified = verifyToken(policy, record, token);
-  const scanned = scanClaims(token);
+  const scanned = scanClaims(token, claimsNodes(policy));
   if (!isGood(scanned)) return scanned;
-  if (!namesIssuer(policy, record, token)) return finding(Reason.TOKEN_ISSUER, Detail.NONE);
+  const isNamed = namesIssuer(policy, record, token);
+  if (!isGood(isNamed)) return isNamed;
   if (!isGood(verified)) return verified;
+  const type = checkType(record, token);
+  if (!isGood(type)) return type;
   const claims = checkClaims(policy, issuer, token);
+  if (!isGood(claims)) return claims;
+  const types = checkTypes(policy, record, token.claims);
   // What a token is bound to other than a key of the caller's cannot be checked without the caller.
   const isUnbound = load<u32>(record, layout.issuer_bind_at) == layout.bind_none;
-  return isGood(claims) && isUnbound ? checkBinding(record, token) : claims;
+  return isGood(types) && isUnbound ? checkBinding(policy, record, token) : types;
 }

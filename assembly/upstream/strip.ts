@@ -3,19 +3,8 @@
  * where no rule asked for the token.
  */
 import { literal } from "../bytes/literal";
-import {
-  absent,
-  copyBytes,
-  failed,
-  indexOfByte,
-  isBlank,
-  isLiteral,
-  lower,
-  Span,
-  spanOf,
-  spanSize,
-  spanStart,
-} from "../bytes/span";
+import { hasPrefix, skipBlanks } from "../bytes/prefix";
+import { absent, copyBytes, failed, indexOfByte, isLiteral, Span, spanOf, spanSize, spanStart } from "../bytes/span";
 import { Failure } from "../failure";
 import { takeBytes } from "../host/arena";
 import { fail, removeRequestHeader, replaceRequestHeader } from "../host/host";
@@ -70,28 +59,6 @@ function stripHeader(policy: Policy, place: usize, name: usize, size: u32): bool
     if (isOurs && !removeRequestHeader(pairName(pair), size)) return false;
   }
   return true;
-}
-
-/** Whether the prefix begins the value, or what follows a comma in it: Envoy joins several headers of a name so. */
-function hasPrefix(start: usize, size: u32, prefix: usize, prefixSize: u32): bool {
-  const end = start + size;
-  let cursor = start;
-  while (true) {
-    if (beginsWith(cursor, <u32>(end - cursor), prefix, prefixSize)) return true;
-    cursor += indexOfByte(cursor, <u32>(end - cursor), 0x2c);
-    if (cursor >= end) return false;
-    cursor = skipBlanks(cursor + 1, end);
-  }
-}
-
-function beginsWith(start: usize, size: u32, prefix: usize, prefixSize: u32): bool {
-  let word = prefixSize;
-  while (word != 0 && load<u8>(prefix + word - 1) == 0x20) word--;
-  if (size < word) return false;
-  for (let index: u32 = 0; index < word; index++) {
-    if (lower(load<u8>(start + index)) != lower(load<u8>(prefix + index))) return false;
-  }
-  return word == prefixSize || size == word || isBlank(load<u8>(start + word));
 }
 
 /**
@@ -177,11 +144,6 @@ function withoutCookie(start: usize, size: u32, name: usize, nameSize: u32): Spa
     cursor = next;
   }
   return spanOf(start, <u32>(output - start));
-}
-
-function skipBlanks(start: usize, end: usize): usize {
-  while (start < end && isBlank(load<u8>(start))) start++;
-  return start;
 }
 
 /** Where the next piece goes. Output never overtakes input, so both may be the same bytes. */

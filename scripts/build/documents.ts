@@ -123,8 +123,8 @@ function responseTable(): string {
 /** The reasons one by one, in the order of the checks. */
 function reasonTable(): string {
   const rows = reasonNames.map((name) => {
-    const { words, part } = reasons[name];
-    return [code(name), words, part === undefined ? "" : part === "time" ? "`starts`, `expires`" : code(part)];
+    const { words, part, keys = part === undefined ? [] : [part] } = reasons[name];
+    return [code(name), words, keys.map(code).join(", ")];
   });
   return table(["reason", "what it says", "part of the rule"], rows);
 }
@@ -163,6 +163,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   test: "[policy tests](policy-tests.md)",
   diff: "[comparing policies](diff.md)",
   image: "[loading a policy](operations.md#loading-a-policy)",
+  manifest: "[fleets](limits.md#fleets)",
 };
 
 /** The verbs as the program itself says them. */

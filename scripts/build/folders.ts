@@ -67,7 +67,7 @@ export const engineFolders: readonly Folder[] = [
   },
   {
     path: "assembly/keys/",
-    purpose: "key sets: finding a key, fetching, sharing, waiting for one",
+    purpose: "key sets: finding a key, fetching, sharing; requests that wait for one, or for their fleet",
     imports: [...request_stage, "assembly/crypto/", counters],
   },
   {
@@ -91,9 +91,27 @@ export const engineFolders: readonly Folder[] = [
     imports: [...request_stage, inspection, "assembly/identity/"],
   },
   {
+    path: "assembly/streams/",
+    purpose: "what streams under way have to their account, until they end",
+    imports: [contract, "assembly/bytes/"],
+  },
+  {
     path: "assembly/limit/",
-    purpose: "token buckets in shared data, and what a worker reserves of them",
-    imports: [...request_stage, "assembly/condition/"],
+    purpose:
+      "token buckets in shared data, and what a worker reserves of them; what a fleet's rate limit service is asked",
+    imports: [
+      ...request_stage,
+      "assembly/crypto/",
+      counters,
+      "assembly/keys/",
+      "assembly/condition/",
+      "assembly/streams/",
+    ],
+  },
+  {
+    path: "assembly/quarantine/",
+    purpose: "who is shut out for a while: denials counted by key in shared data",
+    imports: [...request_stage, counters, "assembly/identity/", "assembly/condition/"],
   },
   {
     path: "assembly/decision/",
@@ -110,7 +128,7 @@ export const engineFolders: readonly Folder[] = [
   {
     path: "assembly/upstream/",
     purpose: "what the upstream sees: tokens taken away, headers set",
-    imports: [...request_stage, "assembly/token/", "assembly/identity/"],
+    imports: [...request_stage, "assembly/token/", "assembly/identity/", "assembly/condition/"],
   },
   {
     path: "assembly/response/",
@@ -134,6 +152,8 @@ export const engineFolders: readonly Folder[] = [
       "assembly/audit/",
       "assembly/identity/",
       "assembly/limit/",
+      "assembly/quarantine/",
+      "assembly/streams/",
       "assembly/decision/",
       "assembly/upstream/",
       "assembly/response/",
@@ -170,7 +190,7 @@ export const toolFolders: readonly Folder[] = [
     path: "scripts/policy/meaning/",
     purpose:
       "two rules or policies → what the one admits and the other does not: `diff`, and warnings about rules that others cover",
-    imports: ["scripts/policy/language/", "scripts/policy/condition/"],
+    imports: [contract, "scripts/policy/language/", "scripts/policy/condition/"],
   },
   {
     path: "scripts/policy/check/",

@@ -25,7 +25,7 @@ const suites: Record<string, string[]> = {
   unit: ["unit", "policy", "policytest", "wasm"],
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
-  cli: ["cli"],
+  cli: ["cli", "field"],
   language: ["meaning", "conformance", "differential"],
   fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
-import { embedImage } from "../policy/module/embed.ts";
+import { embedImage, leftOutCallbacks } from "../policy/module/embed.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 
@@ -28,6 +28,7 @@ export function registerBuild(program: Command): void {
           bytes: module.length,
           imageBytes: image.length,
           checksum: imageChecksum(image),
+          leftOut: leftOutCallbacks(image),
           warnings,
         });
         return;
@@ -35,6 +36,11 @@ export function registerBuild(program: Command): void {
       showFindings(warnings, "warning");
       const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
       process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}\n`);
+      const left = leftOutCallbacks(image);
+      if (left.length > 0) {
+        const names = left.join(", ");
+        process.stdout.write(`  without ${names}, which this policy does not need; nor may one from a configuration\n`);
+      }
       process.stdout.write(
         `  the enforcement check lets by what begins with {"admit":true,"policy":"${policy.name}",\n`,
       );

@@ -22,6 +22,7 @@ interface ExplainOptions {
   token?: string;
   request: ReturnType<typeof parseRequest>;
   source: string;
+  destination?: number;
   at?: number;
   host: string;
   header: [string, string][];
@@ -45,6 +46,7 @@ export function registerExplain(program: Command): void {
     )
     .requiredOption("--request <request>", '"METHOD PATH" or "grpc package.Service/Method"', parseRequest)
     .option("--source <ip>", "the caller's address", parseSource, "127.0.0.1")
+    .option("--destination <port>", "the port it comes to", parsePort)
     .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
     .option("--host <host>", "the host the request is for", "localhost")
     .option("--header <header>", '"name: value"; may be given several times', collectHeader, [])
@@ -70,6 +72,13 @@ function parseSource(text: string): string {
   return text;
 }
 
+/** An option's port. */
+function parsePort(text: string): number {
+  const port = /^[0-9]{1,5}$/u.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) throw new InvalidArgumentError("a port is a number from 1 to 65535.");
+  return port;
+}
+
 function collectHeader(text: string, headers: [string, string][]): [string, string][] {
   const colon = text.indexOf(":");
   if (colon < 1) throw new InvalidArgumentError('a header looks like "name: value".');
@@ -81,7 +90,7 @@ function run(policy: TestPolicy, options: ExplainOptions): Explanation {
   const evaluator = new Engine(loadEngine()).start(image, options.at);
   warnOf("--caller", callerFault(options.caller ?? null));
   warnOf("--request", pathFault(options.request.path));
-  return explain(evaluator, readImage(image), policy.model, request);
+  return explain(evaluator, readImage(image), policy.model, request, policy.modelIssuers, policy.quarantines);
 }
 
 /** A slip in a request is more likely than the wish to see it refused, which it still is. */
@@ -93,11 +102,11 @@ function warnOf(option: string, fault: string | undefined): void {
 /** The request with its token in it, and the image that is to judge it: the policy's own, but for tokens that we make. */
 function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
   const { method, path, headers } = options.request;
-  const { source, host, at: now = Date.now() } = options;
+  const { source, destination, host, at: now = Date.now() } = options;
   if (options.svid !== undefined && policy.identity === "mtls") {
     throw new UsageError(`--svid: ${byCertificate("--caller")}`);
   }
-  const request = { source, method, path, host, headers: [...headers, ...options.header] };
+  const request = { source, destination, method, path, host, headers: [...headers, ...options.header] };
   try {
     return prepare(policy, request, {
       caller: options.caller ?? null,
@@ -147,7 +156,7 @@ const outcomeOrder: readonly RuleExplanation["outcome"][] = [
   "not_applicable",
 ];
 
-function toText({ verdict, detail, forwarded, rules }: Explanation, { identity }: TestPolicy): string {
+function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation, { identity }: TestPolicy): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
@@ -155,7 +164,9 @@ function toText({ verdict, detail, forwarded, rules }: Explanation, { identity }
   // Of a token that a rule asks for the rule is named.
   const isOfSvid = identity !== "mtls" && verdict.rule === null && verdict.reason.startsWith("token_");
   const why = `${isOfSvid ? "its JWT-SVID: " : ""}${reasonWords(verdict.reason)}${detail === null ? "" : `: ${detail}`}`;
-  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`, ""];
+  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`];
+  if (quarantines !== undefined) lines.push(`such denials count towards quarantine: ${quarantines.join(", ")}`);
+  lines.push("");
   const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);
   const sorted = [...rules].sort((a, b) => outcomeOrder.indexOf(a.outcome) - outcomeOrder.indexOf(b.outcome));
   let unrelated = 0;
@@ -166,6 +177,8 @@ function toText({ verdict, detail, forwarded, rules }: Explanation, { identity }
       lines.push(line, ...partLines(rule, paint));
     else if (++unrelated <= shown_unrelated_rules) lines.push(paint("dim", line));
   }
+  for (const { rule, limit } of verdict.shadow ?? [])
+    if (limit !== undefined) lines.push(`  the limit ${limit} of ${rule}, in shadow mode, would deny it`);
   const rest = unrelated - shown_unrelated_rules;
   if (rest > 0)
     lines.push(paint("dim", `  … and ${counted(rest, "more rule")} that had no say; --format json has them all`));
@@ -181,15 +194,21 @@ function callerWords(forwarded: Explanation["forwarded"]): string {
 
 /** The parts of a rule, one beside the other, and below them what a condition was made of. */
 function partLines(rule: RuleExplanation, paint: Painter): string[] {
-  const signs = rule.parts.map(({ part, holds, error, reason }) => {
+  const signs = rule.parts.map(({ part, holds, error, reason, cost }) => {
     if (error === true) return paint("yellow", `! ${part}`);
+    if (cost !== undefined) return `${paint(...signOf(part, holds))} (cost ${cost})`;
     if (holds === undefined) return paint("dim", `· ${part}${reason === undefined ? "" : ` (${reason})`}`);
-    return holds ? paint("green", `✓ ${part}`) : paint("red", `✗ ${part}`);
+    return paint(...signOf(part, holds));
   });
   return [`      ${signs.join("   ")}`, ...termLines(rule, paint)];
 }
 
-/** What a rule's condition was made of, and what each part of it was. */
+function signOf(part: string, holds: boolean | undefined): [Style, string] {
+  if (holds === undefined) return ["dim", `· ${part}`];
+  return holds ? ["green", `✓ ${part}`] : ["red", `✗ ${part}`];
+}
+
+/** What a rule's condition and its cost were made of, and what each part of it was. */
 export function termLines({ parts }: RuleExplanation, paint: Painter): string[] {
   const terms = parts.flatMap(({ terms = [] }) => terms);
   const values = terms.flatMap((term) => [term, ...term.operands.map((operand) => ({ ...operand, isOperand: true }))]);
@@ -216,7 +235,7 @@ function ruleWords({ outcome, reason, detail, action, parts }: RuleExplanation):
   const more = detail === undefined ? "" : printable(detail);
   switch (outcome) {
     case "allowed":
-      return "allows: every part of it holds";
+      return more === "" ? "allows: every part of it holds" : `would allow: every part of it holds, but ${more}`;
     case "denied":
       return parts.some(({ error }) => error)
         ? "denies: its `when` could not be evaluated, so it matches"

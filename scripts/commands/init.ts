@@ -41,7 +41,7 @@ callers:
   storefront: [spiffe://example.org/web, "spiffe://example.org/mobile/*"]
 
 limits:
-  order-writes: { rate: 100/s, burst: 200, per: [caller, claims.sub] }
+  order-writes: { rate: 100/s, burst: 200, per: [caller, claims.sub], absent: deny }
 
 # What no rule allows is denied. A deny rule wins over every allow rule.
 rules:

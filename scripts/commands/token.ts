@@ -7,8 +7,10 @@ import { reasonWords } from "../evaluate/reasons.ts";
 import { decodeToken, inspectToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { parseKeySet } from "../policy/check/jwks.ts";
+import { mistakenForToken, paddingHint } from "../policy/check/notkeys.ts";
 import { algorithm_names } from "../policy/language/algorithms.ts";
 import type { Issuer, KeySet, Policy, PolicyKey } from "../policy/language/model.ts";
+import { templateClaims } from "../policy/language/template.ts";
 import { Findings, Reporter } from "../policy/source/diagnostic.ts";
 import { readSource } from "../policy/source/read.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
@@ -58,6 +60,8 @@ export function registerToken(program: Command): void {
 
 /** Throws PolicyError for an unusable policy or key file. */
 function run(token: string, options: TokenOptions): Judged {
+  const mistaken = mistakenForToken(token);
+  if (mistaken !== undefined) throw new UsageError(mistaken.message);
   if (options.keys === undefined && options.policy === undefined) {
     throw new UsageError("without keys nothing can be said of a signature: give --keys, --policy or both");
   }
@@ -75,6 +79,8 @@ function run(token: string, options: TokenOptions): Judged {
   const { report, isKeyless } = inspectToken(evaluator, index, token);
   const isForeign = choice.isGuess === true && report.reason === "token_issuer";
   const hints = options.policy === undefined ? [] : hintsOf(report, choice, isForeign);
+  const padding = report.reason === null ? undefined : paddingHint(token);
+  if (padding !== undefined) hints.push(padding);
   if (isKeyless && !isForeign && options.keys === undefined && choice.isFetched === true) {
     hints.push(`the keys of \`${issuer}\` are fetched, which the command line does not: give \`--keys\``);
   }
@@ -117,6 +123,11 @@ function readKeyFile(path: string): PolicyKey[] {
   return keys ?? [];
 }
 
+/** Whether an issuer may have this `iss`. */
+function isOf({ issuer, template }: Issuer, iss: unknown): boolean {
+  return issuer === iss || (typeof iss === "string" && templateClaims(template, iss) !== undefined);
+}
+
 /** The policy's issuer with the token's `iss`; its first where none has it, which the engine then says. */
 function chosen(token: string, options: TokenOptions): Choice {
   const { policy } = loadPolicyFile(options.policy!);
@@ -128,7 +139,7 @@ function chosen(token: string, options: TokenOptions): Choice {
     const hint = didYouMean(options.issuer, names);
     throw new UsageError(`the policy has no issuer \`${options.issuer}\`${hint}`);
   }
-  const known = options.issuer ?? policy.issuers.find((one) => one.issuer === claims?.iss)?.name;
+  const known = options.issuer ?? policy.issuers.find((one) => isOf(one, claims?.iss))?.name;
   const issuer = known ?? names[0]!;
   const { bind, keySet: own } = policy.issuers.find(({ name }) => name === issuer)!;
   const keySet: KeySet =
@@ -168,11 +179,20 @@ function toText({ report, unchecked, hints }: Judged): string {
   return `${lines.join("\n")}\n`;
 }
 
-const show = (value: Record<string, unknown> | null): string =>
-  value === null ? "not a JSON object" : JSON.stringify(value, null, 2);
+const show = (value: Record<string, unknown> | null): string => (value === null ? "not a JSON object" : written(value));
 
 /** A NumericDate (RFC 7519 §2) for people. */
 function dateOf(value: unknown): string | undefined {
   if (typeof value !== "number" || Math.abs(value) > 8.64e12) return undefined;
   return new Date(value * 1000).toISOString();
+}
+
+/** JSON of a value that anybody may have sent: writing it is recursive, and reading it was not. */
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value, null, 2);
+  } catch (error) {
+    if (error instanceof RangeError) return "nested too deeply to be shown";
+    throw error;
+  }
 }

@@ -7,6 +7,7 @@ import { registerDiff } from "./diff.ts";
 import { registerExplain } from "./explain.ts";
 import { registerImage } from "./image.ts";
 import { registerInit } from "./init.ts";
+import { registerManifest } from "./manifest.ts";
 import { registerRun } from "./run.ts";
 import { registerTest } from "./test.ts";
 import { registerToken } from "./token.ts";
@@ -21,6 +22,7 @@ export const verbs = {
   diff: registerDiff,
   build: registerBuild,
   image: registerImage,
+  manifest: registerManifest,
   run: registerRun,
 } as const satisfies Record<string, (program: Command) => void>;
 

@@ -8,6 +8,7 @@ import { findPackaged } from "../common/files.ts";
 import { trustDomainOf } from "./callers.ts";
 import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
+import { keepForms } from "./forms.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export const exampleNames = ["inbound", "gateway"] as const;
@@ -65,7 +66,10 @@ export interface BootstrapOptions {
    * all authorities, since Envoy's SPIFFE validator cannot do without a certificate. Default true.
    */
   requireClientCertificate?: boolean;
-  /** The last word on the result, for what tests need beyond this. It cannot take the enforcement check away. */
+  /**
+   * The last word on the result, for what tests need beyond this. It cannot take the enforcement check away, and what it says of a plain
+   * upstream's routes holds for gRPC too.
+   */
   adjust?: (bootstrap: Bootstrap) => void;
 }
 
@@ -126,6 +130,7 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
   const { clusters } = bootstrap.static_resources;
   setBundles(bootstrap, options);
   for (const cluster of clusters) setUpstream(cluster, options);
+  const plain = clusters.filter(({ transport_socket }: Json) => transport_socket === undefined);
   setFiles(bootstrap, options);
   for (const [name, address] of Object.entries(options.keyClusters ?? {})) {
     if (clusters.some((cluster: Json) => cluster.name === name)) {
@@ -144,10 +149,12 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     }
     if (node.name === wasmFilter) setFilter(node.typed_config.config, options);
   }
+  for (const manager of managersOf(bootstrap)) keepForms(manager);
   // Once for what `adjust` reads or moves elsewhere, once for what it put there.
-  for (const filters of chainsOf(bootstrap)) nameEnforcementChecks(filters);
+  for (const { http_filters: filters } of managersOf(bootstrap)) nameEnforcementChecks(filters);
   options.adjust?.(bootstrap);
-  for (const filters of chainsOf(bootstrap)) {
+  for (const cluster of plain) addPlainGrpc(bootstrap, cluster);
+  for (const { http_filters: filters } of managersOf(bootstrap)) {
     nameEnforcementChecks(filters);
     if (!hasEnforcementChecks(filters))
       throw new Error("the enforcement check does not stand right after the Wasm filter");
@@ -218,10 +225,7 @@ function setUpstream(cluster: Json, options: BootstrapOptions): void {
   };
   if (address.tls === false) {
     delete cluster.transport_socket;
-    // Without ALPN there is nothing to choose by: gRPC goes as HTTP/2 and all else as HTTP/1.1, as it came.
-    const [options] = Object.values<Json>(cluster.typed_extension_protocol_options);
-    delete options.auto_config;
-    options.use_downstream_protocol_config = { http_protocol_options: {}, http2_protocol_options: {} };
+    speakOnly(cluster, "http_protocol_options");
     return;
   }
   const tls = cluster.transport_socket.typed_config;
@@ -237,6 +241,33 @@ function setUpstream(cluster: Json, options: BootstrapOptions): void {
     delete common.tls_certificates;
     // A server out in the world may not speak TLS 1.3 yet.
     common.tls_params.tls_minimum_protocol_version = "TLSv1_2";
+  }
+}
+
+/** Without TLS, and so without ALPN, there is nothing to choose a protocol by. */
+function speakOnly(cluster: Json, protocol: "http_protocol_options" | "http2_protocol_options"): void {
+  const [options] = Object.values<Json>(cluster.typed_extension_protocol_options);
+  delete options.auto_config;
+  options.explicit_http_config = { [protocol]: {} };
+}
+
+/**
+ * A plain upstream gets HTTP/1.1, which any server speaks, whatever the client speaks to Envoy; and gRPC, which is HTTP/2 alone, through a
+ * cluster of its own, to which a route of its own leads beside each of the other's.
+ */
+function addPlainGrpc(bootstrap: Bootstrap, cluster: Json): void {
+  const grpc = structuredClone(cluster);
+  grpc.name = `${cluster.name}-grpc`;
+  grpc.load_assignment.cluster_name = grpc.name;
+  speakOnly(grpc, "http2_protocol_options");
+  bootstrap.static_resources.clusters.push(grpc);
+  for (const host of everyObject(bootstrap.static_resources.listeners)) {
+    if (!Array.isArray(host.routes)) continue;
+    host.routes = host.routes.flatMap((route: Json) => {
+      if (route.route?.cluster !== cluster.name) return [route];
+      const ofGrpc = { ...route, match: { ...route.match, grpc: {} }, route: { ...route.route, cluster: grpc.name } };
+      return route.match.grpc === undefined ? [ofGrpc, route] : [ofGrpc];
+    });
   }
 }
 
@@ -286,7 +317,7 @@ function isAddress(upstream: BootstrapOptions["upstream"]): upstream is Upstream
   return typeof (upstream as UpstreamAddress).port === "number";
 }
 
-/** The filters of every connection manager. */
-function* chainsOf(bootstrap: Bootstrap): Generator<Json[]> {
-  for (const node of everyObject(bootstrap)) if (Array.isArray(node.http_filters)) yield node.http_filters;
+/** Every connection manager. */
+function* managersOf(bootstrap: Bootstrap): Generator<Json> {
+  for (const node of everyObject(bootstrap)) if (Array.isArray(node.http_filters)) yield node;
 }

@@ -1,6 +1,8 @@
 /** Who may call what by a policy, as examples for people to try. */
+
 import type { Endpoint } from "../policy/language/endpoint.ts";
 import type { Policy, Rule, RuleCaller } from "../policy/language/model.ts";
+import { isAffix, type SegmentPattern } from "../policy/language/pathpattern.ts";
 import type { CallerPattern } from "../policy/language/spiffe.ts";
 
 /** One request a rule is about. */
@@ -84,11 +86,18 @@ export function exampleCaller({ identity, svids, trustDomains }: Policy): string
 }
 
 function exampleId({ kind, text }: CallerPattern): string {
-  return kind === "exact" ? text : `${text}/example`;
+  const id = kind === "exact" ? text : `${text}/*`;
+  return id.replaceAll(/\/\*(?=\/|$)/gu, "/example");
 }
 
-function exampleRequest({ methods, segments, tail }: Endpoint): { method: string; path: string } {
-  const parts = segments.map((segment) => (segment === null ? "7" : encodeURIComponent(segment)));
+function exampleSegment(segment: SegmentPattern): string {
+  if (!isAffix(segment)) return segment === null ? "7" : encodeURIComponent(segment);
+  return `${encodeURIComponent(segment.prefix)}7${encodeURIComponent(segment.suffix)}`;
+}
+
+function exampleRequest({ methods, segments, tail, after = [] }: Endpoint): { method: string; path: string } {
+  const parts = segments.map(exampleSegment);
   if (tail) parts.push("example");
+  parts.push(...after.map(exampleSegment));
   return { method: methods === "*" ? "GET" : methods[0]!, path: `/${parts.join("/")}` };
 }

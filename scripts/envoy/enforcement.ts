@@ -114,11 +114,17 @@ export function hasEnforcementChecks(filters: Json[]): boolean {
 /** The policy of a filter, by name, and its record's own name, as far as its configuration tells. */
 function readPlugin(config: Json): Partial<Mark> {
   const value = config?.configuration?.value;
-  const { policy, record } = typeof value === "string" ? parseObject(value) : (value ?? {});
-  const code = config?.vm_config?.code?.local;
-  const image = typeof policy === "string" ? Buffer.from(policy, "base64") : imageOf(code);
+  const { record } = typeof value === "string" ? parseObject(value) : (value ?? {});
+  const image = imageOfFilter(config);
   const name = image === undefined ? undefined : policyNameOf(image);
   return { ...(name !== undefined && { policy: name }), ...(typeof record === "string" && { record }) };
+}
+
+/** The policy image that a filter of ours has, in its own configuration or in its module; undefined where neither tells. */
+export function imageOfFilter(config: Json): Uint8Array | undefined {
+  const value = config?.configuration?.value;
+  const { policy } = typeof value === "string" ? parseObject(value) : (value ?? {});
+  return typeof policy === "string" ? Buffer.from(policy, "base64") : imageOf(config?.vm_config?.code?.local);
 }
 
 function parseObject(text: string): Json {

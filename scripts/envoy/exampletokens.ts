@@ -10,6 +10,7 @@ import { privateKeyPath } from "../policy/check/example.ts";
 import { algorithm_names } from "../policy/language/algorithms.ts";
 import type { Issuer, Policy } from "../policy/language/model.ts";
 import { reasonOf } from "../policy/source/read.ts";
+import { claimWith, typOf } from "../policytest/mint.ts";
 
 /** A token that was made. */
 export interface MadeToken {
@@ -69,12 +70,16 @@ async function makeSigner(issuer: Issuer, isSvid: boolean, key: JWK): Promise<Si
     const lifetimeSeconds = Math.min(issuer.maxLifetimeSeconds || longestSeconds, longestSeconds);
     const token = await new SignJWT({
       ...(isSvid ? {} : { iss: issuer.issuer }),
-      aud: issuer.audiences[0]!,
+      ...(issuer.audiences[0] !== undefined && claimWith(issuer.audienceClaim, issuer.audiences[0])),
       ...claims,
       iat: issuedSeconds,
       exp: issuedSeconds + lifetimeSeconds,
     })
-      .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(known.kid !== "" && { kid: known.kid }) })
+      .setProtectedHeader({
+        alg: algorithm,
+        ...(isSvid ? { typ: "JWT" } : typOf(issuer.types)),
+        ...(known.kid !== "" && { kid: known.kid }),
+      })
       .sign(signingKey);
     return { token, expires: new Date((issuedSeconds + lifetimeSeconds) * 1000) };
   };

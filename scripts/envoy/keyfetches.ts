@@ -17,15 +17,23 @@ export function keyFetches(policy: Pick<Policy, "issuers" | "svids">): { fetches
   const problems: string[] = [];
   for (const { keySet } of [...policy.issuers, ...policy.svids]) {
     if (keySet.source === undefined) continue;
-    const { url, cluster, refreshSeconds } = keySet.source;
-    if (fetches.some((known) => known.url === url && known.cluster === cluster)) continue;
-    const first = fetches.find((known) => known.cluster === cluster);
-    if (first !== undefined && new URL(first.url).origin !== new URL(url).origin) {
-      problems.push(
-        `cluster ${cluster} leads to ${new URL(first.url).origin} here, so the keys of ${url} will not come; give one of the two URLs a cluster of its own`,
-      );
+    const { url, cluster, refreshSeconds, discovery } = keySet.source;
+    // Where the keys of a discovered set are is not known yet; the hosts that they may be on are.
+    const others = discovery?.hosts.slice(1) ?? [];
+    const places = [
+      { url, cluster },
+      ...others.map((host) => ({ url: `https://${host.authority}/`, cluster: host.cluster })),
+    ];
+    for (const place of places) {
+      if (fetches.some((known) => known.url === place.url && known.cluster === place.cluster)) continue;
+      const first = fetches.find((known) => known.cluster === place.cluster);
+      if (first !== undefined && new URL(first.url).origin !== new URL(place.url).origin) {
+        problems.push(
+          `cluster ${place.cluster} leads to ${new URL(first.url).origin} here, so the keys of ${place.url} will not come; give one of the two URLs a cluster of its own`,
+        );
+      }
+      fetches.push({ ...place, refreshSeconds });
     }
-    fetches.push({ url, cluster, refreshSeconds });
   }
   return { fetches, problems };
 }

@@ -1,6 +1,7 @@
 /** Requests for people to try: the examples of a policy with what each has to show and carry to be admitted. */
 import { X509Certificate } from "node:crypto";
 import type { Issuer, Place, Policy } from "../policy/language/model.ts";
+import { claimWith } from "../policytest/mint.ts";
 import { type CallerExample, exampleCaller, trustDomainOf } from "./callers.ts";
 import type { ShellToken } from "./curl.ts";
 import type { MadeToken, Signer } from "./exampletokens.ts";
@@ -104,7 +105,7 @@ class Wallet {
   token(issuer: Issuer, caller?: string, identity?: StoredIdentity): Promise<Credential> {
     const rules = this.policy.rules.filter(({ issuers }) => issuers.includes(issuer.name));
     const scopes = [...new Set(rules.flatMap((rule) => rule.scopes))];
-    const scope = scopes.length > 0 && { scope: scopes.join(" ") };
+    const scope = scopes.length > 0 && claimWith(issuer.scopeClaims[0]!, scopes.join(" "));
     if (issuer.bind === "none" || caller === undefined)
       return this.get(issuer, "token", { sub: "example", ...scope }, { scopes });
     if (issuer.bind === "caller") return this.get(issuer, "token", { sub: caller, ...scope }, { caller, scopes });

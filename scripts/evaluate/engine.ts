@@ -18,6 +18,8 @@ export interface FilterRequest {
   caller: string | null;
   /** The caller's address, with or without a port. */
   source: string;
+  /** The port that the request came to; left out: the connection has none. */
+  destination?: number | undefined;
   method: string;
   path: string;
   host: string;
@@ -140,7 +142,10 @@ export class Evaluator {
   inspectToken(issuer: number, token: Uint8Array): { reason: number; lines: string[] } {
     // The engine says the same, but has no room for a token that is far too large.
     if (token.length > token_bytes_max)
-      return { reason: Reason.TOKEN_TOO_LARGE, lines: ["inspect signature malformed"] };
+      return {
+        reason: Reason.TOKEN_TOO_LARGE,
+        lines: ["inspect signature malformed", "inspect detail token_too_large"],
+      };
     const { result, lines } = this.#inspecting(() =>
       this.host.callTool("sallyport_inspect_token", [this.rootContext, issuer], token),
     );
@@ -181,6 +186,7 @@ export function hostRequest(request: FilterRequest): Parameters<PluginHost["requ
     ],
     properties: {
       "source.address": hasPort ? request.source : `${address}:${defaultPort}`,
+      ...(request.destination !== undefined && { "destination.port": BigInt(request.destination) }),
       "connection.mtls": request.caller !== null,
       ...(request.caller !== null && { "connection.uri_san_peer_certificate": request.caller }),
       ...(request.certificateDigest && { "connection.sha256_peer_certificate_digest": request.certificateDigest }),

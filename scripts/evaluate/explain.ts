@@ -1,15 +1,27 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
-import type { Rule } from "../policy/language/model.ts";
-import { detailWords } from "./details.ts";
+import type { Issuer, Quarantine, Rule } from "../policy/language/model.ts";
+import { claimWords, type DetailName, detailWords } from "./details.ts";
 import type { Evaluator, FilterRequest, Verdict } from "./engine.ts";
+import { termsHint } from "./hints.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { type ReasonName, reasonNumber, reasons } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";
-import { judgeToken } from "./token.ts";
+import { decodeToken, judgeToken } from "./token.ts";
 import { type TracedTerm, termsOf } from "./trace.ts";
 
 /** Parts of a rule, in the order in which they are looked at. */
-export const part_names = ["caller", "host", "path", "method", "time", "token", "scopes", "when", "limit"] as const;
+export const part_names = [
+  "caller",
+  "host",
+  "path",
+  "method",
+  "size",
+  "time",
+  "token",
+  "scopes",
+  "when",
+  "limit",
+] as const;
 type PartName = (typeof part_names)[number];
 
 /** Which part of an explanation tells of a rule's property; undefined: none. */
@@ -22,12 +34,21 @@ const part_of: Record<keyof Rule, PartName | undefined> = {
   callers: "caller",
   hosts: "host",
   endpoints: "path",
+  paths: undefined,
   issuers: "token",
+  isTokenOptional: undefined,
   scopes: "scopes",
+  isAnyScope: undefined,
   condition: "when",
+  captures: undefined,
   limits: "limit",
+  limitVariables: undefined,
+  ownLimits: undefined,
+  forwardVariables: undefined,
   cost: undefined,
+  costFrom: undefined,
   mode: undefined,
+  mostBytes: "size",
   startsSeconds: "time",
   expiresSeconds: "time",
 };
@@ -48,11 +69,13 @@ function partNamesOf(rule: Rule): PartName[] {
 export interface RulePart {
   part: PartName;
   holds: boolean | undefined;
-  /** For `when`: it could not be evaluated. A deny rule matches then, an allow rule does not. */
+  /** For `when`: it could not be evaluated. A deny rule matches then, an allow rule does not. For `limit`: the cost could not be. */
   error?: true;
+  /** For `limit`: what the request costs, where that is calculated. */
+  cost?: number;
   /** For the `token` of a deny rule, which may match without a good one: why it was not good. */
   reason?: ReasonName;
-  /** For `when`: what it was made of. */
+  /** For `when`, and for the cost of a `limit`: what it was made of. */
   terms?: TracedTerm[];
 }
 
@@ -85,6 +108,8 @@ export interface Explanation {
   detail: string | null;
   /** Whom the request counts as from, where a gateway speaks for its caller. */
   forwarded?: { caller: string | null; forwarder: string };
+  /** The quarantines that count denials for this reason; left out where there are none. */
+  quarantines?: string[];
   /** Every rule of the policy, in the order of their names. */
   rules: RuleExplanation[];
 }
@@ -105,27 +130,40 @@ interface Judgement {
   condition: string | undefined;
   /** What the instructions of its condition left. */
   values: Map<number, string>;
+  /** What it costs, where that was calculated, 0 where it could not be; and what the instructions of that left. */
+  cost: number | undefined;
+  costValues: Map<number, string>;
 }
 
 /** Reads the lines of one request. */
 function readLines(lines: readonly string[]): Inspection {
   const inspection: Inspection = { groups: new Set(), hosts: new Set(), pathOnly: new Set(), judged: new Map() };
+  let judged = emptyJudgement();
   let values = new Map<number, string>();
-  let condition: string | undefined;
+  // Values come before the line of what they were for.
+  const takeValues = (): Map<number, string> => {
+    const taken = values;
+    values = new Map();
+    return taken;
+  };
   for (const line of lines) {
     const [, kind = "", first = "", rest = ""] = /^inspect (\S+) (\S+)(?: (.*))?$/su.exec(line) ?? [];
     if (kind === "group") inspection.groups.add(Number(first));
     else if (kind === "host") inspection.hosts.add(Number(first));
     else if (kind === "entry") inspection.pathOnly.add(Number(first));
     else if (kind === "value") values.set(Number(first), shownValue(rest));
-    else if (kind === "condition") condition = rest;
+    else if (kind === "condition") judged = { ...judged, condition: rest, values: takeValues() };
+    else if (kind === "cost") judged = { ...judged, cost: Number(rest), costValues: takeValues() };
     else if (kind === "rule") {
-      keepFurthest(inspection, Number(first), { reason: rest as ReasonName, condition, values });
-      values = new Map();
-      condition = undefined;
+      keepFurthest(inspection, Number(first), { ...judged, reason: rest as ReasonName });
+      judged = emptyJudgement();
     }
   }
   return inspection;
+}
+
+function emptyJudgement(): Judgement {
+  return { reason: "allowed", condition: undefined, values: new Map(), cost: undefined, costValues: new Map() };
 }
 
 /** A rule whose path variables can be bound in several ways is judged once for each; it got as far as the one that got furthest. */
@@ -150,27 +188,39 @@ function date(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 }
 
-/** Asks about one request and explains every rule. @param policy the rules of the image, in the same order */
+/**
+ * Asks about one request and explains every rule.
+ * @param policy the rules of the image, in the same order
+ * @param issuers those of the policy, whose terms are told where a token does not meet them
+ */
 export function explain(
   evaluator: Evaluator,
   index: ImageIndex,
   policy: readonly Rule[],
   request: FilterRequest,
+  issuers: readonly Issuer[] = [],
+  quarantines: readonly Quarantine[] = [],
 ): Explanation {
   const { verdict, lines, record } = evaluator.inspect(request);
   const inspection = readLines(lines);
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
+  const decided = policy.find(({ name }) => name === verdict.rule);
+  const refusing =
+    verdict.decision === "deny" && decided?.isTokenOptional && decided.action === "allow" ? decided : undefined;
   const rules = index.rules.map((placed, number): RuleExplanation => {
     const rule = policy[number]!;
     const judged = inspection.judged.get(number);
     const { failed, ...how } = !reached
       ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
-      : outcomeOf(judged?.reason, () => mismatch(placed, number, inspection));
+      : outcomeOf(judged, () => mismatch(placed, number, inspection));
     const tokenReason =
       judged !== undefined && rule.action === "deny" ? tokenFault(evaluator, index, rule, request) : undefined;
     const parts = partsOf(rule, how.outcome, failed, judged, tokenReason);
-    const detail = detailOf(rule, how.reason, request, evaluator);
+    const isHeld = how.outcome === "allowed" && refusing !== undefined && !placed.isShadow;
+    const detail = isHeld
+      ? `the token that \`${refusing.name}\` takes is there and not good, so no rule admits without one`
+      : (detailOf(rule, how.reason, request, evaluator) ?? askedOf(rule, how.reason, request, issuers));
     const shadow = placed.isShadow && { shadow: true as const };
     return {
       rule: rule.name,
@@ -182,8 +232,16 @@ export function explain(
     };
   });
   const forwarded = forwardedCaller(record);
-  const detail = record?.detail === undefined ? null : detailWords(record.detail);
-  return { verdict, detail, ...(forwarded && { forwarded }), rules };
+  const detail = wordsOf(record);
+  const counting = quarantines.filter(({ when }) => when.includes(verdict.reason)).map(({ name }) => name);
+  const counted = counting.length > 0 && { quarantines: counting };
+  return { verdict, detail, ...(forwarded && { forwarded }), ...counted, rules };
+}
+
+/** What exactly is wrong with the token, in words. */
+function wordsOf(record: AuditRecord | undefined): string | null {
+  if (record?.detail === undefined) return null;
+  return record.reason === "token_claims" ? claimWords(record.detail) : detailWords(record.detail as DetailName);
 }
 
 /** Whom the engine's own record names where a forwarder told of the caller. */
@@ -211,6 +269,33 @@ function tokenFault(
   return found.find((reason) => reason !== "token_issuer") ?? found[0] ?? undefined;
 }
 
+/** What the issuers of a rule ask for that its token does not have. */
+function askedOf(
+  rule: Rule,
+  reason: Reached["reason"],
+  request: FilterRequest,
+  issuers: readonly Issuer[],
+): string | undefined {
+  if (!reason?.startsWith("token_")) return undefined;
+  const token = request.token ?? request.placedToken ?? tokenIn(request);
+  if (token === undefined) return undefined;
+  const { claims } = decodeToken(token);
+  const asked = issuers.filter(({ name }) => rule.issuers.includes(name));
+  const itsOwn = asked.filter(({ issuer }) => issuer === claims?.iss);
+  const hints = (itsOwn.length === 0 ? asked : itsOwn).map((issuer) =>
+    termsHint({ reason: reason as ReasonName, claims }, issuer),
+  );
+  const told = [...new Set(hints)].filter((hint) => hint !== undefined);
+  return told.length === 0 ? undefined : told.join("; ");
+}
+
+/** The only text of a request that looks like a token. */
+function tokenIn({ headers, path }: FilterRequest): string | undefined {
+  const texts = [path, ...headers.map(([, value]) => value)];
+  const tokens = new Set(texts.flatMap((text) => text.match(/eyJ[\w-]+\.[\w-]+\.[\w-]*/gu) ?? []));
+  return tokens.size === 1 ? [...tokens][0] : undefined;
+}
+
 function detailOf(
   rule: Rule,
   reason: Reached["reason"],
@@ -229,16 +314,17 @@ function detailOf(
 }
 
 function outcomeOf(
-  judged: ReasonName | undefined,
+  judged: Judgement | undefined,
   mismatchOf: () => PartName,
 ): Reached & { failed: PartName | undefined } {
   if (judged === undefined) {
     const failed = mismatchOf();
     return { outcome: "not_applicable", reason: failed, failed };
   }
-  if (judged === "allowed") return { outcome: "allowed", reason: judged, failed: undefined };
-  if (judged === "rule_denied") return { outcome: "denied", reason: judged, failed: undefined };
-  return { outcome: "failed", reason: judged, failed: reasons[judged].part };
+  const { reason, cost } = judged;
+  if (reason === "allowed") return { outcome: "allowed", reason, failed: undefined };
+  if (reason === "rule_denied") return { outcome: "denied", reason, failed: undefined };
+  return { outcome: "failed", reason, failed: cost === 0 ? "limit" : reasons[reason].part };
 }
 
 function partsOf(
@@ -256,8 +342,16 @@ function partsOf(
     const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
     const holds = isOpen ? undefined : place < failedAt;
     if (part === "token" && tokenReason !== undefined) return { part, holds, reason: tokenReason };
+    if (part === "limit") return { part, holds, ...costOf(rule, judged) };
     return part === "when" ? { part, holds, ...whenOf(rule, judged) } : { part, holds };
   });
+}
+
+/** What a request costs a rule, where that is calculated. */
+function costOf({ costFrom }: Rule, judged: Judgement | undefined): Pick<RulePart, "cost" | "error" | "terms"> {
+  if (costFrom === undefined || judged?.cost === undefined) return {};
+  const terms = termsOf(costFrom, judged.costValues);
+  return judged.cost === 0 ? { error: true, terms } : { cost: judged.cost, terms };
 }
 
 /** What became of a rule's condition, and of what. */

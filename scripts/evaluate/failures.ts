@@ -32,7 +32,11 @@ export const failures: Readonly<Record<FailureName, string>> = {
     "there is [no memory](#out-of-memory) for the policy yet; in the record and in `%RESPONSE_CODE_DETAILS%`, `sallyport_denied{internal}{out_of_memory}`, but in no metric, since those belong to a policy; the record's `policy` is empty",
   no_policy: "in the same places: the configuration was refused, by a line of log, and Envoy asked all the same",
   shared_data_contention: "many workers want one bucket at once: use a key for the limit that spreads callers",
+  rate_limit_service:
+    "the rate limit service of the fleet did not answer in time, or has no rule for a limit, and that limit has `onError: deny`: see `sallyport_fleet_answers`",
   index_visits: bound,
   candidate_rules: bound,
   caller_groups: bound,
+  held_streams:
+    "so many streams are under way in one worker that no more can be counted, or Envoy does not tell of their ends: is `proxy_on_delete` allowed?",
 };

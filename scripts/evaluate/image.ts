@@ -48,12 +48,20 @@ export function readImage(image: Uint8Array): ImageIndex {
 
   const nodes = records(layout.section_nodes);
   const entries = records(layout.section_entries);
-  const children = nodes.map((at) => {
+  // The edges of a shape have its number, after those of all nodes, for their parent.
+  const below: number[][] = Array.from({ length: nodes.length + records(layout.section_shapes).length }, () => []);
+  for (const at of records(layout.section_edges))
+    below[word(at + layout.edge_parent_at)]!.push(word(at + layout.edge_child_at));
+  const forks = records(layout.section_forks);
+  for (const [number, at] of nodes.entries()) {
     const wildcard = word(at + layout.node_wildcard_at);
-    return wildcard === 0 ? [] : [wildcard - 1];
-  });
-  for (const at of records(layout.section_edges)) {
-    children[word(at + layout.edge_parent_at)]!.push(word(at + layout.edge_child_at));
+    if (wildcard !== 0) below[number]!.push(wildcard - 1);
+    const fork = forks[word(at + layout.node_fork_at) - 1];
+    if (fork === undefined) continue;
+    const backward = word(fork + layout.fork_backward_at);
+    if (backward !== 0) below[number]!.push(backward - 1);
+    const first = nodes.length + word(fork + layout.fork_shapes_at);
+    below[number]!.push(...below.slice(first, first + word(fork + layout.fork_shapes_at + 4)).flat());
   }
   const ofGroups = records(layout.section_groups).map((at, group) => ({
     place: { group, host: layout.host_any },
@@ -72,7 +80,7 @@ export function readImage(image: Uint8Array): ImageIndex {
         const count = word(nodes[number]! + run + 4);
         for (const entry of entries.slice(first, first + count)) seen.add(word(entry + layout.entry_rule_at));
       }
-      pending.push(...children[number]!);
+      pending.push(...below[number]!);
     }
     for (const rule of seen) rules[rule]!.places.push(place);
   }

@@ -4,8 +4,10 @@
  */
 import { Reason, reasonName, reasonStatus } from "../../assembly/reason.ts";
 
-/** A reason code. TOKEN_CLAIMS is named as TOKEN_MALFORMED is. */
-export type ReasonName = Lowercase<Exclude<keyof typeof Reason, "TOKEN_CLAIMS" | "COUNT">>;
+/** A reason code. TOKEN_CLAIMS_MALFORMED is named as TOKEN_MALFORMED is, and TOKEN_TOO_LARGE as HEADERS_TOO_LARGE. */
+export type ReasonName = Lowercase<
+  Exclude<keyof typeof Reason, "TOKEN_CLAIMS_MALFORMED" | "TOKEN_TOO_LARGE" | "COUNT">
+>;
 
 /** Every code by its number. */
 const numbered = Array.from({ length: Reason.COUNT }, (_, number) => reasonName(number)) as ReasonName[];
@@ -27,23 +29,26 @@ export function statusOf(name: ReasonName): number {
 export const responses = {
   allowed: { meaning: "allowed", grpc: undefined, headers: "" },
   too_large: {
-    meaning: "headers, or what they hold, larger than the filter has room for",
+    meaning: "headers, or what they hold, larger than the filter has room for, or than the rule allows",
     grpc: 8,
     headers: "",
   },
+  body: { meaning: "a body that is larger than the rule allows", grpc: 8, headers: "" },
   malformed: { meaning: "malformed request", grpc: 3, headers: "" },
   identity: { meaning: "no acceptable identity", grpc: 7, headers: "" },
   token: { meaning: "no acceptable token", grpc: 16, headers: "`WWW-Authenticate` (RFC 6750 §3)" },
+  quarantine: { meaning: "denied too often", grpc: 7, headers: "`Retry-After`" },
   grant: { meaning: "the rule does not hold yet, or not any more", grpc: 7, headers: "" },
   scope: { meaning: "scope missing", grpc: 7, headers: "`WWW-Authenticate` with `insufficient_scope`" },
   condition: { meaning: "condition does not hold, or cannot be evaluated", grpc: 7, headers: "" },
   policy: { meaning: "denied by policy", grpc: 7, headers: "" },
   limit: { meaning: "rate limit", grpc: 8, headers: "`Retry-After`, `RateLimit`, `RateLimit-Policy`" },
+  keys: { meaning: "keys that have not come yet", grpc: 14, headers: "`Retry-After`" },
   failure: { meaning: "our own failure", grpc: 14, headers: "" },
 } as const;
 
 /** The parts of a rule that a reason may be about. */
-export type FailedPart = "time" | "token" | "scopes" | "when" | "limit";
+export type FailedPart = "size" | "time" | "token" | "scopes" | "when" | "limit";
 
 /** What there is to say of a reason. */
 interface ReasonEntry {
@@ -52,6 +57,8 @@ interface ReasonEntry {
   response: keyof typeof responses;
   /** The part of a rule that does not hold. */
   part?: FailedPart;
+  /** The keys of that part, where it has none of its own name or several. */
+  keys?: readonly string[];
 }
 
 export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
@@ -59,8 +66,16 @@ export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
   no_rule: { words: "no rule of the policy speaks of this caller and this request", response: "policy" },
   rule_denied: { words: "a deny rule matches", response: "policy" },
   headers_too_large: {
-    words: "the headers, or what they hold, take more room than the filter has",
+    words: "the headers, or what they hold, take more room than the filter has, or than the rule allows",
     response: "too_large",
+    part: "size",
+    keys: ["maxHeaderBytes", "maxQueryBytes"],
+  },
+  body_too_large: {
+    words: "the body is larger than the rule allows",
+    response: "body",
+    part: "size",
+    keys: ["maxBodyBytes"],
   },
   request_malformed: {
     words: "the request lacks something every request has, or has it in a form that two readers could take differently",
@@ -74,9 +89,17 @@ export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
     words: "the caller's certificate has ended while its connection was open",
     response: "identity",
   },
-  grant_inactive: { words: "the rule does not hold yet, or not any more", response: "grant", part: "time" },
+  quarantined: {
+    words: "who calls was denied too often, and is shut out for a while",
+    response: "quarantine",
+  },
+  grant_inactive: {
+    words: "the rule does not hold yet, or not any more",
+    response: "grant",
+    part: "time",
+    keys: ["starts", "expires"],
+  },
   token_missing: { words: "there is no token", response: "token", part: "token" },
-  token_too_large: { words: "the token is larger than any the filter reads", response: "token", part: "token" },
   token_malformed: {
     words: "the token is not a well-formed JWS, or its claims lack `exp` or have members of a wrong type",
     response: "token",
@@ -94,11 +117,26 @@ export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
   token_not_yet_valid: { words: "`nbf` or `iat` lies in the future", response: "token", part: "token" },
   token_lifetime: { words: "the token was issued for longer than the issuer may", response: "token", part: "token" },
   token_audience: { words: "`aud` names none of the accepted audiences", response: "token", part: "token" },
+  token_claims: {
+    words: "a claim is not of the type that the issuer's `claims` say, or is missing where it must be there",
+    response: "token",
+    part: "token",
+  },
   token_binding: { words: "the token is bound to another caller or certificate", response: "token", part: "token" },
   scope_missing: { words: "a scope the rule asks for is not in the token", response: "scope", part: "scopes" },
   condition_false: { words: "its `when` does not hold", response: "condition", part: "when" },
-  condition_error: { words: "its `when` could not be evaluated", response: "condition", part: "when" },
+  condition_error: {
+    words: "its `when` or its `cost` could not be evaluated",
+    response: "condition",
+    part: "when",
+    keys: ["when", "cost"],
+  },
   limit_exceeded: { words: "a rate limit has no room", response: "limit", part: "limit" },
+  keys_unavailable: {
+    words: "the keys of the token's issuer have not been fetched yet, and none are embedded",
+    response: "keys",
+    part: "token",
+  },
   internal: { words: "the filter itself failed", response: "failure" },
 };
 

@@ -1,7 +1,11 @@
 /** Judging one token as the filter would, its signature and its claims apart. */
+
+import { token_bytes_max } from "../../assembly/limits.ts";
 import { reasonName } from "../../assembly/reason.ts";
 import type { Issuer, Policy, PolicyKey } from "../policy/language/model.ts";
-import { type DetailName, detailWords } from "./details.ts";
+import { strict_paths } from "../policy/language/pathoptions.ts";
+import { usual_terms } from "../policy/language/terms.ts";
+import { claimWords, type DetailName, detailWords } from "./details.ts";
 import type { Evaluator } from "./engine.ts";
 import type { ReasonName } from "./reasons.ts";
 
@@ -45,6 +49,9 @@ export function judgeToken(evaluator: Evaluator, issuer: number, token: string):
   return inspectToken(evaluator, issuer, token).report;
 }
 
+/** How the engine begins to say which claim is not what it is declared to be. */
+const claim_line = "inspect claim ";
+
 /** As `judgeToken`; besides, whether the issuer has no key that could tell whether the signature fits. */
 export function inspectToken(
   evaluator: Evaluator,
@@ -57,11 +64,13 @@ export function inspectToken(
     | DetailName
     | "none"
     | undefined;
+  const claim = lines.findLast((line) => line.startsWith(claim_line))?.slice(claim_line.length);
   const report: TokenReport = {
     signature: signatureState(state),
     ...decodeToken(token),
     reason: reason === 0 ? null : (reasonName(reason) as ReasonName),
-    detail: detail === undefined || detail === "none" ? null : detailWords(detail),
+    detail:
+      claim !== undefined ? claimWords(claim) : detail === undefined || detail === "none" ? null : detailWords(detail),
   };
   return { report, isKeyless: state === "key_unknown" };
 }
@@ -89,6 +98,7 @@ export function policyForToken(claims: TokenReport["claims"], keys: PolicyKey[],
     name: "issuer",
     issuer: text(claims?.iss),
     audiences: [text(audience)],
+    ...usual_terms,
     algorithms,
     keySet: { use: "sig", keys, source: undefined },
     leewaySeconds: defaultLeewaySeconds,
@@ -96,18 +106,27 @@ export function policyForToken(claims: TokenReport["claims"], keys: PolicyKey[],
     places: [{ kind: "header", name: "authorization", prefix: "Bearer " }],
     forwardToken: true,
     bind: "none",
+    claims: [],
+    template: [],
+    tenants: undefined,
   };
   return {
     name: "token",
     mode: "enforce",
+    tokenBytes: token_bytes_max,
     trustDomains: ["unknown.invalid"],
+    aliases: new Map(),
     identity: "mtls",
     svids: [],
+    sourceAddress: "connection",
     forwarders: [],
     forwards: [],
+    paths: strict_paths,
     issuers: [issuer],
     callerSets: [],
     limits: [],
+    quarantines: [],
+    lists: [],
     rules: [],
   };
 }

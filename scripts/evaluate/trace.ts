@@ -88,6 +88,10 @@ function faultWords(op: number, isOfMap: boolean): string {
     case code.op_header:
     case code.op_query:
       return "absent, or stands twice";
+    case code.op_destination_port:
+      return "not given; `--destination` says the port, in tests `destination`";
+    case code.op_to_int:
+      return "no whole number";
     case code.op_select:
       return isOfMap ? "absent" : "of something that is no map";
     default:

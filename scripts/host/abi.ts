@@ -26,11 +26,13 @@ export const logLevels = ["trace", "debug", "info", "warn", "error", "critical"]
 
 /** Buffers `proxy_get_buffer_bytes` may name, as far as this host has them. */
 export const bufferCallResponseBody = 4;
+export const bufferGrpcMessage = 5;
 export const bufferPluginConfiguration = 7;
 export const bufferMaximum = 8;
 
 /** Header maps `proxy_get_header_map_pairs` may name, as far as this host has them. */
 export const mapRequestHeaders = 0;
+export const mapResponseHeaders = 2;
 export const mapCallResponseHeaders = 6;
 export const mapMaximum = 8;
 

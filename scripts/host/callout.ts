@@ -2,7 +2,7 @@
  * How `proxy_http_call` ends, seen on Envoy 1.40: an answer of Envoy's own where there is no connection and where time runs
  * out, and nothing at all where the answer breaks off or is larger than 32 MiB.
  */
-import type { Callout, CalloutResponse } from "./context.ts";
+import type { CalloutResponse } from "./context.ts";
 import type { Pair } from "./pairs.ts";
 
 /** What a test answers a callout with: the server's words, or why there are none. */
@@ -47,10 +47,17 @@ function ownAnswer(status: string, text: string): CalloutResponse {
 /** How far apart the tokens of callouts are; the first one is this, too. */
 const tokenIncrement = 4;
 
-/** The callouts of one VM that wait for an answer. */
-export class Callouts {
+/** What is known of a call, of whatever kind. */
+interface Called {
+  readonly token: number;
+  readonly root: number;
+  readonly cluster: string;
+}
+
+/** The calls of one VM, all of one kind, that wait for an answer. */
+export class Callouts<Call extends Called> {
   readonly #clusters: ReadonlySet<string>;
-  readonly #waiting = new Map<number, Callout>();
+  readonly #waiting = new Map<number, Call>();
   #lastToken = 0;
 
   /** @param clusters those a call may name */
@@ -59,20 +66,21 @@ export class Callouts {
   }
 
   /** A new call's token; undefined where there is no such cluster. */
-  make(callout: Omit<Callout, "token">): number | undefined {
+  make(make: (token: number) => Call): number | undefined {
+    const callout = make(this.#lastToken + tokenIncrement);
     if (!this.#clusters.has(callout.cluster)) return undefined;
-    this.#lastToken += tokenIncrement;
-    this.#waiting.set(this.#lastToken, { ...callout, token: this.#lastToken });
-    return this.#lastToken;
+    this.#lastToken = callout.token;
+    this.#waiting.set(callout.token, callout);
+    return callout.token;
   }
 
   /** All that wait, oldest first. */
-  waiting(): readonly Callout[] {
+  waiting(): readonly Call[] {
     return [...this.#waiting.values()];
   }
 
   /** The call of that token, which waits no more. Throws an Error where none does. */
-  take(token: number): Callout {
+  take(token: number): Call {
     const callout = this.#waiting.get(token);
     if (callout === undefined) throw new Error(`no callout ${token} waits for an answer`);
     this.#waiting.delete(token);

@@ -22,6 +22,8 @@ export interface StreamContext {
   /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */
   readonly filterState: Map<string, string>;
   localResponse?: LocalResponse;
+  /** Those of the answer while the module is told of it, and as it has left them. */
+  responseHeaders?: readonly Pair[];
   /** The module may still read and change the headers: until the request goes on. */
   headersOpen: boolean;
   /** The module holds the request back; it goes on, or is answered, by a later callback. */
@@ -60,6 +62,17 @@ export interface Callout {
   readonly headers: readonly Pair[];
   readonly body: Uint8Array;
   /** 0 stands for none. */
+  readonly timeoutMs: number;
+}
+
+/** A call of `proxy_grpc_call` that waits for its answer. */
+export interface GrpcCall {
+  readonly token: number;
+  readonly root: number;
+  readonly cluster: string;
+  readonly service: string;
+  readonly method: string;
+  readonly message: Uint8Array;
   readonly timeoutMs: number;
 }
 

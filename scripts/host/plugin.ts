@@ -8,6 +8,7 @@ import type { CallScope } from "./calls/scope.ts";
 import {
   type Callout,
   type CalloutResponse,
+  type GrpcCall,
   type HostCall,
   type LogLine,
   type RootContext,
@@ -18,6 +19,7 @@ import { Contexts } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { Metrics } from "./metrics.ts";
 import type { HostRequest, OpenStream, Outcome, StartOutcome, Turn } from "./outcome.ts";
+import type { Pair } from "./pairs.ts";
 import { SharedData } from "./shared.ts";
 import { type ForeignFunction, verifySignature } from "./signature.ts";
 import { compileModule, Vm } from "./vm.ts";
@@ -31,7 +33,7 @@ export interface HostOptions {
   metricValues?: Map<string, bigint>;
   /** Nanoseconds since 1970. Default: the machine's clock. */
   clock?: () => bigint;
-  /** Clusters that `proxy_http_call` may name. Default: none. */
+  /** Clusters that `proxy_http_call` and `proxy_grpc_call` may name. Default: none. */
   clusters?: readonly string[];
   /** Default: `verify_signature`, as in Envoy 1.30 and later. An empty map stands for a host without it. */
   foreignFunctions?: ReadonlyMap<string, ForeignFunction>;
@@ -49,10 +51,12 @@ export class PluginHost {
   readonly #metrics: Metrics;
   readonly #foreignFunctions: ReadonlyMap<string, ForeignFunction>;
   readonly #tickPeriods = new Map<number, number>();
-  readonly #callouts: Callouts;
+  readonly #callouts: Callouts<Callout>;
+  readonly #grpcCalls: Callouts<GrpcCall>;
   /** Streams that go on once the callback under way has returned. */
   readonly #released = new Set<StreamContext>();
   #response: CalloutResponse | undefined;
+  #grpcMessage: Uint8Array | undefined;
   #configuration: Uint8Array | undefined;
   /** The root context whose timer calls. */
   #ticking: number | undefined;
@@ -68,6 +72,7 @@ export class PluginHost {
     this.sharedData = options.sharedData ?? new SharedData();
     this.#metrics = new Metrics(options.metricValues);
     this.#callouts = new Callouts(options.clusters);
+    this.#grpcCalls = new Callouts(options.clusters);
     this.#foreignFunctions = options.foreignFunctions ?? new Map([["verify_signature", verifySignature]]);
     this.clock = options.clock ?? (() => BigInt(Date.now()) * 1_000_000n);
     const owner = {
@@ -147,6 +152,38 @@ export class PluginHost {
     return outcome;
   }
 
+  /**
+   * Hands over bytes of a request's body: how many of them go on to the upstream. None do where the module answers instead, or did before.
+   */
+  body(id: number, bytes: number, endOfStream = false): number {
+    const stream = this.#contexts.stream(id);
+    if (stream === undefined || stream.context.localResponse !== undefined) return 0;
+    if (stream.context.paused) throw new Error(`the headers of stream ${id} have not gone on`);
+    let returned = 0;
+    const { error } = this.#vm.enter(stream.context, () => {
+      returned = this.#vm.exported("proxy_on_request_body")?.(id, bytes, endOfStream ? 1 : 0) ?? 0;
+    });
+    if (error) Object.assign(stream.outcome, { trapped: true, error });
+    this.#settle(stream);
+    return returned === 0 && error === undefined ? bytes : 0;
+  }
+
+  /**
+   * The upstream, or Envoy, answers a stream that is kept open: the answer's headers as the module leaves them. Answers of the module's own
+   * come by here too, once the callback that sent one has returned (`#settle`).
+   */
+  respond(id: number, headers: readonly Pair[]): readonly Pair[] {
+    const stream = this.#contexts.stream(id);
+    if (stream === undefined) throw new Error(`there is no stream ${id}`);
+    const { context, outcome } = stream;
+    context.responseHeaders = headers;
+    const { error } = this.#vm.enter(context, () => {
+      this.#vm.exported("proxy_on_response_headers")?.(id, headers.length, 0);
+    });
+    if (error) Object.assign(outcome, { trapped: true, error });
+    return context.responseHeaders;
+  }
+
   /** The callouts that wait for an answer, oldest first. */
   get calls(): readonly Callout[] {
     return this.#callouts.waiting();
@@ -163,6 +200,28 @@ export class PluginHost {
         this.#vm.exported("proxy_on_http_call_response")?.(root, token, ...sizes);
       } finally {
         this.#response = undefined;
+      }
+    });
+  }
+
+  /** The gRPC calls that wait for an answer, oldest first. */
+  get grpcCalls(): readonly GrpcCall[] {
+    return this.#grpcCalls.waiting();
+  }
+
+  /** Answers a gRPC call with a message, or ends it with a status: 4 where its time is out, 14 where nobody is there. */
+  answerGrpc(token: number, answer: Uint8Array | number): Turn {
+    const { root } = this.#grpcCalls.take(token);
+    return this.#turn(this.#contexts.root(root)!, () => {
+      if (typeof answer === "number") {
+        this.#vm.exported("proxy_on_grpc_close")?.(root, token, answer);
+        return;
+      }
+      this.#grpcMessage = answer;
+      try {
+        this.#vm.exported("proxy_on_grpc_receive")?.(root, token, answer.length);
+      } finally {
+        this.#grpcMessage = undefined;
       }
     });
   }
@@ -207,6 +266,7 @@ export class PluginHost {
     const { calls, error } = this.failed ? { calls: [] } : this.#vm.enter(context, () => this.#endOf(context));
     this.#contexts.delete(id);
     this.#callouts.cancel(id);
+    this.#grpcCalls.cancel(id);
     if (error) throw error;
     return calls;
   }
@@ -235,7 +295,11 @@ export class PluginHost {
     outcome.action = context.headersOpen || context.localResponse !== undefined ? "pause" : "continue";
     outcome.paused = context.paused;
     outcome.headers = context.headers;
-    if (context.localResponse !== undefined) outcome.localResponse = context.localResponse;
+    const { localResponse } = context;
+    if (localResponse !== undefined && outcome.localResponse === undefined) {
+      const headers = this.failed ? localResponse.headers : this.respond(context.id, localResponse.headers);
+      outcome.localResponse = { ...localResponse, headers: [...headers] };
+    }
     if (!context.paused && !keepOpen) this.deleteContext(context.id);
   }
 
@@ -282,6 +346,7 @@ export class PluginHost {
       context: this.#vm.context,
       configuration: this.#configuration,
       response: this.#response,
+      grpcMessage: this.#grpcMessage,
       sharedData: this.sharedData,
       metrics: this.#metrics,
       foreignFunctions: this.#foreignFunctions,
@@ -296,7 +361,8 @@ export class PluginHost {
         if (milliseconds > 0 && this.#ticking === root) throw new HostCrash("a timer was replaced while it called");
         this.#tickPeriods.set(root, milliseconds);
       },
-      callOut: (callout) => this.#callouts.make(callout),
+      callOut: (callout) => this.#callouts.make((token) => ({ ...callout, token })),
+      callGrpc: (call) => this.#grpcCalls.make((token) => ({ ...call, token })),
       release: (stream) => this.#released.add(stream),
     };
   }

@@ -45,12 +45,13 @@ const varintBytes = (value: number): number[] => {
   return bytes;
 };
 
-/** A message of byte fields and booleans; as in proto3, empty fields and `false` are left out. */
-export function encodeMessage(fields: readonly (readonly [number, Uint8Array | boolean])[]): Uint8Array {
+/** A message of byte fields, numbers and booleans; as in proto3, empty fields, 0 and `false` are left out. */
+export function encodeMessage(fields: readonly (readonly [number, Uint8Array | boolean | number])[]): Uint8Array {
   const bytes: number[] = [];
   for (const [field, value] of fields) {
-    if (value === false || (value instanceof Uint8Array && value.length === 0)) continue;
-    if (value === true) bytes.push(...varintBytes(field << 3), 1);
+    if (value === false || value === 0 || (value instanceof Uint8Array && value.length === 0)) continue;
+    if (typeof value === "number") bytes.push(...varintBytes(field << 3), ...varintBytes(value));
+    else if (value === true) bytes.push(...varintBytes(field << 3), 1);
     else bytes.push(...varintBytes((field << 3) | 2), ...varintBytes(value.length), ...value);
   }
   return Uint8Array.from(bytes);

@@ -92,10 +92,11 @@ function sentRequest(
   policy: TestPolicy,
   { written, now, digestOf, fail }: Making,
 ): Pick<ConcreteTest, "request" | "image"> {
-  const { token, svid, caller, source } = test;
+  const { token, svid, caller, source, destination } = test;
+  const unasked = { source, destination, ...test.request };
   if (svid != null && policy.identity === "mtls") {
     fail("svid", `${byCertificate("caller")} there`, test.svidPlace);
-    return { request: { caller, source, ...test.request, token: null }, image: policy.image };
+    return { request: { caller, ...unasked, token: null }, image: policy.image };
   }
   const shiftSeconds = Math.floor(now / 1000) - Math.floor(written / 1000);
   const shown =
@@ -103,7 +104,7 @@ function sentRequest(
   const moved =
     token === null || typeof token === "string" ? token : { ...token, claims: shifted(token.claims, shiftSeconds) };
   try {
-    const placed = prepare(policy, { source, ...test.request }, { caller, svid: shown, token: moved, now, digestOf });
+    const placed = prepare(policy, unasked, { caller, svid: shown, token: moved, now, digestOf });
     const has = (header: string | undefined): boolean => test.request.headers.some(([name]) => name === header);
     const { tokenHeader, svidHeader } = placed;
     if (has(tokenHeader))
@@ -116,7 +117,7 @@ function sentRequest(
   } catch (error) {
     if (!(error instanceof MintError)) throw error;
     fail("token", error.message, typeof token === "object" ? token?.place : undefined);
-    return { request: { caller, source, ...test.request, token: null }, image: policy.image };
+    return { request: { caller, ...unasked, token: null }, image: policy.image };
   }
 }
 

@@ -43,6 +43,11 @@ export function readTime(reader: Reader, field: Field): number | undefined {
   return time;
 }
 
+/** A port. */
+export function readPort(reader: Reader, field: Field): number | undefined {
+  return reader.integer(field, `\`${field.name}\``, 1, 65535)?.value;
+}
+
 /** An IP address, with or without a port. */
 export function readSourceAddress(reader: Reader, field: Field): string | undefined {
   const text = readText(reader, field);

@@ -3,9 +3,9 @@
  *
  *   policy    the policy's file, relative to this one
  *   now       the clock of every test that sets none (default: the real time)
- *   defaults  caller, svid, source, token, host, headers of every test that sets none; headers are merged by name, and a test
+ *   defaults  caller, svid, source, destination, token, host, headers of every test that sets none; headers are merged by name, and a test
  *             that says who its caller is, by caller or svid, takes neither from here
- *   tests     name, caller, svid, token, request, source, now, repeat, expect
+ *   tests     name, caller, svid, token, request, source, destination, now, repeat, expect
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { reasonNames } from "../evaluate/reasons.ts";
@@ -16,7 +16,7 @@ import { positionOf } from "../policy/source/source.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/source/yaml.ts";
 import type { Expectation } from "./expectation.ts";
-import { optional, readSourceAddress, readText, readTime, required } from "./fields.ts";
+import { optional, readPort, readSourceAddress, readText, readTime, required } from "./fields.ts";
 import { callerFault, isPolicy, pathFault, warnOfSlips } from "./lint.ts";
 import { type Position, readSvid, readToken, type TestSvid, type TestToken } from "./token.ts";
 
@@ -48,6 +48,8 @@ export interface PolicyTest {
   request: TestRequest;
   /** The address the request comes from. */
   source: string;
+  /** The port it comes to; undefined: nothing is said of it. */
+  destination: number | undefined;
   /** The test's clock in milliseconds since 1970; undefined for the real time. */
   now: number | undefined;
   /** How often the request is made; the last answer counts. */
@@ -72,8 +74,8 @@ const defaultSource = "127.0.0.1";
 const repeatMaximum = 1_000_000;
 
 const fileKeys = ["policy", "now", "defaults", "tests"];
-const defaultsKeys = ["caller", "svid", "source", "token", "host", "headers"];
-const testKeys = ["name", "caller", "svid", "token", "request", "source", "now", "repeat", "expect"];
+const defaultsKeys = ["caller", "svid", "source", "destination", "token", "host", "headers"];
+const testKeys = ["name", "caller", "svid", "token", "request", "source", "destination", "now", "repeat", "expect"];
 const requestKeys = ["method", "path", "host", "headers"];
 const expectKeys = ["allow", "deny", "rule", "status"];
 
@@ -86,6 +88,7 @@ interface Defaults {
   svidSlot: Slot | undefined;
   tokenSlot: Slot | undefined;
   source: string;
+  destination: number | undefined;
   token: TestToken;
   host: string;
   headers: Headers;
@@ -142,6 +145,7 @@ function readDefaults(reader: Reader, field: Field | undefined): Defaults {
     svidSlot: fields?.get("svid"),
     tokenSlot: fields?.get("token"),
     source: get("source", readSourceAddress) ?? defaultSource,
+    destination: get("destination", readPort),
     token: get("token", readToken) ?? null,
     host: get("host", readText) ?? defaultHost,
     headers: get("headers", readHeaders) ?? [],
@@ -172,6 +176,7 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
     token: token ?? null,
     ...(tokenPlace && { tokenPlace }),
     source: optional(fields.get("source"), (field) => readSourceAddress(reader, field)) ?? defaults.source,
+    destination: optional(fields.get("destination"), (field) => readPort(reader, field)) ?? defaults.destination,
     now: optional(fields.get("now"), (field) => readTime(reader, field)) ?? now,
     repeat: optional(fields.get("repeat"), (field) => reader.integer(field, "`repeat`", 1, repeatMaximum))?.value ?? 1,
   };

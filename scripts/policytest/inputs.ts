@@ -10,7 +10,7 @@ export interface Inputs {
 }
 
 /**
- * Finds what test files, their policies, included files and key sets are read from. A file that cannot be read, or not
+ * Finds what test files, their policies, included files, key sets and lists are read from. A file that cannot be read, or not
  * yet, is among them: it is the one most likely to be written next.
  */
 export function findInputs(testFiles: readonly string[]): Inputs {
@@ -26,13 +26,20 @@ export function findInputs(testFiles: readonly string[]): Inputs {
     const policy = readLoosely(file).policy;
     if (typeof policy !== "string") continue;
     const policyFile = add(relativeTo(file, policy));
-    const { issuers, trust, include } = readLoosely(policyFile);
+    const { issuers, trust, include, lists } = readLoosely(policyFile);
+    const addLists = (file: string, all: Loose["lists"]): void => {
+      for (const list of Object.values(all ?? {})) if (typeof list?.file === "string") add(relativeTo(file, list.file));
+    };
+    addLists(policyFile, lists);
     const keySets = Object.values(issuers ?? {}).map((issuer: { keys?: KeyFile } | null) => issuer?.keys);
     for (const keys of [...keySets, ...Object.values(trust?.jwtSvid?.bundles ?? {})])
       if (typeof keys?.file === "string") add(relativeTo(policyFile, keys.file));
     for (const pattern of Array.isArray(include) ? include : []) {
       if (typeof pattern === "string")
-        for (const folder of foldersOf(relativeTo(policyFile, pattern))) inputs.folders.add(folder);
+        for (const folder of foldersOf(relativeTo(policyFile, pattern))) {
+          inputs.folders.add(folder);
+          for (const file of policiesIn(folder)) addLists(file, readLoosely(file).lists);
+        }
     }
   }
   return inputs;
@@ -42,12 +49,24 @@ function relativeTo(file: string, path: string): string {
   return isAbsolute(path) ? path : join(dirname(file), path);
 }
 
-/** Where keys are, if it is in a file. */
+/** Files that may be included. */
+function policiesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /\.ya?ml$/u.test(name))
+      .map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+/** Where keys, or the entries of a list, are, if it is in a file. */
 type KeyFile = { file?: unknown } | null;
 
 interface Loose {
   policy?: unknown;
   issuers?: Record<string, { keys?: KeyFile } | null>;
+  lists?: Record<string, KeyFile>;
   trust?: { jwtSvid?: { bundles?: Record<string, KeyFile> } | null } | null;
   include?: unknown;
 }

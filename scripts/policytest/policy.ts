@@ -3,7 +3,7 @@ import { algorithm_es256 } from "../../assembly/crypto/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
 import { algorithmNumber } from "../policy/language/algorithms.ts";
 import { bearer_place } from "../policy/language/location.ts";
-import type { Identity, Issuer, Place, Policy, Rule } from "../policy/language/model.ts";
+import type { Identity, Issuer, Place, Policy, Quarantine, Rule } from "../policy/language/model.ts";
 import { standInKeys } from "./keys.ts";
 import { isBearer } from "./location.ts";
 import type { MintingIssuer } from "./mint.ts";
@@ -31,6 +31,10 @@ export interface TestPolicy {
   rules: readonly string[];
   /** The rules themselves, in the same order. */
   model: readonly Rule[];
+  /** Its issuers as the policy has them. */
+  modelIssuers: readonly Issuer[];
+  /** Its quarantines. */
+  quarantines: readonly Quarantine[];
   /** Its issuers by name. */
   issuers: ReadonlyMap<string, TestIssuer>;
   /** What says who the caller is. */
@@ -74,6 +78,8 @@ export function loadTestPolicy(path: string): TestPolicy {
     path,
     rules: policy.rules.map(({ name }) => name),
     model: policy.rules,
+    modelIssuers: policy.issuers,
+    quarantines: policy.quarantines,
     issuers: new Map(policy.issuers.map((issuer) => [issuer.name, testIssuer(issuer)])),
     identity: policy.identity,
     svids: new Map(policy.svids.map((svid) => [svid.name, testSvid(svid)])),
@@ -84,20 +90,24 @@ export function loadTestPolicy(path: string): TestPolicy {
   };
 }
 
-/** The issuer with those of its keys that are embedded. */
+/** The issuer with those of its keys that are embedded; where none are, the engine has to know that some are to come. */
 function unfetched(issuer: Issuer): Issuer {
+  if (issuer.keySet.keys.length === 0) return issuer;
   return { ...issuer, keySet: { ...issuer.keySet, source: undefined } };
 }
 
 /** The issuer with a key of the runner's for each of its algorithms. */
 function withStandIns(issuer: Issuer): Issuer {
-  return { ...issuer, keySet: { ...issuer.keySet, keys: standInKeys(issuer.algorithms) } };
+  return { ...issuer, keySet: { ...issuer.keySet, source: undefined, keys: standInKeys(issuer.algorithms) } };
 }
 
 function testIssuer(issuer: Issuer): TestIssuer {
   return {
     iss: issuer.issuer,
+    ...(issuer.template.length > 0 && { template: issuer.template, tenant: issuer.tenants?.[0] ?? "tenant" }),
     audiences: issuer.audiences,
+    audienceClaim: issuer.audienceClaim,
+    types: issuer.types,
     algorithms: issuer.algorithms.flatMap((name) => algorithmNumber(name) ?? []),
     lifetimeSeconds: issuer.maxLifetimeSeconds,
     place: issuer.places[0]!,

@@ -83,9 +83,12 @@ function explainFailure(
   { rule, reason }: Verdict,
 ): RuleExplanation | undefined {
   if (!reason.startsWith("condition_") && reason !== "rule_denied") return undefined;
-  if (policy.model.find(({ name }) => name === rule)?.condition === undefined) return undefined;
+  const decided = policy.model.find(({ name }) => name === rule);
+  if (decided?.condition === undefined && decided?.costFrom === undefined) return undefined;
   const evaluator = engine.startAgain(test.image, test.now);
-  return explain(evaluator, readImage(test.image), policy.model, test.request).rules.find((one) => one.rule === rule);
+  return explain(evaluator, readImage(test.image), policy.model, test.request, policy.modelIssuers).rules.find(
+    (one) => one.rule === rule,
+  );
 }
 
 /**

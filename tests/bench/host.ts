@@ -1,9 +1,10 @@
 /**
  * A host that does next to nothing, so that what is measured is the engine: it hands over one property and one block of
- * headers, made beforehand, and answers everything else with Ok.
+ * headers, made beforehand, keeps shared data, and answers everything else with Ok.
  */
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { marshalPairs, type Pair } from "../../scripts/host/pairs.ts";
+import { SharedData } from "../../scripts/host/shared.ts";
 
 /** What the host of a request hands to the engine. */
 export interface BenchRequest {
@@ -47,9 +48,14 @@ export class Bench {
   #request: BenchRequest = { caller: new Uint8Array(), headers: new Uint8Array() };
   #configuration = new Uint8Array();
   #stream = 2;
+  /** The time by the host's clock. */
+  nanoseconds = 1_795_255_200_000_000_000n;
 
-  /** @param image a policy image; throws where the engine refuses it */
-  constructor(module: WebAssembly.Module, image: Uint8Array) {
+  /**
+   * @param image a policy image; throws where the engine refuses it
+   * @param sharedData what it shares with other workers
+   */
+  constructor(module: WebAssembly.Module, image: Uint8Array, sharedData = new SharedData()) {
     const give = (bytes: Uint8Array, pointerAt: number, sizeAt: number): number => {
       const pointer = this.#exports.malloc(bytes.length);
       if (this.#bytes.buffer !== this.#exports.memory.buffer) this.#look();
@@ -59,7 +65,7 @@ export class Bench {
       return 0;
     };
     const messages: string[] = [];
-    let secret: Uint8Array | undefined;
+    const keyAt = (at: number, size: number): string => String.fromCharCode(...this.#bytes.subarray(at, at + size));
     const calls: Record<string, (...args: number[]) => number> = {
       proxy_get_property: (_path, _size, pointerAt, sizeAt) => give(this.#request.caller, pointerAt!, sizeAt!),
       proxy_get_header_map_pairs: (_type, pointerAt, sizeAt) => give(this.#request.headers, pointerAt!, sizeAt!),
@@ -68,17 +74,24 @@ export class Bench {
       proxy_get_current_time_nanoseconds: (at) => {
         // The engine tries the call with memory that is not there.
         if (at! < 0) return WasmResult.InvalidMemoryAccess;
-        this.#view.setBigUint64(at!, 1_795_255_200_000_000_000n, true);
+        this.#view.setBigUint64(at!, this.nanoseconds, true);
         return 0;
       },
-      // What is kept is the secret that tables are indexed under.
+      // The secret that tables are indexed under, the same in every run.
       random_get: (at, size) => {
         this.#look();
-        secret = this.#bytes.fill(7, at!, at! + size!).slice(at!, at! + size!);
+        this.#bytes.fill(7, at!, at! + size!);
         return WasmResult.Ok;
       },
-      proxy_get_shared_data: (_key, _size, pointerAt, sizeAt) =>
-        secret === undefined ? WasmResult.NotFound : give(secret, pointerAt!, sizeAt!),
+      proxy_get_shared_data: (at, size, pointerAt, sizeAt, casAt) => {
+        this.#look();
+        const entry = sharedData.get(keyAt(at!, size!));
+        if (entry === undefined) return WasmResult.NotFound;
+        this.#view.setUint32(casAt!, entry.cas, true);
+        return give(entry.value, pointerAt!, sizeAt!);
+      },
+      proxy_set_shared_data: (at, size, valueAt, valueSize, cas) =>
+        sharedData.set(keyAt(at!, size!), this.#bytes.subarray(valueAt!, valueAt! + valueSize!), cas!),
       proxy_log: (_level, at, size) => {
         this.#look();
         messages.push(Buffer.from(this.#bytes.subarray(at!, at! + size!)).toString());
@@ -99,6 +112,11 @@ export class Bench {
     if (this.#exports.proxy_on_configure(1, this.#configuration.length) === 0) throw new Error(messages.join("\n"));
     this.#configuration = new Uint8Array();
     this.#look();
+  }
+
+  /** Bytes of memory that the engine has. */
+  get memoryBytes(): number {
+    return this.#exports.memory.buffer.byteLength;
   }
 
   #look(): void {

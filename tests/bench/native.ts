@@ -89,8 +89,8 @@ function claimPermission(claim: string, string_match: Json): Json {
   };
 }
 
-/** So many requests a second, and so many at once. */
-function rateLimit(requests_a_second: number, burst: number): Json {
+/** What local_ratelimit is told: so many requests a second, and so many at once. */
+export function rateLimit(requests_a_second: number, burst: number): Json {
   const always = { default_value: { numerator: 100, denominator: "HUNDRED" } };
   return {
     "@type": typeOf("local_ratelimit.v3.LocalRateLimit"),
@@ -123,15 +123,20 @@ export function scarceRoute(own = false): Json {
  * for it (Envoy 1.34). The value is the peer certificate's first URI name, which is what ours goes by, read by an input of
  * matchers: the only one that gives it without an expression.
  */
-function withOwnBuckets(limit: Json): Json {
-  const input = { "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput" };
+export function withOwnBuckets(limit: Json): Json {
   return {
     ...limit,
-    rate_limits: [{ actions: [{ extension: { name: "caller", typed_config: input } }] }],
+    rate_limits: [byCaller()],
     descriptors: [{ entries: [{ key: "caller" }], token_bucket: limit.token_bucket }],
     max_dynamic_descriptors: 1000,
     always_consume_default_token_bucket: false,
   };
+}
+
+/** A descriptor with the peer certificate's first URI name. */
+export function byCaller(): Json {
+  const input = { "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput" };
+  return { actions: [{ extension: { name: "caller", typed_config: input } }] };
 }
 
 /** The record of an admitted request, composed with its characters escaped, and written nowhere. */

@@ -59,11 +59,21 @@ export function policyText(options: OursOptions): string {
 
 /** The filters, in front of the router: those of the example bootstrap that operators start from. */
 export async function oursFilters(world: World, name: string, options: OursOptions): Promise<Json[]> {
+  return filtersOf(world, name, policyText(options), options);
+}
+
+/** The same with a policy of that text. */
+export async function filtersOf(
+  world: World,
+  name: string,
+  policy: string,
+  options: Pick<OursOptions, "engine" | "enforcementCheck"> = {},
+): Promise<Json[]> {
   const folder = join(world.directory, name);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "corp.jwks.json"), JSON.stringify(world.jwks));
   const policyPath = join(folder, "policy.yaml");
-  await writeFile(policyPath, policyText(options));
+  await writeFile(policyPath, policy);
   const modulePath = join(folder, "sallyport.wasm");
   const engine = options.engine === undefined ? undefined : new Uint8Array(await readFile(options.engine));
   await writeFile(modulePath, await buildModule(policyPath, engine));

@@ -1,7 +1,9 @@
 /** Policies of any size for the benchmark, and requests that they admit or deny. */
+
 import { compileCondition } from "../../scripts/policy/condition/compile.ts";
 import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
 import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
+import { strict_paths } from "../../scripts/policy/language/pathoptions.ts";
 import { type CallerPattern, parseCaller } from "../../scripts/policy/language/spiffe.ts";
 import { reporterFor } from "../../scripts/policy/source/read.ts";
 import { ruleWith } from "../support/rule.ts";
@@ -89,14 +91,20 @@ function policyOf(rules: number, make: (rule: number) => Rule): Policy {
   return {
     name: "bench",
     mode: "enforce",
+    tokenBytes: 16384,
     trustDomains: ["example.org"],
+    aliases: new Map(),
     identity: "mtls",
     svids: [],
+    sourceAddress: "connection",
     forwarders: [],
     forwards: [],
+    paths: strict_paths,
     issuers: [],
     callerSets: [],
     limits: [],
+    quarantines: [],
+    lists: [],
     rules: Array.from({ length: rules }, (_, rule) => make(rule)),
   };
 }

@@ -8,9 +8,15 @@ import * as layout from "../../assembly/policy/layout.ts";
 /** Numbers of limits.ts that are chosen, not bounds, and why. */
 const chosen: Record<string, string> = {
   bucket_sets: "how a limit's table is built; a fingerprint chooses the set",
+  slot_sets: "how a table of requests in flight is built; a fingerprint chooses the set",
+  lost_worker_beats: "after how many of its own beats a worker takes another for lost",
   bucket_ways: "how a limit's table is built",
+  quarantine_sets: "how a quarantine's table is built; a hash chooses the set",
+  quarantine_ways: "how a quarantine's table is built",
   reservation_divisor: "a ratio",
   key_tick_milliseconds: "a period",
+  fleet_rest_milliseconds: "a period",
+  lease_divisor: "a ratio",
   count_tick_milliseconds: "a period",
   shortage_retry_seconds: "a period",
 };
@@ -28,14 +34,45 @@ const values: Record<string, string[]> = {
   group: ["any", "anonymous"],
   host: ["exact", "suffix"],
   action: ["allow", "deny"],
+  error: ["local", "deny", "allow"],
   bind: ["none", "certificate", "caller"],
+  held: ["all", "any"],
+  type: ["none", "jwt", "access_token", "other"],
+  value: ["any", "string", "int", "double", "bool", "list", "map"],
+  part: ["segment", "label"],
   use: ["signature", "jwt_svid"],
   place: ["header", "cookie", "query"],
-  selector: ["caller", "claim"],
-  forward: ["caller_id", "trust_domain", "caller_path", "claim"],
+  absent: ["share", "deny"],
+  headers: ["denied", "always"],
+  selector: ["caller", "claim", "trust_domain", "variable", "header", "source", "rule", "host", "method"],
+  source: ["connection", "forwarded"],
+  token: ["required", "optional"],
+  forward: ["caller_id", "trust_domain", "caller_path", "claim", "capture"],
+  as: ["plain", "comma", "json", "base64url"],
+  sizes: ["headers", "query", "body"],
+  limit: ["rate", "concurrency", "hops"],
 };
 /** Values that stand alone. */
-const lone = ["host_any", "no_segment"];
+const lone = [
+  "host_any",
+  "no_segment",
+  "type_own",
+  "caller_segment",
+  "caller_shape_segments_shift",
+  "caller_shape_words",
+  "trailer_callbacks_shift",
+  "sizes_words",
+  "size_any",
+];
+/** How a variable of a rule is packed into a word. */
+const packing = ["index_mask", "from_end", "prefix_shift", "suffix_shift", "text_mask", "bits"].map(
+  (part) => `variable_${part}`,
+);
+/** Bits that a mask may have. */
+const masks: Record<string, string[]> = {
+  needs: ["body", "response", "ticks", "hops"],
+  form: ["slash", "encoded_slash", "empty", "semicolon", "dots", "distinct", "case", "read"],
+};
 
 const bounds: Readonly<Record<string, unknown>> = limits;
 const numbers: Readonly<Record<string, unknown>> = layout;
@@ -50,8 +87,9 @@ test("a bound ends in _max or _min; what is none is known with its reason", () =
 
 test("a number of the image is a section, an offset, a size, a bound or a value, as its name says", () => {
   const records = Object.keys(numbers).flatMap((name) => /^(\w+)_record_bytes$/u.exec(name)?.[1] ?? []);
-  const known = new Set([...format, ...sizes, ...header, ...lone]);
-  for (const [field, words] of Object.entries(values)) for (const word of words) known.add(`${field}_${word}`);
+  const known = new Set([...format, ...sizes, ...header, ...lone, ...packing]);
+  for (const [field, words] of [...Object.entries(values), ...Object.entries(masks)])
+    for (const word of words) known.add(`${field}_${word}`);
   for (const [name, value] of Object.entries(numbers)) {
     if (typeof value === "function") continue;
     assert.equal(typeof value, "number", name);
@@ -84,9 +122,13 @@ test("bounds that depend on each other fit", () => {
     "a bit of a word for each method, and one for all others": limits.policy_methods_max === 31,
     "a bit of a word for each segment or label of a pattern": limits.pattern_segments_max === 31,
     "what was found of issuers is cleared four at a time": limits.policy_issuers_max % 4 === 0,
-    "a bit of a u64 for each key set": limits.policy_key_sets_max <= 64,
-    "each issuer may have its own key set": limits.policy_issuers_max <= limits.policy_key_sets_max,
+    "a bit of a u64 for each key set that is fetched": limits.fetched_key_sets_max <= 64,
+    "each issuer may have a key set of its own": limits.policy_key_sets_max === limits.policy_issuers_max,
+    "a bit of a word for each type of token": layout.type_own + limits.policy_types_max === 32,
     "an issuer's places are places of the policy": limits.issuer_places_max <= limits.policy_places_max,
+    "claims have a share of values for each share of bytes":
+      limits.claims_nodes_max ===
+      limits.json_nodes_max * Math.ceil(limits.token_bytes_max / limits.usual_token_bytes_max),
     "a token may come in a header": limits.token_bytes_max <= limits.header_pairs_bytes_max,
     "a path may come in a header": limits.path_bytes_max <= limits.header_pairs_bytes_max,
     "a header's name may be a place's": limits.place_name_bytes_max <= limits.header_name_bytes_max,
@@ -109,11 +151,11 @@ test("bounds that depend on each other fit", () => {
 
 /** Records whose words the engine takes as they lie, and what only the validator has to know. */
 const read_by_place = ["text", "word", "instruction"];
-const only_validated = [...header, "rule_variables_at"];
+const only_validated = [...header, "rule_variables_at", "text_set_members_at"];
 
 test("the engine reads every field of the image, beyond whether it is sound", () => {
   const files = readdirSync("assembly", { recursive: true, encoding: "utf8" });
-  const readers = files.filter((path) => path.endsWith(".ts") && !/^policy\/(?:layout|image[\w-]*)\.ts$/u.test(path));
+  const readers = files.filter((path) => path.endsWith(".ts") && !/^policy\/(?:layout|image)[\w-]*\.ts$/u.test(path));
   const words = new Set(readers.flatMap((path) => readFileSync(`assembly/${path}`, "utf8").match(/\w+/gu)));
   for (const name of Object.keys(numbers)) {
     if (!name.endsWith("_at") || only_validated.includes(name)) continue;

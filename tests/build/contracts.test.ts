@@ -99,9 +99,10 @@ describe("what the engine says", () => {
       const numbers = Object.fromEntries(membersOf(file, name, []).map((member, number) => [member, number]));
       const names = members.map((member) => nameOf(numbers[member]!));
       assert.deepEqual([...new Set(names)].sort(), Object.keys(table).sort());
-      // TOKEN_CLAIMS is told as TOKEN_MALFORMED.
+      // TOKEN_CLAIMS_MALFORMED is told as TOKEN_MALFORMED, and TOKEN_TOO_LARGE as HEADERS_TOO_LARGE.
       for (const [index, member] of members.entries())
-        if (member !== "TOKEN_CLAIMS") assert.equal(names[index], member.toLowerCase());
+        if (!["TOKEN_CLAIMS_MALFORMED", "TOKEN_TOO_LARGE"].includes(member))
+          assert.equal(names[index], member.toLowerCase());
       const elsewhere = engine.filter(([path]) => path !== file).map(([, text]) => text);
       const silent = members.filter((member) => !elsewhere.some((text) => text.includes(`${name}.${member}`)));
       assert.deepEqual(silent, [], "said nowhere in assembly/");
@@ -119,6 +120,26 @@ describe("what the engine says", () => {
       assert.equal(isChallenge(reasonNumber(name)), headers.includes("WWW-Authenticate"), name);
       if (name !== "allowed") assert.equal(grpcStatus(statusOf(name)), grpc, name);
     }
+  });
+
+  test("a reason that is about a part of a rule has the keys of that part, those that its words name among them", () => {
+    const ruleKeys = languageKeys().flatMap(({ path }) => /^rules\[\]\.(\w+)$/u.exec(path)?.[1] ?? []);
+    for (const name of reasonNames) {
+      const { words, part, keys = part === undefined ? [] : [part] } = reasons[name];
+      const said = [...words.matchAll(/`(\w+)`/gu)].map(([, word]) => word!).filter((word) => ruleKeys.includes(word));
+      assert.deepEqual(
+        keys.filter((key) => !ruleKeys.includes(key)),
+        [],
+        name,
+      );
+      assert.deepEqual(
+        said.filter((key) => !keys.includes(key)),
+        [],
+        name,
+      );
+    }
+    assert.deepEqual(reasons.headers_too_large.keys, ["maxHeaderBytes", "maxQueryBytes"]);
+    assert.deepEqual(reasons.body_too_large.keys, ["maxBodyBytes"]);
   });
 });
 
@@ -167,12 +188,11 @@ describe("keys of the language", () => {
 });
 
 test("what the language has, but not in this version, is named as such", () => {
-  const shapes = texts(["policy", "issuers"].map((name) => `scripts/policy/language/${name}.ts`));
+  const shapes = texts(filesIn("scripts/policy/language"));
   const keys = [...shapes.matchAll(/^ *(\w+): later\(/gmu)].map(([, key]) => key!);
   const words = [...shapes.matchAll(/word\(\[[^\]]*\], \[([^\]]*)\]/gu)].flatMap(
     ([, list]) => list!.match(/[\w-]+/gu) ?? [],
   );
-  assert.ok(keys.length > 0 && words.length > 0, "the shapes say so in another way now");
   const [, section] = readFileSync("docs/policy-language.md", "utf8").split("## Not in this version\n");
   for (const name of [...keys, ...words]) assert.match(section!, new RegExp(`\\b${name}\``, "u"));
 });

@@ -46,7 +46,7 @@ test("init, and then test, check and build what it wrote", () => {
   assert.equal(built.status, 0, built.stderr);
   assert.match(
     built.stdout,
-    /^filter\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it, image [0-9a-f]{8}\n {2}the enforcement check lets by what begins with \{"admit":true,"policy":"shop",\n$/,
+    /^filter\.wasm: [\d,]+ bytes: policy `shop`, 3 rules, in [\d,]+ bytes of it, image [0-9a-f]{8}\n {2}without proxy_on_request_body, proxy_on_response_headers, which [^\n]*\n {2}the enforcement check lets by what begins with \{"admit":true,"policy":"shop",\n$/,
   );
   assert.doesNotThrow(() => new WebAssembly.Module(new Uint8Array(readFileSync(join(folder, "filter.wasm")))));
 });

@@ -104,7 +104,7 @@ test("a part without a budget, a budget without a part and an engine over its ow
   assert.equal(problems.length, 3);
   assert.match(problems[0]!, /^guard takes 7 bytes and has no budget: /);
   assert.match(problems[1]!, /^token has a budget and is no part of the engine: /);
-  assert.match(problems[2]!, /^the engine takes 200000 bytes, its budget is 106496: /);
+  assert.match(problems[2]!, /^the engine takes 200000 bytes, its budget is 131072: /);
 });
 
 test("wrong usage ends with 2", () => {

@@ -47,6 +47,11 @@ const folder = folderOf({
   "stricter.yaml": old
     .replace("POST /orders/{id}", "POST /orders/{id}")
     .replace("callers: [storefront]", "callers: [storefront]\n    limit: writes"),
+  "paid.yaml": old.replace(
+    "callers: [storefront]",
+    "callers: [storefront]\n    limit: writes\n    cost: 'int(request.query[\"n\"])'",
+  ),
+  "held.yaml": `${old}  - { name: bounded, callers: [storefront], allow: ["POST /orders/{id}"], maxBodyBytes: 10 }\n`,
   "longer.yaml": old.replace("expires: 2026", "expires: 2027"),
   "shadow.yaml": old.replace("name: shop", "name: shop\nmode: shadow"),
   "undenied.yaml": old.replace("DELETE /**", "DELETE /users/**").replace("[GET /orders,", '["* /orders",'),
@@ -103,6 +108,18 @@ describe("sallyport diff", () => {
     assert.equal(code, 1);
     assert.match(stdout, /now until 2027-12-31T00:00:00Z/);
     assert.match(stdout, /was until 2026-12-31T00:00:00Z/);
+  });
+
+  test("a cost that depends on the request, in words", () => {
+    const { stdout } = diff("stricter.yaml", "paid.yaml");
+    assert.match(stdout, /limit writes \(cost int\(request\.query\.n\), 20 at most\)/);
+  });
+
+  test("a bound on bodies without a length that goes is a gain, in words", () => {
+    const { stdout, code } = diff("held.yaml", "old.yaml", "--no-new-access");
+    assert.equal(code, 1);
+    assert.match(stdout, /^\+ spiffe:.* POST \/orders\/\{id\} +now without conditions/mu);
+    assert.match(stdout, /was a body that may be held to 10 bytes/);
   });
 
   test("shadow mode lets everybody in", () => {

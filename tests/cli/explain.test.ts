@@ -16,7 +16,15 @@ rules:
   - { name: barred, callers: [any], deny: [GET /secret], token: corp, when: claims.clearance == "low" }
   - { name: outside, callers: [any], allow: [GET /net], when: "!cidr('10.0.0.0/8').containsIP(source.ip)" }
   - { name: dated, callers: [any], allow: [GET /dated], token: corp, when: timestamp(claims.at) < now }
+  - { name: port, callers: [any], allow: [GET /metrics], when: destination.port == 9090 }
+  - { name: own, callers: [any], allow: ["GET /own/{id}"], token: corp, when: '("user:" + path.id).lowerAscii() in words(claims.of)' }
+  - { name: cancel, callers: [any], allow: ["POST /orders/{id}:cancel", "POST /store/**/cart"] }
   - { name: past, callers: [any], allow: [GET /past], expires: 2020-01-01T00:00:00Z }
+  - { name: paid, callers: [any], allow: [GET /paid], when: source.port > 0, limit: few, cost: 'has(request.query["n"]) ? int(request.query["n"]) : 2' }
+quarantine:
+  - { name: probing, when: [no_rule], denials: 5, within: 1m, for: 5m }
+limits:
+  few: { rate: 1/h, burst: 5, per: [caller] }
 `;
 const folder = folderOf({
   "policy.yaml": policyText,
@@ -121,7 +129,7 @@ describe("sallyport explain", () => {
       writeFileSync(folder.path("large.txt"), "a".repeat(bytes));
       return explain(...checkout, "--request", "POST /orders", "--token", `@${folder.path("large.txt")}`).verdict;
     };
-    assert.deepEqual(verdictOf(8193), { decision: "deny", status: 401, reason: "token_too_large", rule: "orders" });
+    assert.deepEqual(verdictOf(16385), { decision: "deny", status: 431, reason: "headers_too_large", rule: "orders" });
     assert.deepEqual(verdictOf(200_000), { decision: "deny", status: 431, reason: "headers_too_large", rule: null });
   });
 
@@ -170,6 +178,44 @@ describe("sallyport explain", () => {
       const dated = (claims: string) => run("--request", "GET /dated", "--token", `{issuer: corp, claims: ${claims}}`);
       assert.match(dated("{}").stdout, /timestamp\(claims\.at\) +error: `claims\.at` is absent$/m);
       assert.match(dated("{at: []}").stdout, /timestamp\(claims\.at\) +error: absent or of a wrong type$/m);
+    });
+
+    test("a denial that a quarantine counts says so", () => {
+      const { stdout } = sallyport(["explain", folder.path("conditions.yaml"), ...checkout, "--request", "GET /none"]);
+      assert.match(stdout, /^DENY 403 no_rule.*\nsuch denials count towards quarantine: probing\n/u);
+      const other = sallyport(["explain", folder.path("conditions.yaml"), ...checkout, "--request", "GET /dated"]);
+      assert.doesNotMatch(other.stdout, /quarantine/u);
+    });
+
+    test("the port that the request comes to", () => {
+      const { stdout } = run("--request", "GET /metrics", "--destination", "9090");
+      assert.match(stdout, /✓ when\n +destination\.port == 9090 +true\n +destination\.port +9090$/m);
+      const missing = run("--request", "GET /metrics").stdout;
+      assert.match(missing, /destination\.port +error: not given; `--destination` says the port/);
+    });
+
+    test("texts that a condition composes", () => {
+      const { stdout } = run("--request", "GET /own/A7", "--token", "{issuer: corp, claims: {of: 'x  user:a7'}}");
+      assert.match(stdout, /\("user:" \+ path\.id\)\.lowerAscii\(\) +"user:a7"$/m);
+      assert.match(stdout, /words\(claims\.of\) +list$/m);
+    });
+
+    test("what a request costs, and of what that was made", () => {
+      const { stdout } = run("--request", "GET /paid?n=4");
+      assert.match(stdout, /✓ when {3}✓ limit \(cost 4\)$/m);
+      assert.match(stdout, /int\(request\.query\["n"\]\) +4\n +request\.query\["n"\] +"4"$/m);
+      assert.match(run("--request", "GET /paid").stdout, /✓ limit \(cost 2\)$/m);
+      const failing = run("--request", "GET /paid?n=x").stdout;
+      assert.match(failing, /^DENY 403 condition_error/);
+      assert.match(failing, /✓ when {3}! limit$/m);
+      assert.match(failing, /int\(request\.query\["n"\]\) +error: no whole number$/m);
+    });
+
+    test("text around a variable, and `/**` in the middle", () => {
+      for (const path of ["/orders/7:cancel", "/store/a/b/cart"])
+        assert.match(run("--request", `POST ${path}`).stdout, /^ALLOW 200 allowed \(rule cancel\)/);
+      assert.match(run("--request", "GET /orders/7:cancel").stdout, /cancel +does not apply: another method/);
+      assert.match(run("--request", "POST /orders/7").stdout, /cancel +does not apply: another path/);
     });
 
     test("a grant that has ended says when, and what the clock says", () => {
@@ -270,6 +316,7 @@ describe("sallyport explain", () => {
       [policy, "--request", "grpc a b"],
       [policy, "--request", "grpc a"],
       [policy, "--request", "GET /", "--source", "banana"],
+      [policy, "--request", "GET /", "--destination", "65536"],
       [policy, "--request", "GET /", "--at", "yesterday"],
       [policy, "--request", "GET /", "--header", "nothing"],
       [policy, "--request", "GET /", "--token", "@/nowhere"],

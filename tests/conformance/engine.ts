@@ -6,6 +6,8 @@ import { writeImage } from "../../scripts/policy/image/image.ts";
 import type { Condition } from "../../scripts/policy/language/condition.ts";
 import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
 import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
+import { strict_paths } from "../../scripts/policy/language/pathoptions.ts";
+import { usual_terms } from "../../scripts/policy/language/terms.ts";
 import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/source/diagnostic.ts";
 import { sourceOf } from "../../scripts/policy/source/source.ts";
 import { standInKeys } from "../../scripts/policytest/keys.ts";
@@ -47,16 +49,21 @@ export class Conditions {
     const policy: Policy = {
       name: "conformance",
       mode: "enforce",
+      tokenBytes: 16384,
       trustDomains: ["example.org"],
+      aliases: new Map(),
       identity: "mtls",
       svids: [],
+      sourceAddress: "connection",
       forwarders: [],
       forwards: [],
+      paths: strict_paths,
       issuers: [
         {
           name: "issuer",
           issuer,
           audiences: ["audience"],
+          ...usual_terms,
           algorithms: ["ES256"],
           keySet: { use: "sig", keys: standInKeys(["ES256"]), source: undefined },
           leewaySeconds: 60,
@@ -64,10 +71,15 @@ export class Conditions {
           places: [{ kind: "header", name: "authorization", prefix: "Bearer " }],
           forwardToken: true,
           bind: "none",
+          claims: [],
+          template: [],
+          tenants: undefined,
         },
       ],
       callerSets: [],
       limits: [],
+      quarantines: [],
+      lists: [],
       rules: rules.sort((a, b) => (a.name < b.name ? -1 : 1)),
     };
     this.#evaluator = engine.start(writeImage(policy), now_seconds * 1000);

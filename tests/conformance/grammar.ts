@@ -151,7 +151,12 @@ class Reader {
     if (!this.#take("(")) return ["name", dot + name];
     const args = this.#list(")", false);
     const [member] = args;
-    if (dot === "" && name === "has" && args.length === 1 && member![0] === ".") return ["has", ...member!.slice(1)];
+    if (dot === "" && name === "has" && args.length === 1) {
+      if (member![0] === ".") return ["has", ...member!.slice(1)];
+      // Not of the grammar, but of the policy language: a member whose name is written as a text.
+      const [kind, of, key] = member!;
+      if (kind === "[]" && Array.isArray(key) && key[0] === "text") return ["has", of!, key[1]!];
+    }
     return [`${dot}${name}()`, ...args];
   }
 

@@ -60,6 +60,7 @@ const { expression } = fc.letrec<{ expression: string }>((tie) => {
       words(name, "(", list(2), ")"),
       words("has", "(", one, ".", name, ")"),
       words("has", "(", one, ")"),
+      words("has", "(", one, "[", quoted, "]", ")"),
       words(".", name),
       words("{", one, ":", one, "}"),
       words(name, "{", name, ":", one, "}"),

@@ -55,6 +55,9 @@ const shorterPrefix = operand(3, (value) => value - 1);
 const isIpv4: Where = (words) => words[2] === 4;
 const isIpv6: Where = (words) => words[2] === 16;
 
+/** Of parts. */
+const any_number = 0xffffffff;
+
 /** What each instruction could be mistaken for. */
 const mutants: [op: string, as: string, mutate: Mutate, where?: Where][] = [
   ["op_null", "false", to(code.op_bool, 0)],
@@ -85,6 +88,8 @@ const mutants: [op: string, as: string, mutate: Mutate, where?: Where][] = [
   ["op_not", "nothing", nothing],
   ["op_size", "nothing", nothing],
   ["op_to_timestamp", "nothing", nothing],
+  ["op_to_int", "nothing", nothing],
+  ["op_to_int", "its size", to(code.op_size)],
   ["op_contains_ip", "an IPv4 network of half the size", longerPrefix, isIpv4],
   ["op_contains_ip", "an IPv4 network of twice the size", shorterPrefix, isIpv4],
   ["op_contains_ip", "an IPv6 network of half the size", longerPrefix, isIpv6],
@@ -117,6 +122,17 @@ const mutants: [op: string, as: string, mutate: Mutate, where?: Where][] = [
   ["op_jump_if_true", "a jump on false", to(code.op_jump_if_false)],
   ["op_choose", "the other choice", swapChoice],
   ["op_loop", "all", operand(2, () => code.loop_all), (words) => words[2] === code.loop_exists],
+  ["op_lower", "nothing", nothing],
+  ["op_words", "nothing", nothing],
+  ["op_words", "lower case", to(code.op_lower)],
+  ["op_join", "==", to(code.op_equal)],
+  ["op_split", "the text and the separator, joined", to(code.op_join)],
+  ["op_split", "all parts", operand(1, () => any_number), (words) => words[1] !== any_number],
+  ["op_destination_port", "zero", to(code.op_int, 0, 0)],
+  ["op_in_texts", "another list", operand(1, (value) => 1 - value)],
+  ["op_in_texts", "its size", to(code.op_size)],
+  ["op_in_networks", "another list", operand(1, (value) => 1 - value)],
+  ["op_in_networks", "its size", to(code.op_size)],
   ["op_loop", "exists", operand(2, () => code.loop_exists), (words) => words[2] === code.loop_all],
 ];
 /** Ends of `op_choose` and `op_loop`, which are mistaken with them. */

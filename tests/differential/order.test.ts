@@ -1,6 +1,8 @@
 /**
  * The order in which a policy says things means nothing: rules, endpoints, callers, elements of lists, keys of mappings, and in
- * which file a rule stands. Policies that differ in it alone compile to the same bytes, so they decide alike.
+ * which file a rule stands. Policies that differ in it alone compile to the same bytes, so they decide alike. Two lists
+ * alone are read in their order: of `scopesFrom` the first claim that a token has counts, and of scopes that are `any` the first is the one
+ * that an answer asks for.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -12,6 +14,8 @@ import { compileText } from "./product.ts";
 
 const seed = process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) };
 const folder = writeKeySets();
+
+const ordered: ReadonlySet<string> = new Set(["scopesFrom", "any"]);
 
 /** Everything of a value, each list and mapping in an order that the number gives it. */
 function shuffled<Value>(value: Value, order: number): Value {
@@ -27,7 +31,9 @@ function shuffled<Value>(value: Value, order: number): Value {
   };
   if (Array.isArray(value)) return sorted(value.map((element) => shuffled(element, order))) as Value;
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([name, one]) => [name, shuffled(one, order)] as const);
+  const entries = Object.entries(value).map(
+    ([name, one]) => [name, ordered.has(name) ? one : shuffled(one, order)] as const,
+  );
   return Object.fromEntries(sorted(entries)) as Value;
 }
 

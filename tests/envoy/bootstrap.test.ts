@@ -1,4 +1,5 @@
 /** Turning the example bootstraps into local configurations; no Envoy runs here. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
@@ -13,6 +14,7 @@ import { enforcementCheck, type Mark, markOf } from "../../scripts/envoy/enforce
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
+import { strict_paths } from "../../scripts/policy/language/pathoptions.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { managerOf } from "../support/envoy.ts";
 
@@ -84,7 +86,8 @@ test("callers without a certificate, a log file, and one upstream for each clust
   const clusters = bootstrap.static_resources.clusters;
   assert.deepEqual(
     clusters.map((cluster: Bootstrap) => cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address),
-    [11, 12].map((port) => ({ socket_address: { address: "127.0.0.1", port_value: port } })),
+    // gRPC goes to the same servers, through clusters of its own.
+    [11, 12, 11, 12].map((port) => ({ socket_address: { address: "127.0.0.1", port_value: port } })),
   );
   assert.ok(clusters.every((cluster: Bootstrap) => cluster.transport_socket === undefined));
 });
@@ -155,8 +158,19 @@ test("what cannot be made local is an error that names it", async () => {
 
 test("the enforcement check is told which policy is in front of it, by the module or by the filter's configuration", async () => {
   const rest: Omit<Policy, "name"> = {
-    ...{ mode: "enforce", trustDomains: ["example.org"], identity: "mtls", svids: [], forwarders: [], forwards: [] },
-    ...{ issuers: [], callerSets: [], limits: [], rules: [] },
+    ...{
+      mode: "enforce",
+      tokenBytes: 16384,
+      aliases: new Map(),
+      trustDomains: ["example.org"],
+      identity: "mtls",
+      sourceAddress: "connection",
+      svids: [],
+      forwarders: [],
+      forwards: [],
+      paths: strict_paths,
+    },
+    ...{ issuers: [], callerSets: [], limits: [], quarantines: [], lists: [], rules: [] },
   };
   const policy = (name: string): Uint8Array => writeImage({ name, ...rest });
   const module = embedImage(loadEngine(), policy("embedded"));

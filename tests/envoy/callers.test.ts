@@ -75,6 +75,25 @@ rules:
   assert.equal(admitsAnonymous(policy), true);
 });
 
+test("the example of a pattern is an ID, whichever segments it leaves open", async () => {
+  const patterns = ["/ns/{ns}/sa/{sa}", "/ns/*/sa/web", "/{region}/**", "/*/*"].map(
+    (path) => `spiffe://example.org${path}`,
+  );
+  const policy = await policyOf(`${head}
+rules:
+  - name: pods
+    callers: ${JSON.stringify(patterns)}
+    allow: [GET /]
+`);
+  const ids = callerExamples(policy).map(({ id }) => id!);
+  assert.deepEqual(
+    ids,
+    ["/ns/example/sa/example", "/ns/example/sa/web", "/example/example", "/example/example"].map(
+      (path) => `spiffe://example.org${path}`,
+    ),
+  );
+});
+
 test("a policy that allows nobody anything has no examples, and admits nobody without a certificate", async () => {
   const policy = await policyOf(`${head}rules: [{ name: none, callers: [anonymous], deny: ["* /**"] }]`);
   assert.deepEqual(callerExamples(policy), []);

@@ -16,6 +16,9 @@ const forwarding = await moduleFor({ policyYaml: `${head}forward: { x-caller: ca
 const fetching = await moduleFor({
   policyYaml: `${head}issuers: { idp: { issuer: "https://idp.example.org", audiences: [a], algorithms: [ES256], keys: { url: "https://127.0.0.1/jwks.json", cluster: orders } } }\n${rules}`,
 });
+const sharing = await moduleFor({
+  policyYaml: `${head}fleet: { replicas: 2 }\nlimits: { all: { rate: 1/s, scope: fleet } }\n${rules.replace("allow:", "limit: all, allow:")}`,
+});
 
 const without =
   (...names: string[]) =>
@@ -46,6 +49,14 @@ describe("is refused at start, by name", () => {
       [
         ...["proxy_http_call", "proxy_set_tick_period_milliseconds", "proxy_set_effective_context"],
         ...["proxy_continue_stream", "proxy_record_metric"],
+      ],
+    ],
+    [
+      "for one with limits of a fleet",
+      sharing,
+      [
+        ...["proxy_grpc_call", "proxy_set_tick_period_milliseconds", "proxy_set_effective_context"],
+        ...["proxy_continue_stream"],
       ],
     ],
   ];

@@ -1,13 +1,13 @@
 /** The example bootstraps in `envoy/`, as an operator gets them: valid, and doing in a real Envoy what they promise. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import {
   type Bootstrap,
   bootstrapFrom,
@@ -19,6 +19,7 @@ import {
 import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
+import { metricEntries } from "../../scripts/evaluate/metrics.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
@@ -97,12 +98,42 @@ for (const example of exampleNames) {
             },
           },
         });
-        const { load_assignment: __, ...made } = local.static_resources.clusters.at(-1);
+        const { clusters } = local.static_resources;
+        const { load_assignment: __, ...made } = clusters.find((one: { name: string }) => one.name === name);
         tls.validation_context.trusted_ca = { inline_string: "pem" };
         assert.deepEqual(made, { name, ...rest });
         return text.slice(0, start) + cluster;
       };
       assert.match(await validated(example, withKeys), /OK/);
+    });
+
+    test("is valid with the cluster for a rate limit service that docs/limits.md has", async () => {
+      const [, block] = /```yaml\n(name: ratelimit\n.*?)```/su.exec(readFileSync("docs/limits.md", "utf8"))!;
+      const withService = (text: string): string => {
+        const bootstrap = parse(text) as Bootstrap;
+        bootstrap.static_resources.clusters.push(parse(block!));
+        return stringify(bootstrap);
+      };
+      assert.match(await validated(example, withService), /OK/);
+    });
+
+    test("takes every label of every metric out of its name", async () => {
+      const { stats_config } = parse(await readExample(example)) as {
+        stats_config: { stats_tags: { tag_name: string; regex: string }[] };
+      };
+      for (const [metric, { labels }] of metricEntries) {
+        const wanted: Record<string, string> = { sallyport_policy: "shop" };
+        let name = `wasmcustom.${metric}.policy.shop`;
+        for (const [label, [value = "any"]] of Object.entries(labels) as [string, readonly string[]][]) {
+          wanted[`sallyport_${label}`] = value;
+          name += `.${label}.${value}`;
+        }
+        const found = stats_config.stats_tags.flatMap(({ tag_name, regex }) => {
+          const match = new RegExp(regex, "u").exec(name);
+          return match === null ? [] : [[tag_name, match[2]]];
+        });
+        assert.deepEqual(Object.fromEntries(found), wanted, name);
+      }
     });
 
     describe("in a running Envoy", () => {
@@ -186,6 +217,7 @@ for (const example of exampleNames) {
         assert.deepEqual([...names].toSorted(), [
           "sallyport_denials",
           "sallyport_failures",
+          "sallyport_limits",
           "sallyport_requests",
           "sallyport_rules",
           "sallyport_token_cache",

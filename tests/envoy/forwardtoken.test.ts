@@ -160,7 +160,6 @@ describe("forwardToken: false", () => {
     const [options] = Object.values(bootstrap.static_resources.clusters[0].typed_extension_protocol_options) as [
       Record<string, unknown>,
     ];
-    delete options.use_downstream_protocol_config;
     options.explicit_http_config = { http_protocol_options: {} };
   }
 

@@ -20,6 +20,19 @@ test("every URL once, those of JWT-SVIDs among them", () => {
   assert.deepEqual(problems, []);
 });
 
+test("the hosts that a discovery document may lead to", () => {
+  const issuer = issuerOf("https://a.example/.well-known/openid-configuration");
+  const hosts = [
+    { authority: "a.example", cluster: "idp" },
+    { authority: "certs.example:8443", cluster: "certs" },
+  ];
+  issuer.keySet.source!.discovery = { issuer: "https://a.example", secondPath: "/x", hosts };
+  assert.deepEqual(
+    keyFetches({ issuers: [issuer], svids: [] }).fetches.map(({ url, cluster }) => `${cluster} ${url}`),
+    ["idp https://a.example/.well-known/openid-configuration", "certs https://certs.example:8443/"],
+  );
+});
+
 test("one cluster leads to one server, whatever port and paths the URLs have", () => {
   const urls = ["https://a.example/1", "https://a.example:443/2", "https://b.example/3"];
   const { problems } = keyFetches({ issuers: urls.map((url) => issuerOf(url)), svids: [] });

@@ -147,9 +147,9 @@ describe("keys behind a URL", () => {
     await server?.stop();
   });
 
-  test("before the first answer no token is good; then they are", async () => {
+  test("before the first answer nobody knows whether a token is good, which is 503; then they are", async () => {
     const { status: early, record } = await envoy.judge({ caller, path: "/orders", token: await first.token() });
-    assert.deepEqual([early, record?.reason], [401, unknownKey]);
+    assert.deepEqual([early, record?.reason], [503, "keys_unavailable"]);
     server.publish(first);
     await server.comeBack();
     const token = await first.token();

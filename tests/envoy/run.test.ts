@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -83,18 +84,49 @@ test("with a rule for callers without a certificate, such callers get in, and no
   });
 });
 
-test("with a plain upstream of the user's own", async () => {
-  const server = createServer((request, response) => response.end(`plain ${request.url}`));
+test("with a plain upstream of the user's own, which any client reaches, curl's HTTP/2 among them", async () => {
+  const server = createServer((request, response) => response.end(`plain ${request.url} ${request.httpVersion}`));
   const port = await listen(server);
   try {
+    await whileShowing({ policy: policyPath, args: ["--upstream", `http://127.0.0.1:${port}`] }, async (lines) => {
+      const command = lines.find((line) => line.startsWith("curl "))!;
+      const answer = await paste([command]);
+      assert.match(answer, /^HTTP\/\S+ 200/u);
+      assert.match(answer, /plain \/\S* 1\.1$/u);
+    });
     await whileRunning(
       { policy: policyPath, args: ["--upstream", `http://127.0.0.1:${port}`] },
       async (_ready, target) => {
-        assert.equal((await sendRequest(target, { path: "/a" })).body, "plain /a");
+        assert.equal((await sendRequest(target, { path: "/a" })).body, "plain /a 1.1");
+        assert.equal((await sendRequest(target, { path: "/a", http2: true })).body, "plain /a 1.1");
       },
     );
   } finally {
     server.closeAllConnections();
+    server.close();
+  }
+});
+
+test("gRPC goes to a plain upstream as HTTP/2", async () => {
+  const versions: string[] = [];
+  const server = createHttp2Server((request, response) => {
+    versions.push(request.httpVersion);
+    response.writeHead(200, { "content-type": "application/grpc", "grpc-status": "0" });
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  try {
+    await whileRunning(
+      { policy: policyPath, args: ["--upstream", `http://127.0.0.1:${port}`] },
+      async (_ready, target) => {
+        const headers = { "content-type": "application/grpc" };
+        assert.equal((await sendRequest(target, { path: "/shop.Orders/Place", headers, http2: true })).status, 200);
+      },
+    );
+    assert.deepEqual(versions, ["2.0"]);
+  } finally {
     server.close();
   }
 });

@@ -110,7 +110,12 @@ describe("the path (RFC 3986 §3.3)", () => {
     taken("/%25@@1", without([...segment, "?"], ...hexDigits), (path) => !path.includes("%25/") && isTaken(path));
     const encoded = every.map((byte) => `/a%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
     const plain = encoded.filter(isTaken);
-    assert.equal(plain.length, 128 - [..."\0./;\\"].length);
+    assert.equal(plain.length, 128 - [..."\0/;\\"].length);
+    // A dot is one of a name, but never the whole of a segment, where it would lead elsewhere (RFC 3986 §5.2.4).
+    for (const dots of ["%2e", "%2E%2e", ".%2E", "%2e."]) {
+      for (const path of [`/${dots}`, `/a/${dots}/b`]) assert.equal(isTaken(path), false, path);
+      assert.equal(isTaken(`/${dots}.x`), true, dots);
+    }
   });
 });
 

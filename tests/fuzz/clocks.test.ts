@@ -102,3 +102,43 @@ test("over a long time, workers whose clocks differ by milliseconds admit what o
     assert.ok(admitted <= most && admitted >= 0.99 * most, `${workers} workers: ${admitted} of ${most}`);
   }
 });
+
+/** Buckets and how long they take to fill, in seconds. */
+const windows = [
+  ["1000/s", 1, 0.001],
+  ["100/s", 200, 2],
+  ["100/s", 1_000_000, 10_000],
+  ["60/m", 60, 60],
+  ["2/h", 3, 5400],
+  ["4/d", 8, 172_800],
+  ["1/d", 20_000, 1_728_000_000],
+] as const;
+
+for (const [rate, burst, window] of windows) {
+  test(`a clock that jumps an hour opens or closes nothing for longer than the window: ${rate}, burst ${burst}`, () => {
+    // Large bursts are taken in larger parts.
+    const cost = Math.max(1, Math.floor(burst / 50));
+    const limit = `big: { rate: ${rate}, burst: ${burst}, per: [caller] }`;
+    const start = 1_795_255_200_000_000_000n;
+    for (const hours of [1, -1]) {
+      const proxy = new Limited(policyOf(limit, "big", cost), 2);
+      let now = start;
+      for (const host of proxy.hosts) host.clock = () => now;
+      const drain = (): number => (proxy.drain(0) + proxy.drain(1)) * cost;
+      const pass = (seconds: number): void => {
+        now += BigInt(Math.ceil(seconds * 1e9));
+      };
+      assert.ok(drain() >= burst - 2 * cost);
+      pass(3600 * hours);
+      const opened = drain();
+      // Forward, as much as an hour brings; back, nothing, and all is there again after the window.
+      const most = hours < 0 ? 0 : Math.min(burst, (burst * 3600) / window);
+      assert.ok(opened <= most + 1e-6 && opened >= most - 2 * cost, `${opened} of ${most} after ${hours} h`);
+      pass(window);
+      const again = drain();
+      assert.ok(again >= burst - 2 * cost && again <= burst + 2 * 64, `${again} a window later, ${hours} h`);
+      pass((window / burst) * cost);
+      assert.ok(proxy.admits(0) || proxy.admits(1), "when it has the cost again");
+    }
+  });
+}

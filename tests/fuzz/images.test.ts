@@ -190,8 +190,27 @@ const token_sections = [
   layout.section_words,
 ];
 
-describe("images whose tokens, keys, places and JWT-SVIDs are spoilt", () => {
-  for (const name of ["places", "bound", "svid", "either", "algorithms"]) {
+/** What says whose segments have names, and where they are read. */
+const caller_sections = [
+  layout.section_rules,
+  layout.section_entries,
+  layout.section_callers,
+  layout.section_shapes,
+  layout.section_forwards,
+  layout.section_words,
+];
+
+const spoilt: Record<string, readonly number[]> = {
+  places: token_sections,
+  bound: token_sections,
+  svid: token_sections,
+  either: token_sections,
+  algorithms: token_sections,
+  callerpatterns: caller_sections,
+};
+
+describe("images whose tokens, keys, places, JWT-SVIDs and callers' patterns are spoilt", () => {
+  for (const [name, sections] of Object.entries(spoilt)) {
     test(`${name}: refused, or without a trap`, () => {
       const policy = policyNamed(name);
       const file = fileURLToPath(new URL(`../policy/cases/${name}.yaml`, import.meta.url));
@@ -209,7 +228,7 @@ describe("images whose tokens, keys, places and JWT-SVIDs are spoilt", () => {
           ...(random.below(3) === 0 && { foreignFunctions: new Map() }),
         });
         const sound = random.below(4) === 0 ? fetching : policy.standInImage;
-        const image = reseal(mutateSections(random, sound, token_sections));
+        const image = reseal(mutateSections(random, sound, sections));
         const configuration = { policy: Buffer.from(image).toString("base64"), mode: "enforce" };
         const { ok, trapped, error, logs, rootContext } = host.startPlugin(JSON.stringify(configuration));
         assert.equal(trapped, false, error?.message);

@@ -203,17 +203,20 @@ function readSet(body: Buffer): JsonWebKey[] | undefined {
   return list.map((key) => Object.fromEntries((key as Map<string, unknown>).entries()) as JsonWebKey);
 }
 
-/** Whether a key of a set is this one, under its ID or none. */
+/** Whether a key of a set is this one, under its ID; where no key has the ID, under none. */
 function holds(keys: readonly JsonWebKey[], { jwk }: Signer): boolean {
-  return keys.some(({ kid, kty, crv, x, y, n, e }) => {
-    if (kid !== jwk.kid) return false;
-    try {
-      const key = createPublicKey({ key: { kty, crv, x, y, n, e } as JsonWebKey, format: "jwk" });
-      return key.equals(createPublicKey({ key: jwk, format: "jwk" }));
-    } catch {
-      return false;
-    }
-  });
+  const named = keys.filter((key) => key.kid === jwk.kid && materialOf(key) !== undefined);
+  const counted = named.length > 0 ? named : keys.filter(({ kid }) => kid === undefined);
+  return counted.some((key) => materialOf(key)?.equals(materialOf(jwk)!) === true);
+}
+
+/** The public key that the members make up, if they do. */
+function materialOf({ kty, crv, x, y, n, e }: JsonWebKey): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: { kty, crv, x, y, n, e } as JsonWebKey, format: "jwk" });
+  } catch {
+    return undefined;
+  }
 }
 
 test(`${cases} spoilt answers`, () => {

@@ -58,7 +58,7 @@ function read(path: string): Reading {
       parts.join("") === segment &&
       /^[!-~]+$/u.test(segment) &&
       !/[\\;#]/u.test(segment) &&
-      !/%(00|2e|2f|3b|5c)/iu.test(segment) &&
+      !/%(00|2f|3b|5c)/iu.test(segment) &&
       !/%[0-9a-f]{2}/iu.test(decoded.toString("latin1")) &&
       !dots.includes(decoded.toString("latin1")) &&
       isUtf8(decoded);

@@ -1,7 +1,7 @@
 /** Tokens seen before: what is known of them, for how long, and what never is. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { known_tokens_bytes_max, token_bytes_max } from "../../assembly/limits.ts";
+import { known_tokens_bytes_max, usual_token_bytes_max } from "../../assembly/limits.ts";
 import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import { makeKey, providerAudience, providerIssuer } from "../support/jwks-server.ts";
@@ -87,14 +87,14 @@ describe("what is not known", () => {
         if (token.length >= bytes) return token;
       }
     };
-    const largest = sized(token_bytes_max - 4);
-    assert.ok(largest.length <= token_bytes_max, `${largest.length}`);
+    const largest = sized(usual_token_bytes_max - 4);
+    assert.ok(largest.length <= usual_token_bytes_max, `${largest.length}`);
     assert.deepEqual(
       [isVerified(plugin.order({ token: largest })), isVerified(plugin.order({ token: largest }))],
       [true, false],
     );
-    const outcome = plugin.order({ token: sized(token_bytes_max + 1) });
-    assert.equal(reasonOf(outcome), "token_too_large");
+    const outcome = plugin.order({ token: sized(usual_token_bytes_max + 1) });
+    assert.equal(reasonOf(outcome), "headers_too_large");
     assert.equal(isVerified(outcome), false);
   });
 });

@@ -77,7 +77,7 @@ describe("what goes wrong", () => {
     const lines = host.logs.map(({ message }) => message).filter((message) => message.includes("not fetched"));
     assert.equal(lines.length, 2);
     assert.match(lines[0]!, /status 500$/);
-    assert.match(lines[1]!, /allowed\?$/);
+    assert.match(lines[1]!, /does it not allow proxy_http_call\?: "idp"$/);
   });
 
   test("a set that never came has an age, too", () => {
@@ -94,6 +94,8 @@ describe("what goes wrong", () => {
     workers.tickAll();
     assert.equal(workers.fetches, 0);
     assert.equal(workers.metric("failures"), 1);
+    const lines = workers.hosts[0]!.logs.map(({ message }) => message).join("\n");
+    assert.match(lines, /key set idp not fetched: .*no such cluster.*: "gone"$/mu, "the log names the cluster");
   });
 
   test("keys that are not for this are left out, the others serve", () => {

@@ -28,6 +28,8 @@ describe("fetching", () => {
       ":authority": "idp.example.org",
       ":scheme": "https",
       accept: "application/jwk-set+json, application/json",
+      "accept-encoding": "identity",
+      "user-agent": "sallyport",
     });
     workers.answer({ body: jwks(one, two) });
     workers.tickAll();

@@ -114,7 +114,7 @@ describe("a host that does not tell of the end of streams", () => {
     const workers = untold();
     const outcomes = Array.from({ length: 20 }, () => outcomeOf(workers.ask(0, tokenOne)));
     assert.equal(outcomes.filter((outcome) => outcome === "waits").length, 16);
-    assert.equal(outcomes.at(-1), "token_key_unknown");
+    assert.equal(outcomes.at(-1), "keys_unavailable");
     const warnings = workers.hosts[0]!.logs.filter(({ message }) => /proxy_on_delete/.test(message));
     assert.equal(warnings.length, 1);
   });
@@ -143,7 +143,7 @@ describe("a host that does not tell of the end of streams", () => {
     workers.fetch("refused");
     workers.tick(0);
     const [first, second] = [...waiting].reverse();
-    assert.equal(outcomeOf(first!), "token_key_unknown", "its end shows that the host does not tell");
+    assert.equal(outcomeOf(first!), "keys_unavailable", "its end shows that the host does not tell");
     workers.hosts[0]!.deleteContext(second!.context);
     workers.pass(6);
     workers.tick(0);
@@ -175,7 +175,7 @@ describe("a host that does not tick", () => {
     assert.equal(outcomeOf(workers.ask(0, tokenOne)), "waits");
     workers.pass(2.5);
     for (let request = 0; request < 3; request++) {
-      assert.equal(outcomeOf(workers.ask(0, tokenOne)), "token_key_unknown");
+      assert.equal(outcomeOf(workers.ask(0, tokenOne)), "keys_unavailable");
     }
     const errors = workers.hosts[0]!.logs.filter(({ message }) => /proxy_on_tick/.test(message));
     assert.equal(errors.length, 1);

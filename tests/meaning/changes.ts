@@ -5,8 +5,9 @@ import * as fc from "fast-check";
 import { loadPolicyFile } from "../../scripts/policy/build.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
 import { PolicyError } from "../../scripts/policy/source/diagnostic.ts";
-import { writeKeySets } from "../differential/arbitrary/keys.ts";
-import { some_places } from "../differential/arbitrary/policies.ts";
+import { some_places } from "../differential/arbitrary/issuers.ts";
+import { keyCount, keySetNames, writeKeySets } from "../differential/arbitrary/keys.ts";
+import { some } from "../differential/arbitrary/some.ts";
 import { issuer_urls } from "../differential/arbitrary/tokens.ts";
 
 export type Mapping = Record<string, unknown>;
@@ -22,7 +23,6 @@ export interface Change {
   apply: Apply;
 }
 
-const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 const map = (value: unknown): Record<string, Mapping> => (value ?? {}) as Record<string, Mapping>;
 const trustOf = (policy: PolicyData): Mapping => policy.trust as Mapping;
 const svidOf = (policy: PolicyData): Mapping | undefined => trustOf(policy).jwtSvid as Mapping | undefined;
@@ -43,16 +43,10 @@ const key_sets: Readonly<Record<string, string>> = {
   "example.org": "example.org",
   "partner.net": "partner.net",
 };
-const key_counts: Readonly<Record<string, number>> = {
-  corp: 4,
-  partner: 5,
-  twin: 1,
-  "example.org": 5,
-  "partner.net": 1,
-};
-
 /** The JWKS of an issuer or trust domain; without the key of that number, if it is one. */
 export function keySetOf(folder: string, name: string, without = -1): string {
+  // An issuer may have become one that nobody has keys of.
+  if (key_sets[name] === undefined) return '{"keys":[]}';
   const { keys } = JSON.parse(readFileSync(join(folder, `${key_sets[name]}.jwks.json`), "utf8")) as { keys: unknown[] };
   return JSON.stringify({ keys: keys.filter((_, number) => number !== without) });
 }
@@ -60,8 +54,9 @@ export function keySetOf(folder: string, name: string, without = -1): string {
 /** The folder with all key sets that changed policies name. */
 export function writeChangedKeySets(): string {
   const folder = writeKeySets();
-  for (const [name, count] of Object.entries(key_counts)) {
-    for (let number = 0; number < count; number++)
+  writeFileSync(join(folder, "secret"), "s3cret");
+  for (const name of keySetNames) {
+    for (let number = 0; number < keyCount(name); number++)
       writeFileSync(join(folder, `${name}-${number}.jwks.json`), keySetOf(folder, name, number));
   }
   return folder;
@@ -102,6 +97,12 @@ const ofIssuer = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =
       (policy) =>
         put(map(policy.issuers)[name], key, one),
   );
+/** Of the one issuer that may have many. */
+const tenants = some(undefined, ["app"], ["app", "a"], ["device"]).map(
+  (one): Apply =>
+    (policy) =>
+      put(map(policy.issuers).app, "tenants", one),
+);
 /** Sets a member of `jwtSvid`. */
 const ofSvids = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
   value.map(
@@ -116,6 +117,28 @@ const ofLimit = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
         put(map(policy.limits)[name], key, one),
   );
 
+/** Sets a key of what the policy says of its fleet. */
+const ofFleet = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
+  value.map(
+    (one): Apply =>
+      (policy) => {
+        policy.fleet ??= { replicas: 2 };
+        put(policy.fleet as Mapping, key, one);
+      },
+  );
+
+/** Sets a key of the policy's first quarantine, which it gets where it has none. */
+const ofQuarantine = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
+  value.map(
+    (one): Apply =>
+      (policy) => {
+        policy.quarantine ??= [{ name: "first", when: ["no_rule"], denials: 2, within: "1m", for: "10s", max: "1m" }];
+        put((policy.quarantine as Mapping[])[0], key, one);
+      },
+  );
+
+const isFetched = (keys: Mapping): boolean => keys.url !== undefined || keys.discovery === true;
+
 /** Changes of keys, by their path below `keys` or a bundle. */
 function ofKeys(nameOf: fc.Arbitrary<string>, keysOf: (policy: PolicyData, name: string) => Mapping | undefined) {
   const change = <T>(value: fc.Arbitrary<T>, apply: (keys: Mapping, value: T, name: string) => void) =>
@@ -129,17 +152,32 @@ function ofKeys(nameOf: fc.Arbitrary<string>, keysOf: (policy: PolicyData, name:
     file: change(fc.nat(9), (keys, number, name) => {
       const set = key_sets[name]!;
       if (number === 9 && keys.url !== undefined) delete keys.file;
-      else keys.file = number < key_counts[set]! ? `${set}-${number}.jwks.json` : `${set}.jwks.json`;
+      else keys.file = number < keyCount(set) ? `${set}-${number}.jwks.json` : `${set}.jwks.json`;
     }),
-    url: change(some(true, true, false), (keys, isFetched, name) => {
-      if (isFetched) Object.assign(keys, { url: urlOf(name), cluster: "idp", ...keys });
-      else for (const key of ["url", "cluster", "refresh"]) delete keys[key];
-      if (!isFetched) keys.file ??= `${key_sets[name]}.jwks.json`;
+    url: change(some(true, true, false), (keys, hasUrl, name) => {
+      if (hasUrl) Object.assign(keys, { url: urlOf(name), cluster: "idp", ...keys });
+      else for (const key of ["url", "cluster", "refresh", "header"]) delete keys[key];
+      if (!hasUrl) keys.file ??= `${key_sets[name]}.jwks.json`;
     }),
-    cluster: change(some("idp", "idp2"), (keys, cluster) => keys.url !== undefined && put(keys, "cluster", cluster)),
+    cluster: change(some("idp", "idp2"), (keys, cluster) => isFetched(keys) && put(keys, "cluster", cluster)),
     refresh: change(
       some("10s", "1m", "10m", undefined),
-      (keys, refresh) => keys.url !== undefined && put(keys, "refresh", refresh),
+      (keys, refresh) => isFetched(keys) && put(keys, "refresh", refresh),
+    ),
+    discovery: change(some(true, true, false), (keys, isDiscovered, name) => {
+      if (isDiscovered) Object.assign(keys, { cluster: "idp", ...keys, discovery: true });
+      if (isDiscovered) delete keys.url;
+      else if (keys.discovery === true)
+        for (const key of ["discovery", "clusters", "cluster", "refresh"]) delete keys[key];
+      if (!isFetched(keys)) keys.file ??= `${key_sets[name]}.jwks.json`;
+    }),
+    clusters: change(
+      some(undefined, { "certs.example.org": "idp" }, { "certs.example.org": "idp2" }),
+      (keys, hosts) => keys.discovery === true && put(keys, "clusters", hosts),
+    ),
+    header: change(
+      some(undefined, { name: "x-key", file: "secret" }, { name: "authorization", file: "secret", prefix: "Bearer " }),
+      (keys, header) => isFetched(keys) && put(keys, "header", header),
     ),
   };
 }
@@ -168,6 +206,11 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
       (policy) =>
         put(policy, "name", name),
   ),
+  tokenBytes: some(1024, 16384, 49152, undefined).map(
+    (bytes): Apply =>
+      (policy) =>
+        put(policy, "tokenBytes", bytes),
+  ),
   mode: some("enforce", "shadow", undefined).map(
     (mode): Apply =>
       (policy) =>
@@ -177,6 +220,39 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
     (domains): Apply =>
       (policy) =>
         put(trustOf(policy), "domains", domains),
+  ),
+  paths: some<Mapping | undefined>(
+    undefined,
+    { trailingSlash: "same", case: "ignore" },
+    { encodedSlash: "segment" },
+  ).map(
+    (paths): Apply =>
+      (policy) =>
+        put(policy, "paths", paths),
+  ),
+  ...Object.fromEntries(
+    Object.entries({
+      trailingSlash: ["same", "distinct"],
+      encodedSlash: ["segment"],
+      emptySegments: ["keep"],
+      semicolons: ["keep"],
+      case: ["ignore"],
+    }).map(([key, values]) => [
+      `paths.${key}`,
+      some<string | undefined>(undefined, ...values).map(
+        (value): Apply =>
+          (policy) =>
+            put(policy, "paths", value === undefined ? undefined : { [key]: value }),
+      ),
+    ]),
+  ),
+  "trust.aliases": some(undefined, { "old.example.net": "example.org" }, { "elsewhere.example": "example.org" }).map(
+    (aliases): Apply =>
+      (policy) => {
+        const trust = trustOf(policy);
+        const isMet = (trust.domains as string[]).includes("example.org") && !("elsewhere.example" in (aliases ?? {}));
+        put(trust, "aliases", isMet ? aliases : undefined);
+      },
   ),
   "trust.identity": some("mtls", "either", "jwt-svid").map(
     (identity): Apply =>
@@ -190,6 +266,11 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
         );
         if (identity === "jwt-svid") delete trust.forwarders;
       },
+  ),
+  "trust.sourceAddress": some(undefined, "connection", "forwarded").map(
+    (said): Apply =>
+      (policy) =>
+        put(trustOf(policy), "sourceAddress", said),
   ),
   "trust.forwarders": fc
     .subarray([
@@ -224,6 +305,12 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
   "trust.jwtSvid.bundles.*.url": bundles.url,
   "trust.jwtSvid.bundles.*.cluster": bundles.cluster,
   "trust.jwtSvid.bundles.*.refresh": bundles.refresh,
+  "trust.jwtSvid.bundles.*.discovery": bundles.discovery,
+  "trust.jwtSvid.bundles.*.clusters": bundles.clusters,
+  "trust.jwtSvid.bundles.*.header": bundles.header,
+  "trust.jwtSvid.bundles.*.header.name": bundles.header,
+  "trust.jwtSvid.bundles.*.header.file": bundles.header,
+  "trust.jwtSvid.bundles.*.header.prefix": bundles.header,
   "trust.jwtSvid.from": ofSvids("from", places),
   "trust.jwtSvid.leeway": ofSvids("leeway", leeway),
   "trust.jwtSvid.forwardToken": forwardToken,
@@ -233,18 +320,53 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
         rename(policy, "issuers", "token", name, to),
   ),
   "issuers.*.issuer": ofIssuer("issuer", some(...Object.values(issuer_urls))),
-  "issuers.*.audiences": ofIssuer("audiences", audiences),
+  "issuers.*.audiences": fc.tuple(issuerName, fc.oneof({ arbitrary: audiences, weight: 3 }, some("any"))).map(
+    ([name, one]): Apply =>
+      (policy) => {
+        const issuer = map(policy.issuers)[name];
+        put(issuer, "audiences", one);
+        if (one === "any" && issuer !== undefined) delete issuer.audienceFrom;
+      },
+  ),
+  "issuers.*.audienceFrom": ofIssuer("audienceFrom", some(undefined, "client_id", "org.id", "aud")),
+  "issuers.*.scopesFrom": ofIssuer("scopesFrom", some(undefined, ["scp", "scope"], ["scope"], ["groups", "scope"])),
+  "issuers.*.types": ofIssuer("types", some(undefined, ["JWT"], ["at+jwt"], ["vnd.example+jwt", "jwt"])),
   "issuers.*.algorithms": ofIssuer("algorithms", algorithms),
   "issuers.*.keys": issuerKeys.file,
   "issuers.*.keys.file": issuerKeys.file,
   "issuers.*.keys.url": issuerKeys.url,
   "issuers.*.keys.cluster": issuerKeys.cluster,
   "issuers.*.keys.refresh": issuerKeys.refresh,
+  "issuers.*.keys.discovery": issuerKeys.discovery,
+  "issuers.*.keys.clusters": issuerKeys.clusters,
+  "issuers.*.keys.header": issuerKeys.header,
+  "issuers.*.keys.header.name": issuerKeys.header,
+  "issuers.*.keys.header.file": issuerKeys.header,
+  "issuers.*.keys.header.prefix": issuerKeys.header,
   "issuers.*.leeway": ofIssuer("leeway", leeway),
   "issuers.*.maxLifetime": ofIssuer("maxLifetime", some(undefined, "1m", "10m", "1h")),
   "issuers.*.from": ofIssuer("from", places),
   "issuers.*.forwardToken": forwardToken,
+  "issuers.*.tenants": tenants,
+  "issuers.*.claims": ofIssuer(
+    "claims",
+    some(
+      undefined,
+      { level: "int" },
+      { level: "double" },
+      { "level!": "any", admin: "bool" },
+      { level: "string", org: { id: "string" } },
+      { org: { id: "string!" }, groups: "list" },
+      { org: "any", "groups!": "list" },
+    ),
+  ),
   "issuers.*.bind": ofIssuer("bind", some(undefined, "none", "certificate", "caller")),
+  "issuers.*.challenge": ofIssuer("challenge", some(undefined, { realm: "a" }, { realm: "b" })),
+  "issuers.*.challenge.realm": ofIssuer("challenge", some({ realm: "a" }, { realm: "b" })),
+  "issuers.*.challenge.resource_metadata": ofIssuer(
+    "challenge",
+    some({ resource_metadata: "https://a.example/m" }, { resource_metadata: "https://b.example/m" }),
+  ),
   callers: some("set-a", "set-b").map(
     (name): Apply =>
       (policy) =>
@@ -255,13 +377,74 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
       (policy) =>
         rename(policy, "limits", "limit", name, "zz"),
   ),
-  "limits.*.rate": ofLimit("rate", some("1/s", "2/s", "10/s", "1/m", "6/m", "60/m", "60/h")),
+  "limits.*.rate": ofLimit("rate", some("1/s", "2/s", "10/s", "1/m", "6/m", "60/m", "60/h", "9/d")),
   "limits.*.burst": ofLimit("burst", some(1, 2, 3, 5, undefined)),
   "limits.*.per": ofLimit(
     "per",
-    some(["caller"], [], ["claims.sub"], ["caller", "claims.sub"], ["claims.sub", "caller"]),
+    some(["caller"], [], ["rule"], ["claims.sub"], ["caller", "claims.sub"], ["claims.sub", "caller"]),
   ),
-  "limits.*.scope": ofLimit("scope", some("proxy", undefined)),
+  "limits.*.tier": ofLimit("tier", some('request.headers["x-b"]', "request.host", undefined)),
+  "limits.*.tiers": ofLimit("tiers", some({ a: "2/s" }, { a: "3/s" }, { b: "1/m" }, undefined)),
+  "limits.*.absent": ofLimit("absent", some("share", "deny", undefined)),
+  "limits.*.mode": ofLimit("mode", some("enforce", "shadow", undefined)),
+  "limits.*.headers": ofLimit("headers", some("always", "denied", undefined)),
+  "limits.*.concurrency": some(1, 3, 50).map(
+    (one): Apply =>
+      (policy) =>
+        put(map(policy.limits).open, "concurrency", one),
+  ),
+  "limits.*.hops": some("x-hops", "x-trips").map(
+    (one): Apply =>
+      (policy) =>
+        put(map(policy.limits).loop, "hops", one),
+  ),
+  "limits.*.most": some(1, 3, 50).map(
+    (one): Apply =>
+      (policy) =>
+        put(map(policy.limits).loop, "most", one),
+  ),
+  "limits.*.scope": ofLimit("scope", some("proxy", "fleet", undefined)),
+  "limits.*.fleet": ofLimit("fleet", some("exact", "leased", undefined)),
+  "limits.*.onError": ofLimit("onError", some("local", "deny", "allow", undefined)),
+  fleet: some<unknown>(undefined, { replicas: 2 }, { cluster: "limits", replicas: 4 }).map(
+    (one): Apply =>
+      (policy) =>
+        put(policy, "fleet", one),
+  ),
+  "fleet.cluster": ofFleet("cluster", some(undefined, "limits")),
+  "fleet.domain": ofFleet("domain", some(undefined, "other")),
+  "fleet.deadline": ofFleet("deadline", some(undefined, "10ms", "1s")),
+  "fleet.replicas": ofFleet("replicas", some(undefined, 1, 2, 3)),
+  quarantine: some<unknown>(
+    undefined,
+    [{ name: "first", when: ["no_rule", "token_missing"], denials: 2, within: "1m", for: "10s" }],
+    [{ name: "other", when: ["no_rule"], denials: 1, within: "1m", for: "1m", mode: "shadow" }],
+  ).map(
+    (one): Apply =>
+      (policy) =>
+        put(policy, "quarantine", one),
+  ),
+  "quarantine.name": ofQuarantine("name", some("first", "third")),
+  "quarantine.per": ofQuarantine("per", some(undefined, ["caller"], ["source.ip"], ["source.ip/24", "caller"])),
+  "quarantine.when": ofQuarantine("when", some(["no_rule"], ["token_missing", "no_rule"], ["scope_missing"])),
+  "quarantine.denials": ofQuarantine("denials", some(1, 2, 5, 100)),
+  "quarantine.within": ofQuarantine("within", some("1s", "1m", "1h")),
+  "quarantine.for": ofQuarantine("for", some("1s", "10s", "30s")),
+  "quarantine.max": ofQuarantine("max", some(undefined, "1m", "1h")),
+  "quarantine.mode": ofQuarantine("mode", some(undefined, "enforce", "shadow")),
+  "quarantine.release": ofQuarantine("release", some(undefined, ["spiffe://example.org/a"], ["10.1.2.3"])),
+  "quarantine.scope": ofQuarantine("scope", some(undefined, "proxy")),
+  lists: fc.tuple(some("words", "other-words", "nets"), fc.nat(3), fc.boolean()).map(
+    ([name, place, isLess]): Apply =>
+      (policy) => {
+        const entries = (policy.lists as Record<string, string[]>)[name]!;
+        if (isLess && entries.length > 1) entries.splice(place % entries.length, 1);
+        else
+          entries.push(
+            ...(name === "nets" ? ["10.0.0.0/9", "192.0.2.0/24"] : ["/b", "/a/x", "partner.net"]).slice(place % 2),
+          );
+      },
+  ),
   forward: fc
     .dictionary(some("x-caller", "x-user", "X-Org"), some("caller.id", "caller.path", "claims.sub"), { maxKeys: 2 })
     .map(
@@ -302,6 +485,9 @@ const plain_conditions = [
   undefined,
   'caller.path != "/b"',
   'caller.trust_domain != "x"',
+  "caller.path in lists.words",
+  '!(caller.trust_domain in lists["other-words"])',
+  "lists.nets.containsIP(source.ip)",
 ];
 
 /** What becomes of rules in a policy of which every request meets most. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Rule } from "../../scripts/policy/language/model.ts";
+import { type CallerPattern, parseCaller } from "../../scripts/policy/language/spiffe.ts";
 import { warnCovered } from "../../scripts/policy/meaning/coverage.ts";
 import { check } from "../support/policy.ts";
 
@@ -82,9 +83,59 @@ for (const [title, rules, expected] of [
     ["rule_covered b"],
   ],
   [
+    "one of several scopes is weaker than each of them",
+    [
+      `name: a, ${web}, allow: [GET /a], token: corp, scopes: [x, z]`,
+      `name: b, ${web}, allow: [GET /a], token: corp, scopes: { any: [x, y] }`,
+    ],
+    ["rule_covered a"],
+  ],
+  [
+    "one of two is weaker than the first of them, and than both; one of three is weaker still",
+    [
+      `name: a, ${web}, allow: [GET /a], token: corp, scopes: { any: [x, y] }`,
+      `name: b, ${web}, allow: [GET /a], token: corp, scopes: { any: [z, y, x] }`,
+    ],
+    ["rule_covered a"],
+  ],
+  [
+    "one of these is none of those",
+    [
+      `name: a, ${web}, allow: [GET /a], token: corp, scopes: { any: [x, y] }`,
+      `name: b, ${web}, allow: [GET /a], token: corp, scopes: { any: [x, z] }`,
+    ],
+    [],
+  ],
+  [
     "a limited rule holds no unlimited one",
     [`name: a, ${web}, allow: [GET /a]`, 'name: b, callers: [front], allow: ["GET /**"], limit: w'],
     [],
+  ],
+  [
+    "a rule that takes larger requests is weaker",
+    [
+      `name: a, ${web}, allow: [GET /a], maxQueryBytes: 10, maxHeaderBytes: 4096`,
+      'name: b, callers: [front], allow: ["GET /**"], maxQueryBytes: 11',
+    ],
+    ["rule_covered a"],
+  ],
+  [
+    "a rule that takes smaller requests alone holds none that takes larger ones",
+    [
+      `name: a, ${web}, allow: [GET /a], maxQueryBytes: 10`,
+      'name: b, callers: [front], allow: ["GET /**"], maxQueryBytes: 10, maxHeaderBytes: 4096',
+    ],
+    [],
+  ],
+  [
+    "a smaller bound on bodies holds those without a length, unless the other rule comes first",
+    [
+      `name: a, ${web}, allow: [GET /a], maxBodyBytes: 10`,
+      'name: b, callers: [front], allow: ["GET /**"], maxBodyBytes: 11',
+      `name: c, ${web}, allow: [GET /a/b], maxBodyBytes: 10`,
+      `name: d, ${web}, allow: [GET /a/b/c], maxBodyBytes: 10, token: corp, scopes: [x]`,
+    ],
+    ["rule_covered c"],
   ],
   [
     "a grant holds no lasting rule",
@@ -106,6 +157,15 @@ for (const [title, rules, expected] of [
     [`name: a, ${web}, allow: ["DELETE|GET /a"]`, 'name: b, callers: [any], deny: ["DELETE /**"]'],
     [],
   ],
+  ["HEAD beside GET", [`name: a, ${web}, allow: [HEAD /a]`, `name: b, ${web}, allow: [GET /a]`], ["rule_covered a"]],
+  ["GET beside HEAD", [`name: a, ${web}, allow: [GET /a]`, `name: b, ${web}, allow: [HEAD /a]`], ["rule_covered b"]],
+  ["HEAD spelled out in a rule", [`name: a, ${web}, allow: [GET /a, HEAD /a]`], []],
+  [
+    "HEAD where GET is denied",
+    [`name: a, ${web}, allow: [HEAD /a]`, "name: b, callers: [any], deny: [GET /a]"],
+    ["rule_unreachable a"],
+  ],
+  ["GET where HEAD is denied", [`name: a, ${web}, allow: [GET /a]`, "name: b, callers: [any], deny: [HEAD /a]"], []],
   [
     "denied for a time",
     [
@@ -152,7 +212,7 @@ test("100,000 rules that have nothing to do with each other", () => {
   const rules = Array.from({ length: 100_000 }, (_, number): Rule => {
     const segments = [`a${number % 5000}`, null, `b${number}`];
     const text = `spiffe://example.org/svc-${number % 20_000}`;
-    const pattern = { kind: "exact" as const, text, trustDomain: "example.org", segments: 1 };
+    const pattern = parseCaller(text) as CallerPattern;
     const callers: Rule["callers"] = number % 10 === 0 ? [{ kind: "any" }] : [{ kind: "pattern", pattern }];
     return {
       ...one,

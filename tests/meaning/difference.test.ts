@@ -56,7 +56,7 @@ const requests = fc.array(
   fc
     .record({
       base: asked,
-      method: fc.constantFrom(undefined, undefined, "delete", "Get"),
+      method: fc.constantFrom(undefined, undefined, "delete", "Get", "head", "HEAD"),
     })
     .map(({ base, method }): Asked => ({ ...base, method: method ?? base.method })),
   { minLength: 20, maxLength: 40 },
@@ -98,7 +98,9 @@ test("with conditions, whoever may be admitted by the newer policy alone is told
           ...rule,
           issuers: [],
           scopes: [],
+          isAnyScope: false,
           limits: [],
+          costFrom: undefined,
           condition: undefined,
         }));
         return { ...policy, mode: "enforce", issuers: [], limits: [], rules };
@@ -205,6 +207,104 @@ test("an alternative more is gained, one less is lost", () => {
   assert.deepEqual([wider.gained.length > 0, wider.lost.length, wider.changed.length], [true, 0, 0]);
   const narrower = comparePolicies(two, one);
   assert.deepEqual([narrower.gained.length, narrower.lost.length > 0, narrower.changed.length], [0, true, 0]);
+});
+
+/** A policy of these rules for one endpoint. */
+function ofRules(...rules: string[]): Policy {
+  const lines = rules.map((rule, at) => `  - { name: r${at}, callers: [storefront], allow: [GET /a]${rule} }\n`);
+  const { policy, errors } = check(withRule(lines.join("")));
+  assert.deepEqual(errors, []);
+  return policy!;
+}
+
+test("a token that need not be there admits more, and refuses what is bad", () => {
+  const [none, needed, optional] = ["", ", token: corp", ", token: { issuer: corp, optional: true }"] as const;
+  const kinds = (before: Policy, after: Policy): boolean[] => {
+    const { gained, lost, changed } = comparePolicies(before, after);
+    return [gained.length > 0, lost.length > 0, changed.length > 0];
+  };
+  assert.deepEqual(kinds(ofRules(needed), ofRules(optional)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(optional), ofRules(needed)), [false, true, false]);
+  assert.deepEqual(kinds(ofRules(optional), ofRules(none)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(none), ofRules(optional)), [false, true, false]);
+  // A rule that refuses bad tokens is superfluous beside none that looks at them, but for that.
+  assert.deepEqual(kinds(ofRules(none), ofRules(none, optional)), [false, true, false]);
+  assert.deepEqual(kinds(ofRules(none, optional), ofRules(none)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(needed), ofRules(needed, optional)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(optional), ofRules(optional)), [false, false, false]);
+});
+
+test("a larger bound on sizes admits more, and the words say of what", () => {
+  const rule = (bounds: string): Policy => ofRules(`, token: corp, scopes: [x]${bounds}`);
+  const small = rule(", maxHeaderBytes: 1000, maxQueryBytes: 10");
+  for (const larger of [", maxHeaderBytes: 1001, maxQueryBytes: 10", ", maxHeaderBytes: 1000", ""]) {
+    const { gained, lost, changed } = comparePolicies(small, rule(larger));
+    assert.deepEqual([gained.length, lost.length, changed.length], [1, 0, 0], larger);
+    assert.deepEqual(gained[0]!.was![0]!.most, { headers: 1000, query: 10 });
+    const back = comparePolicies(rule(larger), small);
+    assert.deepEqual([back.gained.length, back.lost.length, back.changed.length], [0, 1, 0], larger);
+  }
+  const other = comparePolicies(small, rule(", maxHeaderBytes: 999, maxQueryBytes: 11"));
+  assert.deepEqual([other.gained.length, other.lost.length, other.changed.length], [0, 0, 1]);
+});
+
+test("a bound on bodies that held those without a length, though another rule takes larger ones", () => {
+  const kinds = (before: Policy, after: Policy): boolean[] => {
+    const { gained, lost, changed } = comparePolicies(before, after);
+    return [gained.length > 0, lost.length > 0, changed.length > 0];
+  };
+  const [ten, twenty, any] = [", maxBodyBytes: 10", ", maxBodyBytes: 20", ""] as const;
+  const strict = ", token: corp, scopes: [x]";
+  assert.deepEqual(kinds(ofRules(ten, any), ofRules(any)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(any), ofRules(ten, any)), [false, true, false]);
+  assert.deepEqual(kinds(ofRules(ten, any), ofRules(twenty, any)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(ten, any), ofRules(`${ten}${strict}`, any)), [true, false, false]);
+  assert.deepEqual(kinds(ofRules(`${ten}${strict}`, any), ofRules(ten, any)), [false, true, false]);
+  assert.deepEqual(kinds(ofRules(ten, twenty, any), ofRules(ten, any)), [false, false, false]);
+  assert.deepEqual(kinds(ofRules(ten, any), ofRules(any, ten)), [false, false, false]);
+  // What other rules hold to as much is held by them.
+  assert.deepEqual(kinds(ofRules(ten, `${ten}${strict}`), ofRules(ten)), [false, false, false]);
+  const { gained } = comparePolicies(ofRules(ten, any), ofRules(any));
+  assert.deepEqual([gained[0]!.conditions, gained[0]!.was], [[{}], [{ bodyMayBeHeldTo: 10 }]]);
+});
+
+test("a limit that counts by another segment is another limit", () => {
+  const rule = (name: string): Policy => {
+    const text = withRule(
+      `  - name: a\n    callers: [storefront]\n    allow: ["GET /a/{${name}}/b", "GET /c/{${name}}"]\n    limit: by-id\n`,
+    ).replace("limits:\n", `limits:\n  by-id: { rate: 1/s, per: [path.${name}] }\n`);
+    const { policy, errors } = check(text);
+    assert.deepEqual(errors, []);
+    return policy!;
+  };
+  assert.ok(!isSame(comparePolicies(rule("id"), rule("user"))), "the bucket is of another name");
+  assert.ok(isSame(comparePolicies(rule("id"), rule("id"))));
+});
+
+/** What is gained, lost and changed by another cost. */
+const byCost = (before: string, after: string): boolean[] => {
+  const [older, newer] = [before, after].map((cost): Policy => {
+    const { policy, errors } = check(
+      withRule(`  - name: a\n    callers: [storefront]\n    allow: ["GET /a/{id}"]\n    limit: writes\n${cost}`),
+    );
+    assert.deepEqual(errors, []);
+    return policy!;
+  }) as [Policy, Policy];
+  const { gained, lost, changed } = comparePolicies(older, newer);
+  return [gained, lost, changed].map(({ length }) => length > 0);
+};
+
+test("a cost that depends on the request", () => {
+  const cost = (value: string, most = 50): string => `    cost: { value: '${value}', most: ${most} }\n`;
+  const asked = 'int(request.query["n"])';
+  assert.deepEqual(byCost(cost(asked), cost("int( request.query.n )")), [false, false, false]);
+  assert.deepEqual(byCost(cost(asked), cost(asked, 20)), [true, false, false]);
+  assert.deepEqual(byCost(cost(asked, 20), cost(asked)), [false, true, false]);
+  assert.deepEqual(byCost(cost(asked), ""), [true, false, false]);
+  assert.deepEqual(byCost("", cost(asked)), [false, true, false]);
+  // Which of the two lets more through hangs on what is asked for.
+  assert.deepEqual(byCost("    cost: 2\n", cost(asked)), [false, false, true]);
+  assert.deepEqual(byCost(cost(asked), cost("size(path.id)")), [false, false, true]);
 });
 
 test("another name for a path variable is no difference, also where an endpoint lacks it", () => {

@@ -4,6 +4,7 @@ import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
+import { issuer_urls } from "../differential/arbitrary/tokens.ts";
 import { module, rememberingVerify } from "../differential/product.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 import { clusters } from "./changes.ts";
@@ -30,12 +31,14 @@ export class LocalEnvoy {
     this.#nowMilliseconds = milliseconds;
   }
 
-  /** Has the keys that are due fetched; the server knows them by the last segment of the path. */
+  /** Has the keys that are due fetched, by the documents of their issuers too; the server knows them by the last segment of the path. */
   fetch(serve: (name: string) => string): void {
     this.#host.tick(this.#root);
-    for (const { token, headers } of [...this.#host.calls]) {
-      const path = headers.find(([name]) => name === ":path")![1];
-      this.#host.answer(token, { body: serve(path.slice(1)) });
+    for (let [call] = this.#host.calls; call !== undefined; [call] = this.#host.calls) {
+      const of = new Map(call.headers);
+      const path = of.get(":path")!;
+      const isDocument = path.startsWith("/.well-known/");
+      this.#host.answer(call.token, { body: isDocument ? documentOf(of.get(":authority")!) : serve(path.slice(1)) });
     }
     this.#host.tick(this.#root);
   }
@@ -53,9 +56,25 @@ export class LocalEnvoy {
   }
 }
 
+/** The discovery document of the issuer on a host, whose keys are known by its name. */
+function documentOf(authority: string): string {
+  const issuer = `https://${authority}`;
+  const [name] = Object.entries(issuer_urls).find(([, url]) => url === issuer)!;
+  return JSON.stringify({ issuer, jwks_uri: `${issuer}/${name}` });
+}
+
+/** A policy that shuts nobody out, which hangs on what was denied before. */
+export function withoutQuarantines(policy: Policy): Policy {
+  return { ...policy, quarantines: [] };
+}
+
 /** A policy that asks for no room in limits, which a request before might have taken. */
 export function withoutLimits(policy: Policy): Policy {
-  return { ...policy, limits: [], rules: policy.rules.map((rule) => ({ ...rule, limits: [], cost: 1 })) };
+  return {
+    ...policy,
+    limits: [],
+    rules: policy.rules.map((rule) => ({ ...rule, limits: [], cost: 1, costFrom: undefined })),
+  };
 }
 
 /** What of a request the newer policy lets through and the older one does not, in words; undefined for nothing. */

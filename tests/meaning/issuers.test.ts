@@ -35,6 +35,33 @@ test("a binding that is taken away is a gain", () => {
   assert.ok(told(read("bind: certificate"), read("bind: caller")).every((line) => line === "" || line.startsWith("+")));
 });
 
+test("tokens for anybody are a gain, and so are those for another claim's audience, with other scopes, of more types", () => {
+  const named = (text: string): string => text;
+  const any = (text: string): string => text.replace("audiences: [order-api]", "audiences: any");
+  assert.deepEqual(told(read("bind: none", named), read("bind: none", any)), [
+    "+ issuer corp: audiences: order-api → any",
+    "- issuer corp: audienceFrom: claims.aud → null",
+    "",
+    "- issuer corp: audiences: any → order-api",
+    "- issuer corp: audienceFrom: null → claims.aud",
+  ]);
+  assert.deepEqual(told(read("bind: none"), read("audienceFrom: client_id")), [
+    "+ issuer corp: audienceFrom: claims.aud → claims.client_id",
+    "",
+    "+ issuer corp: audienceFrom: claims.client_id → claims.aud",
+  ]);
+  assert.deepEqual(told(read("bind: none"), read("scopesFrom: [scp, 'claims[\"x.y\"].z']")), [
+    '+ issuer corp: scopesFrom: claims.scope, claims.scp → claims.scp, claims["x.y"].z',
+    "",
+    '+ issuer corp: scopesFrom: claims.scp, claims["x.y"].z → claims.scope, claims.scp',
+  ]);
+  assert.deepEqual(told(read("bind: none"), read("types: [application/AT+jwt]")), [
+    "- issuer corp: types: at+jwt, jwt, none → at+jwt",
+    "",
+    "+ issuer corp: types: at+jwt → at+jwt, jwt, none",
+  ]);
+});
+
 test("another place is a gain, and so is one less; what the upstream sees more is one, less is not", () => {
   assert.deepEqual(told(read("from: [{ header: x-a }]"), read("from: [{ cookie: s }, { header: x-a }]")), [
     "+ issuer corp: from: the header `x-a` → the cookie `s`, the header `x-a`",
@@ -97,5 +124,47 @@ test("a wider identity is a gain, and so are the bundles it takes", () => {
     "+ JWT-SVIDs of example.org: leeway: 60s → 120s",
     "",
     "- JWT-SVIDs of example.org: leeway: 120s → 60s",
+  ]);
+});
+
+test("a claim that must be what it need not have been is no gain, less is one", () => {
+  assert.deepEqual(told(read("claims: { role: string }"), read("claims: { role: any, org: { id: int! } }")), [
+    "- issuer corp: claims: claims.org: anything → claims.org: map",
+    "- issuer corp: claims: claims.org.id: anything → claims.org.id: int, there in each token",
+    "+ issuer corp: claims: claims.role: string → claims.role: any",
+    "",
+    "+ issuer corp: claims: claims.org: map → claims.org: anything",
+    "+ issuer corp: claims: claims.org.id: int, there in each token → claims.org.id: anything",
+    "- issuer corp: claims: claims.role: any → claims.role: string",
+  ]);
+  assert.deepEqual(told(read("claims: { a: int, b: string }"), read('claims: { a: double, "b!": string }')), [
+    "+ issuer corp: claims: claims.a: int → claims.a: double",
+    "- issuer corp: claims: claims.b: string → claims.b: string, there in each token",
+    "",
+    "- issuer corp: claims: claims.a: double → claims.a: int",
+    "+ issuer corp: claims: claims.b: string, there in each token → claims.b: string",
+  ]);
+  assert.deepEqual(told(read("claims: { a: any }"), read("bind: none")), [""]);
+});
+
+test("a tenant more is a gain, and so are all of them", () => {
+  const of = (tenants: string): Policy =>
+    read(tenants, (text) =>
+      text.replace("issuer: https://issuer.example.org", 'issuer: "https://issuer.example.org/{tid}"'),
+    );
+  assert.deepEqual(told(of("tenants: [a, b]"), of("tenants: [b, c]")), [
+    "+ issuer corp: tenants: 2 → 2, c new, without a",
+    "",
+    "+ issuer corp: tenants: 2 → 2, a new, without c",
+  ]);
+  assert.deepEqual(told(of("tenants: [a, b]"), of("tenants: [b]")), [
+    "- issuer corp: tenants: 2 → 1, without a",
+    "",
+    "+ issuer corp: tenants: 1 → 2, a new",
+  ]);
+  assert.deepEqual(told(of("tenants: [a]"), of("bind: none")), [
+    "+ issuer corp: tenants: 1 → any",
+    "",
+    "- issuer corp: tenants: any → 1",
   ]);
 });

@@ -1,6 +1,7 @@
 /** Requests whose callers and tokens are mostly good, or bad in the one way that some change of a policy is about. */
 import * as fc from "fast-check";
 import type { TokenParts } from "../differential/arbitrary/keys.ts";
+import { some } from "../differential/arbitrary/some.ts";
 import { digests, issuer_urls, start_seconds } from "../differential/arbitrary/tokens.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 
@@ -10,7 +11,6 @@ export interface Asking {
   tokens: { parts: TokenParts; place: number }[];
 }
 
-const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 /** The first, save one time in so many. */
 const mostly = <T>(usual: T, often: number, ...others: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof(

@@ -1,7 +1,8 @@
 /** Whether what `sallyport diff` tells speaks of a request: the narrowest pattern that fits decides, as people read it. */
 import { type Endpoint, parseEndpoint } from "../../scripts/policy/language/endpoint.ts";
+import { pathCovers } from "../../scripts/policy/language/pathpattern.ts";
 import type { AccessChange } from "../../scripts/policy/meaning/difference.ts";
-import { methodsCover, pathCovers } from "../../scripts/policy/meaning/relations.ts";
+import { methodsCover } from "../../scripts/policy/meaning/relations.ts";
 import type { Asked } from "../support/lookup.ts";
 
 /** Whether a text is matched, and by nothing narrower that is excepted. */
@@ -18,15 +19,15 @@ function callerFits(text: string, caller: string | null): boolean {
   if (text === "anonymous") return true;
   if (caller === null) return false;
   if (text === "any") return true;
-  if (text.endsWith("/**")) return caller.startsWith(text.slice(0, -2));
-  if (text.endsWith("/*")) return caller.startsWith(text.slice(0, -1)) && !caller.slice(text.length - 1).includes("/");
-  return caller === text;
+  const [given, wanted] = [caller.split("/"), text.split("/")];
+  if (text.endsWith("/**") ? given.length < wanted.length : given.length !== wanted.length) return false;
+  return wanted.every((segment, index) => segment === "*" || segment === "**" || segment === given[index]);
 }
 
 const callerHolds = (wide: string, narrow: string): boolean =>
   wide === "anonymous" ||
   (narrow !== "anonymous" &&
-    (wide === "any" || (narrow !== "any" && callerFits(wide, narrow.replace("/**", "/x/x").replace("/*", "/x")))));
+    (wide === "any" || (narrow !== "any" && callerFits(wide, narrow.replace("/**", "/x/x").replaceAll("*", "x")))));
 
 const hostFits = (text: string, host: string): boolean =>
   text === "*" || (text.startsWith("*.") ? host.endsWith(text.slice(1)) : host === text);
@@ -54,7 +55,8 @@ function endpointFits(text: string, { method, segments }: Asked): boolean {
 /** `delete` stands for every spelling but `DELETE`: that is how far a deny rule reaches. */
 function hasMethod(methods: readonly string[], method: string): boolean {
   const upper = method.toUpperCase();
-  return methods.includes(method) || (method !== upper && methods.includes(upper.toLowerCase()));
+  if (methods.includes(method) || (method === "HEAD" && methods.includes("GET"))) return true;
+  return method !== upper && methods.includes(upper.toLowerCase());
 }
 
 /** Whether a change speaks of a request. */

@@ -1,7 +1,7 @@
 /** Tokens of the test runner: signed as their algorithm says, put where the policy looks for them, bound to who carries them. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
@@ -137,7 +137,7 @@ test("`svid` makes a JWT-SVID, and the caller of the defaults is not meant then"
   assert.throws(() => requests(either, "", both), /a JWT-SVID and the header `x-svid`/);
 });
 
-test("keys that are fetched are stood in for, and nobody waits for them", () => {
+test("keys that are fetched are stood in for; a token of their own is 503, as in Envoy before they have come", () => {
   writeFileSync(
     join(folder, "fetched.yaml"),
     "version: 1\nname: p\ntrust: { domains: [example.org] }\nissuers:\n  corp:\n    issuer: i\n    audiences: [a]\n    algorithms: [EdDSA]\n    keys: { url: https://idp.example.org/, cluster: idp }\nrules:\n  - { name: r, callers: [any], allow: [GET /a], token: corp }\n",
@@ -146,16 +146,29 @@ test("keys that are fetched are stood in for, and nobody waits for them", () => 
   const unknown = `${Buffer.from('{"alg":"EdDSA","kid":"a"}').toString("base64url")}.${Buffer.from('{"iss":"i"}').toString("base64url")}.AAAA`;
   writeFileSync(
     path,
-    `policy: fetched.yaml\ndefaults: { caller: "${web}" }\ntests:\n${one("token: { issuer: corp }")}  - { name: raw, request: GET /a, token: ${unknown}, expect: { deny: token_key_unknown } }\n`,
+    `policy: fetched.yaml\ndefaults: { caller: "${web}" }\ntests:\n${one("token: { issuer: corp }")}  - { name: raw, request: GET /a, token: ${unknown}, expect: { deny: keys_unavailable } }\n`,
   );
   const { results } = runPolicyTests([path], { engine: loadEngine() });
   assert.deepEqual(
     results.map(({ ok, verdict }) => [ok, verdict.reason]),
     [
       [true, "allowed"],
-      [true, "token_key_unknown"],
+      [true, "keys_unavailable"],
     ],
   );
+});
+
+test("files of lists are watched, those of included files too", (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-inputs-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+  mkdirSync(join(folder, "teams"));
+  write("tests.yaml", "policy: policy.yaml\n");
+  write("policy.yaml", "lists: { a: { file: lists/a.txt }, b: [x] }\ninclude: [teams/*.yaml]\n");
+  write("teams/one.yaml", "lists: { c: { file: c.txt } }\n");
+  const { files, folders } = findInputs([join(folder, "tests.yaml")]);
+  for (const name of ["lists/a.txt", "teams/c.txt"]) assert.ok(files.has(join(folder, name)), name);
+  assert.ok(folders.has(join(folder, "lists")));
 });
 
 test("files of keys are watched, those of bundles too", () => {

@@ -157,6 +157,8 @@ export class StormWorld {
       const world = new StormWorld(local, servers, busyKey, files);
       // The first fetch is not one that requests wait for.
       await until("every key server has been asked", () => servers.every(({ requests }) => requests.length > 0));
+      // A storm changes what the servers answer, and without any keys a request is 503.
+      await until("every key set has come", async () => (await world.#refreshes()) >= sets);
       await world.#warm(options.concurrency ?? 1);
       return world;
     } catch (error) {
@@ -240,6 +242,12 @@ export class StormWorld {
     return Number(/: (\d+)/.exec(text)?.[1] ?? 0);
   }
 
+  /** How often some key set was fetched, of all sets. */
+  async #refreshes(): Promise<number> {
+    const counted = [...(await this.local.envoy.stats())].filter(([name]) => name.includes("key_set_refreshes"));
+    return counted.reduce((sum, [, count]) => sum + count, 0);
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.local.stop();
@@ -253,7 +261,6 @@ function speakHttp1({ static_resources }: Bootstrap): void {
   for (const { typed_extension_protocol_options } of static_resources.clusters) {
     // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
     for (const options of Object.values<any>(typed_extension_protocol_options ?? {})) {
-      delete options.use_downstream_protocol_config;
       options.explicit_http_config = { http_protocol_options: {} };
     }
   }

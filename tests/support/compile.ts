@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import asc from "assemblyscript/asc";
+import { readEngineSource } from "../../scripts/build/sources.ts";
 
 /** An instance of a part of the engine. */
 interface CompiledModule {
@@ -20,7 +21,7 @@ export async function compileModule(entry: string): Promise<CompiledModule> {
     const wat = join(folder, "module.wat");
     // A configuration of that name does not exist: the one in the working folder would add the engine's entries.
     const files = [entry, "--config", "none.json", "--outFile", wasm, "--textFile", wat];
-    const { error, stderr } = await asc.main([...files, ...(await options())]);
+    const { error, stderr } = await asc.main([...files, ...(await options())], { readFile: readEngineSource });
     if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
     const bytes = await readFile(wasm);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes));

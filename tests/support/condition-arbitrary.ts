@@ -47,7 +47,7 @@ const expressions = fc.letrec<Record<"bool" | "int" | "double" | "text" | "time"
       int: fc.oneof(
         { maxDepth: 3 },
         fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n).map(String),
-        fc.constant("source.port"),
+        fc.constantFrom("source.port", "destination.port"),
         text.map((one) => `size(${one})`),
       ),
       double: fc
@@ -62,11 +62,16 @@ const expressions = fc.letrec<Record<"bool" | "int" | "double" | "text" | "time"
           "path.id",
           "request.method",
           "request.host",
+          "request.scheme",
           "source.ip",
           'request.headers["a-b"]',
           "request.query.q",
         ),
         fc.tuple(tie("bool"), text, text).map(([a, b, c]) => `(${a}) ? (${b}) : (${c})`),
+        fc.tuple(text, text).map(([a, b]) => `(${a}) + (${b})`),
+        text.map((one) => `(${one}).lowerAscii()`),
+        text.map((one) => `(${one}).split(",", 3)[0]`),
+        any.map((one) => `(${one}) + "!"`),
       ),
       time: fc.oneof(
         { maxDepth: 3 },
@@ -84,6 +89,8 @@ const expressions = fc.letrec<Record<"bool" | "int" | "double" | "text" | "time"
       list: fc.oneof(
         fc.array(any, { maxLength: 3 }).map((all) => `[${all.join(", ")}]`),
         any,
+        any.map((one) => `words(${one})`),
+        text.map((one) => `(${one}).split(" ")`),
       ),
     };
   },

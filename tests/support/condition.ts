@@ -1,6 +1,6 @@
 /** Conditions written in tests, and what the compiler says about them. */
 import * as code from "../../assembly/policy/instructions.ts";
-import { compileCondition } from "../../scripts/policy/condition/compile.ts";
+import { type ConditionScope, compileCondition } from "../../scripts/policy/condition/compile.ts";
 import type { Condition, Instruction } from "../../scripts/policy/language/condition.ts";
 import { type Diagnostic, Findings, Reporter } from "../../scripts/policy/source/diagnostic.ts";
 import { sourceOf } from "../../scripts/policy/source/source.ts";
@@ -22,11 +22,12 @@ export function compile(
   {
     hasToken = true,
     endpoints = ["GET /a/{id}", "GET /{org}/{id}"],
-  }: { hasToken?: boolean; endpoints?: string[] } = {},
+    ...more
+  }: { hasToken?: boolean; endpoints?: string[] } & Pick<ConditionScope, "action" | "claims"> = {},
 ): Compiled {
   const findings = new Findings();
   const reporter = new Reporter(sourceOf("policy.yaml", before + text), findings);
-  const scope = { hasToken, endpoints: endpoints.map(endpoint) };
+  const scope = { hasToken, endpoints: endpoints.map(endpoint), ...more };
   const condition = compileCondition(reporter, { value: text, at: before.length }, scope);
   findings.sort();
   const onLine = (one: Diagnostic): Diagnostic =>

@@ -20,8 +20,8 @@ export interface ProviderKey {
   kid: string;
   /** The public half. */
   jwk: JWK;
-  /** A token signed with it: good for an hour from now, but for the claims given. */
-  token(claims?: Record<string, unknown>): Promise<string>;
+  /** A token signed with it: good for an hour from now, but for the claims given. It names the key unless the header says otherwise. */
+  token(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>;
   /** A token of this very text as its claims, for what no JSON serializer writes. */
   sign(claims: string): Promise<string>;
 }
@@ -42,10 +42,10 @@ export async function makeKey(kid: string, algorithm: KeyAlgorithm = "ES256"): P
   return {
     kid,
     jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: "sig" },
-    token: (claims) => {
+    token: (claims, header) => {
       const now = Math.floor(Date.now() / 1000);
       return new SignJWT({ iss: providerIssuer, aud: providerAudience, sub: kid, iat: now, exp: now + 3600, ...claims })
-        .setProtectedHeader({ alg: algorithm, kid, typ: "JWT" })
+        .setProtectedHeader({ alg: algorithm, kid, typ: "JWT", ...header })
         .sign(privateKey);
     },
     sign: (claims) =>

@@ -54,7 +54,7 @@ callers:
   storefront: [spiffe://example.org/web]
 limits:
   writes: { rate: 100/s, burst: 200, per: [caller] }
-  by-user: { rate: 100/s, burst: 200, per: [claims.sub] }
+  by-user: { rate: 100/s, burst: 200, per: [claims.sub], absent: share }
 rules:
   - name: uses-everything
     callers: [storefront]

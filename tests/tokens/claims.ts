@@ -16,8 +16,8 @@ const noDates: readonly [text: string, detail: string | null][] = [
   ["-Infinity", "claims_json"],
   ["1e99", null],
   ["1E10", null],
-  ["1E400", "number"],
-  ["1e-400", "number"],
+  ["1E400", null],
+  ["1e-400", null],
   ["-1", null],
   ["-0", null],
   ["0x10", "claims_json"],
@@ -29,8 +29,8 @@ const noDates: readonly [text: string, detail: string | null][] = [
   ["1_000", "claims_json"],
   ["9007199254740992", null],
   ["9223372036854775808", null],
-  ["99999999999999999999", "number"],
-  [`1.${"0".repeat(20)}`, "number"],
+  ["99999999999999999999", null],
+  [`1.${"0".repeat(20)}`, null],
   ["null", null],
   ["true", null],
   ["[1]", null],
@@ -78,23 +78,30 @@ const audiences: Row[] = [
   ...[1, null, true, { 0: audience }, [audience, 1], [1, audience], [audience, null], [[audience]], [audience, {}]].map(
     (aud) => claim(`aud that is ${JSON.stringify(aud)}`, "token_malformed", "aud", { aud }),
   ),
-  claim("aud of lists a thousand deep", "token_malformed", "nesting", {
+  claim("aud of lists a thousand deep", "token_malformed", "aud", {
     aud: raw(nested(1000, ["[", "]"], `"${audience}"`)),
   }),
   taken("a list with our aud", { aud: ["a", audience] }),
 ];
 
 const json: Row[] = [
-  claim("objects a thousand deep", "token_malformed", "nesting", { deep: raw(nested(1000, ['{"":', "}"], "1")) }),
-  claim("lists 17 deep, the claims counted", "token_malformed", "nesting", { deep: raw(nested(16, ["[", "]"])) }),
+  taken("objects 800 deep", { deep: raw(nested(800, ['{"":', "}"], "1")) }),
+  taken("lists 17 deep, the claims counted", { deep: raw(nested(16, ["[", "]"])) }),
   taken("lists 16 deep, the claims counted", { deep: raw(nested(15, ["[", "]"])) }),
+  claim("lists 17 deep and one not closed", "token_malformed", "claims_json", {
+    deep: raw(`[${nested(17, ["[", "]"])}`),
+  }),
+  ...["18446744073709551615", "1".repeat(60), "0.12345678901234567890", "1e999"].flatMap((number) => [
+    taken(`a claim nobody reads that is ${number}`, { big: raw(number), deep: [{ big: raw(number) }] }),
+    claim(`exp that is ${number}`, "token_malformed", "exp", { exp: raw(number) }),
+    claim(`sub that is ${number}`, "token_malformed", "sub", { sub: raw(number) }),
+    claim(`aud with ${number}`, "token_malformed", "aud", { aud: [audience, raw(number)] }),
+  ]),
   claim("a list of 1025 values", "token_malformed", "count", { many: Array.from({ length: 1025 }, () => 1) }),
   claim("129 members", "token_malformed", "count", {
     many: Object.fromEntries(Array.from({ length: 129 }, (_, index) => [index, 1])),
   }),
-  bad("a header of lists a thousand deep", "token_malformed", "nesting", (alg) =>
-    mint(alg, { header: { deep: raw(nested(1000, ["[", "]"])) } }),
-  ),
+  good("a header of lists a thousand deep", (alg) => mint(alg, { header: { deep: raw(nested(1000, ["[", "]"])) } })),
   ...["[]", '"text"', "1", "null", "true"].flatMap((text) => [
     bad(`claims that are ${text}`, "token_malformed", "claims_json", (alg) => mint(alg, { claimsText: text })),
     bad(`a header that is ${text}`, "token_malformed", "header_json", (alg) => mint(alg, { headerText: text })),

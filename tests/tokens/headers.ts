@@ -2,7 +2,7 @@
 import { createHmac } from "node:crypto";
 import { selfSigned } from "./certificate.ts";
 import { attackerOf, attackers, jwkOf, mint, pairOf, pairs, raw } from "./mint.ts";
-import { bad, bearer, good, type Row } from "./row.ts";
+import { bad, bearer, good, type Row, type Shown } from "./row.ts";
 
 const everyAlgorithm = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 
@@ -40,7 +40,7 @@ const algorithms: Row[] = [
     ),
   ),
   bad("none, with the signature", "token_algorithm", "alg_none", (alg) => mint(alg, { header: { alg: "none" } })),
-  ...["", "rs256", "RS256 ", "ES256K", "Ed25519", "RSA-OAEP", "RS1", "null"].map((name) =>
+  ...["", "rs256", "RS256 ", "ES256K", "ed25519", "Ed448", "RSA-OAEP", "RS1", "null"].map((name) =>
     bad(`the algorithm \`${name}\``, "token_algorithm", "alg_unknown", (alg) => mint(alg, { header: { alg: name } })),
   ),
   ...[undefined, null, 256, true, ["RS256"], { alg: "RS256" }].map((value) =>
@@ -171,6 +171,9 @@ const extensions: Row[] = [
   ),
 ];
 
+const es256 = (issuer: string, kid: string | undefined, signer = pairs.p256.privateKey): Shown =>
+  bearer(mint("ES256", { issuer, header: { kid }, signer }), issuer);
+
 const keyIds: Row[] = [
   bad("a kid of 4 KiB", "token_malformed", "kid", (alg) => mint(alg, { header: { kid: "k".repeat(4096) } })),
   bad("a kid of 257 bytes", "token_malformed", "kid", (alg) => mint(alg, { header: { kid: "k".repeat(257) } })),
@@ -194,7 +197,7 @@ const keyIds: Row[] = [
   ),
   good("no kid, where one key fits", (alg) => mint(alg, { header: { kid: undefined } })),
   bad(
-    "no kid, where several keys fit",
+    "no kid, where more keys fit than are tried",
     "token_key_unknown",
     "kid_missing",
     () => bearer(mint("ES256", { issuer: "several", header: { kid: undefined } }), "several"),
@@ -203,8 +206,46 @@ const keyIds: Row[] = [
   good("a kid that keys of several types share", (alg) =>
     bearer(mint(alg, { issuer: "shared", header: { kid: "shared" } }), "shared"),
   ),
+  good("a kid that four keys of one algorithm share", () => es256("twins", "twins"), ["ES256"]),
+  good("no kid, where four keys fit", () => es256("few", undefined), ["ES256"]),
+  good("no kid, where the one key that fits stands seven times", () => es256("again", undefined), ["ES256"]),
+  good("a kid that no key has, where keys have none", () => es256("nameless", "p256"), ["ES256"]),
+  good("no kid, where keys have none", () => es256("nameless", undefined), ["ES256"]),
   bad(
-    "a kid that two keys of one algorithm share",
+    "the kid of one key, and the signature of another without",
+    "token_signature",
+    "signature_wrong",
+    () => es256("nameless", "named"),
+    ["ES256"],
+  ),
+  bad(
+    "a kid that no key has, where keys have none, and the signature of one with another",
+    "token_signature",
+    "signature_wrong",
+    () => es256("nameless", "nobody", attackers.p256.privateKey),
+    ["ES256"],
+  ),
+  bad(
+    "the kid of one key, and the signature of another",
+    "token_signature",
+    "signature_wrong",
+    () => es256("few", "k0"),
+    ["ES256"],
+  ),
+  good(
+    "alg Ed25519 (RFC 9864)",
+    () => bearer(mint("EdDSA", { issuer: "eddsa", header: { alg: "Ed25519" } }), "eddsa"),
+    ["EdDSA"],
+  ),
+  bad(
+    "alg Ed25519 with the kid of an RSA key",
+    "token_algorithm",
+    "key_type",
+    () => bearer(mint("EdDSA", { issuer: "all", header: { alg: "Ed25519", kid: "rsa" } }), "all"),
+    ["EdDSA"],
+  ),
+  bad(
+    "a kid that five keys of one algorithm share",
     "token_key_unknown",
     "kid_shared",
     () => bearer(mint("ES256", { issuer: "clash", header: { kid: "clash" } }), "clash"),

@@ -1,5 +1,6 @@
 /** The policy the tokens are held against: an issuer for each algorithm alone, and some for what takes several keys. */
 
+import { makeKeyPair } from "../../scripts/common/keypair.ts";
 import { compilePolicy } from "../../scripts/policy/build.ts";
 import { parseKeySet } from "../../scripts/policy/check/jwks.ts";
 import { algorithm_names } from "../../scripts/policy/language/algorithms.ts";
@@ -31,6 +32,10 @@ function keysOf(...jwks: Record<string, unknown>[]): PolicyKey[] {
 
 const withKid = (pair: Pair, kid: string): Record<string, unknown> => jwkOf({ ...pair, kid });
 
+/** Keys that sign nothing. */
+const strangers = Array.from({ length: 4 }, () => ({ kid: "stranger", ...makeKeyPair("ec", { namedCurve: "P-256" }) }));
+const others = (count: number): Pair[] => strangers.slice(0, count);
+
 /** Issuers by name; a request for `GET /<name>` takes a token of that issuer. */
 const setups: Record<string, Setup> = {
   ...Object.fromEntries(
@@ -45,12 +50,30 @@ const setups: Record<string, Setup> = {
     algorithms: algorithm_names,
     keys: keysOf(withKid(pairs.rsa, "shared"), withKid(pairs.p256, "shared"), withKid(pairs.ed, "shared")),
   },
-  // Keys for one algorithm that share an ID: no policy file can say so, so two sets are put together.
+  // Keys for one algorithm that share an ID, as many as are tried; one more, which no policy file can say, so two sets are put together.
+  twins: { algorithms: ["ES256"], keys: keysOf(...[...others(3), pairs.p256].map((pair) => withKid(pair, "twins"))) },
   clash: {
     algorithms: ["ES256"],
-    keys: [...keysOf(withKid(pairs.p256, "clash")), ...keysOf(withKid(attackers.p256, "clash"))],
+    keys: [...keysOf(withKid(pairs.p256, "clash")), ...keysOf(...others(4).map((pair) => withKid(pair, "clash")))],
   },
-  several: { algorithms: ["ES256"], keys: keysOf(withKid(pairs.p256, "one"), withKid(attackers.p256, "two")) },
+  // The same of keys that have IDs of their own, and of keys that have none.
+  few: { algorithms: ["ES256"], keys: keysOf(...[...others(3), pairs.p256].map((pair, n) => withKid(pair, `k${n}`))) },
+  several: {
+    algorithms: ["ES256"],
+    keys: keysOf(...[...others(4), pairs.p256].map((pair, n) => withKid(pair, `k${n}`))),
+  },
+  nameless: {
+    algorithms: ["ES256"],
+    keys: keysOf(
+      withKid(attackers.p256, "named"),
+      ...[others(1)[0]!, pairs.p256].map((pair) => jwkOf(pair, { kid: undefined })),
+    ),
+  },
+  // The very same key with other IDs, with none, and once more.
+  again: {
+    algorithms: ["ES256"],
+    keys: keysOf(...["a", "b", "c", "d", "e", "e", undefined].map((kid) => jwkOf(pairs.p256, { kid }))),
+  },
   unicode: { iss: unicodeIss, audiences: [composed], algorithms: ["ES256"], keys: keysOf(jwkOf(pairs.p256)) },
 };
 

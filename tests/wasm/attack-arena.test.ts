@@ -8,10 +8,10 @@ import { makeKey, providerIssuer } from "../support/jwks-server.ts";
 import { recordOf } from "../support/plugin.ts";
 import { caller, imageOf, jwks, Workers } from "../support/workers.ts";
 
-const places = Array.from({ length: 12 }, (_, number) => `x-filler-${number}`);
+const places = Array.from({ length: 14 }, (_, number) => `x-filler-${number}`);
 const from = (first: number): string =>
   places
-    .slice(first, first + 6)
+    .slice(first, first + 7)
     .map((name) => `{ header: ${name} }`)
     .join(", ");
 
@@ -21,7 +21,7 @@ name: shop
 trust: { domains: [example.org] }
 issuers:
   filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: filler.json }, from: [${from(0)}] }
-  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: filler.json }, from: [${from(6)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: filler.json }, from: [${from(7)}] }
   a-last: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json } }
   b-known: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: b.json } }
   c-other: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: c.json } }
@@ -49,7 +49,7 @@ test("a token that there was no room to read again is not kept with claims that 
   };
   const image = imageOf(policy, files);
   let full = 0;
-  for (let fillers = 6; fillers <= 9; fillers++) {
+  for (let fillers = 11; fillers <= 14; fillers++) {
     for (let bytes = 0; bytes < 24_000; bytes += 1_500) {
       const workers = new Workers(image, 1);
       const ask = (path: string, headers: [string, string][] = []): Outcome =>
@@ -82,7 +82,7 @@ name: shop
 trust: { domains: [example.org] }
 issuers:
   filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(0)}] }
-  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(6)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(7)}] }
   taken: { issuer: "${providerIssuer}", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [{ cookie: session }, { query: token }], forwardToken: false }
 rules:
   - { name: open, callers: [any], allow: [GET /open] }
@@ -90,7 +90,7 @@ rules:
   - { name: shadow, callers: [any], allow: [GET ${mode === "shadow" ? "/open" : "/elsewhere"}], token: [filler, more], mode: shadow }
 `;
     const workers = new Workers(imageOf(text, { "a.json": jwks(key) }), 1);
-    return [8, 9].flatMap((fillers) =>
+    return [13, 14].flatMap((fillers) =>
       Array.from({ length: 12 }, (_, number) => {
         const headers = places.slice(0, fillers).map((name): [string, string] => [name, filler]);
         headers.push(["cookie", `session=abc; a=${"b".repeat(2000 * number)}`]);
@@ -121,7 +121,7 @@ name: shop
 trust: { domains: [example.org] }
 issuers:
   filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(0)}] }
-  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(6)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(7)}] }
 rules:
   - { name: a, callers: [any], allow: [GET /orders], token: filler }
   - { name: b, callers: [any], allow: [GET /orders], token: more }
@@ -132,10 +132,46 @@ rules:
   const reasons = new Set<unknown>();
   for (let bytes = 0; bytes < 24_000; bytes += 500) {
     const workers = new Workers(image, 1);
-    const headers = places.slice(0, 9).map((name): [string, string] => [name, filler]);
+    const headers = places.slice(0, 14).map((name): [string, string] => [name, filler]);
     headers.push(["x-more", "m".repeat(bytes)]);
     const sent = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token: null };
     reasons.add(recordOf(workers.hosts[0]!.request(workers.roots[0]!, hostRequest(sent))).reason);
   }
   assert.deepEqual([...reasons].sort(), ["condition_false", "headers_too_large"]);
+});
+
+test("texts that a condition composes are too large together, and no error, where there is no room; each round of a loop has that of the one before", async () => {
+  const key = await makeKey("one");
+  const long = "y".repeat(2_000);
+  const text = `version: 1
+name: shop
+trust: { domains: [example.org] }
+issuers:
+  filler: { issuer: "https://filler.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(0)}] }
+  more: { issuer: "https://more.example.org", audiences: [order-api], algorithms: [ES256], keys: { file: a.json }, from: [${from(7)}] }
+rules:
+  - { name: a, callers: [any], allow: [GET /joined, GET /words, GET /lower], token: filler }
+  - { name: b, callers: [any], allow: [GET /joined, GET /words, GET /lower], token: more }
+  - { name: c, callers: [any], allow: [GET /joined], when: 'request.headers["x-long"] + request.headers["x-long"] == "x"' }
+  - { name: d, callers: [any], allow: [GET /words], when: '"x" in words(request.headers["x-long"])' }
+  - { name: e, callers: [any], allow: [GET /lower], when: 'request.headers["x-long"].lowerAscii() == "x"' }
+  - { name: f, callers: [any], allow: [GET /loop], when: 'words(request.headers["x-words"]).exists(w, w + "${long}" == "x")' }
+`;
+  const image = imageOf(text, { "a.json": jwks(key) });
+  const ask = (path: string, headers: [string, string][]): unknown => {
+    const workers = new Workers(image, 1);
+    const sent = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers, token: null };
+    return recordOf(workers.hosts[0]!.request(workers.roots[0]!, hostRequest(sent))).reason;
+  };
+  for (const path of ["/joined", "/words", "/lower"]) {
+    const reasons = new Set<unknown>();
+    for (let bytes = 0; bytes < 24_000; bytes += 500) {
+      const headers = places.slice(0, 14).map((name): [string, string] => [name, filler]);
+      headers.push(["x-more", "m".repeat(bytes)], ["x-long", "B".repeat(7_000)]);
+      reasons.add(ask(path, headers));
+    }
+    assert.deepEqual([...reasons].sort(), ["condition_false", "headers_too_large"], path);
+  }
+  assert.equal(ask("/loop", [["x-words", "w ".repeat(1_000)]]), "condition_false");
+  assert.equal(ask("/loop", [["x-words", "w ".repeat(1_100)]]), "condition_error");
 });

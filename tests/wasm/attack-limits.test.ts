@@ -10,7 +10,7 @@ import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { engine, nowSeconds, TestPlugin } from "../support/plugin.ts";
-import { bucketKeys, fingerprintOf, knownSecret } from "../support/secret.ts";
+import { bucketKeys, callersOfOneSet, knownSecret } from "../support/secret.ts";
 
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
@@ -47,20 +47,14 @@ test("a limit that was changed shuts no one out for longer than its own burst", 
 });
 
 const hour = 3600n * 1_000_000_000n;
-const slowFingerprint = (caller: string): bigint =>
-  fingerprintOf(caller, { policy: "limits", name: "slow", burst: 3, intervalNanoseconds: hour });
 
-/** Callers of one set, three more than it has room for: found by trying numbers under a secret that callers do not have. */
-const ofOneSet = (() => {
-  const sets = new Map<bigint, string[]>();
-  for (let number = 0; ; number++) {
-    const caller = `spiffe://example.org/c${number}`;
-    const set = slowFingerprint(caller) & BigInt(bucket_sets - 1);
-    const callers = [...(sets.get(set) ?? []), caller];
-    if (callers.length === bucket_ways + 3) return callers;
-    sets.set(set, callers);
-  }
-})();
+/** Callers of one set, three more than it has room for. */
+const ofOneSet = callersOfOneSet(bucket_ways + 3, {
+  policy: "limits",
+  name: "slow",
+  burst: 3,
+  intervalNanoseconds: hour,
+});
 
 /** A VM of an Envoy whose set of `ofOneSet` is full, each of its callers with two tokens left of three; and who finds no room. */
 function fullSet(options: HostOptions = {}): { plugin: TestPlugin; inside: string[]; newcomers: string[] } {

@@ -48,7 +48,7 @@ const configurations: [name: string, configuration: string | Uint8Array, says: R
   ["no image", pluginConfiguration(new Uint8Array(1000)), /not a policy image/],
   ["an image cut short", pluginConfiguration(image.subarray(0, image.length - 4)), /cut short/],
   ["an image too long", pluginConfiguration(Buffer.concat([image, Buffer.alloc(4)])), /too long/],
-  ["a damaged image", pluginConfiguration(Buffer.from(image).fill(0, 300, 301)), /checksum/],
+  ["a damaged image", pluginConfiguration(Buffer.from(image).fill(image[300]! ^ 1, 300, 301)), /checksum/],
   ["a later version", pluginConfiguration(resealed((bytes) => bytes.writeUInt32LE(image_version + 1, 4))), /version/],
   [
     "a section out of bounds",

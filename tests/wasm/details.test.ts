@@ -125,3 +125,43 @@ describe("a reason that a token gave has that token's detail", () => {
     });
   });
 });
+
+describe("a claim that is not what it is declared to be is the detail", () => {
+  const claims =
+    'claims: { role: string, level: int, org: { unit: { id: string } }, "https://x.example/\\"roles\\"": list, LONG: bool, "there!": any }';
+  const long = "é".repeat(100);
+  const text = policy("allow: [GET /orders]").replace(
+    "file: two.json }, ",
+    `file: two.json }, ${claims.replace("LONG", `"${long}"`)}, `,
+  );
+  const cases: [detail: string | undefined, claims: Record<string, unknown>][] = [
+    [undefined, { role: "a", level: -3, org: { unit: { id: "x" } } }],
+    ["role", { role: ["a"] }],
+    ["role", { role: null }],
+    ["level", { level: 1.5 }],
+    ["org", { org: [] }],
+    ["org.unit", { org: { unit: "x" } }],
+    ["org.unit.id", { org: { unit: { id: 3 } } }],
+    ['https://x.example/"roles"', { 'https://x.example/"roles"': "admin" }],
+    // As much of a name as the record has room for.
+    ["é".repeat(64), { [long]: 1 }],
+    ["there", { there: undefined }],
+  ];
+  for (const [detail, more] of cases) {
+    test(JSON.stringify(more), async () => {
+      const token = await two.token({ iss: partnerIssuer, there: null, ...more });
+      const reason = detail === undefined ? "allowed" : "token_claims";
+      assert.deepEqual(record(text, [["cookie", `session=${token}`]]), { reason, detail });
+    });
+  }
+});
+
+test("a tenant that is none of the issuer's", async () => {
+  const many = (tenants: string): string =>
+    policy("allow: [GET /orders]").replace(`"${partnerIssuer}"`, `"https://{org}.example.net", tenants: [${tenants}]`);
+  const headers = [["cookie", `session=${await two.token({ iss: partnerIssuer, org: "partner" })}`] as const];
+  assert.deepEqual(record(many("other"), headers), { reason: "token_issuer", detail: "tenant" });
+  assert.deepEqual(record(many("partner, other"), headers), { reason: "allowed", detail: undefined });
+  const others = [["cookie", `session=${await two.token({ iss: partnerIssuer, org: "other" })}`] as const];
+  assert.deepEqual(record(many("other"), others), { reason: "token_issuer", detail: undefined });
+});

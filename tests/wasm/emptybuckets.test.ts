@@ -42,6 +42,23 @@ describe("a bucket that was found empty", () => {
     assert.ok(fast.admits(0));
   });
 
+  test("answers with no more calls of the host than an admission takes, once it is known to be empty", () => {
+    const proxy = new Limited(policyOf(three));
+    const admitted = proxy.get(0);
+    assert.equal(outcomeOf(admitted), "allowed");
+    proxy.drain(0);
+    const denied = proxy.get(0);
+    assert.equal(outcomeOf(denied), "limit_exceeded");
+    const names = ({ calls }: Outcome) => calls.map(({ name }) => name);
+    assert.ok(denied.calls.length <= admitted.calls.length, `${names(denied)} for ${names(admitted)}`);
+    // The same but for the bucket, which is asked and written where there may be a token, and for the answer.
+    const own = ["get_shared_data", "set_shared_data", "send_local_response", "set_tick_period_milliseconds"];
+    const others = (outcome: Outcome) => names(outcome).filter((name) => !own.includes(name));
+    assert.deepEqual(others(denied), others(proxy.get(0)));
+    assert.equal(sharedDataCalls(denied), 0);
+    assert.equal(sharedDataCalls(admitted), 2);
+  });
+
   test("is asked though a clock that stepped back has come by again", () => {
     const back = new Limited(policyOf("big: { rate: 1/h, burst: 3, per: [caller] }"), 2);
     assert.equal(back.drain(0), 3);

@@ -66,7 +66,9 @@ const elsewhere = {
   send_local_response: "tests/wasm/faults.test.ts",
   continue_stream: "tests/keys/attack.test.ts",
   out_of_memory: "tests/wasm/shortage.test.ts",
+  rate_limit_service: "tests/wasm/fleet.test.ts",
   no_policy: "tests/wasm/shortage.test.ts",
+  held_streams: "tests/wasm/bodies.test.ts",
 } as const satisfies Partial<Record<FailureName, string>>;
 
 const raised: Readonly<Record<Exclude<FailureName, keyof typeof elsewhere>, () => Outcome>> = {

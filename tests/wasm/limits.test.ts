@@ -49,6 +49,23 @@ test("time fills the bucket again, and no further than its burst", () => {
   assert.equal(admitted(), 3);
 });
 
+test("a rate a day gives its tokens one by one", () => {
+  const limits = "limits: { daily: { rate: 1000/d, burst: 2, per: [caller] } }";
+  const rules = "rules: [{ name: a, callers: [any], allow: [GET /slow], limit: daily }]";
+  const text = `version: 1\nname: a\ntrust: { domains: [example.org] }\n${limits}\n${rules}\n`;
+  const workers = new Workers(imageOf(text), 1);
+  const request = { ...slow, source: "10.0.0.1", host: "h", headers: [], token: null };
+  const ask = () => workers.hosts[0]!.request(workers.roots[0]!, hostRequest(request));
+  assert.deepEqual([ask().action, ask().action], ["continue", "continue"]);
+  const headers = new Map(ask().localResponse!.headers);
+  assert.equal(headers.get("retry-after"), "87");
+  assert.equal(headers.get("ratelimit-policy"), '"daily";q=2;w=173');
+  workers.pass(86);
+  assert.equal(ask().action, "pause");
+  workers.pass(1);
+  assert.deepEqual([ask().action, ask().action], ["continue", "pause"]);
+});
+
 test("a clock that steps back neither traps nor admits more than the burst", () => {
   let seconds = nowSeconds;
   const plugin = new TestPlugin("limits", { clock: () => BigInt(seconds) * 1_000_000_000n });

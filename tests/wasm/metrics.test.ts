@@ -64,13 +64,18 @@ function definedBy(image: Uint8Array): Map<string, Map<string, Set<string>>> {
 
 test("the engine defines the metrics of the table, with its labels and their values", () => {
   const shadow = "  - { name: tried, callers: [any], allow: [GET /a], mode: shadow }\n";
-  const defined = definedBy(imageOf(fetchingPolicy() + shadow));
+  const fleet = "limits: { all: { rate: 1/s, scope: fleet } }\n";
+  const quarantines = ["enforce", "shadow"].map(
+    (mode) => `{ name: ${mode}d, when: [no_rule], denials: 9, within: 1m, for: 1m, mode: ${mode} }`,
+  );
+  const defined = definedBy(imageOf(`${fetchingPolicy()}${shadow}${fleet}quarantine: [${quarantines}]\n`));
   const uncounted: readonly FailureName[] = ["out_of_memory", "no_policy"];
   const named: Readonly<Record<string, readonly string[]>> = {
     policy: ["shop"],
     reason: reasonNames.filter((name) => name !== "allowed"),
     cause: (Object.keys(failures) as FailureName[]).filter((name) => !uncounted.includes(name)),
     rule: ["_other", "orders", "tried"],
+    quarantine: ["enforced", "shadowd"],
     set: ["idp"],
   };
   const expected = metricEntries.map(([name, { labels }]) => {

@@ -181,6 +181,10 @@ describe("the members of a record", () => {
   };
   const tried = (): Outcome =>
     new TestPlugin("grants").request({ caller: "spiffe://example.org/x", method: "GET", path: "/wanted" });
+  const probed = (): Outcome => {
+    const plugin = new TestPlugin("quarantine");
+    return [1, 2, 3].map(() => plugin.request({ method: "GET", path: "/nothing" })).at(-1)!;
+  };
   const ordered = (): Outcome => new TestPlugin("shop").order();
   /** For each member a request that has it. */
   const made: Readonly<Record<keyof AuditRecord, readonly [of: () => Outcome, value: unknown]>> = {
@@ -195,10 +199,16 @@ describe("the members of a record", () => {
     path: [ordered, "/orders"],
     path_bytes: [() => new TestPlugin("shop").request({ path: `/${"a".repeat(2000)}` }), 2001],
     caller: [ordered, "spiffe://example.org/checkout-service"],
+    presented: [
+      () => new TestPlugin("aliases").request({ caller: "spiffe://x.example/web", method: "GET", path: "/orders" }),
+      "spiffe://x.example/web",
+    ],
     forwarder: [forwarded, edge],
     issuer: [ordered, "corp"],
     sub: [ordered, "alice"],
     limit: [limited, "slow"],
+    quarantine: [probed, "probing"],
+    quarantine_event: [probed, "enter"],
     detail: [() => new TestPlugin("shop").order({ token: "a.b" }), "parts"],
     shadow: [tried, [{ rule: "wanted", decision: "allow", reason: "allowed" }]],
     cause: [broken, "get_header_map_pairs"],

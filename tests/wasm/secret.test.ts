@@ -1,19 +1,22 @@
 /** The secret of an Envoy's tables (assembly/host/secret.ts): drawn once, shared, kept, and never missing without a word. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
+import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type HostOptions, PluginHost } from "../../scripts/host/plugin.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
 import { engine, policyNamed, TestPlugin } from "../support/plugin.ts";
 import { bucketKeys, secretKey } from "../support/secret.ts";
 
+const asked = { source: "10.0.0.1", host: "h", headers: [], token: null };
 const slow = { caller: "spiffe://example.org/x", method: "GET", path: "/slow" };
 
 function start(options: HostOptions) {
   const host = PluginHost.load(engine, options);
   const started = host.startPlugin(pluginConfiguration(policyNamed("limits").standInImage));
-  return { ok: started.ok, trapped: started.trapped, log: started.logs.map(({ message }) => message).join("\n") };
+  const log = started.logs.map(({ message }) => message).join("\n");
+  const request = () => host.request(started.rootContext, hostRequest({ ...asked, ...slow }));
+  return { ok: started.ok, trapped: started.trapped, log, request };
 }
 
 const secretIn = (sharedData: SharedData): string => Buffer.from(sharedData.get(secretKey)!.value).toString("hex");
@@ -31,6 +34,22 @@ describe("the secret", () => {
     plugin.request(slow);
     second.request(slow);
     assert.equal(bucketKeys(one).length, 1, "both look in one set");
+  });
+
+  test("places the same keys alike on all workers of an Envoy, and differently in each Envoy", () => {
+    const places = (plugin: TestPlugin): string[] => {
+      for (let number = 0; number < 200; number++) {
+        plugin.request({ ...slow, caller: `spiffe://example.org/${number}` });
+      }
+      return bucketKeys(plugin.host.sharedData);
+    };
+    const [one, two] = [new SharedData(), new SharedData()];
+    const first = places(new TestPlugin("limits", { sharedData: one }));
+    assert.deepEqual(places(new TestPlugin("limits", { sharedData: one })), first, "no set that the other has not");
+    const others = new Set(places(new TestPlugin("limits", { sharedData: two })));
+    // Of 4,096 sets some 200 on either side: ten in common by chance, in the same order none.
+    assert.ok(first.filter((key) => others.has(key)).length < 60, "the image says nothing of where keys lie");
+    assert.notDeepEqual([...others], first);
   });
 
   test("outlives reloads and VMs that are built anew: buckets are found again", () => {
@@ -87,10 +106,12 @@ describe("a host without it is refused by name", () => {
     [{ call: "set_shared_data", result: WasmResult.InternalFailure }, /is proxy_set_shared_data allowed\?/],
     [{ call: "set_shared_data", result: WasmResult.CasMismatch }, /is proxy_set_shared_data allowed\?/],
   ] as const) {
-    test(`${fault.call} answers ${fault.result}`, () => {
-      const { ok, trapped, log } = start({ faults: [fault] });
+    test(`${fault.call} answers ${fault.result}, and every request is denied`, () => {
+      const { ok, trapped, log, request } = start({ faults: [fault] });
       assert.deepEqual([ok, trapped], [false, false]);
       assert.match(log, said);
+      const { action, localResponse } = request();
+      assert.deepEqual([action, localResponse?.requestedStatus], ["pause", 503]);
     });
   }
 

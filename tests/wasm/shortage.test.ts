@@ -8,9 +8,10 @@ import { type HostOptions, PluginHost, type StartOutcome } from "../../scripts/h
 import { SharedData } from "../../scripts/host/shared.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { readExports, readSections } from "../../scripts/policy/module/wasm.ts";
+import { makeKey } from "../support/jwks-server.ts";
 import { withoutExport, withRoom } from "../support/modules.ts";
 import { engine, policyNamed, recordOf } from "../support/plugin.ts";
-import { fetchingPolicy, imageOf } from "../support/workers.ts";
+import { fetchingPolicy, imageOf, jwks } from "../support/workers.ts";
 
 const page = 65536;
 const image = policyNamed("callers").image;
@@ -46,6 +47,21 @@ const askFor = (path: string) => ({
   ...allowed,
   headers: allowed.headers.map(([name, value]) => [name, name === ":path" ? path : value] as const),
 });
+
+/** A policy whose key sets have no room beside it. */
+const signers = await Promise.all(Array.from({ length: 100 }, (_, at) => makeKey(`k${at}`)));
+const manyKeySets = imageOf(
+  `version: 1
+name: many
+trust: { domains: [example.org] }
+issuers:
+${signers.map((_, at) => `  i${at}: { issuer: "https://${at}.example.net", audiences: [a], algorithms: [ES256], keys: { file: ${at}.json } }`).join("\n")}
+rules:
+  - { name: child, callers: [any], allow: [GET /child] }
+  - { name: all, callers: [any], allow: [GET /all], token: [${signers.map((_, at) => `i${at}`).join(", ")}] }
+`,
+  Object.fromEntries(signers.map((one, at) => [`${at}.json`, jwks(one)])),
+);
 
 /** Workers of one proxy, whose clock stands still until a test moves it. */
 class Envoy {
@@ -116,6 +132,16 @@ const kinds: [name: string, module: Uint8Array, configuration: string | undefine
   ["a policy of the module", smallEmbedded, undefined, "/child"],
   ["a policy of the module, with a mode of the configuration's", smallEmbedded, '{"mode":"enforce"}', "/child"],
   ["a policy of the configuration", withRoom(engine, 60 * page), large[0]!, "/p77"],
+  // A region each for tables, key sets, and what the host handed over: the last one finds no room for one or the other.
+  ...[8, 9, 10].map(
+    (pages) =>
+      [
+        `a policy with many key sets, in ${pages} pages`,
+        withRoom(embedImage(engine, manyKeySets), pages * page),
+        undefined,
+        "/child",
+      ] as [string, Uint8Array, undefined, string],
+  ),
 ];
 
 for (const [name, module, configuration, path] of kinds) {

@@ -48,7 +48,7 @@ const cases: Partial<Record<DetailName, [reason: ReasonName, Carried]>> = {
       policy: "bound",
       path: "/workload",
       token: tokenOf("workload"),
-      headers: (sent) => sent.map(([name, value]) => [name, value.replace("Bearer", "bearer")]),
+      headers: (sent) => sent.map(([name, value]) => [name, value.replace("Bearer", "DPoP")]),
     },
   ],
   query: ["token_malformed", { policy: "places", path: "/link?a;b", token: tokenOf("link") }],

@@ -1,9 +1,16 @@
-/** Buffers: the plugin's configuration, and the body of an answer to a callout. */
-import { bufferCallResponseBody, bufferMaximum, bufferPluginConfiguration, WasmResult } from "../abi.ts";
+/** Buffers: the plugin's configuration, the body of an answer to a callout, and the message of one to a gRPC call. */
+import {
+  bufferCallResponseBody,
+  bufferGrpcMessage,
+  bufferMaximum,
+  bufferPluginConfiguration,
+  WasmResult,
+} from "../abi.ts";
 import { type Call, type CallScope, failed, handOut } from "./scope.ts";
 
-function bufferOf({ configuration, response }: CallScope, type: number): Uint8Array | undefined {
+function bufferOf({ configuration, response, grpcMessage }: CallScope, type: number): Uint8Array | undefined {
   if (type === bufferPluginConfiguration) return configuration;
+  if (type === bufferGrpcMessage) return grpcMessage;
   return type === bufferCallResponseBody ? response?.body : undefined;
 }
 

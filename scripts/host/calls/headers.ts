@@ -1,5 +1,5 @@
 /** Header maps: a request's own while they are open, and those of an answer to a callout. */
-import { mapCallResponseHeaders, mapMaximum, mapRequestHeaders, WasmResult } from "../abi.ts";
+import { mapCallResponseHeaders, mapMaximum, mapRequestHeaders, mapResponseHeaders, WasmResult } from "../abi.ts";
 import type { StreamContext } from "../context.ts";
 import { marshalPairs, type Pair } from "../pairs.ts";
 import { type Call, type CallScope, failed, outOfMemory, text } from "./scope.ts";
@@ -7,6 +7,17 @@ import { type Call, type CallScope, failed, outOfMemory, text } from "./scope.ts
 /** The stream whose request headers are open to the call, if it asks for those. */
 const openStream = ({ context }: CallScope, type: number): StreamContext | undefined =>
   type === mapRequestHeaders && context.kind === "stream" && context.headersOpen ? context : undefined;
+
+/** The stream whose answer begins, if the call asks for its headers. */
+const answeredStream = ({ context }: CallScope, type: number): StreamContext | undefined =>
+  type === mapResponseHeaders && context.kind === "stream" && context.responseHeaders !== undefined
+    ? context
+    : undefined;
+
+const replaced = (pairs: readonly Pair[], name: string, value: string): Pair[] => [
+  ...pairs.filter(([other]) => other !== name),
+  [name, value],
+];
 
 function pairsOf(scope: CallScope, type: number): readonly Pair[] {
   if (type === mapCallResponseHeaders) return scope.response?.headers ?? [];
@@ -31,8 +42,10 @@ export const replaceHeader: Call = (scope, [type, keyPointer, keySize, valuePoin
   if (key === undefined || value === undefined) return outOfMemory(type!);
   const name = text(key).toLowerCase();
   const stream = openStream(scope, type!);
-  if (stream === undefined) return failed(WasmResult.BadArgument, type!, name, text(value));
-  stream.headers = [...stream.headers.filter(([other]) => other !== name), [name, text(value)]];
+  const answered = answeredStream(scope, type!);
+  if (answered !== undefined) answered.responseHeaders = replaced(answered.responseHeaders!, name, text(value));
+  else if (stream !== undefined) stream.headers = replaced(stream.headers, name, text(value));
+  else return failed(WasmResult.BadArgument, type!, name, text(value));
   return { args: [type!, name, text(value)], result: WasmResult.Ok };
 };
 

@@ -1,6 +1,6 @@
 /** What every call of a module works on, and how its record is made. */
 import { WasmResult } from "../abi.ts";
-import type { Callout, CalloutResponse, Context, HostCall, LogLine, StreamContext } from "../context.ts";
+import type { Callout, CalloutResponse, Context, GrpcCall, HostCall, LogLine, StreamContext } from "../context.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SharedData } from "../shared.ts";
@@ -15,6 +15,8 @@ export interface CallScope {
   readonly configuration: Uint8Array | undefined;
   /** The answer to a callout, while its root context is told of it. */
   readonly response: CalloutResponse | undefined;
+  /** The message that answers a gRPC call, in the same way. */
+  readonly grpcMessage: Uint8Array | undefined;
   readonly sharedData: SharedData;
   readonly metrics: Metrics;
   readonly foreignFunctions: ReadonlyMap<string, ForeignFunction>;
@@ -27,6 +29,7 @@ export interface CallScope {
   setTickPeriod(root: number, milliseconds: number): void;
   /** The token of the call; undefined where there is no such cluster. */
   callOut(callout: Omit<Callout, "token">): number | undefined;
+  callGrpc(call: Omit<GrpcCall, "token">): number | undefined;
   /** Lets a request go on, or be answered, once the callback under way has returned. */
   release(stream: StreamContext): void;
 }

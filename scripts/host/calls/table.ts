@@ -7,7 +7,7 @@ import { callForeignFunction, randomGet } from "./functions.ts";
 import { getHeaderMapPairs, removeHeader, replaceHeader } from "./headers.ts";
 import { defineMetric, incrementMetric, recordMetric } from "./metrics.ts";
 import { getProperty, setProperty } from "./properties.ts";
-import { getCurrentTime, httpCall, log, setTickPeriod } from "./root.ts";
+import { getCurrentTime, grpcCall, httpCall, log, setTickPeriod } from "./root.ts";
 import type { Call } from "./scope.ts";
 import { getSharedData, setSharedData } from "./shared.ts";
 import { continueStream, sendLocalResponse, setEffectiveContext } from "./stream.ts";
@@ -30,6 +30,7 @@ export const hostCalls: Readonly<Record<string, Call>> = {
   set_effective_context: setEffectiveContext,
   continue_stream: continueStream,
   http_call: httpCall,
+  grpc_call: grpcCall,
   get_shared_data: getSharedData,
   set_shared_data: setSharedData,
   call_foreign_function: callForeignFunction,

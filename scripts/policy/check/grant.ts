@@ -1,6 +1,7 @@
 /** When a rule holds, whether it takes part in decisions, and what it costs. */
 
 import type { DraftRule, Rule } from "../language/model.ts";
+import { tokensAtOnce } from "../language/rate.ts";
 import { parseTimestampSeconds } from "../language/values.ts";
 import type { Located } from "../source/yaml.ts";
 import type { Context } from "./names.ts";
@@ -52,21 +53,27 @@ function checkTime(context: Context, time: Located<string> | undefined): number 
   return 0;
 }
 
+/** The cost of a request; where it depends on the request, the most that it may be: no more than each of the limits ever holds. */
 function checkCost(context: Context, { cost }: DraftRule, limits: readonly string[]): number {
   if (cost === undefined) return 1;
   const { reporter } = context;
-  if (limits.length === 0 && cost.value !== 1) {
-    reporter.error("cost_without_limit", cost.at, "`cost` is taken from limits; add `limit`, or leave it out");
+  const all = limits.map((name) => context.limits.get(name)).filter((limit) => limit !== undefined);
+  const known = all.filter(({ kind }) => kind === "rate");
+  if (known.length === 0 && all.length === limits.length && cost.value !== 1) {
+    const message = "`cost` is taken from limits of a `rate`; add `limit`, or leave it out";
+    reporter.error("cost_without_limit", cost.at, message);
   }
-  for (const name of limits) {
-    const burst = context.limits.get(name)?.burstTokens;
-    if (burst !== undefined && cost.value > burst) {
+  const least = known.length === 0 ? 1 : Math.min(...known.map(tokensAtOnce));
+  const most = typeof cost.value === "number" ? cost.value : (cost.most?.value ?? least);
+  for (const limit of known) {
+    const burst = tokensAtOnce(limit);
+    if (most > burst) {
       reporter.error(
         "cost_above_burst",
-        cost.at,
-        `the limit \`${name}\` never holds more than ${burst} tokens, so a cost of ${cost.value} would always be refused`,
+        cost.most?.at ?? cost.at,
+        `the limit \`${limit.name}\` never holds more than ${burst} tokens, so a cost of ${most} would always be refused`,
       );
     }
   }
-  return cost.value;
+  return most;
 }

@@ -3,6 +3,7 @@ import { leeway_seconds_max, policy_issuers_max } from "../../../assembly/limits
 import { svid_algorithm_names } from "../language/algorithms.ts";
 import { placeKey, placeText } from "../language/location.ts";
 import type { DraftTrust, Issuer, Policy } from "../language/model.ts";
+import { usual_terms } from "../language/terms.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
@@ -50,7 +51,7 @@ export function checkIdentity(
 }
 
 function checkSvids(
-  { reporter, trustDomains }: Context,
+  { reporter, trustDomains, aliases }: Context,
   trust: DraftTrust,
   draft: DraftSvid,
   sources: KeySources,
@@ -59,6 +60,7 @@ function checkSvids(
 ): Issuer[] {
   const { audiences, bundles = [], from, leeway, forwardToken, at } = draft;
   const shared = {
+    ...usual_terms,
     audiences: checkTexts(reporter, audiences?.value ?? [], "audience"),
     algorithms: [...svid_algorithm_names],
     leewaySeconds: checkDuration(reporter, leeway, leeway_seconds_max, 0) ?? default_leeway_seconds,
@@ -66,6 +68,9 @@ function checkSvids(
     places: places.check({ what: "`jwtSvid`", from, forwardToken, at }),
     forwardToken: forwardToken?.value ?? true,
     bind: "none" as const,
+    claims: [],
+    template: [],
+    tenants: undefined,
   };
   if (draft.bundles?.length === 0)
     reporter.error(
@@ -75,14 +80,14 @@ function checkSvids(
     );
   const svids: Issuer[] = [];
   for (const { name, value } of bundles) {
-    if (trustDomains.size > 0 && !trustDomains.has(name.value)) {
+    if (trustDomains.size > 0 && !trustDomains.has(name.value) && !aliases.has(name.value)) {
       const message = `\`${name.value}\` is not in \`trust.domains\`, so none of its JWT-SVIDs would count${didYouMean(name.value, trustDomains)}`;
       reporter.error("unknown_domain", name.at, message);
     }
     const keySet = value === undefined ? undefined : sources.check(value, "jwt-svid");
     if (keySet === undefined) continue;
     if (keySet.keys.length === 0 && keySet.source === undefined) {
-      const message = `no key of \`${value!.file!.value}\` is for JWT-SVIDs (\`use: jwt-svid\`), so none of \`${name.value}\` could be verified`;
+      const message = `no key of \`${value!.file!.value}\` is for JWT-SVIDs (\`use: jwt-svid\`), so none of \`${name.value}\` could be verified; SPIRE's OIDC discovery provider publishes its keys without that: take the bundle, of the bundle endpoint or of \`spire-server bundle show -format spiffe\``;
       reporter.error("key_missing", value!.file!.at, message);
     }
     svids.push({ name: name.value, issuer: name.value, keySet, ...shared });

@@ -4,14 +4,15 @@
  */
 import { createPublicKey } from "node:crypto";
 import { algorithm_eddsa, svid_algorithms } from "../../../assembly/crypto/algorithms.ts";
-import { key_bytes_max, kid_bytes_max } from "../../../assembly/limits.ts";
-import { algorithm_names, curves, rsa_algorithms } from "../language/algorithms.ts";
+import { key_bytes_max, key_candidates_max, kid_bytes_max } from "../../../assembly/limits.ts";
+import { algorithm_names, algorithmNumber, curves, rsa_algorithms } from "../language/algorithms.ts";
 import type { KeyUse, PolicyKey } from "../language/model.ts";
-import { policyKey } from "../language/publickey.ts";
+import { isSameKey, policyKey } from "../language/publickey.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../source/yaml.ts";
 import { type ExampleKeyCheck, example_member } from "./example.ts";
+import { mistakenForKeys } from "./notkeys.ts";
 
 const rsa_least_bits = 2048;
 const rsa_most_bits = 8192;
@@ -56,6 +57,13 @@ class Jwk {
     return bytes.toString("base64url") === text ? bytes : undefined;
   }
 
+  /** The same without the zero bytes before it: RFC 7518 §2 has none, but the number is the same, and some servers put one there. */
+  number(name: string): Uint8Array | undefined {
+    const bytes = this.bytes(name);
+    const start = bytes?.findIndex((byte) => byte !== 0) ?? -1;
+    return start < 0 ? undefined : bytes!.subarray(start);
+  }
+
   fail(name: string, message: string, code: ErrorCode = "key_invalid"): undefined {
     this.reader.reporter.error(code, this.place(name), message);
     return undefined;
@@ -78,7 +86,12 @@ export function parseKeySet(
   use: KeyUse = "sig",
   examples?: ExampleKeyCheck,
 ): PolicyKey[] | undefined {
-  const { text } = reporter.source;
+  const { text, file } = reporter.source;
+  const mistaken = mistakenForKeys(text, file);
+  if (mistaken !== undefined) {
+    reporter.error(mistaken.isSecret ? "key_secret" : "key_invalid", 0, mistaken.message);
+    return undefined;
+  }
   try {
     JSON.parse(text);
   } catch (error) {
@@ -97,34 +110,36 @@ export function parseKeySet(
   if (entries === undefined) return undefined;
   const list = entries.find((field) => field.name === "keys");
   if (list === undefined) {
-    reporter.error(
-      "key_invalid",
-      0,
-      'a key set has the member `keys`, a list (RFC 7517 §5); a single key goes into it: `{"keys": […]}`',
-    );
+    reporter.error("key_invalid", 0, "a key set has the member `keys`, a list (RFC 7517 §5)");
     return undefined;
   }
   const keys: PolicyKey[] = [];
-  /** The algorithms that keys of an ID fit, so far. */
-  const taken = new Map<string, number>();
   for (const item of reader.items(list, "`keys`") ?? []) {
     const fields = reader.entries(item, "a key");
     if (fields === undefined) continue;
     const jwk = new Jwk(reader, fields, reader.at(item));
     const key = parseKey(jwk, use);
     if (key === undefined) continue;
-    const others = taken.get(key.kid) ?? 0;
-    // RFC 7517 §4.5: keys of different types may share an ID.
-    if (key.kid !== "" && (others & key.algorithms) !== 0) {
-      const shared = namesOf(others & key.algorithms).join(", ");
-      const message = `two keys with the ID \`${key.kid}\` fit ${shared}; which one verifies a token must be certain`;
-      jwk.fail("kid", message, "duplicate");
-    }
-    taken.set(key.kid, others | key.algorithms);
+    const others = keys.filter(({ kid }) => kid === key.kid);
+    if (others.some((other) => isSameKey(other, key) && other.algorithms === key.algorithms)) continue;
+    refuseTooMany(jwk, key, others);
     examples?.check(reporter, jwk.place("kid"), key, jwk.slot(example_member) !== undefined);
     keys.push(key);
   }
   return keys;
+}
+
+/** Of keys with one ID so many are tried on a token (assembly/keys/find.ts); where more fit, no token could be verified. */
+function refuseTooMany(jwk: Jwk, key: PolicyKey, others: readonly PolicyKey[]): void {
+  for (const [number, name] of algorithm_names.entries()) {
+    const fitting = others.filter(({ algorithms }) => ((algorithms & key.algorithms) >> number) & 1);
+    const different = fitting.filter((one, index) => fitting.findIndex((other) => isSameKey(one, other)) === index);
+    if (different.length < key_candidates_max || different.some((other) => isSameKey(other, key))) continue;
+    const which = key.kid === "" ? "without an ID" : `with the ID \`${key.kid}\``;
+    const message = `more than ${key_candidates_max} keys ${which} fit ${name}; so many are tried on a token, so none of ${key.kid === "" ? "theirs" : "that ID"} would be good; give each a \`kid\` of its own`;
+    jwk.fail("kid", message, "duplicate");
+    return;
+  }
 }
 
 function parseKey(jwk: Jwk, use: KeyUse): PolicyKey | undefined {
@@ -159,6 +174,11 @@ function parseKey(jwk: Jwk, use: KeyUse): PolicyKey | undefined {
   const type = Object.hasOwn(types, kty) ? types[kty] : undefined;
   if (type === undefined)
     return jwk.leaveOut("kty", `keys of type \`${kty}\` are not known; known: ${Object.keys(types).join(", ")}`);
+  if (hasOnlyCertificate(jwk))
+    return jwk.leaveOut(
+      "x5c",
+      "it has only a certificate (`x5c`, `x5u`), which is not read; its key would have to stand there, too",
+    );
   const fitting = type.check(jwk);
   if (fitting === undefined) return undefined;
   const algorithms = narrowToAlg(jwk, fitting);
@@ -167,6 +187,12 @@ function parseKey(jwk: Jwk, use: KeyUse): PolicyKey | undefined {
   if (use === "jwt-svid" && (mask & svid_algorithms) === 0)
     return jwk.leaveOut("kty", `JWT-SVIDs are not signed with ${namesOf(mask).join(", ")} (SPIFFE JWT-SVID §2.1)`);
   return exportKey(jwk, kty, kid, mask);
+}
+
+/** RFC 7517 §4.6 and §4.7: what repeats the key may be its only form. */
+function hasOnlyCertificate(jwk: Jwk): boolean {
+  const has = (...names: string[]): boolean => names.some((name) => jwk.slot(name) !== undefined);
+  return has("x5c", "x5u") && !has("n", "e", "x", "y");
 }
 
 /** `alg` values of a mask. */
@@ -201,7 +227,7 @@ function narrowToAlg(jwk: Jwk, fitting: readonly number[]): readonly number[] | 
   if (jwk.slot("alg") === undefined) return fitting;
   const alg = jwk.text("alg");
   if (alg === undefined) return undefined;
-  const only = fitting.filter((algorithm) => algorithm_names[algorithm] === alg);
+  const only = fitting.filter((algorithm) => algorithm === algorithmNumber(alg));
   if (only.length > 0) return only;
   return jwk.leaveOut(
     "alg",
@@ -210,12 +236,10 @@ function narrowToAlg(jwk: Jwk, fitting: readonly number[]): readonly number[] | 
 }
 
 function checkRsa(jwk: Jwk): readonly number[] | undefined {
-  const modulus = jwk.bytes("n");
-  const exponent = jwk.bytes("e");
+  const modulus = jwk.number("n");
+  const exponent = jwk.number("e");
   if (modulus === undefined) return jwk.fail("n", "an RSA key needs its modulus `n` in base64url without padding");
   if (exponent === undefined) return jwk.fail("e", "an RSA key needs its exponent `e` in base64url without padding");
-  if (modulus[0] === 0 || exponent[0] === 0)
-    return jwk.fail("n", "`n` and `e` have no leading zero bytes (RFC 7518 §2)");
   const bits = modulus.length * 8 - Math.clz32(modulus[0]!) + 24;
   if (bits < rsa_least_bits)
     return jwk.fail(

@@ -3,7 +3,6 @@ import { dirname, isAbsolute, join } from "node:path";
 import {
   cluster_name_bytes_max,
   key_set_keys_max,
-  key_url_bytes_max,
   refresh_seconds_max,
   refresh_seconds_min,
 } from "../../../assembly/limits.ts";
@@ -13,17 +12,20 @@ import { PolicyError, Reporter } from "../source/diagnostic.ts";
 import { readSource } from "../source/read.ts";
 import { positionOf } from "../source/source.ts";
 import type { Located } from "../source/yaml.ts";
+import { checkDiscovery, isDiscoveryUrl } from "./discovery.ts";
 import type { ExampleKeyCheck } from "./example.ts";
 import { parseKeySet } from "./jwks.ts";
+import { checkKeyHeader } from "./keyheader.ts";
 import { checkDuration } from "./texts.ts";
+import { parseUrl } from "./url.ts";
 
 /** How often keys are fetched where the policy does not say. */
 const default_refresh_seconds = 300;
 
 /** A URL as some issuer has it. */
 interface Taken {
-  file: string | undefined;
-  refreshSeconds: number;
+  /** What it is to be fetched with and kept like, by the keys of the language. */
+  terms: Readonly<Record<string, string>>;
   at: number;
 }
 
@@ -42,67 +44,98 @@ export class KeySources {
     this.examples = examples;
   }
 
-  /** Checks where keys come from and reads those of the file; undefined, and reported, where something is wrong. */
-  check(draft: DraftKeys, use: KeyUse): KeySet | undefined {
+  /**
+   * Checks where keys come from and reads those of the file; undefined, and reported, where something is wrong.
+   * @param issuer whose keys they are; undefined for a bundle's
+   */
+  check(draft: DraftKeys, use: KeyUse, issuer?: Located<string>): KeySet | undefined {
     const { reporter } = this;
-    const { file, url, cluster, refresh, at } = draft;
-    if (url === undefined) {
-      for (const [name, found] of Object.entries({ cluster, refresh })) {
+    const { file, url, cluster, refresh, header, clusters, discovery, at } = draft;
+    const from = url ?? (discovery?.value === true ? discovery : undefined);
+    if (clusters !== undefined && (discovery?.value !== true || url !== undefined)) {
+      const message = "`clusters` is for the hosts that `discovery` may find keys on; remove it";
+      reporter.error("key_source", clusters[0]?.name.at ?? at, message);
+    }
+    if (from === undefined) {
+      for (const [name, found] of Object.entries({ cluster, refresh, header })) {
         if (found === undefined) continue;
-        const message = `\`${name}\` says how keys are fetched from a \`url\`; add one, or remove it`;
+        const message = `\`${name}\` says how keys are fetched from a \`url\`, or by \`discovery\`; add one, or remove it`;
         reporter.error("key_source", found.at, message);
       }
       if (file === undefined) {
         const message =
-          "keys are in a file, `keys: { file: keys/corp.jwks.json }`, behind a URL, `{ url: https://idp.example.org/jwks.json, cluster: idp }`, or both";
+          "keys are in a file, `keys: { file: keys/corp.jwks.json }`, behind a URL, `{ url: https://idp.example.org/jwks.json, cluster: idp }`, found by `{ discovery: true, cluster: idp }`, or in a file and fetched";
         reporter.error("key_source", at, message);
         return undefined;
       }
     }
     const keys = file === undefined ? [] : this.readFile(file, use);
-    const source = url === undefined ? undefined : this.checkSource(draft, url);
-    if (keys === undefined || (url !== undefined && source === undefined)) return undefined;
-    if (source !== undefined) this.take(source, file, url!.at, use);
+    const source = from === undefined ? undefined : this.checkSource(draft, from.at, issuer);
+    if (keys === undefined || (from !== undefined && source === undefined)) return undefined;
+    if (source !== undefined) this.take(source, file, from!.at, use);
     return { use, keys, source };
   }
 
-  private checkSource(draft: DraftKeys, url: Located<string>): KeySource | undefined {
+  /** @param at where the draft says that keys are fetched */
+  private checkSource(draft: DraftKeys, at: number, issuer: Located<string> | undefined): KeySource | undefined {
     const { reporter } = this;
-    const { cluster, refresh, file } = draft;
-    const parsed = parseUrl(url.value);
+    const { url, cluster, refresh, file } = draft;
     const refreshSeconds = checkDuration(reporter, refresh, refresh_seconds_max, refresh_seconds_min);
-    if (typeof parsed === "string") reporter.error("invalid_url", url.at, parsed);
-    else if (parsed.scheme === "http") {
-      const message =
-        "with `http`, whoever is on the way can send keys of its own, and then tokens of its own; use `https`";
-      reporter.warn("insecure_url", url.at, message);
-    }
+    const header = checkKeyHeader(reporter, draft.header);
+    const parsed = url && this.checkUrl(draft, url);
     if (file === undefined) {
       const message =
         "until the keys have been fetched no token is accepted; embed those of today with `file`, and they serve until then";
-      reporter.warn("keys_not_embedded", url.at, message);
+      reporter.warn("keys_not_embedded", at, message);
     }
     if (cluster === undefined) {
       const message =
-        "`url` needs `cluster`, the Envoy cluster that leads to its host, as in `{ url: https://idp.example.org/jwks.json, cluster: idp }`";
-      reporter.error("missing_key", url.at, message);
+        url === undefined
+          ? "`discovery` needs `cluster`, the Envoy cluster that leads to the issuer's host, as in `{ discovery: true, cluster: idp }`"
+          : "`url` needs `cluster`, the Envoy cluster that leads to its host, as in `{ url: https://idp.example.org/jwks.json, cluster: idp }`";
+      reporter.error("missing_key", at, message);
       return undefined;
     }
-    if (!forms.cluster.test(cluster.value)) {
-      const message = `the name of a cluster has 1 to ${cluster_name_bytes_max} visible ASCII characters and no blanks`;
-      reporter.error("invalid_cluster", cluster.at, message);
-      return undefined;
-    }
-    if (typeof parsed === "string") return undefined;
-    const { authority, path } = parsed;
-    this.warnOfTwoHosts(cluster, authority);
+    for (const { value } of draft.clusters ?? []) if (value !== undefined) checkCluster(this.reporter, value);
+    if (!checkCluster(this.reporter, cluster)) return undefined;
+    const found = url === undefined ? checkDiscovery(reporter, draft, issuer, cluster.value) : parsed;
+    if (found === undefined) return undefined;
+    this.warnOfTwoHosts(cluster, found.authority);
     return {
-      url: url.value,
-      authority,
-      path,
+      ...found,
       cluster: cluster.value,
       refreshSeconds: refreshSeconds ?? default_refresh_seconds,
+      ...(header !== undefined && { header }),
     };
+  }
+
+  private checkUrl(
+    { discovery, cluster, header }: DraftKeys,
+    url: Located<string>,
+  ): Pick<KeySource, "url" | "authority" | "path"> | undefined {
+    const { reporter } = this;
+    if (discovery?.value === true) {
+      reporter.error("key_source", url.at, "`discovery` finds the URL of the keys; remove `url`, or `discovery`");
+      return undefined;
+    }
+    const parsed = parseUrl(url.value);
+    if (typeof parsed === "string") {
+      reporter.error("invalid_url", url.at, parsed);
+      return undefined;
+    }
+    const { scheme, authority, path } = parsed;
+    if (isDiscoveryUrl(path)) {
+      const message = `that is a discovery document, which says where the keys are, and no key set (JWKS); in place of \`url\` write \`discovery: true\`, as in \`keys: { discovery: true, cluster: ${cluster?.value ?? "idp"} }\`, or the URL that is its \`jwks_uri\``;
+      reporter.error("discovery", url.at, message);
+      return undefined;
+    }
+    if (scheme === "http") {
+      const message =
+        "with `http`, whoever is on the way can send keys of its own, and then tokens of its own; use `https`";
+      const secret = header === undefined ? "" : ". It also reads the credential of `header`";
+      reporter.warn("insecure_url", url.at, message + secret);
+    }
+    return { url: url.value, authority, path };
   }
 
   /** A cluster leads to one server, with the one name that its certificate must have. */
@@ -116,17 +149,22 @@ export class KeySources {
 
   /** One URL is fetched once, so whoever names it must want the same of it. */
   private take(source: KeySource, file: Located<string> | undefined, at: number, use: KeyUse): void {
-    const key = `${use} ${source.cluster} ${source.url}`;
-    const path = file && this.pathOf(file);
+    const { url, cluster, discovery, header, refreshSeconds } = source;
+    const key = JSON.stringify([use, cluster, url, discovery?.issuer]);
+    const terms = {
+      refresh: String(refreshSeconds),
+      file: (file && this.pathOf(file)) ?? "",
+      header: JSON.stringify(header ?? null),
+      clusters: JSON.stringify(discovery?.hosts ?? null),
+    };
     const first = this.taken.get(key);
     if (first === undefined) {
-      this.taken.set(key, { file: path, refreshSeconds: source.refreshSeconds, at });
+      this.taken.set(key, { terms, at });
       return;
     }
-    const differs = [
-      ...(first.refreshSeconds === source.refreshSeconds ? [] : ["`refresh`"]),
-      ...(first.file === path ? [] : ["`file`"]),
-    ];
+    const differs = Object.entries(terms).flatMap(([name, text]) =>
+      text === first.terms[name] ? [] : [`\`${name}\``],
+    );
     if (differs.length === 0) return;
     const { line } = positionOf(this.reporter.source, first.at);
     const message = `line ${line} has the same \`url\` with another ${differs.join(" and another ")}; the keys are fetched and kept once, so make the two equal`;
@@ -161,18 +199,10 @@ export class KeySources {
   }
 }
 
-/** Takes a URL apart; in words what is wrong otherwise. */
-function parseUrl(text: string): { scheme: string; authority: string; path: string } | string {
-  if (Buffer.byteLength(text) > key_url_bytes_max) return `a URL has at most ${key_url_bytes_max} bytes`;
-  const [, scheme, host, port, path = "/", query = ""] = forms.url.exec(text) ?? [];
-  if (scheme !== undefined && host !== undefined) {
-    if (port !== undefined && (Number(port) < 1 || Number(port) > 65535)) return "a port is from 1 to 65535";
-    const authority = host.toLowerCase() + (port === undefined ? "" : `:${port}`);
-    return { scheme, authority, path: path + query };
-  }
-  if (text.includes("#")) return "what stands after `#` is never sent; remove it";
-  if (/^[^/]*\/\/[^/?]*@/u.test(text)) return "a URL of keys has no user and no password: policies hold no secrets";
-  if (!/^https?:\/\//u.test(text))
-    return "a URL of keys begins with `https://`, as in `https://idp.example.org/jwks.json`";
-  return "a URL has a host, an optional port, a path and a query in ASCII: `https://idp.example.org/jwks.json`; encode other characters with `%`";
+/** Whether a text can be the name of a cluster of Envoy; it is reported where it cannot. */
+export function checkCluster(reporter: Reporter, cluster: Located<string>): boolean {
+  if (forms.cluster.test(cluster.value)) return true;
+  const message = `the name of a cluster has 1 to ${cluster_name_bytes_max} visible ASCII characters and no blanks`;
+  reporter.error("invalid_cluster", cluster.at, message);
+  return false;
 }

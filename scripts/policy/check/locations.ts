@@ -137,7 +137,8 @@ export class Places {
     const fault = headerFault(name) ?? prefixFault(name, prefix?.value);
     if (fault !== undefined) return fail(fault.message, fault.isPrefix ? prefix!.at : header!.at);
     const usual = name === bearer_place.name ? bearer_place.prefix : "";
-    return { kind: "header", name, prefix: prefix?.value ?? usual };
+    const isBearer = /^bearer +$/iu.test(prefix?.value ?? "");
+    return { kind: "header", name, prefix: isBearer ? bearer_place.prefix : (prefix?.value ?? usual) };
   }
 }
 
@@ -155,6 +156,11 @@ function prefixFault(name: string, prefix: string | undefined): { message: strin
   if (prefix === undefined) return undefined;
   if (!forms.prefix.test(prefix))
     return { message: `a prefix has at most ${place_prefix_bytes_max} characters of ASCII`, isPrefix: true };
+  if (/^base64url\.bearer\.authorization\.k8s\.io\b/iu.test(prefix)) {
+    const message =
+      'Kubernetes\' `base64url.bearer.authorization.k8s.io.` is followed by a token that is encoded once more, which is not supported: let the client send `bearer, TOKEN` as its protocols and write `prefix: "bearer, "`, or use another place';
+    return { message, isPrefix: true };
+  }
   if (prefix.startsWith(" "))
     return { message: "no header begins with a blank, so that nothing would be found; remove it", isPrefix: true };
   if (name !== bearer_place.name || !/^[A-Za-z0-9-]+$/u.test(prefix)) return undefined;

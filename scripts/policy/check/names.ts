@@ -1,21 +1,31 @@
 /** Names and callers, as every part of a policy is checked for them. */
 
 import type { CallerSet, Issuer, Limit } from "../language/model.ts";
-import { type CallerPattern, parseCaller } from "../language/spiffe.ts";
+import { type CallerPattern, parseCaller, withoutAlias } from "../language/spiffe.ts";
 import { nameFault } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { positionOf, type Source } from "../source/source.ts";
 import { nearest } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
+import type { Lists } from "./lists.ts";
 
 /** What rules are checked against. */
 export interface Context {
   /** Of the file that is being checked. */
   reporter: Reporter;
   trustDomains: Set<string>;
+  /** Those of them whose members can be callers. */
+  callableDomains: ReadonlySet<string>;
+  /** Trust domains whose IDs are IDs of another one. */
+  aliases: ReadonlyMap<string, string>;
+  /** Variables that headers for the upstream tell of. */
+  forwardVariables: readonly string[];
   issuers: Map<string, Issuer | undefined>;
   callerSets: Map<string, CallerSet>;
   limits: Map<string, Limit | undefined>;
+  lists: Lists;
+  /** How many bytes a token may have. */
+  tokenBytes: number;
 }
 
 /** Names that stand for callers without being sets. */
@@ -54,18 +64,25 @@ export class Names {
 }
 
 /**
- * Checks a SPIFFE ID or pattern; reported, and undefined, if it is none.
+ * Checks a SPIFFE ID or pattern, and takes it out of a trust domain that is an alias; reported, and undefined, if it is none.
  * @param nameHint what messages add where a name stands instead
+ * @param isDenied it is a caller of a deny rule, where one that nobody can be is an error (never.ts)
  */
-export function checkCaller(context: Context, caller: Located<string>, nameHint = ""): CallerPattern | undefined {
-  const pattern = parseCaller(caller.value);
-  const { reporter, trustDomains } = context;
-  if (typeof pattern === "string") {
+export function checkCaller(
+  context: Context,
+  caller: Located<string>,
+  nameHint = "",
+  isDenied = false,
+): CallerPattern | undefined {
+  const parsed = parseCaller(caller.value);
+  const { reporter, trustDomains, aliases } = context;
+  if (typeof parsed === "string") {
     const isName = !caller.value.includes(":") && !caller.value.includes("/");
-    reporter.error("invalid_spiffe_id", caller.at, isName ? pattern + nameHint : pattern);
+    reporter.error("invalid_spiffe_id", caller.at, isName ? parsed + nameHint : parsed);
     return undefined;
   }
-  if (trustDomains.size > 0 && !trustDomains.has(pattern.trustDomain)) {
+  const pattern = withoutAlias(parsed, aliases);
+  if (!isDenied && trustDomains.size > 0 && !trustDomains.has(pattern.trustDomain)) {
     const near = nearest(pattern.trustDomain, trustDomains);
     const hint = near === undefined ? "" : `; did you mean \`${near}\`?`;
     const message = `\`${pattern.trustDomain}\` is not in \`trust.domains\`, so no caller can match${hint || "; add it there, or remove this caller"}`;

@@ -2,22 +2,30 @@
  * From a draft to a policy: every name known, every value in bounds, every rule of a form the engine can evaluate. What
  * is suspicious but sound is a warning.
  */
-import { limit_burst_tokens_max, policy_issuers_max } from "../../../assembly/limits.ts";
-import type { CallerSet, Draft, DraftCallerSet, DraftLimit, Limit, Policy } from "../language/model.ts";
-import { type CallerPattern, trustDomainFault } from "../language/spiffe.ts";
-import { parseRate, parseSelector, type Selector } from "../language/values.ts";
+import { policy_issuers_max, usual_token_bytes_max } from "../../../assembly/limits.ts";
+import type { CallerSet, Draft, DraftCallerSet, Policy } from "../language/model.ts";
+import { strict_paths, withPaths } from "../language/pathoptions.ts";
+import type { CallerPattern } from "../language/spiffe.ts";
 import { warnCovered } from "../meaning/coverage.ts";
 import type { WarningCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
+import { warnAbsent } from "./absence.ts";
 import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
-import { checkForwarders, checkForwards } from "./forward.ts";
+import { checkFleet, warnShares } from "./fleet.ts";
+import { checkForwarders, checkForwards, forwardVariables } from "./forward.ts";
 import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./identity.ts";
 import { checkIssuer } from "./issuer.ts";
 import { KeySources } from "./keysources.ts";
+import { checkLimit } from "./limits.ts";
+import { Lists } from "./lists.ts";
 import { Places } from "./locations.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
+import { callableDomains, warnNothingAdmitted } from "./never.ts";
+import { checkQuarantines } from "./quarantine.ts";
 import { checkRules } from "./rules.ts";
+import { checkTypeCount } from "./terms.ts";
+import { checkAliases, checkTrustDomains } from "./trust.ts";
 
 /**
  * Checks a draft; what it returns is a sound policy only if no error was reported.
@@ -28,29 +36,58 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   const { policy, files } = draft;
   checkName(reporter, policy.name);
   const domains = policy.trust?.domains?.value ?? [];
-  const trustDomains = checkTrust(reporter, domains);
+  const trustDomains = checkTrustDomains(reporter, domains);
+  const aliases = checkAliases(reporter, policy.trust?.aliases, trustDomains);
   const issuers = policy.issuers ?? [];
   if (issuers.length > policy_issuers_max)
     reporter.error("bound", issuers[policy_issuers_max]!.name.at, `a policy has at most ${policy_issuers_max} issuers`);
-  const context: Context = { reporter, trustDomains, issuers: new Map(), callerSets: new Map(), limits: new Map() };
+  const context: Context = {
+    reporter,
+    trustDomains,
+    callableDomains: trustDomains,
+    aliases,
+    forwardVariables: forwardVariables(policy.forward ?? []),
+    issuers: new Map(),
+    callerSets: new Map(),
+    limits: new Map(),
+    lists: readLists(draft),
+    tokenBytes: policy.tokenBytes?.value ?? usual_token_bytes_max,
+  };
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
   const sources = new KeySources(reporter, new ExampleKeyCheck(reporter.source.file, exampleKeys));
   const places = new Places(reporter);
   for (const issuer of issuers) context.issuers.set(issuer.name.value, checkIssuer(reporter, issuer, sources, places));
+  if (issuers[0] !== undefined) checkTypeCount(reporter, known(context.issuers.values()), issuers[0].name.at);
   const identity = checkIdentity(context, policy.trust, sources, places, issuers.length);
   if (trustDomains.size > 1) warnSharedBundle(reporter, domains, identity.identity);
   warnSharedPlace(context, identity, new Map(issuers.map(({ name }) => [name.value, name.at])));
+  context.callableDomains = callableDomains(trustDomains, aliases, identity);
   checkParts(context, draft);
-  const rules = checkRules(context, files);
+  const paths = withPaths(strict_paths, policy.paths);
+  const rules = checkRules(context, files, paths);
+  const lists = context.lists.finish();
+  const limits = known(context.limits.values());
+  const fleet = checkFleet(reporter, policy.fleet, limits);
+  warnShares(files, { fleet, limits, rules });
+  const quarantines = checkQuarantines(context, policy.quarantine?.value ?? []);
   const used = usedNames(draft);
-  const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0);
+  const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0, rules);
   places.checkForwards(forwards);
   warnUnused(draft, used);
+  warnAbsent(context, files, rules);
   // Where something is wrong, what covers what is not known.
   if (reporter.findings.errors.length === 0) {
-    warnCovered(rules, known(context.callerSets.values()), trustDomains, (code, { file, line, column }, message) =>
-      reporter.findings.warnings.push({ file, line, column, code, message }),
+    const unreachable = new Set<string>();
+    warnCovered(
+      rules,
+      known(context.callerSets.values()),
+      trustDomains,
+      (code, { name, file, line, column }, message) => {
+        if (code === "rule_unreachable") unreachable.add(name);
+        reporter.findings.warnings.push({ file, line, column, code, message });
+      },
     );
+    warnNothingAdmitted(context, policy.rules?.at ?? policy.at, rules, unreachable);
   }
   if (policy.mode?.value === "shadow") {
     const message = "`mode: shadow` lets every request through and only records the verdict";
@@ -59,15 +96,30 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   return {
     name: policy.name?.value ?? "",
     mode: policy.mode?.value ?? "enforce",
+    tokenBytes: context.tokenBytes,
     trustDomains: [...trustDomains],
+    aliases,
     ...identity,
+    sourceAddress: policy.trust?.sourceAddress?.value ?? "connection",
     forwarders,
     forwards,
+    paths,
     issuers: known(context.issuers.values()),
     callerSets: known(context.callerSets.values()),
-    limits: known(context.limits.values()),
+    limits,
+    fleet,
+    quarantines,
+    lists,
     rules,
   };
+}
+
+function readLists({ files }: Draft): Lists {
+  const names = new Names("list");
+  return new Lists(files, (reporter, name) => {
+    checkName(reporter, name);
+    return names.take(reporter, name);
+  });
 }
 
 function known<T>(values: Iterable<T | undefined>): T[] {
@@ -90,21 +142,6 @@ function checkParts(context: Context, { files }: Draft): void {
   }
 }
 
-function checkTrust(reporter: Reporter, domains: Located<string>[]): Set<string> {
-  const trusted = new Set<string>();
-  let failed = false;
-  for (const { value, at } of domains) {
-    const fault = trustDomainFault(value);
-    if (fault !== undefined) {
-      reporter.error("invalid_trust_domain", at, fault);
-      failed = true;
-    } else if (trusted.has(value)) reporter.error("duplicate", at, `\`${value}\` stands twice; remove one`);
-    trusted.add(value);
-  }
-  // Where a name is wrong, which callers are trusted is not known: none of them is told that it is not.
-  return failed ? new Set() : trusted;
-}
-
 function checkCallerSet(context: Context, draft: DraftCallerSet): CallerSet {
   const { reporter } = context;
   const name = draft.name.value;
@@ -121,30 +158,6 @@ function checkCallerSet(context: Context, draft: DraftCallerSet): CallerSet {
     if (pattern !== undefined) callers.push(pattern);
   }
   return { name, callers };
-}
-
-function checkLimit(reporter: Reporter, { name, value: draft }: DraftLimit): Limit | undefined {
-  checkName(reporter, name);
-  const per = new Map<string, Selector>();
-  for (const { value, at } of draft?.per?.value ?? []) {
-    const selector = parseSelector(value);
-    if (typeof selector === "string") reporter.error("invalid_selector", at, selector);
-    else per.set(selector.kind === "caller" ? "" : selector.path.join("."), selector);
-  }
-  if (draft?.rate === undefined) return undefined;
-  const rate = parseRate(draft.rate.value);
-  if (typeof rate === "string") {
-    reporter.error("invalid_rate", draft.rate.at, rate);
-    return undefined;
-  }
-  // Without `burst`, what one period of the rate gives may come at once.
-  const burstTokens = draft.burst?.value ?? rate.tokens;
-  if (burstTokens > limit_burst_tokens_max) {
-    const message = `without \`burst\` it is ${burstTokens}, but at most ${limit_burst_tokens_max} is possible; give a \`burst\``;
-    reporter.error("bound", draft.rate.at, message);
-    return undefined;
-  }
-  return { name: name.value, rate, burstTokens, per: [...per.values()] };
 }
 
 /** The names that rules use. */

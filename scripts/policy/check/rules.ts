@@ -1,9 +1,13 @@
 /** Rules: each part on its own, and what the parts mean together. */
 import { policy_methods_max, policy_rules_max, response_bytes_max, rule_limits_max } from "../../../assembly/limits.ts";
+import { type DeclaredClaims, declaredByAll } from "../condition/claimtypes.ts";
 import { type ConditionScope, compileCondition } from "../condition/compile.ts";
-import type { Condition } from "../language/condition.ts";
-import { type Endpoint, likelyMethod, parseEndpoint } from "../language/endpoint.ts";
+import { printClaimPath } from "../language/claimpath.ts";
+import { type Condition, captureName, ruleVariables } from "../language/condition.ts";
+import { type Endpoint, likelyMethod, methodsOf, parseEndpoint } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
+import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
+import { type CallerPattern, readCaptures } from "../language/spiffe.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import { positionOf } from "../source/source.ts";
@@ -11,14 +15,23 @@ import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
 import { checkGrant } from "./grant.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
+import { checkDeniedCallers } from "./never.ts";
+import { checkLimitVariables, checkVariables } from "./variables.ts";
 
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /** The scopes of a rule stand in the answer to a token that lacks one. */
 const challenge_bytes = response_bytes_max / 2;
 
+/** The keys that bound the size of requests. */
+const size_keys = ["maxHeaderBytes", "maxQueryBytes", "maxBodyBytes"] as const;
+
 /** Checks the rules of all files; the sound ones, in the byte order of their names. */
-export function checkRules(context: Context, files: readonly DraftFile[]): Rule[] {
+export function checkRules(context: Context, files: readonly DraftFile[], policyPaths: PathOptions): Rule[] {
+  const drafts = files.flatMap(({ part }) => part.rules?.value ?? []);
+  // A deny rule is matched with every reading of a path that any rule lets in, and any reading may have a slash more.
+  const isOpen = drafts.some(({ paths }) => isAnyForm(withPaths(policyPaths, paths)));
+  const around: PathsAround = { paths: policyPaths, denied: { end: isOpen, empty: isOpen } };
   const names = new Names("rule");
   const methods = new Set<string>();
   const rules: Rule[] = [];
@@ -27,10 +40,10 @@ export function checkRules(context: Context, files: readonly DraftFile[]): Rule[
     for (const draft of part.rules?.value ?? []) {
       if (++count === policy_rules_max + 1)
         reporter.error("bound", draft.at, `a policy has at most ${policy_rules_max} rules`);
-      const rule = checkRule({ ...context, reporter }, draft);
+      const rule = checkRule({ ...context, reporter }, draft, around);
       if (rule === undefined || !names.take(reporter, draft.name!)) continue;
       for (const endpoint of rule.endpoints)
-        for (const method of endpoint.methods) if (endpoint.methods !== "*") methods.add(method);
+        if (endpoint.methods !== "*") for (const method of endpoint.methods.flatMap(methodsOf)) methods.add(method);
       if (methods.size > policy_methods_max) {
         reporter.error("bound", draft.at, `a policy names at most ${policy_methods_max} methods`);
         methods.clear();
@@ -41,7 +54,13 @@ export function checkRules(context: Context, files: readonly DraftFile[]): Rule[
   return rules.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function checkRule(context: Context, draft: DraftRule): Rule | undefined {
+/** What a policy says of paths for every rule, and which of those with more slashes get to the conditions of deny rules. */
+interface PathsAround {
+  paths: PathOptions;
+  denied: Slashes;
+}
+
+function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rule | undefined {
   const { reporter } = context;
   checkName(reporter, draft.name);
   const name = draft.name?.value;
@@ -55,13 +74,38 @@ function checkRule(context: Context, draft: DraftRule): Rule | undefined {
   if (limits.length > rule_limits_max)
     reporter.error("bound", draft.limit!.at, `a rule has at most ${rule_limits_max} limits`);
   if (part === undefined) return undefined;
-  if (part.action === "deny") checkDeny(context, draft);
+  if (part.action === "deny") checkDeny(context, draft, callers);
   else checkAllow(context, draft);
-  const endpoints = checkEndpoints(context, part.endpoints);
+  const paths = withPaths(around.paths, draft.paths);
+  const endpoints = checkEndpoints(context, part.endpoints, endpointPaths(part.action, paths));
   const lacksEndpoints = endpoints.length < part.endpoints.value.length;
-  const condition = checkCondition(context, draft, { endpoints, lacksEndpoints });
+  const patterns = callers.flatMap((caller) => patternsOf(context, caller));
+  const captures = patterns.map((pattern) => pattern?.captures ?? new Map<string, number>());
+  const scope: RuleScope = {
+    hasToken: draft.token !== undefined,
+    action: part.action,
+    claims: claimsOf(context, issuers),
+    endpoints,
+    lacksEndpoints,
+    captures,
+    slashes: part.action === "deny" ? around.denied : slashesOf(paths),
+  };
+  const condition = checkCondition(context, draft.when, scope);
+  const costFrom =
+    typeof draft.cost?.value === "string"
+      ? checkCondition(context, draft.cost as Located<string>, {
+          ...scope,
+          key: "cost",
+          variables: condition?.variables ?? [],
+        })
+      : undefined;
   if (name === undefined || draft.callers === undefined) return undefined;
   if (part.action === "allow") warnAboutRule(context, draft, { name, callers, endpoints, issuers, condition });
+  const isHere = (variable: string): boolean => captures.some((names) => names.has(captureName(variable)!));
+  const forwardVariables = part.action === "allow" ? context.forwardVariables.filter(isHere) : [];
+  const limitVariables = checkLimitVariables(context, draft, { endpoints, lacksEndpoints, captures });
+  const read = { condition, costFrom, limitVariables, forwardVariables };
+  checkVariables(context, draft, read, patterns);
   return {
     name,
     file: reporter.source.file,
@@ -70,11 +114,29 @@ function checkRule(context: Context, draft: DraftRule): Rule | undefined {
     callers,
     hosts,
     endpoints,
+    paths,
     issuers,
-    scopes,
+    isTokenOptional: draft.token?.optional?.value === true && scopes.scopes.length === 0,
+    ...scopes,
     condition,
+    costFrom,
+    captures: readCaptures(ruleVariables(read), patterns),
     limits,
+    limitVariables,
+    ownLimits: limits.filter((one) => context.limits.get(one)?.per.some(({ kind }) => kind === "rule")),
+    forwardVariables,
+    mostBytes: mostBytesOf(draft),
     ...grant,
+  };
+}
+
+/** The bounds that the rule sets on the size of requests. */
+function mostBytesOf(draft: DraftRule): Rule["mostBytes"] {
+  if (size_keys.every((key) => draft[key] === undefined)) return undefined;
+  return {
+    headers: draft.maxHeaderBytes?.value,
+    query: draft.maxQueryBytes?.value,
+    body: draft.maxBodyBytes?.value,
   };
 }
 
@@ -99,14 +161,28 @@ function checkAction(
   return { action: allow === undefined ? "deny" : "allow", endpoints };
 }
 
-function checkDeny(context: Context, draft: DraftRule): void {
+function checkDeny(context: Context, draft: DraftRule, callers: readonly RuleCaller[]): void {
   const { reporter } = context;
+  const named = draft.callers?.value ?? [];
+  // Where one of them is wrong, which is which is not known.
+  if (named.length === callers.length) {
+    const patterns = callers.map((caller) => patternsOf(context, caller).filter((one) => one !== undefined));
+    checkDeniedCallers(
+      context,
+      draft.name?.value ?? "",
+      named.map((caller, place) => ({ caller, patterns: patterns[place]! })),
+    );
+  }
   if (draft.scopes !== undefined)
     reporter.error("deny_with", draft.scopes.at, "a deny rule takes no `scopes`: it denies whoever matches");
   if (draft.limit !== undefined)
     reporter.error("deny_with", draft.limit.at, "a deny rule takes no `limit`: it admits nothing to count");
   if (draft.cost !== undefined)
     reporter.error("deny_with", draft.cost.at, "a deny rule takes no `cost`: it admits nothing to count");
+  for (const key of size_keys) {
+    const message = `a deny rule takes no \`${key}\`: it denies requests of any size`;
+    if (draft[key] !== undefined) reporter.error("deny_with", draft[key].at, message);
+  }
   if (draft.token !== undefined && draft.when === undefined) {
     reporter.error(
       "deny_with",
@@ -116,32 +192,51 @@ function checkDeny(context: Context, draft: DraftRule): void {
   }
 }
 
-function checkCondition(
-  context: Context,
-  draft: DraftRule,
-  scope: Omit<ConditionScope, "hasToken">,
-): Condition | undefined {
-  if (draft.when === undefined) return undefined;
-  return compileCondition(context.reporter, draft.when, { hasToken: draft.token !== undefined, ...scope });
+/** What all of a rule's issuers declare of their claims. */
+function claimsOf(context: Context, issuers: readonly string[]): DeclaredClaims {
+  return declaredByAll(issuers.map((name) => context.issuers.get(name)?.claims ?? []));
+}
+
+/** What a rule's conditions may speak of, beside what any rule's may. */
+type RuleScope = Omit<ConditionScope, "lists" | "tokenBytes" | "trustDomains" | "aliases">;
+
+function checkCondition(context: Context, text: Located<string> | undefined, scope: RuleScope): Condition | undefined {
+  if (text === undefined) return undefined;
+  const { reporter, lists, tokenBytes, callableDomains, aliases } = context;
+  const condition = compileCondition(reporter, text, {
+    lists: lists.contents,
+    tokenBytes,
+    trustDomains: callableDomains,
+    aliases,
+    ...scope,
+  });
+  if (condition === undefined) lists.useAny();
+  else lists.use(reporter, text.at, condition.lists);
+  return condition;
 }
 
 function checkAllow(context: Context, draft: DraftRule): void {
   const { reporter } = context;
-  if (draft.token !== undefined) return;
+  const { token } = draft;
+  if (token !== undefined) {
+    if (draft.scopes === undefined || token.optional?.value !== true) return;
+    const message =
+      "without a token there are no scopes, so the rule needs one though it is `optional`; leave `optional` out, or make it two rules, one that needs the scopes, and one without `token`";
+    reporter.warn("scopes_of_optional_token", draft.scopes.at, message);
+    return;
+  }
+  const lack = "the rule asks for no token; add `token: ISSUER`";
   if (draft.scopes !== undefined) {
-    reporter.error(
-      "scopes_without_token",
-      draft.scopes.at,
-      "scopes are read from a token; add `token: ISSUER` to the rule",
-    );
+    reporter.error("scopes_without_token", draft.scopes.at, `scopes are read from a token, but ${lack}`);
   }
   for (const { value, at } of draft.limit?.value ?? []) {
-    const claim = context.limits.get(value)?.per.find((selector) => selector.kind === "claim");
+    const limit = context.limits.get(value);
+    const claim = [...(limit?.per ?? []), limit?.tier].find((selector) => selector?.kind === "claim");
     if (claim?.kind === "claim") {
       reporter.error(
         "claims_without_token",
         at,
-        `the limit \`${value}\` counts by \`claims.${claim.path.join(".")}\`, but the rule asks for no token; add \`token: ISSUER\``,
+        `the limit \`${value}\` counts by \`${printClaimPath(claim.path)}\`, but ${lack}`,
       );
     }
   }
@@ -160,11 +255,17 @@ function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
       const names = [...callerSets.keys(), ...caller_words];
       reporter.error("unknown_callers", one.at, `there is no caller set \`${text}\`${didYouMean(text, names)}`);
     } else {
-      const pattern = checkCaller(context, one);
+      const pattern = checkCaller(context, one, "", draft.deny !== undefined);
       if (pattern !== undefined) callers.push({ kind: "pattern", pattern });
     }
   }
   return callers;
+}
+
+/** The IDs and patterns that a caller stands for; undefined for `any` and `anonymous`. */
+function patternsOf({ callerSets }: Context, caller: RuleCaller): (CallerPattern | undefined)[] {
+  if (caller.kind === "pattern") return [caller.pattern];
+  return caller.kind === "set" ? (callerSets.get(caller.name)?.callers ?? []) : [undefined];
 }
 
 function checkHosts(context: Context, draft: DraftRule): HostPattern[] {
@@ -192,25 +293,32 @@ function checkNames(
   return [...found];
 }
 
-function checkScopes(context: Context, draft: DraftRule): string[] {
+function checkScopes(context: Context, { scopes: draft }: DraftRule): Pick<Rule, "scopes" | "isAnyScope"> {
   const { reporter } = context;
   const scopes = new Set<string>();
-  for (const { value, at } of draft.scopes?.value ?? []) {
+  for (const { value, at } of draft?.value ?? []) {
     const fault = scopeFault(value);
     if (fault !== undefined) reporter.error("invalid_scope", at, fault);
     scopes.add(value);
   }
   if ([...scopes].join(" ").length > challenge_bytes) {
-    reporter.error("bound", draft.scopes!.at, `the scopes of a rule have at most ${challenge_bytes} bytes together`);
+    reporter.error("bound", draft!.at, `the scopes of a rule have at most ${challenge_bytes} bytes together`);
   }
-  return [...scopes];
+  // One of one scope is that scope.
+  return { scopes: [...scopes], isAnyScope: draft?.isAny === true && scopes.size > 1 };
 }
 
-function checkEndpoints(context: Context, texts: Located<Located<string>[]>): Endpoint[] {
+/** A deny rule is for a path with a slash at its end and for the one without. */
+function endpointPaths(action: Rule["action"], paths: PathOptions): PathOptions {
+  const isBoth = action === "deny" && paths.trailingSlash === "distinct";
+  return isBoth ? { ...paths, trailingSlash: "same" } : paths;
+}
+
+function checkEndpoints(context: Context, texts: Located<Located<string>[]>, paths: PathOptions): Endpoint[] {
   const { reporter } = context;
   const endpoints: Endpoint[] = [];
   for (const { value, at } of texts.value) {
-    const endpoint = parseEndpoint(value);
+    const endpoint = parseEndpoint(value, paths);
     if ("message" in endpoint) {
       // The place within the text is known where the text stands in one line as it is, which a quote shifts by one.
       reporter.error(endpoint.code, placeWithin(reporter.source.text, at, value, endpoint.offset), endpoint.message);
@@ -249,7 +357,7 @@ function warnAboutRule(
   } else if (callers.some((caller) => caller.kind === "any")) {
     reporter.warn("any_rule", at, `\`${name}\` admits every caller of every trusted domain; name those that need it`);
   }
-  if (draft.token !== undefined) {
+  if (draft.token !== undefined && draft.token.optional?.value !== true) {
     const isBound = issuers.every((issuer) => context.issuers.get(issuer)?.bind === "caller");
     if (isBound && issuers.length > 0 && callers.every(({ kind }) => kind === "anonymous")) {
       const message = `\`${name}\` is for callers without an identity, but its token is bound to one (\`bind: caller\`), so that no such request can pass; name callers, or another issuer`;

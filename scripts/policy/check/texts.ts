@@ -1,5 +1,5 @@
 /** Texts and durations, as issuers and key sets have them. */
-import { token_bytes_max } from "../../../assembly/limits.ts";
+import { policy_text_bytes_max } from "../../../assembly/limits.ts";
 import { parseDurationSeconds } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
@@ -12,8 +12,8 @@ export function checkTexts(reporter: Reporter, texts: readonly Located<string>[]
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
     else if (/[\u0000-\u001f\u007f\p{Cs}]/u.test(value))
       reporter.error("value", at, `an ${what} has no control characters`);
-    else if (Buffer.byteLength(value) > token_bytes_max)
-      reporter.error("bound", at, `an ${what} has at most ${token_bytes_max} bytes`);
+    else if (Buffer.byteLength(value) > policy_text_bytes_max)
+      reporter.error("bound", at, `an ${what} has at most ${policy_text_bytes_max} bytes`);
     values.add(value);
   }
   return [...values];

@@ -13,6 +13,8 @@ export interface Checker {
   check(node: Node): Term | undefined;
   /** The table, if that is what the expression names: `request.headers` or `request.query`. */
   tableOf(node: Node): Table | undefined;
+  /** The name of a named list, if that is what the expression is, and where it stands: `lists.revoked`. */
+  listOf(node: Node): { name: string; at: number } | undefined;
   /** Reports what is wrong with the types of an operation. @param at in the condition, in UTF-16 code units */
   mismatch(at: number, message: string): undefined;
   /** Reports an operation that is not supported. @param at in the condition, in UTF-16 code units */

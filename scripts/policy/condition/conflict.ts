@@ -57,7 +57,14 @@ export function hasConflict(operands: readonly Term[], holds: boolean): boolean 
 export function keyOf(term: Term): string {
   const { instructions } = emit(term);
   return JSON.stringify(
-    instructions.map(({ op, text, a, b, c }) => [op, typeof text === "string" ? text : [...(text ?? [])], a, b, c]),
+    instructions.map(({ op, text, list, a, b, c }) => [
+      op,
+      typeof text === "string" ? text : [...(text ?? [])],
+      list,
+      a,
+      b,
+      c,
+    ]),
   );
 }
 

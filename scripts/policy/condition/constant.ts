@@ -33,33 +33,47 @@ export function describeConstant(term: Term): string | undefined {
   }
 }
 
+/**
+ * Whether a condition is false, or an error, whatever the request.
+ * @param isNever whether a comparison is known never to hold
+ */
+export function neverHolds(term: Term, isNever: (term: Term) => boolean): boolean {
+  const set = outcomes(term, isNever);
+  return (set & yes) === 0 && (set & no) !== 0;
+}
+
 /** Which outcomes an expression may have, as a bool. */
-function outcomes(term: Term): number {
+function outcomes(term: Term, isNever: (term: Term) => boolean = () => false): number {
+  if (isNever(term)) return no | (mayFail(term) ? fails : 0);
   const folded = fold(term);
   if (folded !== undefined) return folded.value === true ? yes : folded.value === false ? no : fails;
   switch (term.kind) {
     case "load":
       return term.type === "bool" && term.safe ? yes | no : anything;
     case "unary":
-      if (term.op === code.op_not) return negated(outcomes(term.operand));
+      if (term.op === code.op_not) return negated(outcomes(term.operand, isNever));
       return mayFail(term) ? anything : yes | no;
     case "binary":
       return compared(term);
     case "logic": {
       const isAnd = term.op === "&&";
       // `x || y` is `!(!x && !y)`, errors included.
-      const sets = term.operands.map((operand) => (isAnd ? outcomes(operand) : negated(outcomes(operand))));
+      const sets = term.operands.map((operand) =>
+        isAnd ? outcomes(operand, isNever) : negated(outcomes(operand, isNever)),
+      );
       const all = conjunction(sets) & (hasConflict(term.operands, isAnd) ? ~yes : anything);
       return isAnd ? all : negated(all);
     }
     case "choose": {
-      const condition = outcomes(term.condition);
+      const condition = outcomes(term.condition, isNever);
       return (
-        (condition & yes ? outcomes(term.yes) : 0) | (condition & no ? outcomes(term.no) : 0) | (condition & fails)
+        (condition & yes ? outcomes(term.yes, isNever) : 0) |
+        (condition & no ? outcomes(term.no, isNever) : 0) |
+        (condition & fails)
       );
     }
     case "loop":
-      return repeated(term);
+      return repeated(term, isNever);
     default:
       return anything;
   }
@@ -85,13 +99,13 @@ function compared(term: Term & { kind: "binary" }): number {
   return yes | no | failing;
 }
 
-function repeated({ name, range, body }: Term & { kind: "loop" }): number {
+function repeated({ name, range, body }: Term & { kind: "loop" }, isNever: (term: Term) => boolean): number {
   const isAll = name === "all";
   // Without elements `exists` is false and `all` is true.
   const empty = isAll ? yes : no;
   if (range.kind === "list" && range.elements.length === 0) return empty;
   const failing = mayFail(range) ? fails : 0;
-  return outcomes(body) | failing | (range.kind === "list" ? 0 : empty);
+  return outcomes(body, isNever) | failing | (range.kind === "list" ? 0 : empty);
 }
 
 /** Whether evaluating may be an error. */
@@ -107,7 +121,7 @@ function mayFail(term: Term): boolean {
     case "list":
       return term.elements.some(mayFail);
     case "unary":
-      if (term.op !== code.op_not && term.op !== code.op_size) return true;
+      if (![code.op_not, code.op_size, code.op_lower, code.op_in_texts].includes(term.op)) return true;
       return term.operand.type === "dyn" || mayFail(term.operand);
     case "binary": {
       const isEquality = term.op === code.op_equal || term.op === code.op_not_equal;
@@ -121,7 +135,7 @@ function mayFail(term: Term): boolean {
 
 /** Whether an operation may meet values that it is not for, even where both operands are no errors. */
 function mayMismatch({ op, left, right }: Term & { kind: "binary" }): boolean {
-  const partial = [code.op_index, code.op_add, code.op_subtract, code.op_contains];
+  const partial = [code.op_index, code.op_add, code.op_subtract, code.op_contains, code.op_split];
   if (partial.includes(op)) return true;
   return op === code.op_in ? right.type === "dyn" : left.type === "dyn" || right.type === "dyn";
 }
@@ -134,6 +148,7 @@ function fold(term: Term): { type: Type; value: ConstantValue } | undefined {
     if (operand === undefined) return undefined;
     const { value } = operand;
     if (term.op === code.op_not && typeof value === "boolean") return { type: "bool", value: !value };
+    if (term.op === code.op_lower && typeof value === "string") return { type: "string", value: lowerAscii(value) };
     return term.op === code.op_size && typeof value === "string"
       ? { type: "int", value: BigInt([...value].length) }
       : undefined;
@@ -142,8 +157,14 @@ function fold(term: Term): { type: Type; value: ConstantValue } | undefined {
   const left = fold(term.left);
   const right = fold(term.right);
   if (left === undefined || right === undefined || left.type !== right.type) return undefined;
+  if (term.op === code.op_join) return { type: "string", value: `${left.value}${right.value}` };
   const value = operate(term.op, left.value, right.value);
   return value === undefined ? undefined : { type: "bool", value };
+}
+
+/** A text as `lowerAscii` gives it. */
+export function lowerAscii(text: string): string {
+  return text.replace(/[A-Z]+/gu, (letters) => letters.toLowerCase());
 }
 
 function operate(op: number, left: ConstantValue, right: ConstantValue): boolean | undefined {

@@ -6,7 +6,7 @@
  * over all rounds than it costs for the whole token once. So a cost has two parts: what every round costs, and what all
  * rounds together cost.
  */
-import { json_members_max, json_nodes_max, search_bytes_max } from "../../../assembly/limits.ts";
+import { json_members_max, json_nodes_max, search_bytes_max, split_elements_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import type { Term } from "./term.ts";
 
@@ -14,7 +14,11 @@ import type { Term } from "./term.ts";
 const member_units = 32;
 /** Parsing an address and comparing it with the network. */
 const address_units = 8;
+/** Looking a text up by its hash; searching a million ranges of addresses. */
+const lookup_units = 4;
+const search_units = 20;
 const units_bytes = 64;
+const hashed_units_bytes = 16;
 const ordered_units_bytes = 8;
 const searched_units_bytes = 4;
 
@@ -24,8 +28,12 @@ export interface Cost {
   dearest: { term: Term; units: number; rounds: number };
 }
 
-/** Counts a condition's worst case. */
-export function costOf(term: Term): Cost {
+/** How many values the claims of a token may have, while a condition is counted. */
+let nodes_max = json_nodes_max;
+
+/** Counts a condition's worst case. @param nodes how many values the claims of a token may have */
+export function costOf(term: Term, nodes: number): Cost {
+  nodes_max = nodes;
   const units = total(price(term));
   let dearest: Cost["dearest"] = { term, units, rounds: 1 };
   // Down to where more than half of the cost comes from.
@@ -86,6 +94,11 @@ function priceOf(term: Term): Price {
   return { each, once };
 }
 
+/** Whether it is the same in each round of the loop it is in. */
+export function isConstantInLoop(term: Term): boolean {
+  return term.kind !== "element" && partsOf(term).every(isConstantInLoop);
+}
+
 /** What a term is made of. */
 export function partsOf(term: Term): Term[] {
   switch (term.kind) {
@@ -131,13 +144,24 @@ function unaryPrice({ op, operand }: Term & { kind: "unary" }): Price {
     case code.op_select:
     case code.op_has:
       // All members of all elements together are members of the token.
-      return shared(operand, member_units, (json_nodes_max / json_members_max) * member_units);
+      return shared(operand, member_units, (nodes_max / json_members_max) * member_units);
     case code.op_size: {
       const { bytes, nodes } = extent(operand);
       return shared(operand, texts(bytes, ordered_units_bytes) + nodes);
     }
     case code.op_contains_ip:
       return { each: 1 + address_units, once: 0 };
+    case code.op_in_texts: {
+      const { each, once } = shared(operand, texts(extent(operand).bytes, hashed_units_bytes));
+      return { each: each + lookup_units, once };
+    }
+    case code.op_in_networks:
+      return { each: 1 + address_units + search_units, once: 0 };
+    case code.op_lower:
+    case code.op_to_int:
+      return shared(operand, texts(extent(operand).bytes, ordered_units_bytes));
+    case code.op_words:
+      return shared(operand, texts(extent(operand).bytes, searched_units_bytes));
     default:
       return { each: 1, once: 0 };
   }
@@ -162,7 +186,7 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
       return shared(right, theirs.nodes * perNode + texts(compared));
     }
     case code.op_index:
-      return typeof left.type === "object" ? shared(left, mine.nodes) : shared(left, json_nodes_max);
+      return typeof left.type === "object" ? shared(left, mine.nodes) : shared(left, nodes_max);
     case code.op_starts_with:
     case code.op_ends_with:
       return cheaper(left, right, texts(Math.min(mine.bytes, theirs.bytes)), (one) => texts(one.bytes));
@@ -173,6 +197,11 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
       const ordered = (bytes: number): number => texts(bytes, ordered_units_bytes);
       return cheaper(left, right, ordered(Math.min(mine.bytes, theirs.bytes)), (one) => ordered(one.bytes));
     }
+    case code.op_join: {
+      const [one, other] = [shared(left, texts(mine.bytes)), shared(right, texts(theirs.bytes))];
+      return { each: one.each + other.each, once: one.once + other.once };
+    }
+    case code.op_split:
     case code.op_contains: {
       const searched = (bytes: number): number => texts(bytes, searched_units_bytes);
       const text = shared(left, searched(mine.bytes));
@@ -198,7 +227,7 @@ function cheaper(left: Term, right: Term, units: number, alone: (extent: Extent)
   const all = [left, right].filter(isElement).map((value) => alone(extent(value)));
   const once = Math.min(...all);
   // Where each round compares with something short, counting the rounds is the lower bound of the two.
-  return all.length > 0 && once < units * json_nodes_max ? { each: 1, once } : { each: 1 + units, once: 0 };
+  return all.length > 0 && once < units * nodes_max ? { each: 1, once } : { each: 1 + units, once: 0 };
 }
 
 /** The most a value can hold. */
@@ -223,7 +252,7 @@ function extentByKind(term: Term): Extent {
     case "constant":
       return { bytes: typeof term.value === "string" ? Buffer.byteLength(term.value) : 0, nodes: 1 };
     case "load":
-      return { bytes: term.bytes, nodes: json_nodes_max };
+      return { bytes: term.bytes, nodes: nodes_max };
     case "list": {
       const all = term.elements.map(extent);
       return { bytes: sum(all.map(({ bytes }) => bytes)), nodes: 1 + sum(all.map(({ nodes }) => nodes)) };
@@ -235,24 +264,43 @@ function extentByKind(term: Term): Extent {
       return { bytes: Math.max(yes.bytes, no.bytes), nodes: Math.max(yes.nodes, no.nodes) };
     }
     case "unary":
-      return extent(term.operand);
-    case "binary":
-      return term.op === code.op_index ? extent(term.left) : { bytes: 0, nodes: 1 };
+      return isSplitting(term) ? extentOfParts(term.operand) : extent(term.operand);
+    case "binary": {
+      const left = extent(term.left);
+      if (term.op === code.op_join) return { bytes: left.bytes + extent(term.right).bytes, nodes: 1 };
+      if (isSplitting(term)) return extentOfParts(term.left);
+      return term.op === code.op_index ? left : { bytes: 0, nodes: 1 };
+    }
     default:
       return { bytes: 0, nodes: 1 };
   }
+}
+
+/** Of the parts of a text. Those of all elements of a loop's list are together no more than these have bytes. */
+function extentOfParts(text: Term): Extent {
+  const { bytes } = extent(text);
+  const nodes = Math.max(split_elements_max, nodes_max);
+  return { bytes, nodes: isElement(text) ? Math.max(bytes, nodes) : nodes };
 }
 
 function sum(numbers: number[]): number {
   return numbers.reduce((one, other) => one + other, 0);
 }
 
-/** Whether the value is part of the element of a loop over a list of the token, whose elements do not overlap. */
+/** Whether it makes a list of the parts of a text, which are as many as a token may have values, and do not overlap either. */
+function isSplitting(term: Term): boolean {
+  return (term.kind === "unary" && term.op === code.op_words) || (term.kind === "binary" && term.op === code.op_split);
+}
+
+/** Whether the value is part of the element of a loop over a list of the token, whose elements do not overlap, or no longer than it. */
 function isElement(term: Term): boolean {
+  if (term.kind === "unary" && (term.op === code.op_lower || isSplitting(term))) return isElement(term.operand);
+  if (term.kind === "binary" && isSplitting(term)) return isElement(term.left);
   return term.kind === "element" ? isOfToken(term.loop) : isMember(term, isElement);
 }
 
 function isOfToken(term: Term): boolean {
+  if (isSplitting(term)) return true;
   return term.kind === "load" ? term.op === code.op_claims : isMember(term, isOfToken);
 }
 
@@ -271,5 +319,6 @@ function mayBeMap({ type }: Term): boolean {
 function roundsOf(range: Term): number {
   if (range.kind === "list") return range.elements.length;
   if (range.kind === "load") return json_members_max;
-  return range.kind === "choose" ? Math.max(roundsOf(range.yes), roundsOf(range.no)) : json_nodes_max;
+  if (range.kind === "choose") return Math.max(roundsOf(range.yes), roundsOf(range.no));
+  return isSplitting(range) ? Math.max(split_elements_max, nodes_max) : nodes_max;
 }

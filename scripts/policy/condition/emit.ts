@@ -36,7 +36,7 @@ class Emitter {
       case "binary":
         this.emit(term.left);
         this.emit(term.right);
-        this.#push(term.op, term, -1);
+        this.#push(term.op, term, -1, term.operands);
         return;
       case "logic":
         this.#logic(term);

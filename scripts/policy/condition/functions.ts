@@ -1,5 +1,5 @@
 /** Functions: what each takes and gives (cel-spec, langdef.md "List of Standard Definitions"). */
-import { search_bytes_max } from "../../../assembly/limits.ts";
+import { search_bytes_max, split_elements_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { parseDuration, parseTimestamp, splitNanoseconds } from "../language/time.ts";
 import { nearest } from "../source/suggest.ts";
@@ -8,7 +8,7 @@ import { dashedName, inHours, insteadOfCall } from "./hints.ts";
 import { parseNetwork } from "./network.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
-import { aType, isCompatible, typeName } from "./types.ts";
+import { aType, isCompatible, type Type, typeName } from "./types.ts";
 
 /** A function, as people write it and as it is checked. */
 interface ConditionFunction {
@@ -51,8 +51,29 @@ export const functions = {
   contains: {
     forms: ["x.contains(y)"],
     meaning: `whether a string has another in it, of at most ${search_bytes_max} bytes`,
-    example: 'claims.device.name.contains("laptop")',
+    example: 'request.path.contains("/internal/")',
     follow: search(code.op_contains),
+  },
+  lowerAscii: {
+    forms: ["x.lowerAscii()"],
+    meaning: "a string with its letters from `A` to `Z` in lower case; others stay as they are",
+    example: 'claims.role.lowerAscii() == "admin"',
+    follow: (checker, node, target, args) =>
+      args.length === 0
+        ? lowerAscii(checker, node, target)
+        : checker.mismatch(node.at, "`lowerAscii` takes no argument"),
+  },
+  split: {
+    forms: ["x.split(y)", "x.split(y, 2)"],
+    meaning: `the parts of a string between separators, a list; with \`""\` its characters. A number written out is how many parts there are at the most, the last with all the rest. More than ${split_elements_max} parts are an error`,
+    example: '"platform" in claims.teams.split(",")',
+    follow: (checker, node, target, args) => split(checker, node, target, args),
+  },
+  words: {
+    forms: ["words(x)"],
+    meaning: `the words of a string, between blanks, as a list; a list stays as it is. More than ${split_elements_max} words are an error`,
+    example: '"admin" in words(claims.roles)',
+    call: (checker, node, args) => (takesOne(checker, node, args) ? words(checker, node, args[0]!) : undefined),
   },
   exists: {
     forms: ["list.exists(e, test)"],
@@ -73,11 +94,18 @@ export const functions = {
     call: (checker, { at }) => checker.refuse(at, 'a network is only good for `cidr("…").containsIP(x)`'),
   },
   containsIP: {
-    forms: ['cidr("10.0.0.0/8").containsIP(x)'],
-    meaning: "whether an address, a string, is one of the network",
+    forms: ['cidr("10.0.0.0/8").containsIP(x)', "lists.offices.containsIP(x)"],
+    meaning: "whether an address, a string, is one of the network, or of one of those in a named list",
     example: 'cidr("2001:db8::/32").containsIP(source.ip)',
     follow: (checker, node, target, args) =>
       takesOne(checker, node, args) ? containsIp(checker, node, target, args[0]!) : undefined,
+  },
+  int: {
+    forms: ["int(x)"],
+    meaning:
+      "a whole number from a string of decimal digits, before which a `-` may stand; a double without what follows its point, an int as it is. Any other text, and what 64 bits do not hold, is an error",
+    example: 'has(request.query["limit"]) && int(request.query["limit"]) <= 100',
+    call: (checker, node, args) => (takesOne(checker, node, args) ? int(checker, node, args[0]!) : undefined),
   },
   timestamp: {
     forms: ['timestamp("2026-11-01T00:00:00Z")', "timestamp(x)"],
@@ -103,13 +131,12 @@ const entries: ReadonlyMap<string, ConditionFunction> = new Map(Object.entries(f
 const called = [...entries].filter(([, { call }]) => call !== undefined).map(([name]) => name);
 const following = [...entries].filter(([, { follow }]) => follow !== undefined).map(([name]) => name);
 
-const no_conversion = "compare values as they are; ints and doubles compare by their value";
+const no_conversion = "compare values as they are; ints and doubles compare by their value, and `int(x)` reads a text";
 const no_parts = 'compare times as a whole, as in `now < timestamp("2026-11-01T00:00:00Z")`';
 /** What there is instead of what CEL has elsewhere. */
 const ways_out: ReadonlyMap<string, string> = new Map(
   Object.entries({
     matches: "regular expressions have no bound; use `startsWith`, `endsWith`, `contains`, or `in` with a list",
-    int: no_conversion,
     uint: no_conversion,
     double: no_conversion,
     string: no_conversion,
@@ -120,10 +147,13 @@ const ways_out: ReadonlyMap<string, string> = new Map(
     map: "ask about each element with `exists` or `all`",
     filter: "ask about each element with `exists` or `all`",
     exists_one: "use `exists`",
-    lowerAscii: 'compare with each way of writing it: `x in ["a", "A"]`',
-    upperAscii: 'compare with each way of writing it: `x in ["a", "A"]`',
-    split: "use `startsWith`, `endsWith` or `contains`",
-    substring: "use `startsWith`, `endsWith` or `contains`",
+    upperAscii: "write `x.lowerAscii()`, and compare with lower case",
+    toLowerCase: "write `x.lowerAscii()`",
+    lower: "write `x.lowerAscii()`",
+    join: 'join strings by `+`, as in `"user:" + path.id`',
+    replace: "compare with the string as it is, or with its parts: `x.split(y)`",
+    trim: "the words of a string are `words(x)`",
+    substring: "use `startsWith`, `endsWith`, `contains` or `split`",
     indexOf: "use `contains`",
     getFullYear: no_parts,
     getMonth: no_parts,
@@ -200,6 +230,48 @@ function search(op: number): NonNullable<ConditionFunction["follow"]> {
   };
 }
 
+function lowerAscii(checker: Checker, { at, start, end }: Call, target: Node): Term | undefined {
+  const operand = checker.check(target);
+  if (operand === undefined) return undefined;
+  if (!isCompatible(operand.type, "string"))
+    return checker.mismatch(at, `\`lowerAscii\` is for string, not for ${typeName(operand.type)}`);
+  return { kind: "unary", op: code.op_lower, operands: {}, operand, type: "string", start, end };
+}
+
+/** CEL's strings extension: a separator, and how many parts there may be, negative for any number. */
+function split(checker: Checker, node: Call, target: Node, args: Node[]): Term | undefined {
+  const { at, start, end } = node;
+  const [separator, limit] = args;
+  if (separator === undefined || args.length > 2)
+    return checker.mismatch(at, "`split` takes a separator, and after it how many parts there may be");
+  const both = [checker.check(target), checker.check(separator)];
+  if (!allFound(both)) return undefined;
+  const [left, right] = both as [Term, Term];
+  if (!isCompatible(left.type, "string"))
+    return checker.mismatch(at, `\`split\` is for string, not for ${typeName(left.type)}`);
+  if (!isCompatible(right.type, "string"))
+    return checker.mismatch(separator.start, `a separator is a string, not ${aType(right.type)}`);
+  if (right.kind === "constant" && Buffer.byteLength(right.value as string) > search_bytes_max)
+    return checker.invalid(separator.start, `a separator has at most ${search_bytes_max} bytes`);
+  if (limit !== undefined && (limit.kind !== "literal" || typeof limit.value !== "bigint"))
+    return checker.mismatch(limit.start, "how many parts there may be is an int that is written out");
+  const most = limit?.kind === "literal" ? (limit.value as bigint) : -1n;
+  const a = most < 0n || most > 0x7fffffffn ? 0xffffffff : Number(most);
+  const type = { element: "string" } as const;
+  return { kind: "binary", op: code.op_split, operands: { a }, left, right, type, start, end };
+}
+
+/** A list of what is a text or a list: which of the two is known of no claim. */
+function words(checker: Checker, { at, start, end }: Call, of: Node): Term | undefined {
+  const operand = checker.check(of);
+  if (operand === undefined) return undefined;
+  const { type } = operand;
+  if (typeof type !== "object" && type !== "string" && type !== "dyn")
+    return checker.mismatch(at, `\`words\` is for strings and lists, not for ${aType(type)}`);
+  const list: Type = typeof type === "object" ? type : { element: type };
+  return { kind: "unary", op: code.op_words, operands: {}, operand, type: list, start, end };
+}
+
 function unknown(checker: Checker, node: Call, known: readonly string[]): undefined {
   const { name, at } = node;
   const instead = insteadOfCall(node);
@@ -219,6 +291,15 @@ function size(checker: Checker, { at, start, end }: Call, of: Node): Term | unde
   if (typeof type !== "object" && !["string", "map", "dyn"].includes(type))
     return checker.mismatch(at, `\`size\` is for strings, lists and maps, not for ${aType(type)}`);
   return { kind: "unary", op: code.op_size, operands: {}, operand, type: "int", start, end };
+}
+
+function int(checker: Checker, { at, start, end }: Call, of: Node): Term | undefined {
+  const operand = checker.check(of);
+  if (operand === undefined) return undefined;
+  const { type } = operand;
+  if (!["int", "double", "string", "dyn"].includes(typeName(type)))
+    return checker.mismatch(at, `\`int\` is for strings and numbers, not for ${aType(type)}`);
+  return { kind: "unary", op: code.op_to_int, operands: {}, operand, type: "int", start, end };
 }
 
 function timestamp(checker: Checker, { at, start, end }: Call, of: Node): Term | undefined {
@@ -258,27 +339,39 @@ function time(type: "timestamp" | "duration", value: bigint, start: number, end:
   return { kind: "constant", op, operands: { ...longOperands(seconds), c: rest }, value, type, start, end };
 }
 
+const named = "`lists: { offices: [10.0.0.0/8, 172.16.0.0/12] }`, and `lists.offices.containsIP(source.ip)`";
+
+function addressOf(checker: Checker, argument: Node): Term | undefined {
+  const operand = checker.check(argument);
+  if (operand === undefined || isCompatible(operand.type, "string")) return operand;
+  return checker.mismatch(argument.start, `\`containsIP\` is for an address as string, not for ${aType(operand.type)}`);
+}
+
 function containsIp(checker: Checker, { at, start, end }: Call, target: Node, argument: Node): Term | undefined {
+  const list = checker.listOf(target);
+  if (list !== undefined) {
+    const operand = addressOf(checker, argument);
+    if (operand === undefined || !checker.names.list(list, "networks")) return undefined;
+    return { kind: "unary", op: code.op_in_networks, operands: { list: list.name }, operand, type: "bool", start, end };
+  }
   const isNetwork = target.kind === "call" && target.name === "cidr" && target.target === undefined;
   if (isNetwork && (target.args.length > 1 || target.args[0]?.kind === "list")) {
     const way = `cidr("10.0.0.0/8").containsIP(x) || cidr("192.168.0.0/16").containsIP(x)`;
-    return checker.refuse(target.at, `\`cidr\` takes one network; join several by \`||\`, as in \`${way}\``);
+    return checker.refuse(
+      target.at,
+      `\`cidr\` takes one network; join several by \`||\`, as in \`${way}\`, or name them: ${named}`,
+    );
   }
   const text = isNetwork && target.args.length === 1 ? target.args[0]! : undefined;
   if (text?.kind !== "literal" || typeof text.value !== "string")
     return checker.refuse(
       text?.start ?? at,
-      '`containsIP` follows a network that is written out: `cidr("10.0.0.0/8").containsIP(source.ip)`',
+      `\`containsIP\` follows a network that is written out, \`cidr("10.0.0.0/8").containsIP(source.ip)\`, or a named list: ${named}`,
     );
   const network = parseNetwork(text.value);
   if (typeof network === "string") checker.invalid(text.start, network);
-  const operand = checker.check(argument);
+  const operand = addressOf(checker, argument);
   if (operand === undefined || typeof network === "string") return undefined;
-  if (!isCompatible(operand.type, "string"))
-    return checker.mismatch(
-      argument.start,
-      `\`containsIP\` is for an address as string, not for ${aType(operand.type)}`,
-    );
   const operands = { text: network.address, c: network.prefixBits };
   return { kind: "unary", op: code.op_contains_ip, operands, operand, type: "bool", start, end };
 }

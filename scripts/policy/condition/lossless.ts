@@ -42,7 +42,7 @@ function isNegatedAlone(words: readonly Token[], partner: Map<number, number>, i
 }
 
 /** The last word of an operator before a value, and of that value with all its members, calls and indices. */
-function unaryEnd(words: readonly Token[], partner: Map<number, number>, first: number): number {
+export function unaryEnd(words: readonly Token[], partner: Map<number, number>, first: number): number {
   let at = first;
   while (words[at]!.text === "!" || words[at]!.text === "-" || words[at]!.text === ".") at++;
   at = partner.get(at) ?? at;
@@ -55,7 +55,7 @@ function unaryEnd(words: readonly Token[], partner: Map<number, number>, first: 
 }
 
 /** Whether a sign stands where a value begins. */
-function isPrefix(words: readonly Token[], index: number): boolean {
+export function isPrefix(words: readonly Token[], index: number): boolean {
   const before = words[index - 1];
   if (before === undefined) return true;
   return before.kind === "sign" ? !")]}".includes(before.text) : before.text === "in";

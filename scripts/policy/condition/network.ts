@@ -1,5 +1,6 @@
 /** Networks in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3). */
 import { isIPv4, isIPv6 } from "node:net";
+import type { AddressRange } from "../language/model.ts";
 
 /** A network: the first bits of its addresses. */
 export interface Network {
@@ -74,4 +75,43 @@ function formatAddress(bytes: Uint8Array): string {
   const text = (part: number[]): string => part.map((group) => group.toString(16)).join(":");
   if (best.count < 2) return text(groups);
   return `${text(groups.slice(0, best.first))}::${text(groups.slice(best.first + best.count))}`;
+}
+
+/** Whether a text is an address or a network, maybe one with a fault. */
+export function looksLikeNetwork(text: string): boolean {
+  return /^(?:[0-9.]+|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)(?:\/[0-9]{1,3})?$/u.test(text);
+}
+
+/** An entry of a list of networks: a network, or one address; in words what is wrong otherwise. */
+export function parseEntry(text: string): Network | string {
+  if (text.includes("/")) return parseNetwork(text);
+  const address = parseAddress(text);
+  if (address === undefined) return `\`${text}\` is neither a network, such as \`10.0.0.0/8\`, nor an address`;
+  return parseNetwork(`${text}/${address.length * 8}`);
+}
+
+/** Where IPv4 addresses stand among those of IPv6 (RFC 4291 §2.5.5.2). */
+const mapped = { first: 0xffff00000000n, last: 0xffffffffffffn };
+
+/** The addresses of a network, as the image has them: IPv6 without the place where IPv4 stands, which no network of IPv6 means. */
+export function rangeOf({ address, prefixBits }: Network): AddressRange[] {
+  const isFour = address.length === 4;
+  const start = BigInt(`0x${Buffer.from(address).toString("hex")}`) + (isFour ? mapped.first : 0n);
+  const last = start + (1n << BigInt(address.length * 8 - prefixBits)) - 1n;
+  if (isFour || start > mapped.first || last < mapped.last) return [{ first: start, last }];
+  return [
+    { first: start, last: mapped.first - 1n },
+    { first: mapped.last + 1n, last },
+  ].filter((range) => range.first <= range.last);
+}
+
+/** The same addresses in as few ranges as there can be, in ascending order. */
+export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
+  const merged: AddressRange[] = [];
+  for (const { first, last } of [...ranges].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
+    const before = merged.at(-1);
+    if (before === undefined || first > before.last + 1n) merged.push({ first, last });
+    else if (last > before.last) before.last = last;
+  }
+  return merged;
 }

@@ -3,9 +3,11 @@ import * as code from "../../../assembly/policy/instructions.ts";
 import { allFound, type Call, type Checker } from "./checker.ts";
 import { checkFunction } from "./functions.ts";
 import { claimAsTime, dashedName, isTime } from "./hints.ts";
+import { print } from "./print.ts";
 import type { Node } from "./syntax.ts";
 import type { Term } from "./term.ts";
 import { aType, isCompatible, join, type Type, typeName } from "./types.ts";
+import { pathOf } from "./untyped.ts";
 
 const comparisons: ReadonlyMap<string, [sign: string, op: number]> = new Map(
   Object.entries({
@@ -36,7 +38,7 @@ export function checkCall(checker: Checker, node: Call): Term | undefined {
       return index(checker, node);
     case "_+_":
     case "_-_":
-      return addTimes(checker, node);
+      return add(checker, node);
     case "-_":
       return checker.refuse(node.at, "a minus is only for a number that is written out");
   }
@@ -123,6 +125,13 @@ function hintFor(left: Type, right: Type): string {
   return "";
 }
 
+/** What to write in place of `in` where a string stands on its right. */
+function insteadOfIn(key: Node, container: Node, right: Term): string {
+  if (pathOf(right) === undefined) return "for a part of a string write `x.contains(y)`";
+  const [one, text] = [print(key), print(container)];
+  return `\`${text}\` is declared to be a string: write \`${text} == ${one}\`, or \`${one} in words(${text})\` where it holds words`;
+}
+
 function isIn(checker: Checker, node: Call): Term | undefined {
   const [key, container] = node.args as [Node, Node];
   const table = checker.tableOf(container);
@@ -134,12 +143,14 @@ function isIn(checker: Checker, node: Call): Term | undefined {
       `what is looked for in \`request.${table}\` must be written out: \`"x" in request.${table}\``,
     );
   }
+  const list = checker.listOf(container);
+  if (list !== undefined) return isInList(checker, node, key, list);
   const both = operandsOf(checker, node);
   if (both === undefined) return undefined;
   const [left, right] = both;
   const element = typeof right.type === "object" ? right.type.element : right.type === "map" ? "string" : right.type;
   if (typeof right.type !== "object" && right.type !== "map" && right.type !== "dyn") {
-    const search = right.type === "string" ? "; for a part of a string write `x.contains(y)`" : "";
+    const search = right.type === "string" ? `; ${insteadOfIn(key, container, right)}` : "";
     return checker.mismatch(
       node.at,
       `\`in\` is for a list or a map on its right, not for ${aType(right.type)}${search}`,
@@ -148,6 +159,26 @@ function isIn(checker: Checker, node: Call): Term | undefined {
   if (!isCompatible(left.type, element))
     return checker.mismatch(node.at, `\`in\` cannot look for ${aType(left.type)} in ${aType(right.type)}`);
   return { kind: "binary", op: code.op_in, left, right, type: "bool", start: node.start, end: node.end };
+}
+
+/** A text in a named list. */
+function isInList(checker: Checker, node: Call, key: Node, list: { name: string; at: number }): Term | undefined {
+  const operand = checker.check(key);
+  if (operand === undefined) return undefined;
+  if (!isCompatible(operand.type, "string"))
+    return checker.mismatch(node.at, `\`in\` cannot look for ${aType(operand.type)} in a list of texts`);
+  if (operand.kind === "load" && operand.op === code.op_source_ip)
+    return checker.mismatch(
+      node.at,
+      `an address has several ways to be written; write \`${listText(list.name)}.containsIP(${print(key)})\``,
+    );
+  if (!checker.names.list(list, "texts")) return undefined;
+  const operands = { list: list.name };
+  return { kind: "unary", op: code.op_in_texts, operands, operand, type: "bool", start: node.start, end: node.end };
+}
+
+function listText(name: string): string {
+  return /^[A-Za-z_]\w*$/u.test(name) ? `lists.${name}` : `lists[${JSON.stringify(name)}]`;
 }
 
 function index(checker: Checker, node: Call): Term | undefined {
@@ -171,24 +202,30 @@ function index(checker: Checker, node: Call): Term | undefined {
       key.start,
       `${aType(left.type)} is indexed by ${key_type === "dyn" ? "int or string" : key_type}, not by ${typeName(right.type)}`,
     );
-  const type = typeof left.type === "object" ? left.type.element : "dyn";
-  return { kind: "binary", op: code.op_index, left, right, type, start: node.start, end: node.end };
+  const name = right.kind === "constant" && typeof right.value === "string" ? right.value : undefined;
+  const known = name === undefined ? undefined : left.declared?.get(name);
+  const type = known?.type ?? (typeof left.type === "object" ? left.type.element : "dyn");
+  const declared = known?.members;
+  return { kind: "binary", op: code.op_index, left, right, type, declared, start: node.start, end: node.end };
 }
 
-/** Sums and differences: which types give which; `dyn` where it is not known whether it is a timestamp or a duration. */
-function addTimes(checker: Checker, node: Call): Term | undefined {
+/**
+ * Texts joined, sums and differences of times: which types give which; `dyn` where it is not known whether it is a timestamp or
+ * a duration. JSON has no times, so a sum of claims joins texts.
+ */
+function add(checker: Checker, node: Call): Term | undefined {
   const isSum = node.name === "_+_";
   const sign = isSum ? "+" : "-";
-  const dashed = isSum ? undefined : dashedName(node, (of) => checker.tableOf(of) !== undefined);
+  const dashed = isSum ? undefined : dashedName(node, (of) => checker.tableOf(of) !== undefined || isLists(of));
   if (dashed !== undefined)
     return checker.refuse(node.at, `\`-\` is no part of a name here; write \`${dashed.of}[${dashed.name}]\``);
   const both = operandsOf(checker, node);
   if (both === undefined) return undefined;
   const [left, right] = both;
-  if (!isTime(left.type) && !isTime(right.type)) {
-    const texts = left.type === "string" || right.type === "string" ? "; compare the parts on their own" : "";
-    return checker.refuse(node.at, `\`${sign}\` is only for timestamps and durations${texts}`);
-  }
+  if (!isTime(left.type) && !isTime(right.type))
+    return isSum
+      ? joinTexts(checker, node, left, right)
+      : checker.refuse(node.at, "`-` is only for timestamps and durations");
   if (isClaim(right)) {
     // A timestamp less a claim may be meant as either; the time a token was issued is what claims have.
     const wanted = !isSum && left.type === "timestamp" ? "timestamp" : "duration";
@@ -203,6 +240,21 @@ function addTimes(checker: Checker, node: Call): Term | undefined {
     return checker.mismatch(node.at, `there is no \`${typeName(left.type)} ${sign} ${typeName(right.type)}\``);
   const op = isSum ? code.op_add : code.op_subtract;
   return { kind: "binary", op, left, right, type, start: node.start, end: node.end };
+}
+
+/** Joins two texts. */
+function joinTexts(checker: Checker, node: Call, left: Term, right: Term): Term | undefined {
+  for (const { type } of [left, right]) {
+    if (isCompatible(type, "string")) continue;
+    if (typeof type === "object") return checker.refuse(node.at, "lists are not joined; write `x in a || x in b`");
+    const way = type === "int" || type === "double" ? ": a condition compares, it does not calculate" : "";
+    return checker.refuse(node.at, `\`+\` joins strings and adds durations, and is not for ${aType(type)}${way}`);
+  }
+  return { kind: "binary", op: code.op_join, left, right, type: "string", start: node.start, end: node.end };
+}
+
+function isLists(node: Node): boolean {
+  return node.kind === "name" && node.name === "lists";
 }
 
 function sumType(left: Type, right: Type): Type | undefined {

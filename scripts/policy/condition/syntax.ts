@@ -3,6 +3,7 @@ import { parse } from "@bufbuild/cel";
 import type { Constant, Expr, SourceInfo } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 import { type Token, tokenize } from "./lexer.ts";
 import { checkKept, partners } from "./lossless.ts";
+import { type MembersAsked, membersAsked } from "./memberasked.ts";
 import type { OnFault } from "./problem.ts";
 import { checkOrder } from "./wordorder.ts";
 
@@ -43,8 +44,9 @@ export function parseSyntax(text: string, onFault: OnFault): Syntax | undefined 
   if (tokens === undefined || !checkOrder(tokens.words, text.length, onFault)) return undefined;
   if (!checkKept(tokens.words, onFault)) return undefined;
   try {
-    const { expr, sourceInfo } = parse(withoutComments(text, tokens.comments));
-    const root = new Converter(sourceInfo!, tokens.words, onFault).convert(expr);
+    const asked = membersAsked(withoutComments(text, tokens.comments), tokens.words);
+    const { expr, sourceInfo } = parse(asked.text);
+    const root = new Converter(sourceInfo!, tokens.words, asked.members, onFault).convert(expr);
     return { root, comments: tokens.comments };
   } catch (error) {
     if (error instanceof RangeError) onFault("bound", 0, "the condition is nested too deeply");
@@ -83,14 +85,16 @@ const refused_macros: Record<string, string> = {
 class Converter {
   readonly #info: SourceInfo;
   readonly #words: readonly Token[];
+  readonly #members: MembersAsked["members"];
   readonly #onFault: OnFault;
   readonly #indexByStart = new Map<number, number>();
   readonly #indexByEnd = new Map<number, number>();
   readonly #partner: Map<number, number>;
 
-  constructor(info: SourceInfo, words: readonly Token[], onFault: OnFault) {
+  constructor(info: SourceInfo, words: readonly Token[], members: MembersAsked["members"], onFault: OnFault) {
     this.#info = info;
     this.#words = words;
+    this.#members = members;
     this.#onFault = onFault;
     this.#partner = partners(words);
     for (const [index, { start, end }] of words.entries()) {
@@ -110,7 +114,10 @@ class Converter {
         return { kind: "name", name: value.name, at, start: at, end: this.#after(at, (word) => word.kind === "name") };
       case "selectExpr": {
         const operand = this.convert(value.operand!);
-        if (value.testOnly) return { kind: "has", operand, field: value.field, at, start: at, end: this.#closed(at) };
+        if (value.testOnly) {
+          const field = this.#members.get(at) ?? value.field;
+          return { kind: "has", operand, field, at, start: at, end: this.#closed(at) };
+        }
         const start = this.#outer(operand).start;
         return {
           kind: "select",

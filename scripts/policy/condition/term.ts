@@ -1,10 +1,12 @@
 /** A checked condition: every name known, every type sound, each operation one of the engine's. */
+import type { DeclaredClaims } from "./claimtypes.ts";
 import type { Range } from "./syntax.ts";
 import type { Type } from "./types.ts";
 
 /** Operands of an instruction, as condition.ts has them. */
 export interface Operands {
   text?: string | Uint8Array;
+  list?: string;
   a?: number;
   b?: number;
   c?: number;
@@ -14,7 +16,11 @@ export interface Operands {
 export type ConstantValue = null | boolean | bigint | number | string;
 
 /** An expression that leaves one value on the stack. */
-export type Term = Range & { type: Type } & (
+export type Term = Range & {
+  type: Type;
+  /** Of the claims, and of what lies in them: what is declared of its members; undefined where nothing is declared of it. */
+  declared?: DeclaredClaims | undefined;
+} & (
     | { kind: "constant"; op: number; operands: Operands; value: ConstantValue }
     | { kind: "list"; elements: Term[] }
     /** Reads a part of the request. `bytes`: the longest text it can be; `units`: what finding it costs. */
@@ -22,7 +28,7 @@ export type Term = Range & { type: Type } & (
     /** The loop's element. */
     | { kind: "element"; loop: Term }
     | { kind: "unary"; op: number; operands: Operands; operand: Term }
-    | { kind: "binary"; op: number; left: Term; right: Term }
+    | { kind: "binary"; op: number; operands?: Operands; left: Term; right: Term }
     | { kind: "logic"; op: "&&" | "||"; operands: Term[]; ends: number[] }
     | { kind: "choose"; condition: Term; yes: Term; no: Term }
     | { kind: "loop"; name: "exists" | "all"; range: Term; body: Term }

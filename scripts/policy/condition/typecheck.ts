@@ -1,5 +1,5 @@
 /** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
-import { condition_values_max, json_depth_max, token_bytes_max } from "../../../assembly/limits.ts";
+import { condition_elements_max, json_depth_max, policy_text_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import { allFound, type Call, type Checker, longOperands } from "./checker.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
@@ -27,6 +27,12 @@ export class TypeChecker implements Checker {
   condition(node: Node): Term | undefined {
     const term = this.check(node);
     return term !== undefined && this.#isBool(term, node, "a condition") ? term : undefined;
+  }
+
+  /** What a rule costs: an int, or what may be one. */
+  cost(node: Node): Term | undefined {
+    const term = this.check(node);
+    return term !== undefined && this.#isCost(term) ? term : undefined;
   }
 
   check(node: Node): Term | undefined {
@@ -67,6 +73,15 @@ export class TypeChecker implements Checker {
     return this.#spaceOf(node.operand) === "request" ? node.field : undefined;
   }
 
+  listOf(node: Node): { name: string; at: number } | undefined {
+    if (node.kind === "select")
+      return this.#spaceOf(node.operand) === "lists" ? { name: node.field, at: node.at } : undefined;
+    if (node.kind !== "call" || node.name !== "_[_]") return undefined;
+    const [container, key] = node.args as [Node, Node];
+    const isNamed = key.kind === "literal" && typeof key.value === "string";
+    return isNamed && this.#spaceOf(container) === "lists" ? { name: key.value as string, at: key.start } : undefined;
+  }
+
   mismatch(at: number, message: string): undefined {
     this.#onFault("condition_type", at, message);
     return undefined;
@@ -104,8 +119,8 @@ export class TypeChecker implements Checker {
       view.setFloat64(0, value, true);
       return constant("double", code.op_double, { a: view.getUint32(0, true), b: view.getUint32(4, true) });
     }
-    if (Buffer.byteLength(value) <= token_bytes_max) return constant("string", code.op_text, { text: value });
-    this.#onFault("bound", start, `a text has at most ${token_bytes_max} bytes`);
+    if (Buffer.byteLength(value) <= policy_text_bytes_max) return constant("string", code.op_text, { text: value });
+    this.#onFault("bound", start, `a text has at most ${policy_text_bytes_max} bytes`);
     return undefined;
   }
 
@@ -113,8 +128,12 @@ export class TypeChecker implements Checker {
     const { start, end } = node;
     this.#elements += node.elements.length;
     // Reported once, where the bound is passed.
-    if (this.#elements > condition_values_max && this.#elements - node.elements.length <= condition_values_max)
-      this.#onFault("bound", start, `the lists of a condition have at most ${condition_values_max} elements together`);
+    if (this.#elements > condition_elements_max && this.#elements - node.elements.length <= condition_elements_max)
+      this.#onFault(
+        "bound",
+        start,
+        `the lists of a condition have at most ${condition_elements_max} elements together; name a longer one, \`lists: { known: { file: known.txt } }\`, and write \`x in lists.known\``,
+      );
     this.#listDepth++;
     if (this.#listDepth === json_depth_max + 1)
       this.#onFault("bound", start, `lists nest at most ${json_depth_max} deep`);
@@ -135,13 +154,24 @@ export class TypeChecker implements Checker {
     if (map === undefined) return undefined;
     if (!isCompatible(map.type, "map"))
       return this.mismatch(at, `${aType(map.type)} has no members, such as \`${field}\``);
-    return { kind: "unary", op: code.op_select, operands: { text: field }, operand: map, type: "dyn", start, end };
+    const { type, members } = map.declared?.get(field) ?? undeclared;
+    return {
+      kind: "unary",
+      op: code.op_select,
+      operands: { text: field },
+      operand: map,
+      type,
+      declared: members,
+      start,
+      end,
+    };
   }
 
   #has(node: Node & { kind: "has" }): Term | undefined {
     const { operand, field, at, start, end } = node;
     const space = this.#spaceOf(operand);
     if (space === "path") return this.names.hasVariable(node);
+    if (space === "caller" && !this.names.isMember(space, field)) return this.names.hasCapture(node);
     if (space !== undefined)
       return this.refuse(
         at,
@@ -189,6 +219,18 @@ export class TypeChecker implements Checker {
     return node.kind === "name" && node.name !== this.#loop?.variable && isSpace(node.name) ? node.name : undefined;
   }
 
+  /** Each way out of `?:` is looked at: an int and a text together could be anything. */
+  #isCost(term: Term): boolean {
+    if (term.kind === "choose") return [term.yes, term.no].map((part) => this.#isCost(part)).every(Boolean);
+    if (isCompatible(term.type, "int")) return true;
+    const way =
+      term.type === "string" || term.type === "double"
+        ? "write `int(…)` around it"
+        : "say what it is with `?`, as in `claims.bulk == true ? 10 : 1`";
+    this.mismatch(term.start, `a cost is an int, not ${aType(term.type)}; ${way}`);
+    return false;
+  }
+
   #isBool(term: Term, { start }: Node, what: string): boolean {
     if (isCompatible(term.type, "bool")) return true;
     this.mismatch(
@@ -198,6 +240,9 @@ export class TypeChecker implements Checker {
     return false;
   }
 }
+
+/** A claim, or a member of something else, of which nothing is declared. */
+const undeclared = { type: "dyn", members: undefined } as const;
 
 /** What a loop over a value of the type meets: elements of a list, keys of a map; undefined where there are none. */
 function elementOf(type: Type): Type | undefined {

@@ -1,9 +1,12 @@
-/** The name of the policy in an image, without the rest of it. */
+/** The name of the policy in an image, and the forms of paths that it takes, without the rest of it. */
 import {
+  form_empty,
+  form_encoded_slash,
   image_header_bytes,
   image_magic,
   magic_at,
   policy_name_at,
+  policy_open_forms_at,
   section_policy,
   sections_at,
 } from "../../../assembly/policy/layout.ts";
@@ -13,11 +16,27 @@ export const name_pattern = /^[A-Za-z0-9_-]{1,64}$/u;
 
 /** The name of the policy in an image; undefined where the bytes are none. */
 export function policyNameOf(image: Uint8Array): string | undefined {
-  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
-  if (image.length < image_header_bytes || view.getUint32(magic_at, true) !== image_magic) return undefined;
-  const name = view.getUint32(sections_at + 8 * section_policy, true) + policy_name_at;
-  if (name + 8 > image.length) return undefined;
+  const view = viewOf(image);
+  const name = fieldAt(view, policy_name_at);
+  if (name === undefined) return undefined;
   const start = view.getUint32(name, true);
   const text = Buffer.from(image.subarray(start, start + view.getUint32(name + 4, true))).toString("latin1");
   return name_pattern.test(text) ? text : undefined;
+}
+
+/** Which forms of paths, of those that Envoy may refuse or change, some rule of the policy in an image takes. */
+export function openFormsOf(image: Uint8Array): { encodedSlash: boolean; emptySegments: boolean } {
+  const view = viewOf(image);
+  const field = fieldAt(view, policy_open_forms_at);
+  const forms = field === undefined ? 0 : view.getUint32(field, true);
+  return { encodedSlash: (forms & form_encoded_slash) !== 0, emptySegments: (forms & form_empty) !== 0 };
+}
+
+const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.byteLength);
+
+/** Where a field of two words, or of one that is not the last, of the policy's record begins; undefined where there is none. */
+function fieldAt(view: DataView, offset: number): number | undefined {
+  if (view.byteLength < image_header_bytes || view.getUint32(magic_at, true) !== image_magic) return undefined;
+  const field = view.getUint32(sections_at + 8 * section_policy, true) + offset;
+  return field + 8 > view.byteLength ? undefined : field;
 }

@@ -30,6 +30,8 @@ export const sections: Record<RecordName, number> = {
   root: layout.section_roots,
   group: layout.section_groups,
   node: layout.section_nodes,
+  fork: layout.section_forks,
+  shape: layout.section_shapes,
   edge: layout.section_edges,
   entry: layout.section_entries,
   rule: layout.section_rules,
@@ -38,9 +40,17 @@ export const sections: Record<RecordName, number> = {
   key_set: layout.section_key_sets,
   place: layout.section_places,
   limit: layout.section_limits,
+  tier: layout.section_tiers,
+  quarantine: layout.section_quarantines,
   selector: layout.section_selectors,
   forward: layout.section_forwards,
   instruction: layout.section_instructions,
+  claim: layout.section_claims,
+  template_part: layout.section_template_parts,
+  text_set: layout.section_text_sets,
+  member: layout.section_members,
+  network_set: layout.section_network_sets,
+  range: layout.section_ranges,
 };
 
 /** A field of a record. */

@@ -1,6 +1,8 @@
 /** The sections of an image while it is written: records, strings and runs that are stored once, and at the end the whole. */
 import * as layout from "../../../assembly/policy/layout.ts";
+import { sorted } from "../language/byteorder.ts";
 import type { Condition } from "../language/condition.ts";
+import type { AddressRange } from "../language/model.ts";
 import { StringPool, Words } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
 import { type Pair, type RecordName, sections, type Values, wholeRecords, wordsOf } from "./records.ts";
@@ -12,6 +14,10 @@ export class Sections {
   private readonly sections = Array.from({ length: layout.section_count }, () => new Words());
   /** Runs that were written before, by what is in them. */
   private readonly runs = new Map<string, number>();
+  /** The text set, or the network set, of each named list. */
+  protected readonly listNumbers = new Map<string, number>();
+  /** Of each member of a text set. */
+  private readonly memberHashes: number[] = [];
   /** POLICY comes first and has one record, so STRINGS begin at a place that is known before they are. */
   private readonly stringsOffset = layout.image_header_bytes + layout.policy_record_bytes;
 
@@ -46,11 +52,19 @@ export class Sections {
 
   /** A run of texts; equal runs are written once. */
   protected textRun(texts: readonly string[]): Pair {
-    const strings = texts.map((text) => this.strings.text(text));
+    return this.stringRun(texts.map((text) => this.strings.text(text)));
+  }
+
+  /** The same of bytes that are no text. */
+  protected binaryRun(values: readonly Uint8Array[]): Pair {
+    return this.stringRun(values.map((bytes) => this.strings.binary(bytes)));
+  }
+
+  private stringRun(strings: readonly number[]): Pair {
     const write = (): void => {
       for (const [start, size] of strings.map((string) => this.string(string))) this.add("text", { start, size });
     };
-    return [texts.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write), texts.length];
+    return [strings.length === 0 ? 0 : this.run(layout.section_texts, `t${strings.join()}`, write), strings.length];
   }
 
   /** @returns the place of the first word */
@@ -63,7 +77,8 @@ export class Sections {
 
   /** A condition's instructions; equal conditions are written once. */
   protected instructionRun(instructions: Condition["instructions"]): Pair {
-    const records = instructions.map(({ op: opcode, text, a = 0, b = 0, c = 0 }) => {
+    const records = instructions.map(({ op: opcode, text, list, a = 0, b = 0, c = 0 }) => {
+      if (list !== undefined) return { opcode, a: this.listNumbers.get(list)!, b, c };
       if (text === undefined) return { opcode, a, b, c };
       const [start, size] = typeof text === "string" ? this.text(text) : this.binary(text);
       return { opcode, a: start, b: size, c };
@@ -77,13 +92,50 @@ export class Sections {
   }
 
   /** @returns the place of the run's first record, which is written only if no equal run was */
-  private run(section: number, key: string, write: () => void): number {
+  protected run(section: number, key: string, write: () => void): number {
     const known = this.runs.get(key);
     if (known !== undefined) return known;
     const first = this.count(section);
     this.runs.set(key, first);
     write();
     return first;
+  }
+
+  /**
+   * A set of texts that something is looked up in, at least one text; equal sets are written once.
+   * @returns the number of the set
+   */
+  protected textSet(texts: readonly string[]): number {
+    const strings = sorted(new Set(texts)).map((text) => this.strings.text(text));
+    return this.run(layout.section_text_sets, `s${strings.join()}`, () => {
+      const set = this.count(layout.section_text_sets);
+      this.add("text_set", { members: [this.count(layout.section_members), strings.length] });
+      for (const string of strings) {
+        const text = this.string(string);
+        this.add("member", { set, text });
+        this.memberHashes.push(this.hash(set, text));
+      }
+    });
+  }
+
+  /** A set of networks, by the ranges of addresses in it. @returns the number of the set */
+  protected networkSet(ranges: readonly AddressRange[]): number {
+    const set = this.count(layout.section_network_sets);
+    this.add("network_set", { ranges: [this.count(layout.section_ranges), ranges.length] });
+    for (const { first, last } of ranges) {
+      this.add("range", {
+        first_high: longOf(first >> 64n),
+        first_low: longOf(first),
+        last_high: longOf(last >> 64n),
+        last_low: longOf(last),
+      });
+    }
+    return set;
+  }
+
+  /** The table of all text sets, once they are written. */
+  protected writeMemberSlots(): void {
+    this.writeSlots(layout.section_member_slots, this.memberHashes);
   }
 
   protected count(section: number): number {
@@ -134,4 +186,9 @@ export class Sections {
     view.setUint32(layout.checksum_at, hash32(0, image, layout.sections_at), true);
     return image;
   }
+}
+
+/** The lowest 64 bits of a number as two words. */
+function longOf(value: bigint): Pair {
+  return [Number(BigInt.asUintN(32, value)), Number(BigInt.asUintN(32, value >> 32n))];
 }

@@ -5,14 +5,18 @@
  */
 import {
   caller_groups_max,
+  caller_shapes_max,
   candidate_rules_max,
   index_visits_max,
+  node_shapes_max,
   request_condition_cost_max,
 } from "../../../assembly/limits.ts";
 import { group_anonymous, group_any, host_any } from "../../../assembly/policy/layout.ts";
 import type { Policy, Rule } from "../language/model.ts";
-import { callerText } from "../language/spiffe.ts";
+import { type CallerPattern, callerShapes, callerText, commonCallers } from "../language/spiffe.ts";
 import type { Index } from "./index.ts";
+import { readingsOf } from "./readings.ts";
+import type { TrieNode } from "./trie.ts";
 
 /** A bound of the engine that a policy passes only as a whole. */
 export class BoundError extends Error {
@@ -40,12 +44,23 @@ interface Cost {
  * @throws BoundError for the first caller whose requests could pass a bound
  */
 export function checkBounds(policy: Policy, index: Index): void {
+  checkShapes(policy, index);
   const costs = groupCosts(index);
   const everybody = [group_any, group_anonymous];
   const members = new Map(index.callers.map(({ pattern, groups }) => [callerText(pattern), groups]));
   const check = (caller: string, groups: readonly number[]): void => checkCaller(policy, index, costs, caller, groups);
   check("everybody", everybody);
+  const overlapping = overlapsOf(index, costs);
+  const shapes = callerShapes(index.callers.map(({ pattern }) => pattern));
+  if (shapes.length > caller_shapes_max)
+    throw new BoundError(
+      `the patterns of callers have \`*\` or \`{…}\` before their end in ${shapes.length} ways, of ${caller_shapes_max} at most: by which segments these are, and how many segments there are; use fewer`,
+    );
   for (const { pattern, groups } of index.callers) {
+    if (pattern.wildcards !== 0) {
+      check(`\`${callerText(pattern)}\``, [...everybody, ...overlapping(pattern)]);
+      continue;
+    }
     const matching = [...everybody, ...groups];
     const join = (text: string): void => {
       for (const group of members.get(text) ?? []) matching.push(group);
@@ -59,6 +74,56 @@ export function checkBounds(policy: Policy, index: Index): void {
     }
     check(`\`${callerText(pattern)}\``, matching);
   }
+}
+
+/** How many patterns with a `*` before their end are compared with all others. */
+const compared_max = 2_000_000;
+
+/**
+ * Which groups an ID of a pattern may be in. Of patterns with the same number of segments and the same `*`, an ID has one: the
+ * dearest that it can be counts. An ID that has a pattern with `*` before its end is looked at here alone.
+ */
+function overlapsOf({ callers }: Index, costs: ReadonlyMap<number, Cost>): (pattern: CallerPattern) => number[] {
+  const byShape = new Map<string, Index["callers"]>();
+  let wild = 0;
+  for (const member of callers) {
+    const { kind, segments, wildcards } = member.pattern;
+    const shape = `${kind} ${segments} ${wildcards}`;
+    const members = byShape.get(shape);
+    if (members === undefined) byShape.set(shape, [member]);
+    else members.push(member);
+    if (wildcards !== 0) wild++;
+  }
+  const dear = (groups: readonly number[]): number => {
+    const { visits, rules, units } = sum(groups.map((group) => costs.get(group)));
+    return visits / index_visits_max + rules / candidate_rules_max + units / request_condition_cost_max;
+  };
+  // Beyond this, whatever has the shape counts as overlapping.
+  const isCompared = wild * callers.length <= compared_max;
+  return (pattern) =>
+    [...byShape.values()].flatMap((members) => {
+      const met = isCompared ? members.filter((one) => commonCallers(one.pattern, pattern) !== undefined) : members;
+      let most: readonly number[] = [];
+      for (const { groups } of met) if (dear(groups) > dear(most) || most.length === 0) most = groups;
+      return most;
+    });
+}
+
+/** A node with more shapes would cost each request a lookup for each of them. */
+function checkShapes({ rules }: Policy, { tries: { nodes } }: Index): void {
+  const wide = nodes.find(({ shapes }) => shapes.length > node_shapes_max);
+  if (wide === undefined) return;
+  const ruleBelow = ({ ends, tails, children, wildcard, shapes, backward }: TrieNode): number => {
+    const entry = ends[0] ?? tails[0];
+    if (entry !== undefined) return entry.rule;
+    const below = children[0] ?? shapes[0]?.children[0] ?? Math.max(wildcard, backward);
+    return ruleBelow(nodes[below]!);
+  };
+  const last = nodes[wide.shapes.at(-1)!.children.at(-1)!]!;
+  throw new BoundError(
+    `text around variables and stars is divided in ${wide.shapes.length} ways in one segment, by its sizes before and after, of ${node_shapes_max} at most; give the whole segment a name, and say in \`when\` how it begins or ends`,
+    rules[ruleBelow(last)],
+  );
 }
 
 /** @param groups those whose rules a request of the caller may meet */
@@ -84,21 +149,28 @@ function checkCaller(
   if (visits > index_visits_max) {
     refuse(
       ({ visits }) => visits,
-      `visit ${visits} places of the index, of ${index_visits_max} at most; use fewer wildcards, \`{…}\` and \`*\`, beside literal segments`,
+      `visit ${visits} places of the index, of ${index_visits_max} at most; use fewer wildcards, \`{…}\`, \`*\` and \`/**\`, beside literal segments`,
     );
   }
   if (rules > candidate_rules_max) {
     refuse(
       ({ rules }) => rules,
-      `match ${rules} rules, of ${candidate_rules_max} at most; join rules for the same callers and path`,
+      `match ${rules} rules, of ${candidate_rules_max} at most; join rules for the same callers and path${howOften(policy)}`,
     );
   }
   if (units > request_condition_cost_max) {
     refuse(
       ({ units }) => units,
-      `meet conditions that cost ${units} steps, of ${request_condition_cost_max} at most; make them simpler, or their endpoints narrower`,
+      `meet conditions that cost ${units} steps, of ${request_condition_cost_max} at most; make them simpler, or their endpoints narrower${howOften(policy)}`,
     );
   }
+}
+
+/** That conditions of deny rules count more than once, where they do. */
+function howOften({ rules }: Policy): string {
+  const readings = readingsOf(rules);
+  if (readings === 1) return "";
+  return `; the condition of a deny rule counts up to ${readings} times, once for each way to read a path that \`paths\` lets in`;
 }
 
 /** The rule of a group that stands last in the policy file: the one that was probably added when the bound was passed. */

@@ -2,15 +2,26 @@
  * From a policy to the engine's index: callers to groups, hosts to numbers, rules to tries. The order in which a policy
  * names things has no meaning, so it has none here either: everything is put into byte order first, and equal policies
  * give equal images.
- *
- * A group is `any`, `anonymous`, a caller or pattern that a rule names, or a set that a rule names. A caller is told its
- * groups once, and each group has its own rules: so a set of 1,000 callers in 1,000 rules costs 2,000, not a million.
  */
-import { group_anonymous, group_any, host_any, no_segment } from "../../../assembly/policy/layout.ts";
+import {
+  caller_segment,
+  host_any,
+  no_segment,
+  variable_from_end,
+  variable_prefix_shift,
+  variable_suffix_shift,
+} from "../../../assembly/policy/layout.ts";
 import { compare, sorted } from "../language/byteorder.ts";
-import type { Policy, RuleCaller } from "../language/model.ts";
-import { type CallerPattern, callerText } from "../language/spiffe.ts";
+import { captureName, ruleVariables } from "../language/condition.ts";
+import { type Endpoint, methodsOf } from "../language/endpoint.ts";
+import { foldCase } from "../language/folding.ts";
+import type { Policy, Rule, RuleCaller } from "../language/model.ts";
+import { isFolded } from "../language/pathoptions.ts";
+import { isAffix, type PathPattern, type SegmentPattern, segmentAt } from "../language/pathpattern.ts";
+import type { CallerPattern } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
+import { type Captures, capturesKey, Groups } from "./groups.ts";
+import { judgedOf, readingsOf } from "./readings.ts";
 import { type Target, Tries } from "./trie.ts";
 
 /** Every bit: the methods a policy names, and bit 31 for all others. */
@@ -34,75 +45,92 @@ export interface Index {
 
 /** Builds the index of a policy. */
 export function compileIndex(policy: Policy): Index {
-  const methods = methodsOf(policy);
-  const numbers = groupNumbers(policy);
-  const groupsOf: Index["groupsOf"] = (rule) => new Set(rule.map((caller) => numbers.get(groupKey(caller))!));
+  const methods = namedMethods(policy);
+  const groups = new Groups(policy);
   const hosts = hostsOf(policy);
   const hostNumbers = new Map(hosts.map((host, place) => [hostText(host), place + 1]));
   const tries = new Tries();
-  const roots = rootsOf(policy, groupsOf, hostNumbers, tries, targetsOf(policy, methods));
-  const callers = callersOf(policy, numbers);
-  return { methods, callers, hosts, roots, tries, groupCount: numbers.size, groupsOf };
+  const roots = rootsOf(policy, groups, hostNumbers, tries, targetsOf(policy, methods));
+  return { methods, callers: groups.members, hosts, roots, tries, groupCount: groups.count, groupsOf: groups.of };
 }
 
 function hostText(host: HostPattern): string {
   return host.kind === "exact" ? host.text : `*.${host.text}`;
 }
 
-function methodsOf(policy: Policy): string[] {
+function namedMethods(policy: Policy): string[] {
   const methods = new Set<string>();
   for (const { endpoints } of policy.rules) {
     for (const endpoint of endpoints)
-      if (endpoint.methods !== "*") for (const method of endpoint.methods) methods.add(method);
+      if (endpoint.methods !== "*") for (const method of endpoint.methods.flatMap(methodsOf)) methods.add(method);
   }
   return sorted(methods);
 }
 
-/** A rule's endpoints in an order of their own, so that the order they are written in leaves no trace. */
-function targetsOf(policy: Policy, methods: string[]): Target[][] {
+/**
+ * A rule's endpoints in an order of their own, so that the order they are written in leaves no trace, with the path variables
+ * and captures that its condition and its limits read.
+ */
+function targetsOf(policy: Policy, methods: string[]): (rule: number, captures: Captures) => Target[] {
   const bits = new Map(methods.map((method, bit) => [method, (1 << bit) >>> 0]));
-  return policy.rules.map(({ endpoints, condition }) => {
-    const variables = condition?.variables ?? [];
+  return (number, captures) => {
+    const rule = policy.rules[number]!;
+    const { endpoints } = rule;
+    const variables = ruleVariables(rule);
     const targets = endpoints.map((endpoint) => ({
-      path: endpoint,
-      binding: variables.map((name) => endpoint.variables.get(name) ?? no_segment).join(),
+      path: isFolded(rule) ? folded(endpoint) : endpoint,
+      binding: variables.map((name) => bindingOf(name, endpoint, captures)).join(),
       methods:
         endpoint.methods === "*"
           ? every_method
-          : endpoint.methods.reduce((mask, method) => (mask | bits.get(method)!) >>> 0, 0),
+          : endpoint.methods.flatMap(methodsOf).reduce((mask, method) => (mask | bits.get(method)!) >>> 0, 0),
     }));
     if (targets.length < 2) return targets;
     const keyed = targets.map((target) => ({ target, key: pathKey(target) }));
     return keyed.sort((a, b) => compare(a.key, b.key)).map(({ target }) => target);
-  });
+  };
+}
+
+function readsCaptures(rule: Rule): boolean {
+  return ruleVariables(rule).some((name) => captureName(name) !== undefined);
+}
+
+/** Where a variable is, as layout.ts has it: a segment of the path, or of the caller's ID. */
+function bindingOf(name: string, endpoint: Endpoint, captures: Captures): number {
+  const capture = captureName(name);
+  if (capture === undefined) return pathBinding(name, endpoint);
+  const segment = captures.get(capture);
+  return segment === undefined ? no_segment : (segment | caller_segment) >>> 0;
+}
+
+function folded({ segments, tail, after }: PathPattern): PathPattern {
+  const fold = (segment: SegmentPattern): SegmentPattern => {
+    if (!isAffix(segment)) return segment && foldCase(segment);
+    return { ...segment, prefix: foldCase(segment.prefix), suffix: foldCase(segment.suffix) };
+  };
+  return { segments: segments.map(fold), tail, ...(after && { after: after.map(fold) }) };
 }
 
 function pathKey({ path, binding }: Target): string {
-  const segments = path.segments.map((segment) => (segment === null ? "/" : `/ ${segment}`));
-  return `${segments.join("")}${path.tail ? "//" : ""}\0${binding}`;
+  const { segments, tail, after } = path;
+  const ending = tail ? `//${(after ?? []).map(segmentKey).join("")}` : "";
+  return `${segments.map(segmentKey).join("")}${ending}\0${binding}`;
 }
 
-/** What tells a caller's group from others: its text, which begins with a scheme, the set's name, which cannot, or a word no set may have. */
-function groupKey(caller: RuleCaller): string {
-  if (caller.kind === "pattern") return callerText(caller.pattern);
-  return caller.kind === "set" ? caller.name : caller.kind;
+function segmentKey(segment: SegmentPattern): string {
+  if (segment === null) return "/";
+  return isAffix(segment) ? `/\0${segment.least}${segment.prefix}\0${segment.suffix}` : `/ ${segment}`;
 }
 
-/** The number of each group by its key. */
-function groupNumbers(policy: Policy): Map<string, number> {
-  const patterns = new Set<string>();
-  const sets = new Set<string>();
-  for (const { callers } of policy.rules) {
-    for (const caller of callers) {
-      if (caller.kind === "set") sets.add(caller.name);
-      else if (caller.kind === "pattern") patterns.add(callerText(caller.pattern));
-    }
-  }
-  const words: string[] = [];
-  words[group_any] = "any";
-  words[group_anonymous] = "anonymous";
-  const keys = [...words, ...sorted(patterns), ...sorted(sets)];
-  return new Map(keys.map((key, number) => [key, number]));
+/** Where a path variable stands, with how much of the segment is no part of its value. */
+function pathBinding(name: string, endpoint: Endpoint): number {
+  const place = endpoint.variables.get(name);
+  if (place === undefined) return no_segment;
+  const segment = segmentAt(endpoint, place);
+  const characters = (text: string): number => [...text].length;
+  const [prefix, suffix] = isAffix(segment) ? [characters(segment.prefix), characters(segment.suffix)] : [0, 0];
+  const index = place < 0 ? variable_from_end | (-1 - place) : place;
+  return index | (prefix << variable_prefix_shift) | (suffix << variable_suffix_shift);
 }
 
 function hostsOf(policy: Policy): HostPattern[] {
@@ -111,36 +139,12 @@ function hostsOf(policy: Policy): HostPattern[] {
   return sorted(hosts.keys()).map((text) => hosts.get(text)!);
 }
 
-/** Members of groups: each caller or pattern once, in byte order. */
-function callersOf(policy: Policy, numbers: Map<string, number>): Index["callers"] {
-  const members = new Map<string, { pattern: CallerPattern; groups: Set<number> }>();
-  const join = (pattern: CallerPattern, group: number): void => {
-    const text = callerText(pattern);
-    const member = members.get(text);
-    if (member === undefined) members.set(text, { pattern, groups: new Set([group]) });
-    else member.groups.add(group);
-  };
-  for (const { callers } of policy.rules) {
-    for (const caller of callers) {
-      if (caller.kind === "pattern") join(caller.pattern, numbers.get(callerText(caller.pattern))!);
-    }
-  }
-  for (const { name, callers } of policy.callerSets) {
-    const group = numbers.get(name);
-    if (group !== undefined) for (const pattern of callers) join(pattern, group);
-  }
-  return sorted(members.keys()).map((text) => {
-    const { pattern, groups } = members.get(text)!;
-    return { pattern, groups: [...groups].sort((a, b) => a - b) };
-  });
-}
-
 function rootsOf(
   policy: Policy,
-  groupsOf: Index["groupsOf"],
+  groups: Groups,
   hostNumbers: Map<string, number>,
   tries: Tries,
-  targets: Target[][],
+  targetsOf: (rule: number, captures: Captures) => Target[],
 ): Index["roots"] {
   // Rules of each pair, keyed group-first so that numbers in ascending order are pairs in order.
   const hostCount = hostNumbers.size + 1;
@@ -148,7 +152,7 @@ function rootsOf(
   for (const [number, rule] of policy.rules.entries()) {
     const hosts =
       rule.hosts.length === 0 ? [host_any] : new Set(rule.hosts.map((host) => hostNumbers.get(hostText(host))!));
-    for (const group of groupsOf(rule.callers)) {
+    for (const group of groups.of(rule.callers)) {
       for (const host of hosts) {
         const pair = group * hostCount + host;
         const rules = rulesOf.get(pair);
@@ -157,21 +161,26 @@ function rootsOf(
       }
     }
   }
+  const readings = readingsOf(policy.rules);
+  const judged = policy.rules.map((rule) => judgedOf(rule, readings));
   const nodes = new Map<string, number>();
   return [...rulesOf.keys()]
     .sort((a, b) => a - b)
     .map((pair) => {
       const rules = rulesOf.get(pair)!;
-      const key = rules.join();
+      const group = Math.floor(pair / hostCount);
+      const captures = groups.captures(group);
+      const reads = rules.some((rule) => readsCaptures(policy.rules[rule]!));
+      const key = `${reads ? capturesKey(captures) : ""} ${rules.join()}`;
       let node = nodes.get(key);
       if (node === undefined) {
         node = tries.add(
           rules,
-          (rule) => targets[rule]!,
-          (rule) => policy.rules[rule]!.condition?.costUnits ?? 0,
+          (rule) => targetsOf(rule, captures),
+          (rule) => judged[rule]!,
         );
         nodes.set(key, node);
       }
-      return { group: Math.floor(pair / hostCount), host: pair % hostCount, node };
+      return { group, host: pair % hostCount, node };
     });
 }

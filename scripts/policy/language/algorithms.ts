@@ -6,6 +6,7 @@ import {
   algorithm_es384,
   algorithm_es512,
   algorithmName,
+  eddsa_other_name,
   svid_algorithms,
 } from "../../../assembly/crypto/algorithms.ts";
 
@@ -13,6 +14,9 @@ import {
 export const algorithm_names: readonly string[] = Array.from({ length: algorithm_count }, (_, number) =>
   algorithmName(number),
 );
+
+/** What an `alg` may say, in tokens, keys and policies: EdDSA has two names. */
+export const algorithm_values: readonly string[] = [...algorithm_names, eddsa_other_name];
 
 /** The curves of ECDSA, each with its one algorithm (RFC 7518 §3.4) and the size of a coordinate. */
 export const curves: Readonly<Record<string, { algorithm: number; coordinateBytes: number }>> = {
@@ -36,9 +40,9 @@ export const svid_algorithm_names: readonly string[] = algorithm_names.filter(
   (_, number) => ((svid_algorithms >> number) & 1) === 1,
 );
 
-/** The number of an `alg` value; undefined for one that the engine does not know. */
+/** The number of an `alg` value, by either of its names; undefined for one that the engine does not know. */
 export function algorithmNumber(name: string): number | undefined {
-  const number = algorithm_names.indexOf(name);
+  const number = name === eddsa_other_name ? algorithm_eddsa : algorithm_names.indexOf(name);
   return number < 0 ? undefined : number;
 }
 

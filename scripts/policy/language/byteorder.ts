@@ -7,7 +7,8 @@ export function compare(a: string, b: string): number {
 
 /** The texts in order. */
 export function sorted(texts: Iterable<string>): string[] {
-  return [...texts].sort(compare);
+  // As `compare` has it, and several times faster than with it.
+  return [...texts].sort();
 }
 
 /** The things in the order of their names. */

@@ -5,17 +5,17 @@
 import { method_bytes_max, path_bytes_max, path_segments_max } from "../../../assembly/limits.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import { nearest } from "../source/suggest.ts";
+import { type PathOptions, strict_paths } from "./pathoptions.ts";
+import type { PathPattern, SegmentPattern } from "./pathpattern.ts";
+import { regexInPath } from "./regex.ts";
+import { affixOf, openSegment } from "./segment.ts";
 
 /** One `METHOD PATH`. */
-export interface Endpoint {
+export interface Endpoint extends PathPattern {
   /** Distinct method names in byte order, or "*" for every method. */
   methods: string[] | "*";
-  /** Decoded segments; null stands for any one segment (`{name}` or `*`). */
-  segments: (string | null)[];
-  /** Path variables, by name the index of the segment each stands for. */
+  /** Path variables, by name the place of the segment that each stands in: after `/**` counted from the end, where -1 is the last. */
   variables: ReadonlyMap<string, number>;
-  /** The path ends in `/**`: any number of further segments, none included. */
-  tail: boolean;
 }
 
 /** Why a text is no endpoint: the diagnostic's code, its message, and how far into the text the place is. */
@@ -34,8 +34,8 @@ export const known_methods: readonly string[] = [
   "VERSION-CONTROL",
 ]; // biome-ignore format: one word a method
 
-/** Parses `METHOD PATH`, or `grpc package.Service/Method`. */
-export function parseEndpoint(text: string): Endpoint | EndpointFault {
+/** Parses `METHOD PATH`, or `grpc package.Service/Method`. @param paths what the path may have beside what is plain */
+export function parseEndpoint(text: string, paths = strict_paths): Endpoint | EndpointFault {
   if (/^grpc\s/iu.test(text)) return parseGrpc(text);
   const space = text.indexOf(" ");
   if (space < 0) {
@@ -47,7 +47,7 @@ export function parseEndpoint(text: string): Endpoint | EndpointFault {
   const methods = parseMethods(text.slice(0, space));
   if ("message" in methods) return methods;
   const path = text.slice(space + 1);
-  const parsed = parsePath(path);
+  const parsed = parsePath(path, paths);
   if ("message" in parsed) return { ...parsed, offset: parsed.offset + space + 1 };
   return { methods: methods.names, ...parsed };
 }
@@ -103,21 +103,30 @@ function methodFault(name: string): Omit<EndpointFault, "offset"> | undefined {
   return undefined;
 }
 
+/** The methods of requests that an endpoint for one is for: GET is for HEAD, too (RFC 9110 §9.3.2). */
+export function methodsOf(name: string): readonly string[] {
+  return name === "GET" ? ["GET", "HEAD"] : [name];
+}
+
 /** A known method that an unknown one is so near to that it is probably a slip. */
 export function likelyMethod(name: string): string | undefined {
   return known_methods.includes(name) ? undefined : nearest(name, known_methods.slice(0, 9));
 }
 
-function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
+function parsePath(written: string, paths: PathOptions): Omit<Endpoint, "methods"> | EndpointFault {
   const fault = (message: string, offset: number, code: ErrorCode = "invalid_endpoint"): EndpointFault => ({
     code,
     message,
     offset,
   });
+  const hasSlash = paths.trailingSlash !== "refuse" && /[^/]\/$/u.test(written) && !written.endsWith("/**/");
+  const path = hasSlash ? written.slice(0, -1) : written;
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//u.test(path))
     return fault("a path begins with `/`, without scheme and host; hosts stand in `hosts`", 0);
   if (path === "" || path !== path.trim())
     return fault("one space stands between method and path, and none after it", 0);
+  const slip = regexInPath(path);
+  if (slip !== undefined) return fault(slip.message, slip.offset, "path_regex");
   const wrong = path.search(/[\s?#]/u);
   if (wrong >= 0) {
     if (path[wrong] === "?") return fault("paths are matched without the query; leave out what follows `?`", wrong);
@@ -126,76 +135,122 @@ function parsePath(path: string): Omit<Endpoint, "methods"> | EndpointFault {
   }
   if (path[0] !== "/") return fault(`a path begins with \`/\`; did you mean \`/${path}\`?`, 0);
   if (Buffer.byteLength(path) > path_bytes_max) return fault(`a path has at most ${path_bytes_max} bytes`, 0, "bound");
-  const tail = path.endsWith("/**");
-  const body = tail ? path.slice(0, -3) : path;
-  if (path === "/" || body === "") return { segments: [], variables: new Map(), tail };
-  const parts = body.slice(1).split("/");
-  if (parts.length > path_segments_max) return fault(`a path has at most ${path_segments_max} segments`, 0, "bound");
-  const segments: (string | null)[] = [];
+  if (path === "/") return { segments: [], variables: new Map(), tail: false };
+  const parts = path.slice(1).split("/");
+  const open = parts.indexOf("**");
+  const count = parts.length - (open < 0 ? 0 : 1);
+  if (count > path_segments_max) return fault(`a path has at most ${path_segments_max} segments`, 0, "bound");
+  const segments: SegmentPattern[] = [];
   const variables = new Map<string, number>();
   let offset = 1;
   for (const [index, part] of parts.entries()) {
-    const segment = parseSegment(part, index, variables, index === parts.length - 1 && !tail);
-    if (typeof segment === "object" && segment !== null) return { ...segment, offset: offset + segment.offset };
+    const place = open >= 0 && index > open ? index - parts.length : index;
+    if (part === "**" && index !== open)
+      return fault("`/**` stands once in a path: of two nobody knows where the one ends", offset);
+    const segment = part === "**" ? null : parseSegment(part, place, variables, index === parts.length - 1, paths);
+    if (segment !== null && typeof segment === "object" && "message" in segment)
+      return { ...segment, offset: offset + segment.offset };
     segments.push(segment);
     offset += part.length + 1;
   }
-  return { segments, variables, tail };
+  if (hasSlash && paths.trailingSlash === "distinct") {
+    if (open >= 0)
+      return fault(
+        "a path with `/**` in it is not told from the same one with a slash at its end; leave the slash out",
+        written.length - 1,
+      );
+    segments.push("");
+  }
+  if (open < 0) return { segments, variables, tail: false };
+  const after = segments.slice(open + 1);
+  return { segments: segments.slice(0, open), variables, tail: true, ...(after.length > 0 && { after }) };
 }
 
 function parseSegment(
   part: string,
-  index: number,
+  place: number,
   variables: Map<string, number>,
   last: boolean,
-): string | null | EndpointFault {
+  paths: PathOptions,
+): SegmentPattern | EndpointFault {
   const fault = (message: string, code: ErrorCode = "invalid_endpoint", offset = 0): EndpointFault => ({
     code,
     message,
     offset,
   });
-  if (part === "*") return null;
-  const parameter = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/u.exec(part);
-  if (parameter !== null) {
-    const name = parameter[1]!;
-    if (variables.has(name)) return fault(`\`{${name}}\` stands twice in the path; give each its own name`);
-    variables.set(name, index);
-    return null;
-  }
-  if (part === "**") return fault("`/**` stands only at the end of a path");
-  const foreign = /^(?::|\$)\{?([A-Za-z_][\w-]*)\}?$|^<(?:[a-z]+:)?([A-Za-z_][\w-]*)>$/u.exec(part);
+  const foreign =
+    /^(?::\{?|\$\{)([A-Za-z_][\w-]*)\}?$|^\$([A-Za-z_]*(?:[Ii]d|ID|[Nn]ame))$|^<(?:[a-z]+:)?([A-Za-z_][\w-]*)>$/u.exec(
+      part,
+    );
   if (foreign !== null) {
-    const name = (foreign[1] ?? foreign[2]!).replaceAll("-", "_");
-    const itself = `${encodeURIComponent(part[0]!)}${part.slice(1)}`.replace(">", "%3E");
+    const name = (foreign[1] ?? foreign[2] ?? foreign[3]!).replaceAll("-", "_");
+    const itself = `${encodeURIComponent(part[0]!)}${part.slice(1)}`.replaceAll(/[{}>]/gu, encodeURIComponent);
     return fault(`\`${part}\` is no variable; did you mean \`{${name}}\`? The text itself is \`${itself}\``);
   }
-  const special = part.search(/[{}*]/u);
-  if (special >= 0) {
-    return part[special] === "*"
-      ? fault("`*` stands for a whole segment; a star itself is `%2A`", undefined, special)
-      : fault(
-          "`{name}` (a letter, then letters, digits, `_`) stands for a whole segment; braces themselves are `%7B`, `%7D`",
-          undefined,
-          special,
-        );
+  const open = openSegment(part);
+  if (open === undefined) return decodeSegment(part, last, paths);
+  if ("message" in open) return fault(open.message, undefined, open.offset);
+  const { before, name, after } = open;
+  if (name !== undefined) {
+    if (variables.has(name)) return fault(`\`{${name}}\` stands twice in the path; give each its own name`);
+    variables.set(name, place);
   }
-  return decodeSegment(part, last);
+  const texts: string[] = [];
+  for (const [text, offset] of [
+    [before, 0],
+    [after, part.length - after.length],
+  ] as const) {
+    const decoded = decodeText(text, paths);
+    if (typeof decoded !== "string") return { ...decoded, offset: offset + decoded.offset };
+    texts.push(decoded);
+  }
+  if (hasDots(texts.join("x"))) return dotsFault(part);
+  const affix = affixOf(texts[0]!, texts[1]!, name !== undefined);
+  return typeof affix === "string" ? fault(affix, "bound") : affix;
 }
 
-/** The ambiguous ones: see "Ambiguous paths" in docs/policy-language.md. The engine refuses every request that has them. */
-function decodeSegment(part: string, last: boolean): string | EndpointFault {
+/** Encoded bytes that an option opens. */
+const encoded_keys: ReadonlyMap<string, ["encodedSlash" | "semicolons", string]> = new Map([
+  ["2F", ["encodedSlash", "segment"]],
+  ["3B", ["semicolons", "keep"]],
+]);
+
+/** The ambiguous ones: see "Ambiguous paths" in docs/policy-language.md. The engine refuses every request that has one, unless `paths` opens it. */
+function decodeSegment(part: string, last: boolean, paths: PathOptions): string | EndpointFault {
   const fault = (message: string, offset = 0): EndpointFault => ({ code: "path_ambiguous", message, offset });
-  if (part === "") {
+  if (part === "" && (last || paths.emptySegments === "refuse")) {
     return fault(
       last
-        ? "a path with a slash at its end is ambiguous and never admitted; remove it"
-        : "`//` is ambiguous and never admitted; remove one slash",
+        ? `a slash at the end of a path is ambiguous; remove it${opened("trailingSlash", "same")}`
+        : `\`//\` is ambiguous; remove one slash${opened("emptySegments", "keep")}`,
     );
   }
-  if (part === "." || part === "..")
-    return fault(`a \`${part}\` segment is ambiguous and never admitted; write the path it leads to`);
-  const plain = part.search(/[\\;]/u);
-  if (plain >= 0) return fault(`\`${part[plain]}\` in a path is ambiguous and never admitted; leave it out`, plain);
+  const decoded = decodeText(part, paths);
+  return typeof decoded === "string" && hasDots(decoded) ? dotsFault(part) : decoded;
+}
+
+/** Whether a segment is `.` or `..`, or has one that shows once slashes count, or what follows a semicolon does not. */
+function hasDots(decoded: string): boolean {
+  return /(?:^|\/)\.\.?(?:[/;]|$)/u.test(decoded);
+}
+
+function dotsFault(part: string): EndpointFault {
+  const message = `a \`${part}\` segment is ambiguous and never admitted; write the path it leads to`;
+  return { code: "path_ambiguous", message, offset: 0 };
+}
+
+const opened = (key: keyof PathOptions, value: string): string =>
+  `, or say what the upstream does with it: \`paths: { ${key}: ${value} }\``;
+
+/** A segment or a part of one, decoded. */
+function decodeText(part: string, paths: PathOptions): string | EndpointFault {
+  const fault = (message: string, offset = 0): EndpointFault => ({ code: "path_ambiguous", message, offset });
+  const plain = part.search(paths.semicolons === "keep" ? /\\/u : /[\\;]/u);
+  if (plain >= 0) {
+    const out =
+      part[plain] === ";" ? `; leave it out${opened("semicolons", "keep")}` : " and never admitted; leave it out";
+    return fault(`\`${part[plain]}\` in a path is ambiguous${out}`, plain);
+  }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   const control = part.search(/[\u0000-\u001f\u007f\p{Cs}]/u);
   if (control >= 0)
@@ -208,7 +263,10 @@ function decodeSegment(part: string, last: boolean): string | EndpointFault {
     const digits = part.slice(at + 1, at + 3);
     if (!/^[0-9A-Fa-f]{2}$/u.test(digits))
       return fault("`%` needs two hex digits after it; a percent sign itself is `%25`", at);
-    if (/^(2F|5C|2E|00|3B)$/iu.test(digits))
+    const key = encoded_keys.get(digits.toUpperCase());
+    if (key !== undefined && paths[key[0]] === "refuse")
+      return fault(`\`%${digits}\` in a path is ambiguous; leave it out${opened(...key)}`, at);
+    if (/^(5C|00)$/iu.test(digits))
       return fault(`\`%${digits}\` in a path is ambiguous and never admitted; leave it out`, at);
     if (digits === "25" && /^[0-9A-Fa-f]{2}/u.test(part.slice(at + 3))) {
       return fault("`%25` before two hex digits is encoded twice, which is ambiguous and never admitted", at);

@@ -1,7 +1,7 @@
 /** Token locations as data: the usual one, what tells one from another, and how people call it. */
 import type { Place } from "./model.ts";
 
-/** The place of RFC 6750 §2.1. */
+/** The place of RFC 6750 §2.1. This prefix, in any header, is a scheme: without case, and with blanks after it. */
 export const bearer_place: Place = { kind: "header", name: "authorization", prefix: "Bearer " };
 
 /** What tells a place from others. */

@@ -1,5 +1,6 @@
 /** A limit's rate in the terms of its users: nanoseconds for the engine, a header for clients. */
-import type { Limit } from "./model.ts";
+import { lease_divisor, limit_burst_tokens_max } from "../../../assembly/limits.ts";
+import type { Limit, Policy } from "./model.ts";
 
 const nanoseconds_a_second = 1e9;
 
@@ -8,12 +9,54 @@ export function intervalNanoseconds({ rate }: Pick<Limit, "rate">): number {
   return Math.round((rate.periodSeconds * nanoseconds_a_second) / rate.tokens);
 }
 
+const units: Readonly<Record<number, "second" | "minute" | "hour" | "day">> = {
+  1: "second",
+  60: "minute",
+  3600: "hour",
+  86400: "day",
+};
+
+/** The unit of a rate, as the rate limit service calls it. */
+export function unitOf({ rate }: Pick<Limit, "rate">): "second" | "minute" | "hour" | "day" {
+  return units[rate.periodSeconds]!;
+}
+
+/** What the rate limit service of a fleet knows a limit by: a rate that is changed is another limit there, which it has no rule for yet. */
+export function fleetName(limit: Pick<Limit, "name" | "rate">): string {
+  return `${limit.name}=${limit.rate.tokens}/${unitOf(limit)}`;
+}
+
+/** How many tokens a worker asks a fleet's service for at a time at the most; 0 where the limit has too few to be divided so. */
+export function leaseTokens({ rate }: Limit, { fleet }: Pick<Policy, "fleet">): number {
+  const most = Math.floor(rate.tokens / (lease_divisor * (fleet?.replicas ?? 1)));
+  return Math.min(most, limit_burst_tokens_max);
+}
+
+/** One Envoy's part of the burst of a limit of its fleet. */
+export function evenShare({ burstTokens }: Limit, { fleet }: Pick<Policy, "fleet">): number {
+  return Math.floor(burstTokens / (fleet?.replicas ?? 1));
+}
+
+/** How many tokens each Envoy's own buckets hold: of a limit of the fleet its share, with room for any request. */
+export function localBurst(limit: Limit, policy: Pick<Policy, "fleet" | "rules">): number {
+  if (limit.onError === undefined) return limit.burstTokens;
+  const costs = policy.rules.filter(({ limits }) => limits.includes(limit.name)).map(({ cost }) => cost);
+  return Math.max(1, evenShare(limit, policy), ...costs);
+}
+
+/** What one request may take from a limit at the most: of the tier with the smallest burst, of a fleet's limit what one period gives, since the service counts by periods. */
+export function tokensAtOnce({ rate, burstTokens, onError, tiers = [] }: Limit): number {
+  return onError === undefined ? Math.min(burstTokens, ...tiers.map((tier) => tier.burstTokens)) : rate.tokens;
+}
+
 /**
  * The value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): a quota `q` of as many requests as may come at
  * once, in a window `w` of as many whole seconds as an empty bucket takes to fill. That is what a client can
  * plan with: after `w` seconds of silence it has `q` requests. Without sub-second windows in the draft, `w` is at least 1.
  */
-export function rateLimitPolicy({ name, rate, burstTokens }: Limit): string {
+export function rateLimitPolicy({ name, rate, burstTokens, onError }: Limit): string {
+  // A fleet's service counts anew in each period.
+  if (onError !== undefined) return `"${name}";q=${rate.tokens};w=${rate.periodSeconds}`;
   const seconds = Math.max(1, Math.ceil((burstTokens * rate.periodSeconds) / rate.tokens));
   return `"${name}";q=${burstTokens};w=${seconds}`;
 }

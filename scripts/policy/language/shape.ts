@@ -113,6 +113,16 @@ export function integer(least: number, most: number): Shape<Located<number>> {
   };
 }
 
+/** A whole number, or a text in its place. */
+export function integerOrText(least: number, most: number): Shape<Located<number> | Located<string>> {
+  const number = integer(least, most);
+  const other = text();
+  return {
+    schema: { anyOf: [number.schema, other.schema] },
+    read: (reader, slot, what) => (reader.isText(slot) ? other : number).read(reader, slot, what),
+  };
+}
+
 /** `true` or `false`. Its place is that of its key. */
 export const boolean: Shape<Located<boolean>> = {
   schema: { type: "boolean" },
@@ -184,6 +194,61 @@ export function oneOrMany<T>(shape: Shape<T>, words: ListWords = {}): Shape<Loca
       const value = shape.read(reader, slot, what);
       return value === undefined ? undefined : { value: [value], at: slot.at };
     },
+  };
+}
+
+/** A list, or one word that stands for all there could be. */
+export function listOrWord<T, const W extends string>(
+  word: W,
+  shape: Shape<T>,
+  words: ListWords = {},
+): Shape<Located<T[]> | Located<W>> {
+  const many = list(shape, words);
+  return {
+    schema: { anyOf: [{ const: word }, many.schema] },
+    read(reader, slot, what) {
+      if (reader.isList(slot)) return many.read(reader, slot, what);
+      const wanted = `a list, or \`${word}\``;
+      const found = reader.text(slot, what, wanted);
+      if (found === undefined) return undefined;
+      if (found.value === word) return { value: word, at: slot.at };
+      reader.reporter.error(
+        "value",
+        found.at,
+        `${what} is ${wanted}, not \`${found.value}\`; write \`[${found.value}]\``,
+      );
+      return undefined;
+    },
+  };
+}
+
+/** One thing, or a mapping that says the same and more. @param from what the mapping reads as; undefined where it lacks something, which is reported */
+export function orMapping<T, K extends Keys>(
+  shape: Shape<T>,
+  longer: Mapping<K>,
+  from: (values: Values<K>) => T | undefined,
+): Shape<T> {
+  return {
+    schema: { anyOf: [shape.schema, longer.schema] },
+    read(reader, slot, what) {
+      if (!reader.isMapping(slot)) return shape.read(reader, slot, what);
+      const values = longer.read(reader, slot, what);
+      return values === undefined ? undefined : from(values);
+    },
+  };
+}
+
+/** A list, or a mapping that says where the list is. */
+export function listOrMapping<T, M>(
+  many: Shape<Located<T[]>>,
+  elsewhere: Shape<M>,
+): Shape<{ list: Located<T[]> | undefined; elsewhere: M | undefined }> {
+  return {
+    schema: { anyOf: [many.schema, elsewhere.schema] },
+    read: (reader, slot, what) =>
+      reader.isMapping(slot)
+        ? { list: undefined, elsewhere: elsewhere.read(reader, slot, what) }
+        : { list: many.read(reader, slot, what), elsewhere: undefined },
   };
 }
 

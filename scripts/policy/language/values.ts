@@ -3,13 +3,16 @@ import {
   cluster_name_bytes_max,
   header_name_bytes_max,
   host_bytes_max,
-  json_depth_max,
   limit_rate_per_second_max,
   name_bytes_max,
   pattern_segments_max,
   place_name_bytes_max,
   place_prefix_bytes_max,
+  realm_bytes_max,
 } from "../../../assembly/limits.ts";
+import { claim_pattern, parseClaimPath } from "./claimpath.ts";
+import { regexInName } from "./regex.ts";
+import { selector_form } from "./selector.ts";
 import { parseTimestamp } from "./time.ts";
 
 /** A host a rule is for. */
@@ -26,29 +29,30 @@ export interface Rate {
   periodSeconds: number;
 }
 
-/** What a limit keeps a bucket for. */
-export type Selector = { kind: "caller" } | { kind: "claim"; path: string[] };
-
 /** What a header for the upstream says: the caller's ID, its trust domain or its path, or a claim of the verified token. */
 export type ForwardValue =
   | { kind: "caller.id" }
   | { kind: "caller.trust_domain" }
   | { kind: "caller.path" }
-  | { kind: "claim"; path: string[] };
+  /** A segment of the caller's ID by the name that the rule's callers give it. */
+  | { kind: "capture"; name: string }
+  | { kind: "claim"; path: string[]; as: ForwardForm };
 
-/** The names of a claim and of what lies in it. */
-const claim = "claims(?:\\.[A-Za-z_][A-Za-z0-9_-]*)+";
+/** How a claim is put into a header: as it is, a list with commas between its elements, JSON, or that in base64url. */
+export type ForwardForm = "plain" | (typeof forward_forms)[number];
+export const forward_forms = ["comma", "json", "base64url"] as const;
 
 /** What texts of each kind look like. The functions below hold them against it, and the JSON Schema says it to editors. */
 export const forms = {
   name: new RegExp(`^[A-Za-z0-9_-]{1,${name_bytes_max}}$`, "u"),
   duration: /^(0|[1-9][0-9]{0,8})([smh])$/u,
-  rate: /^([1-9][0-9]{0,12})\/([smh])$/u,
+  deadline: /^([1-9][0-9]{0,3})(ms|s)$/u,
+  rate: /^([1-9][0-9]{0,12})\/([smhd])$/u,
   time: /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(Z|([+-])(\d\d):(\d\d))$/u,
   /** RFC 6749 §3.3. */
   scope: /^[\x21\x23-\x5b\x5d-\x7e]+$/u,
-  selector: new RegExp(`^(?:caller|caller\\.id|${claim})$`, "u"),
-  forward: new RegExp(`^(?:caller\\.(?:id|trust_domain|path)|${claim})$`, "u"),
+  selector: selector_form,
+  forward: new RegExp(`^(?:caller\\.[A-Za-z][A-Za-z0-9_]*|claims|${claim_pattern})$`, "u"),
   /** A field name (RFC 9110 §5.1) without the characters that upstreams read in several ways. */
   header: new RegExp(`^[A-Za-z0-9-]{1,${header_name_bytes_max}}$`, "u"),
   /** `https` with host, port, path and query, in the characters of RFC 3986. */
@@ -58,10 +62,14 @@ export const forms = {
   field: new RegExp(`^[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,${place_name_bytes_max}}$`, "u"),
   /** Unreserved characters (RFC 3986 §2.3), which need no encoding in a query. */
   parameter: new RegExp(`^[A-Za-z0-9._~-]{1,${place_name_bytes_max}}$`, "u"),
+  /** What stands between quotes in a challenge (RFC 9110 §5.6.4), without what would have to be escaped there. */
+  realm: new RegExp(`^[ !#-[\\]-~]{1,${realm_bytes_max}}$`, "u"),
+  /** A media type (RFC 6838 §4.2), or its subtype alone. */
+  type: /^(?:[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}\/)?[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}$/u,
   prefix: new RegExp(`^[ -~]{0,${place_prefix_bytes_max}}$`, "u"),
 } as const;
 
-const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600 };
+const unit_seconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** Seconds since 1970 of an RFC 3339 §5.6 time in whole seconds, such as `2026-11-01T00:00:00Z`; in words what is wrong otherwise. */
 export function parseTimestampSeconds(text: string): number | string {
@@ -93,14 +101,20 @@ export function parseDurationSeconds(text: string): number | undefined {
   return match === null ? undefined : Number(match[1]) * unit_seconds[match[2]!]!;
 }
 
-/** Parses `N/s`, `N/m` or `N/h`; in words what is wrong otherwise. */
+/** Milliseconds of a deadline such as `50ms` or `1s`; undefined when it is none. */
+export function parseDeadlineMilliseconds(text: string): number | undefined {
+  const match = forms.deadline.exec(text);
+  return match === null ? undefined : Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+}
+
+/** Parses `N/s`, `N/m`, `N/h` or `N/d`; in words what is wrong otherwise. */
 export function parseRate(text: string): Rate | string {
   const match = forms.rate.exec(text);
   if (/^[1-9][0-9]{0,12}$/u.test(text)) return `a rate has a unit, as in \`100/s\`; write \`${text}/s\``;
   if (match === null) {
     return /^0+\//u.test(text)
       ? "a rate of nothing admits nothing; use a `deny` rule"
-      : "a rate is a whole number and a unit: `100/s`, `60/m` or `1000/h`";
+      : "a rate is a whole number and a unit: `100/s`, `60/m`, `1000/h` or `10000/d`";
   }
   const rate = { tokens: Number(match[1]), periodSeconds: unit_seconds[match[2]!]! };
   if (rate.tokens > limit_rate_per_second_max * rate.periodSeconds) {
@@ -123,6 +137,9 @@ export function parseHost(text: string): HostPattern | string {
   const lower = text.toLowerCase();
   if (lower.includes("/")) return "a host is a name alone, without scheme and path";
   if (/^\[[0-9a-f:.]+\]$/u.test(lower)) return { kind: "exact", text: lower };
+  const slip = regexInName(lower);
+  if (slip !== undefined)
+    return `\`${slip}\` looks like a regular expression, which hosts are not: write each name, or \`*.example.org\` for the names below one`;
   if (lower.includes(":")) return "ports are not compared; leave the port out";
   if (lower === "*") return "every host is what a rule without `hosts` is for; leave `hosts` out";
   const kind = lower.startsWith("*.") ? "suffix" : "exact";
@@ -143,23 +160,20 @@ export function parseHost(text: string): HostPattern | string {
   return { kind, text: name };
 }
 
-/** Parses `caller` or `claims.NAME…`; in words what is wrong otherwise. */
-export function parseSelector(text: string): Selector | string {
-  if (text === "caller" || text === "caller.id") return { kind: "caller" };
-  if (!text.startsWith("claims.")) return "a bucket is kept `per` `caller` or `claims.NAME`, as in `claims.sub`";
-  const path = text.split(".").slice(1);
-  if (path.length > json_depth_max) return `a claim lies at most ${json_depth_max} levels deep`;
-  if (!forms.selector.test(text)) {
-    return "the names of a claim are joined by single dots: letters, digits, `_` and `-`, as in `claims.org.id`";
+/** Parses what a header for the upstream says; in words what is wrong otherwise. @param as the form of a claim, where one is said */
+export function parseForwardValue(text: string, as: ForwardForm = "plain"): ForwardValue | string {
+  if (text === "caller.id" || text === "caller.trust_domain" || text === "caller.path")
+    return as === "plain" ? { kind: text } : `\`as\` is for claims; \`${text}\` is a text as it is`;
+  const [, name] = /^caller\.([A-Za-z][A-Za-z0-9_]*)$/u.exec(text) ?? [];
+  if (name !== undefined)
+    return as === "plain" ? { kind: "capture", name } : `\`as\` is for claims; \`${text}\` is a text as it is`;
+  if (text === "claims") {
+    return as === "json" || as === "base64url"
+      ? { kind: "claim", path: [], as }
+      : "all claims go into a header as JSON: write `{ value: claims, as: json }`, or `as: base64url`";
   }
-  return { kind: "claim", path };
-}
-
-/** Parses what a header for the upstream says; in words what is wrong otherwise. */
-export function parseForwardValue(text: string): ForwardValue | string {
-  if (text === "caller.id" || text === "caller.trust_domain" || text === "caller.path") return { kind: text };
-  if (!text.startsWith("claims.")) {
-    return "a header is set from `caller.id`, `caller.trust_domain`, `caller.path` or `claims.NAME`, as in `claims.sub`";
-  }
-  return parseSelector(text) as Exclude<Selector, { kind: "caller" }> | string;
+  if (!/^claims[.[]/u.test(text))
+    return "a header is set from `caller.id`, `caller.trust_domain`, `caller.path`, `caller.NAME` or `claims.NAME`, as in `claims.sub`";
+  const path = parseClaimPath(text);
+  return typeof path === "string" ? path : { kind: "claim", path, as };
 }

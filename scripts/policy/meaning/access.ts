@@ -1,24 +1,56 @@
 /** What a policy says to requests of one kind: never, or under which conditions. */
-import { type Conditions, deniesMore, isUnconditional, isWeaker, readsClaims } from "./conditions.ts";
+import {
+  type Conditions,
+  deniesMore,
+  holdsBodies,
+  isUnconditional,
+  isWeaker,
+  readsClaims,
+  refusesMore,
+} from "./conditions.ts";
 
 /** Admitted where one of `alternatives` holds and none of `unless`; without alternatives, never. */
 export interface Access {
   alternatives: Conditions[];
   unless: Conditions[];
+  /** Rules whose token is optional: one that is there and not good keeps alternatives from admitting without a token. */
+  refusals: Conditions[];
+  /**
+   * Rules that bound bodies. One that comes first by name admits a body without `content-length`, and holds it to its bound, though
+   * another rule would take a larger one. What rules are called is not compared, so any of them may come first.
+   */
+  bounds: Conditions[];
 }
 
 /** How access differs: more requests are admitted, fewer, the same ones, or some more and some fewer (as far as can be told). */
 export type Difference = "same" | "gained" | "lost" | "changed";
 
-const no_access: Access = { alternatives: [], unless: [] };
+const no_access: Access = { alternatives: [], unless: [], refusals: [], bounds: [] };
 
 /** The access that rules give to requests that all of them match. */
 export function accessOf(allowed: readonly Conditions[], denied: readonly Conditions[]): Access {
   if (allowed.length === 0 || denied.some(isUnconditional)) return no_access;
+  const each = allowed.flatMap(byIssuer);
+  const alternatives = withoutImplied(each, isWeaker);
+  const refusing = alternatives.some(admitsWithout) ? allowed.filter((one) => one.isTokenOptional) : [];
   return {
-    alternatives: withoutImplied(allowed.flatMap(byIssuer), isWeaker),
+    alternatives,
     unless: withoutImplied(denied, deniesMore),
+    refusals: withoutImplied(refusing, refusesMore),
+    bounds: withoutImplied(
+      each.filter((one) => alternatives.some((other) => takesLargerBody(other, one))),
+      holdsBodies,
+    ),
   };
+}
+
+function takesLargerBody(wide: Conditions, narrow: Conditions): boolean {
+  return wide.most.body > narrow.most.body;
+}
+
+/** Whether it admits requests that have no good token. */
+function admitsWithout({ issuers, isTokenOptional }: Conditions): boolean {
+  return issuers.length === 0 || isTokenOptional;
 }
 
 /**
@@ -26,7 +58,7 @@ export function accessOf(allowed: readonly Conditions[], denied: readonly Condit
  * rule says so or two.
  */
 function byIssuer(conditions: Conditions): Conditions[] {
-  if (conditions.issuers.length < 2 || readsClaims(conditions)) return [conditions];
+  if (conditions.issuers.length < 2 || conditions.isTokenOptional || readsClaims(conditions)) return [conditions];
   return conditions.issuers.map((issuer) => ({ ...conditions, issuers: [issuer] }));
 }
 
@@ -54,6 +86,11 @@ function admitsAll(wide: Access, narrow: Access): boolean {
   if (narrow.alternatives.length === 0) return true;
   return (
     wide.unless.every((one) => narrow.unless.some((other) => deniesMore(other, one))) &&
+    (!narrow.alternatives.some(admitsWithout) ||
+      wide.refusals.every((one) => narrow.refusals.some((other) => refusesMore(other, one)))) &&
+    wide.bounds
+      .filter((one) => narrow.alternatives.some((other) => takesLargerBody(other, one)))
+      .every((one) => narrow.bounds.some((other) => holdsBodies(other, one))) &&
     narrow.alternatives.every((one) => wide.alternatives.some((other) => isWeaker(other, one)))
   );
 }

@@ -3,13 +3,14 @@
  * it, is one atom, and so is whatever no pattern names. Callers that meet the same clauses in both policies are one class.
  */
 import type { CallerSet, Policy, Rule } from "../language/model.ts";
-import { type CallerPattern, callerText } from "../language/spiffe.ts";
+import { type CallerPattern, callerText, parseCaller } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
 import type { Clause } from "./clauses.ts";
 import { every_host } from "./clauses.ts";
 import { Family } from "./hierarchy.ts";
+import { orderedCallers } from "./overlaps.ts";
 import { PathIndex } from "./paths.ts";
-import { hostText, widerCallers, widerHosts } from "./relations.ts";
+import { hostText, widerHosts } from "./relations.ts";
 
 /** A policy's rules that are to be compared, with their clauses. */
 export interface Side {
@@ -59,12 +60,12 @@ const setsOf = ({ callerSets }: Policy): Map<string, CallerSet> => new Map(calle
 /** The callers that two policies tell apart, with the trust domain of each: "" for those of none. */
 function callersOf(sides: readonly Side[]): { family: Family; domains: string[] } {
   const family = new Family("anonymous");
-  family.add("any", anonymous, true);
+  family.add("any", [anonymous], true);
   const domains = ["", ""];
   const patterns = new Map<string, CallerPattern>();
   const trusted = new Set(sides.flatMap(({ policy }) => policy.trustDomains));
   for (const trustDomain of trusted) {
-    const pattern: CallerPattern = { kind: "descendants", text: `spiffe://${trustDomain}`, trustDomain, segments: 0 };
+    const pattern = parseCaller(`spiffe://${trustDomain}/**`) as CallerPattern;
     patterns.set(callerText(pattern), pattern);
   }
   for (const { policy, rules } of sides) {
@@ -81,11 +82,9 @@ function callersOf(sides: readonly Side[]): { family: Family; domains: string[] 
       }
     }
   }
-  // What is around a pattern has fewer patterns around it.
-  const depth = new Map([...patterns.values()].map((pattern) => [pattern, widerCallers(pattern).length]));
-  for (const pattern of [...patterns.values()].sort((a, b) => depth.get(a)! - depth.get(b)!)) {
-    const parent = widerCallers(pattern).find((text) => family.find(text) !== undefined);
-    family.add(callerText(pattern), parent === undefined ? any : family.find(parent)!);
+  for (const { pattern, parents } of orderedCallers(patterns)) {
+    const found = parents.map((text) => family.find(text)!);
+    family.add(callerText(pattern), found.length === 0 ? [any] : found);
     domains.push(pattern.trustDomain);
   }
   return { family, domains };
@@ -104,7 +103,7 @@ export function hostsOf(sides: readonly Side[]): Family {
   );
   for (const host of wideFirst) {
     const parent = widerHosts(host).find((text) => family.find(text) !== undefined);
-    family.add(hostText(host), parent === undefined ? 0 : family.find(parent)!);
+    family.add(hostText(host), [parent === undefined ? 0 : family.find(parent)!]);
   }
   return family;
 }

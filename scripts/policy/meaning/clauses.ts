@@ -4,9 +4,10 @@
  */
 import type { Endpoint } from "../language/endpoint.ts";
 import type { Rule } from "../language/model.ts";
+import type { PathPattern } from "../language/pathpattern.ts";
 import { type Conditions, conditionsOf, type Naming } from "./conditions.ts";
 import { pathText } from "./paths.ts";
-import { hostText, type Method, type PathPattern } from "./relations.ts";
+import { hostText, type Method } from "./relations.ts";
 
 /** The text that stands for every host. */
 export const every_host = "*";
@@ -19,7 +20,7 @@ export interface Clause {
   host: string;
   method: Method;
   path: PathPattern;
-  /** Names of wildcards, by segment, as the rule that was met first has them. */
+  /** Names of variables, by the place of their segment, as the rule that was met first has them. */
   names: ReadonlyMap<number, string>;
   conditions: Conditions;
 }
@@ -52,9 +53,17 @@ export class ClauseTable {
     const key = `${action} ${host} ${method} ${pathText(endpoint)} ${conditionsText}`;
     let clause = this.#clauses.get(key);
     if (clause === undefined) {
-      const { segments, tail } = endpoint;
+      const { segments, tail, after } = endpoint;
       const names = new Map([...endpoint.variables].map(([name, place]) => [place, name]));
-      clause = { id: this.#clauses.size, action, host, method, path: { segments, tail }, names, conditions };
+      clause = {
+        id: this.#clauses.size,
+        action,
+        host,
+        method,
+        path: { segments, tail, ...(after && { after }) },
+        names,
+        conditions,
+      };
       this.#clauses.set(key, clause);
     }
     return clause;
@@ -62,14 +71,19 @@ export class ClauseTable {
 }
 
 /** The same for conditions that say the same. */
-function conditionsKey({ issuers, scopes, when, startsSeconds, expiresSeconds, charges, others }: Conditions): string {
+function conditionsKey(conditions: Conditions): string {
+  const { issuers, isTokenOptional, scopes, when, startsSeconds, expiresSeconds, charges, most, opened, others } =
+    conditions;
   return JSON.stringify([
     [...issuers].sort(),
-    [...scopes].sort(),
+    isTokenOptional,
+    scopes.map((some) => some.join(" ")).sort(),
     when.map(({ key }) => key).sort(),
     startsSeconds,
     expiresSeconds,
-    charges.map(({ limit, cost }) => `${cost} ${limit}`).sort(),
+    charges.map(({ limit, cost, from = "", by }) => `${cost} ${limit} ${by} ${from}`).sort(),
+    most,
+    opened,
     [...others].sort(),
   ]);
 }

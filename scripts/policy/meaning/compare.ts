@@ -3,7 +3,10 @@
  * meet; only what is within reach of a clause that one policy has and the other has not can differ, so only that is
  * looked into. What cannot be shown to be the same is reported.
  */
+import { methodsOf } from "../language/endpoint.ts";
 import type { Policy, Rule } from "../language/model.ts";
+import { type PathPattern, pathCovers, pathsMeet } from "../language/pathpattern.ts";
+import { byCaptures } from "./captures.ts";
 import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from "./classes.ts";
 import { type Clause, ClauseTable } from "./clauses.ts";
 import type { Naming } from "./conditions.ts";
@@ -18,7 +21,8 @@ import {
   verdictKey,
 } from "./partition.ts";
 import { pathText } from "./paths.ts";
-import { type PathPattern, pathCovers } from "./relations.ts";
+import { admitsMethod, type Method } from "./relations.ts";
+import { speller } from "./spellings.ts";
 
 /** The same difference, for the same callers, at the same hosts. */
 export interface Finding {
@@ -37,11 +41,13 @@ export interface Compared {
 /** Compares the access that rules of two policies give; `chosen` says which rules take part. */
 export function compareRules(before: Compared, after: Compared, chosen: (rule: Rule) => Rule | undefined): Finding[] {
   const table = new ClauseTable();
+  const spelled = speller([before.policy, after.policy]);
   const sideOf = ({ policy, naming }: Compared): Side => ({
     policy,
     rules: policy.rules.flatMap((one) => {
-      const rule = chosen(one);
-      return rule === undefined ? [] : [{ rule, clauses: table.of(rule, naming) }];
+      const rule = chosen({ ...one, endpoints: spelled(one) });
+      if (rule === undefined) return [];
+      return byCaptures(rule, policy.callerSets).map((part) => ({ rule: part, clauses: table.of(part, naming) }));
     }),
   });
   const sides = [sideOf(before), sideOf(after)] as const;
@@ -60,7 +66,7 @@ function respellings(sides: readonly Side[]): Map<string, string> {
   for (const { rules } of sides) {
     for (const { action, method } of rules.flatMap(({ clauses }) => clauses)) {
       named.add(method);
-      if (action === "deny" && method !== "*") denied.add(method);
+      if (action === "deny" && method !== "*") for (const one of methodsOf(method)) denied.add(one);
     }
   }
   const respelled = new Map<string, string>();
@@ -153,8 +159,9 @@ class Cells {
         endpoints: [change.place],
       });
     }
-    for (const finding of findings.values()) finding.endpoints = withoutCovered(finding.endpoints);
-    return [...findings.values()];
+    return [...findings.values()].flatMap((finding) =>
+      withoutClashes(withoutCovered(finding.endpoints)).map((endpoints) => ({ ...finding, endpoints })),
+    );
   }
 }
 
@@ -166,10 +173,42 @@ function withoutCovered(places: Place[]): Place[] {
   if (places.length > compared_max) return places;
   const isWithin = (inner: Place, outer: Place): boolean =>
     inner !== outer &&
-    (outer.method === inner.method || (outer.method === "*" && !outer.exceptMethods.includes(inner.method))) &&
+    (outer.method === inner.method
+      ? outer.exceptMethods.every((one) => inner.exceptMethods.includes(one))
+      : outer.method === "*" && !outer.exceptMethods.some((one) => admitsMethod(one, inner.method))) &&
     outer.except.length === 0 &&
     pathCovers(outer.pattern, inner.pattern);
   return places.filter(
     (one, at) => !places.some((other, place) => isWithin(one, other) && (place < at || !isWithin(other, one))),
   );
+}
+
+/** Whether what is left out of a place is in another one: of both together it could not be said to be left out. */
+function clashes(one: Place, other: Place): boolean {
+  const isMet = (method: Method): boolean =>
+    other.method === "*"
+      ? !other.exceptMethods.includes(method)
+      : admitsMethod(method, other.method) || admitsMethod(other.method, method);
+  const isLeftOut = (path: string): boolean => other.except.some((left) => left.path === path);
+  return (
+    ((one.method === "*" || isMet(one.method)) &&
+      one.except.some(({ path, pattern }) => !isLeftOut(path) && pathsMeet(pattern, other.pattern))) ||
+    (one.exceptMethods.some(isMet) && pathsMeet(one.pattern, other.pattern))
+  );
+}
+
+/** Parts a finding's places so that what one leaves out is in no other one of its part. */
+function withoutClashes(places: readonly Place[]): Place[][] {
+  const plain = places.filter(({ except, exceptMethods }) => except.length + exceptMethods.length === 0);
+  const parts: Place[][] = plain.length === 0 ? [] : [plain];
+  for (const place of places) {
+    if (plain.includes(place)) continue;
+    const part =
+      places.length > compared_max
+        ? undefined
+        : parts.find((part) => part.every((other) => !clashes(place, other) && !clashes(other, place)));
+    if (part === undefined) parts.push([place]);
+    else part.push(place);
+  }
+  return parts;
 }

@@ -3,13 +3,15 @@
  * sound and still worth a word. For each warning the search begins at one caller and one endpoint of a rule and is
  * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
  */
+import { ruleVariables } from "../language/condition.ts";
 import type { Endpoint } from "../language/endpoint.ts";
 import type { CallerSet, Rule } from "../language/model.ts";
+import { pathCovers } from "../language/pathpattern.ts";
 import { callerText } from "../language/spiffe.ts";
 import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
 import { Callers, callerKey, members_max } from "./membership.ts";
 import { PathIndex } from "./paths.ts";
-import { deniesMethod, hostsCover, methodsCover, pathCovers } from "./relations.ts";
+import { deniesMethod, hostsCover, methodsCover } from "./relations.ts";
 
 /** The codes of these warnings (docs/diagnostics.md). */
 export type CoverageCode =
@@ -63,9 +65,12 @@ export function warnCovered(
     const isEqual = admitsAll(rule, wider, callers);
     // Of two rules that say the same, the one that stands later is superfluous.
     if (isEqual && isBefore(rule, wider)) continue;
+    const isWithoutToken = rule.issuers.length > 0 && (wider.issuers.length === 0 || wider.isTokenOptional);
     const message = isEqual
       ? `\`${rule.name}\` says the same as \`${wider.name}\`; remove one of them`
-      : `\`${rule.name}\` adds nothing: \`${wider.name}\` admits all of it on the same or weaker conditions; remove it, or narrow \`${wider.name}\``;
+      : isWithoutToken && !rule.isTokenOptional
+        ? `\`${rule.name}\` keeps nobody out: \`${wider.name}\` admits all of it without a token too; if that is meant, write one rule with \`token: { issuer: ${rule.issuers[0]}, optional: true }\`, which refuses bad tokens`
+        : `\`${rule.name}\` adds nothing: \`${wider.name}\` admits all of it on the same or weaker conditions; remove it, or narrow \`${wider.name}\``;
     warn("rule_covered", rule, message);
   }
 }
@@ -75,7 +80,20 @@ function isBefore(a: Rule, b: Rule): boolean {
   return a.line - b.line < 0 || (a.line === b.line && a.column < b.column);
 }
 
+function bodyBytesOf({ mostBytes }: Rule): number {
+  return mostBytes?.body ?? Infinity;
+}
+
+/** Whether a rule is asked before another one that may admit the same: those with a token are, else the names say. */
+function comesFirst(rule: Rule, other: Rule): boolean {
+  return rule.name < other.name || (rule.issuers.length > 0 && other.issuers.length === 0);
+}
+
 function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
+  // What is bad about a token keeps nobody out of a rule without one.
+  if (narrow.isTokenOptional && !wide.isTokenOptional) return false;
+  // A body without `content-length` is held to the bound of the rule that comes first.
+  if (bodyBytesOf(narrow) < bodyBytesOf(wide) && comesFirst(narrow, wide)) return false;
   if (wide === narrow || !callers.cover(wide.callers, narrow.callers) || !hostsCover(wide.hosts, narrow.hosts)) {
     return false;
   }
@@ -159,21 +177,29 @@ class RuleIndex {
 function warnWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
   const { endpoints } = rule;
   // What `when` says of a path variable is said of one endpoint, and another one does not stand in for it.
-  const isBound = (rule.condition?.variables?.length ?? 0) > 0;
+  const isBound = ruleVariables(rule).length > 0;
   if (endpoints.length > 1 && endpoints.length <= members_max && !isBound) {
     const isDenied = rule.action === "deny";
     const covers = (outer: Endpoint, inner: Endpoint): boolean =>
       isDenied ? pathCovers(outer, inner) && deniesMethods(outer, inner) : endpointCovers(outer, inner);
     for (const [at, inner] of endpoints.entries()) {
       const outer = endpoints.findIndex(
-        (other, place) => place !== at && covers(other, inner) && (place < at || !covers(inner, other)),
+        (other, place) =>
+          place !== at && covers(other, inner) && (place < at || !covers(inner, other)) && !spellsOutHead(inner, other),
       );
       if (outer < 0) continue;
       const message = `endpoint ${at + 1} of \`${rule.name}\` adds nothing: endpoint ${outer + 1} holds all of it; remove it`;
       warn("endpoint_covered", rule, message);
     }
   }
-  if (rule.callers.length > 1 && rule.callers.length <= members_max) warnCallersWithin(rule, callers, warn);
+  // So it is with what it says of a segment of the caller's ID.
+  if (rule.callers.length > 1 && rule.callers.length <= members_max && rule.captures.size === 0)
+    warnCallersWithin(rule, callers, warn);
+}
+
+/** Whether an endpoint names HEAD where another has it with GET: that is worth no word. */
+function spellsOutHead(inner: Endpoint, outer: Endpoint): boolean {
+  return inner.methods.includes("HEAD") && outer.methods !== "*" && !outer.methods.includes("HEAD");
 }
 
 function warnCallersWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
@@ -201,7 +227,7 @@ function warnCallersWithin(rule: Rule, callers: Callers, warn: WarnCovered): voi
 function warnWide(rule: Rule, callers: Callers, warn: WarnCovered): void {
   const domain = wholeDomain(rule, callers);
   const everything = rule.endpoints.some(
-    ({ methods, segments, tail }) => methods === "*" && segments.length === 0 && tail,
+    ({ methods, segments, tail, after }) => methods === "*" && segments.length === 0 && tail && after === undefined,
   );
   const isOpen = domain !== undefined || rule.callers.some(({ kind }) => kind === "any" || kind === "anonymous");
   // One caller that may do everything on hosts of its own is often meant so.

@@ -1,11 +1,13 @@
 /** The difference of two policies as `sallyport diff` tells it. */
 
 import { compare } from "../language/byteorder.ts";
-import type { Policy, Rule } from "../language/model.ts";
+import type { MostBytes, Policy, Rule } from "../language/model.ts";
+import { openedBy } from "../language/pathoptions.ts";
 import type { Access } from "./access.ts";
+import { stableText } from "./change.ts";
 import { every_host } from "./clauses.ts";
 import { type Compared, compareRules, type Finding } from "./compare.ts";
-import type { Conditions } from "./conditions.ts";
+import { type Conditions, sized_parts } from "./conditions.ts";
 import type { Part } from "./hierarchy.ts";
 import type { Place } from "./partition.ts";
 import { comparePolicyWide, matchIssuers, matchLimits, type PolicyChange } from "./settings.ts";
@@ -14,15 +16,26 @@ import { comparePolicyWide, matchIssuers, matchLimits, type PolicyChange } from 
 export interface ConditionWords {
   /** Names of issuers, of which one must have issued the token. */
   token?: string[];
+  /** It holds without a token too. */
+  isTokenOptional?: true;
+  /** Each is needed; of those with `|` between them, one. */
   scopes?: string[];
   when?: string[];
   starts?: string;
   expires?: string;
-  limits?: { name: string; cost: number }[];
+  limits?: { name: string; cost: number; from?: string }[];
+  /** How many bytes these parts of a request may have. */
+  most?: Partial<Record<keyof MostBytes, number>>;
+  /** The least bound on bodies that another rule has, which holds one without `content-length` where that rule is the first by name. */
+  bodyMayBeHeldTo?: number;
+  /** Forms of paths that are taken, as `paths` of a rule has them. */
+  paths?: string[];
   /** Parts of rules that are only compared for equality. */
   others?: string[];
   /** Conditions of deny rules: none of these may hold. */
   unless?: ConditionWords[];
+  /** Names of issuers: a token at their places that is not good keeps from being admitted without one. */
+  refuses?: string[];
 }
 
 /** Who has another access than before to what. */
@@ -72,6 +85,7 @@ export function comparePolicies(before: Policy, after: Policy): PolicyDifference
     const count = ({ rules }: Policy): string => `${rules.filter((rule) => shadowed(rule) !== undefined).length}`;
     policy.push({ what: `${action} rules in shadow mode`, before: count(before), after: count(after), gain: false });
   }
+  policy.push(...denialsBesideForms(before, after));
   return { gained: of("gained"), lost: of("lost"), changed: of("changed"), policy };
 }
 
@@ -115,12 +129,13 @@ function exceptOf<Key extends string>(key: Key, parts: readonly Part[]): Partial
 
 /** Endpoints of one path as one, in the order of paths. What is excepted names its methods too. */
 function joinMethods(places: readonly Place[]): Part[] {
-  const byPath = new Map<string, Place & { methods: string[] }>();
+  const byPath = new Map<string, { methods: string[]; path: string; except: string[]; exceptMethods: string[] }>();
   for (const place of places) {
-    const { method, path, except, exceptMethods } = place;
+    const { method, path, exceptMethods } = place;
+    const except = place.except.map((one) => one.path);
     const key = `${path} ${method === "*" ? "*" : ""} ${except.join()} ${exceptMethods.join()}`;
     const known = byPath.get(key);
-    if (known === undefined) byPath.set(key, { ...place, methods: [method] });
+    if (known === undefined) byPath.set(key, { methods: [method], path, except, exceptMethods });
     else known.methods.push(method);
   }
   return [...byPath.values()]
@@ -133,30 +148,79 @@ function joinMethods(places: readonly Place[]): Part[] {
 }
 
 /** Alternatives in words; those that differ in the issuer alone are one. */
-function wordsOf({ alternatives, unless }: Access): ConditionWords[] {
+function wordsOf({ alternatives, unless, refusals, bounds }: Access): ConditionWords[] {
   const denied = unless.map((one) => conditionWords(one));
+  const refuses = [...new Set(refusals.flatMap(({ issuers }) => issuers))].sort(compare);
+  const leastBody = Math.min(...bounds.map(({ most }) => most.body));
   const joined = new Map<string, ConditionWords>();
   for (const alternative of alternatives) {
-    const words = conditionWords(alternative);
+    const words = {
+      ...conditionWords(alternative),
+      ...(leastBody < alternative.most.body && { bodyMayBeHeldTo: leastBody }),
+    };
     const { token = [], ...rest } = words;
     const key = `${token.length === 0} ${JSON.stringify(rest)}`;
     const known = joined.get(key);
-    if (known === undefined) joined.set(key, { ...words, ...(denied.length > 0 && { unless: denied }) });
+    if (known === undefined)
+      joined.set(key, {
+        ...words,
+        ...(denied.length > 0 && { unless: denied }),
+        ...(refuses.length > 0 && (token.length === 0 || words.isTokenOptional) && { refuses }),
+      });
     else known.token?.push(...token);
   }
   return [...joined.values()];
 }
 
 function conditionWords(conditions: Conditions): ConditionWords {
-  const { issuers, scopes, when, startsSeconds, expiresSeconds, charges, others } = conditions;
+  const { issuers, isTokenOptional, scopes, when, startsSeconds, expiresSeconds, charges, most, opened, others } =
+    conditions;
   const time = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
   return {
     ...(issuers.length > 0 && { token: [...issuers] }),
-    ...(scopes.length > 0 && { scopes: [...scopes].sort(compare) }),
+    ...(isTokenOptional && { isTokenOptional }),
+    ...(scopes.length > 0 && { scopes: scopes.map((some) => some.join("|")).sort(compare) }),
     ...(when.length > 0 && { when: when.map(({ text }) => text).sort(compare) }),
     ...(startsSeconds > 0 && { starts: time(startsSeconds) }),
     ...(expiresSeconds > 0 && { expires: time(expiresSeconds) }),
-    ...(charges.length > 0 && { limits: charges.map(({ limit, cost }) => ({ name: limit, cost })) }),
+    ...(charges.length > 0 && {
+      limits: charges.map(({ limit, cost, from }) => ({ name: limit, cost, ...(from !== undefined && { from }) })),
+    }),
+    ...boundsOf(most),
+    ...(opened.length > 0 && { paths: shownOpened(opened) }),
     ...(others.length > 0 && { others: [...others] }),
   };
+}
+
+function boundsOf(most: Conditions["most"]): Pick<ConditionWords, "most"> {
+  const bounded = sized_parts.filter((part) => most[part] < Infinity);
+  return bounded.length === 0 ? {} : { most: Object.fromEntries(bounded.map((part) => [part, most[part]])) };
+}
+
+/** Without what the next word says too. */
+function shownOpened(opened: readonly string[]): string[] {
+  const isSame = opened.includes("trailingSlash: same");
+  return opened.filter((one) => !(isSame && one === "trailingSlash: distinct"));
+}
+
+/**
+ * Deny rules are matched with every reading of a path, also of one that an allow rule takes as sent. Which of those a deny rule hits is not
+ * compared: where rules take such paths and deny rules differ, that is said.
+ */
+function denialsBesideForms(before: Policy, after: Policy): PolicyChange[] {
+  const isOpen = ({ rules }: Policy): boolean =>
+    rules.some(({ action, paths }) => action === "allow" && openedBy({ ...paths, case: "exact" }).length > 0);
+  if (!isOpen(before) && !isOpen(after)) return [];
+  const denials = ({ rules }: Policy): string[] =>
+    rules
+      .filter(({ action, mode }) => action === "deny" && mode === "enforce")
+      .map(({ name: _, file: __, line: ___, column: ____, ...rule }) =>
+        stableText({ ...rule, condition: rule.condition?.text }),
+      );
+  const [were, are] = [denials(before), denials(after)];
+  const gone = were.filter((one) => !are.includes(one));
+  const come = are.filter((one) => !were.includes(one));
+  if (gone.length + come.length === 0) return [];
+  const what = "deny rules beside `paths` that opens forms";
+  return [{ what, before: `${were.length}`, after: `${are.length}`, gain: gone.length > 0 }];
 }

@@ -55,10 +55,10 @@ export function admitsNameless({ policies: { before, after } }: Meeting<unknown>
 }
 
 /** Whether it matters to a rule which of several tokens it takes: the claims are those of the first issuer whose token is good. */
-function readsClaims({ scopes, condition, limits }: Rule, { limits: all }: Policy): boolean {
+function readsClaims({ scopes, condition, costFrom, limits }: Rule, { limits: all }: Policy): boolean {
   const isByClaim = (name: string): boolean =>
-    all.some((limit) => limit.name === name && limit.per.some(({ kind }) => kind === "claim"));
-  return scopes.length > 0 || condition !== undefined || limits.some(isByClaim);
+    all.some((limit) => limit.name === name && [...limit.per, limit.tier].some((one) => one?.kind === "claim"));
+  return scopes.length > 0 || condition !== undefined || costFrom !== undefined || limits.some(isByClaim);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Who is among the callers that rules name: members of sets, of patterns, of trust domains. */
 import type { CallerSet, RuleCaller } from "../language/model.ts";
-import { type CallerPattern, callerText } from "../language/spiffe.ts";
+import { type CallerPattern, callerCovers, callerText } from "../language/spiffe.ts";
 import { widerCallers } from "./relations.ts";
 
 /** Lists longer than this are not compared member by member. */
@@ -15,12 +15,15 @@ export class Callers {
   /** The texts of each set's members, made when they are first asked for. */
   readonly #texts = new Map<string, Set<string>>();
   readonly #covered = new Map<string, boolean>();
+  /** The members of each set that have a `*` before their end. */
+  readonly #wild: ReadonlyMap<string, CallerPattern[]>;
   /** By text, the sets that name it. */
   readonly #setsWith = new Map<string, string[]>();
 
   constructor(sets: readonly CallerSet[], trusted: ReadonlySet<string>) {
     this.#sets = new Map(sets.map((set) => [set.name, set]));
     this.#trusted = trusted;
+    this.#wild = new Map(sets.map(({ name, callers }) => [name, callers.filter(({ wildcards }) => wildcards !== 0)]));
     for (const { name, callers } of sets) {
       for (const pattern of callers) {
         const text = callerText(pattern);
@@ -84,6 +87,10 @@ export class Callers {
       const set = this.#setsWith.get(text)?.find((name) => texts.has(`set ${name}`));
       if (set !== undefined) return set;
     }
+    for (const caller of wide) {
+      const holds = this.#wildOf(caller).some((one) => callerText(one) !== own && callerCovers(one, pattern));
+      if (holds) return caller.kind === "set" ? caller.name : callerKey(caller);
+    }
     return undefined;
   }
 
@@ -91,11 +98,13 @@ export class Callers {
     const members = this.members(caller);
     if (members.length > members_max) return false;
     // A large set in many rules is compared with each other caller once.
+    const wild = wide.flatMap((one) => this.#wildOf(one));
     const isIn = (pattern: CallerPattern): boolean => {
       const around = [callerText(pattern), ...widerCallers(pattern)];
       return (
         around.some((text) => texts.has(text)) ||
-        wide.some((one) => one.kind === "set" && around.some((text) => this.#textsOf(one.name).has(text)))
+        wide.some((one) => one.kind === "set" && around.some((text) => this.#textsOf(one.name).has(text))) ||
+        wild.some((one) => callerCovers(one, pattern))
       );
     };
     if (caller.kind !== "set" || wide.length !== 1) return members.every(isIn);
@@ -103,6 +112,12 @@ export class Callers {
     const known = this.#covered.get(key) ?? members.every(isIn);
     this.#covered.set(key, known);
     return known;
+  }
+
+  /** The members of a caller that have a `*` before their end. */
+  #wildOf(caller: RuleCaller): readonly CallerPattern[] {
+    if (caller.kind === "pattern") return caller.pattern.wildcards === 0 ? [] : [caller.pattern];
+    return caller.kind === "set" ? (this.#wild.get(caller.name) ?? []) : [];
   }
 
   #textsOf(name: string): Set<string> {

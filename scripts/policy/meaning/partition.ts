@@ -2,11 +2,14 @@
  * Where the access of one class of callers differs within the reach of one clause: the clause's hosts, methods and paths
  * are cut into regions in which every request meets the same clauses of both policies, and each is judged by itself.
  */
+import { methodsOf } from "../language/endpoint.ts";
+import { type PathPattern, pathCovers } from "../language/pathpattern.ts";
 import { type Access, accessOf, compareAccess, type Difference } from "./access.ts";
 import type { Clause } from "./clauses.ts";
 import type { Family } from "./hierarchy.ts";
-import { PathIndex, type PathRegion, pathText, regionsOf } from "./paths.ts";
-import { deniesMethod, type Method, type PathPattern, pathCovers } from "./relations.ts";
+import { PathIndex, pathText } from "./paths.ts";
+import { type PathRegion, regionsOf } from "./regions.ts";
+import { admitsMethod, deniesMethod, type Method } from "./relations.ts";
 
 /** A difference and what it is between. */
 export interface Verdict {
@@ -17,14 +20,17 @@ export interface Verdict {
   isUnsure: boolean;
 }
 
-/** One method and one path, without some that lie in it. */
-export interface Place {
-  method: Method;
+/** Paths, as they are written, and as a pattern. */
+interface Paths {
   path: string;
-  /** The same as a pattern. */
   pattern: PathPattern;
+}
+
+/** One method and one path, without some that lie in it. */
+export interface Place extends Paths {
+  method: Method;
   /** Paths for which it is not so. */
-  except: string[];
+  except: Paths[];
   /** Methods for which it is not so, where `method` is "*". */
   exceptMethods: string[];
 }
@@ -111,19 +117,20 @@ export function changeKey({ verdict, place }: Pick<Change, "verdict" | "place">)
 }
 
 function hasMethod({ action, method }: Clause, asked: Method): boolean {
-  return action === "deny" ? deniesMethod(method, asked) : method === "*" || method === asked;
+  return action === "deny" ? deniesMethod(method, asked) : admitsMethod(method, asked);
 }
 
 /** The methods in the reach of a clause that clauses tell apart. */
 function methodsWithin(clause: Clause, all: readonly Clause[], { respelled }: Surroundings): Method[] {
-  const spellings = (method: Method): Method[] => {
-    const other = respelled.get(method);
-    return other === undefined ? [method] : [method, other];
-  };
-  if (clause.method !== "*") return clause.action === "deny" ? spellings(clause.method) : [clause.method];
+  const spellings = (action: Clause["action"], named: Method): Method[] =>
+    methodsOf(named).flatMap((method) => {
+      const other = action === "deny" ? respelled.get(method) : undefined;
+      return other === undefined ? [method] : [method, other];
+    });
+  if (clause.method !== "*") return spellings(clause.action, clause.method);
   const methods = new Set<Method>();
   for (const { action, method } of all) {
-    for (const one of action === "deny" ? spellings(method) : [method]) methods.add(one);
+    for (const one of spellings(action, method)) methods.add(one);
   }
   methods.add(other_methods);
   return [...methods];
@@ -175,20 +182,36 @@ function placesOf(
     }
     for (const [key, { verdict, chosen }] of byVerdict) {
       for (const words of describe(clause, regions, patterns, chosen)) {
-        const placeKey = `${key} ${words.path} ${words.except.join()}`;
+        const placeKey = `${key} ${words.path} ${words.except.map(({ path }) => path).join()}`;
         const known = found.get(placeKey);
         if (known === undefined) found.set(placeKey, { verdict, words, methods: [method] });
         else known.methods.push(method);
       }
     }
   }
-  return [...found.values()].flatMap(({ verdict, words, methods: chosen }) => {
-    if (!chosen.includes(other_methods)) {
-      return chosen.map((method) => ({ verdict, place: { method, ...words, exceptMethods: [] } }));
-    }
-    const exceptMethods = methods.filter((method) => !chosen.includes(method));
-    return [{ verdict, place: { method: other_methods, ...words, exceptMethods } }];
-  });
+  return [...found.values()].flatMap(({ verdict, words, methods: chosen }) =>
+    nameMethods(chosen, methods).map((named) => ({ verdict, place: { ...words, ...named } })),
+  );
+}
+
+/** Names a choice of methods as policies do: an endpoint for GET is for HEAD, too. */
+function nameMethods(chosen: readonly Method[], all: readonly Method[]): Pick<Place, "method" | "exceptMethods">[] {
+  const isWhole = (method: Method): boolean =>
+    methodsOf(method).every((one) => chosen.includes(one) || !all.includes(one));
+  const isSaid = (method: Method): boolean => method === "HEAD" && chosen.includes("GET");
+  const rest = all.filter((method) => !chosen.includes(method));
+  const others = rest.filter((method) => method !== "HEAD" || !rest.includes("GET"));
+  if (chosen.includes(other_methods)) {
+    const everything = { method: other_methods, exceptMethods: others };
+    const isHidden = others.includes("GET") && chosen.includes("HEAD");
+    return isHidden ? [everything, { method: "HEAD", exceptMethods: [] }] : [everything];
+  }
+  return chosen
+    .filter((method) => !isSaid(method))
+    .map((method) => ({
+      method,
+      exceptMethods: isWhole(method) ? [] : methodsOf(method).filter((one) => one !== method),
+    }));
 }
 
 /** Regions in few words. */
@@ -234,8 +257,8 @@ function describe(
   patterns: readonly PathPattern[],
   chosen: readonly number[],
 ): Pick<Place, "path" | "pattern" | "except">[] {
-  const text = (pattern: PathPattern): string => pathText(pattern, names);
-  if (chosen.length === regions.length) return [{ path: text(path), pattern: path, except: [] }];
+  const written = (pattern: PathPattern): Paths => ({ path: pathText(pattern, names), pattern });
+  if (chosen.length === regions.length) return [{ ...written(path), except: [] }];
   const isChosen = new Set(chosen);
   const own = new PathIndex<number>();
   const others = new PathIndex<number>();
@@ -248,10 +271,9 @@ function describe(
   // A region's text may hold others that are told apart from it; such a text cannot be excepted.
   const isExact = outer.every(({ path, region }) => region === undefined || within(own, path).length === 0);
   if (isExact && outer.length <= inner.length)
-    return [{ path: text(path), pattern: path, except: outer.map((one) => text(one.path)) }];
+    return [{ ...written(path), except: outer.map((one) => written(one.path)) }];
   return inner.map((one) => ({
-    path: text(one.path),
-    pattern: one.path,
-    except: one.region === undefined ? [] : within(others, one.path).map((other) => text(regions[other]!.path)),
+    ...written(one.path),
+    except: one.region === undefined ? [] : within(others, one.path).map((other) => written(regions[other]!.path)),
   }));
 }

@@ -2,14 +2,10 @@
  * When one pattern of a policy holds all that another does. Caller patterns, and host patterns, are nested or apart: two
  * of them never overlap in part, so what is wider than one can be listed. Paths with wildcards do overlap (paths.ts).
  */
+
+import { methodsOf } from "../language/endpoint.ts";
 import type { CallerPattern } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
-
-/** Path segments, as an endpoint has them: null stands for any one segment, `tail` for any number of further ones. */
-export interface PathPattern {
-  segments: readonly (string | null)[];
-  tail: boolean;
-}
 
 /** One method, or "*" for every one. */
 export type Method = string;
@@ -54,17 +50,15 @@ export function hostsCover(wide: readonly HostPattern[], narrow: readonly HostPa
   return narrow.every((host) => texts.has(hostText(host)) || widerHosts(host).some((text) => texts.has(text)));
 }
 
-/** Whether every path of `narrow` is one of `wide`. */
-export function pathCovers(wide: PathPattern, narrow: PathPattern): boolean {
-  const { length } = wide.segments;
-  if (wide.tail ? narrow.segments.length < length : narrow.tail || narrow.segments.length !== length) return false;
-  return wide.segments.every((segment, place) => segment === null || segment === narrow.segments[place]);
-}
-
 /** Whether every method of `narrow` is one of `wide`. */
 export function methodsCover(wide: readonly string[] | "*", narrow: readonly string[] | "*"): boolean {
   if (wide === "*") return true;
-  return narrow !== "*" && narrow.every((method) => wide.includes(method));
+  return narrow !== "*" && narrow.every((method) => wide.some((named) => admitsMethod(named, method)));
+}
+
+/** Whether an endpoint for one method is for a request with another: who may GET may ask with HEAD (RFC 9110 §9.3.2). */
+export function admitsMethod(named: Method, method: string): boolean {
+  return named === "*" || methodsOf(named).includes(method);
 }
 
 /**
@@ -72,5 +66,5 @@ export function methodsCover(wide: readonly string[] | "*", narrow: readonly str
  * `delete` as `DELETE`.
  */
 export function deniesMethod(denied: Method, method: string): boolean {
-  return denied === "*" || denied === method || denied === method.toUpperCase();
+  return admitsMethod(denied, method) || admitsMethod(denied, method.toUpperCase());
 }

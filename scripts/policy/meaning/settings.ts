@@ -4,14 +4,27 @@
  * denied, or a header, cookie or parameter for the upstream that was removed. What cannot be shown to let nothing more
  * through is a gain.
  */
-import type { Issuer, Limit, Policy, Rule } from "../language/model.ts";
-import { intervalNanoseconds } from "../language/rate.ts";
-import { compareRows, type PolicyChange, type Row, stableText } from "./change.ts";
+import { printClaimPath } from "../language/claimpath.ts";
+import { variableOfCapture } from "../language/condition.ts";
+import type { Issuer, Limit, Policy, Quarantine, Rule } from "../language/model.ts";
+import { paths_shape } from "../language/pathoptions.ts";
+import { quarantine_entry_shape } from "../language/quarantine.ts";
+import { fleetName, intervalNanoseconds, localBurst } from "../language/rate.ts";
+import { printSelector } from "../language/selector.ts";
+import type { ForwardValue } from "../language/values.ts";
+import { compareRows, type Meeting, type PolicyChange, type Row, stableText } from "./change.ts";
 import { admitsNameless, isDomainForwarding, isDomainMet, isSubstituted, reorderedIssuers } from "./effects.ts";
 import { type Believed, believed, hiddenPlaces, tokenRows } from "./issuers.ts";
+import { changedLists } from "./lists.ts";
 import { type Matching, matchNames, type Pair } from "./names.ts";
 
 export type { PolicyChange } from "./change.ts";
+
+function forwardText(value: ForwardValue): string {
+  if (value.kind === "capture") return variableOfCapture(value.name);
+  if (value.kind !== "claim") return value.kind;
+  return printClaimPath(value.path) + (value.as === "plain" ? "" : ` as ${value.as}`);
+}
 
 /** What an issuer or limit is, without its name. */
 function definitionOf({ name: _, ...definition }: Issuer | Limit): string {
@@ -27,6 +40,30 @@ export function matchIssuers(before: Policy, after: Policy): Matching<Issuer> {
 export function matchLimits(before: Policy, after: Policy): Matching<Limit> {
   return matchNames(before.limits, after.limits, definitionOf);
 }
+
+/** Whether a quarantine denies anything. */
+function shutsOut({ mode }: Quarantine): boolean {
+  return mode === "enforce";
+}
+
+/**
+ * Whether a quarantine that comes, goes or is changed may admit more. One that is enforced beside others may shut a caller out
+ * sooner: that keeps it from being counted by another, and lets it in again sooner.
+ */
+function admitsSooner({ pair: { before, after } }: Meeting<Policy>, name: string): boolean {
+  const isEnforced = ({ quarantines }: Policy): boolean =>
+    quarantines.some((one) => one.name === name && shutsOut(one));
+  const wasBeside = before.quarantines.some((one) => one.name !== name && shutsOut(one));
+  return isEnforced(before) || (isEnforced(after) && wasBeside);
+}
+
+function quarantineText({ name: _, per, releases, ...rest }: Quarantine): string {
+  const released = releases.map((one) => (typeof one === "string" ? one : `address ${[...one].join(".")}`));
+  return stableText({ ...rest, per: per.map(printSelector), releases: released });
+}
+
+const quarantine_keys = ["quarantine", ...Object.keys(quarantine_entry_shape.keys).map((key) => `quarantine.${key}`)];
+const path_keys = ["paths", ...Object.keys(paths_shape.keys).map((key) => `paths.${key}`)];
 
 /** The policy as a whole. */
 export const policy_rows: readonly Row<Policy>[] = [
@@ -44,6 +81,17 @@ export const policy_rows: readonly Row<Policy>[] = [
     changed: ({ pair }) => pair.after.mode === "shadow",
   },
   {
+    // Where a rule takes tokens of several issuers, one that is too large may leave its place to another one's.
+    kind: "amount",
+    keys: ["tokenBytes"],
+    parts: ["tokenBytes"],
+    what: "tokenBytes",
+    amount: ({ tokenBytes }) => tokenBytes,
+    words: ({ tokenBytes }) => String(tokenBytes),
+    more: true,
+    less: ({ policies }) => policies.after.rules.some(({ issuers }) => issuers.length > 1),
+  },
+  {
     // Whom rules meet in a trust domain that comes or goes is compared with the rules (classes.ts).
     kind: "set",
     keys: ["trust", "trust.domains"],
@@ -54,6 +102,17 @@ export const policy_rows: readonly Row<Policy>[] = [
     removed: isDomainForwarding,
   },
   {
+    // Whoever is known by another ID meets other rules: allow rules where it met none, and no deny rule where it met one.
+    kind: "entries",
+    keys: ["trust.aliases"],
+    parts: ["aliases"],
+    what: "alias of a trust domain",
+    entries: ({ aliases }) => aliases,
+    added: true,
+    removed: true,
+    changed: true,
+  },
+  {
     // Who loses the name that a JWT-SVID gave it is anonymous; every other change gives somebody a name that it had not.
     kind: "choice",
     keys: ["trust.identity"],
@@ -62,6 +121,15 @@ export const policy_rows: readonly Row<Policy>[] = [
     value: ({ identity }) => identity,
     changed: (meeting) =>
       meeting.pair.before.identity !== "either" || meeting.pair.after.identity !== "mtls" || admitsNameless(meeting),
+  },
+  {
+    // Where the address is refused, a condition is an error: an allow rule does not hold then, and a deny rule matches.
+    kind: "choice",
+    keys: ["trust.sourceAddress"],
+    parts: ["sourceAddress"],
+    what: "sourceAddress",
+    value: ({ sourceAddress }) => sourceAddress,
+    changed: ({ pair }) => pair.after.sourceAddress === "forwarded",
   },
   {
     kind: "set",
@@ -88,17 +156,23 @@ export const policy_rows: readonly Row<Policy>[] = [
     keys: ["forward"],
     parts: ["forwards"],
     what: "forward",
-    entries: ({ forwards }) =>
-      new Map(
-        forwards.map(({ header, value }) => [
-          header,
-          value.kind === "claim" ? `claims.${value.path.join(".")}` : value.kind,
-        ]),
-      ),
+    entries: ({ forwards }) => new Map(forwards.map(({ header, value }) => [header, forwardText(value)])),
     added: true,
     removed: true,
     changed: true,
   },
+  {
+    // As with `forward`: where the filter does not set it, it comes from whoever sends it.
+    kind: "set",
+    keys: [],
+    parts: [],
+    what: "header that counts hops",
+    values: ({ limits }) => [...new Set(limits.flatMap(({ header }) => (header === "" ? [] : [header])))],
+    added: true,
+    removed: true,
+  },
+  // Which forms of paths are taken is compared with each rule; the policy's own keys decide else only between 400 and 403.
+  { kind: "elsewhere", keys: path_keys, parts: ["paths"] },
   {
     kind: "set",
     keys: ["issuers"],
@@ -107,6 +181,39 @@ export const policy_rows: readonly Row<Policy>[] = [
     values: hiddenPlaces,
     added: false,
     removed: true,
+  },
+  {
+    keys: quarantine_keys,
+    parts: ["quarantines"],
+    kind: "entries",
+    what: "quarantine",
+    entries: ({ quarantines }) => new Map(quarantines.map((one) => [one.name, quarantineText(one)])),
+    added: admitsSooner,
+    removed: admitsSooner,
+    changed: admitsSooner,
+  },
+  // A list that one of the policies does not have is compared with the conditions that look into it.
+  { kind: "relation", keys: ["lists"], parts: ["lists"], what: "list", find: changedLists },
+  {
+    // Another service, or another domain of one, has not counted yet.
+    kind: "choice",
+    keys: ["fleet", "fleet.cluster", "fleet.domain", "fleet.deadline"],
+    parts: ["fleet"],
+    what: "fleet",
+    value: ({ name, fleet }) =>
+      fleet === undefined ? "" : `${fleet.cluster} ${fleet.domain ?? name} ${fleet.deadlineMilliseconds}ms`,
+    changed: true,
+  },
+  {
+    // What each Envoy admits by itself is the limit divided by it.
+    kind: "amount",
+    keys: ["fleet.replicas"],
+    parts: [],
+    what: "fleet replicas",
+    amount: ({ fleet }) => fleet?.replicas ?? 0,
+    words: ({ fleet }) => String(fleet?.replicas ?? 0),
+    more: false,
+    less: true,
   },
   // What rules say, of whom, is compared by what it means (compare.ts); files and names of sets mean nothing.
   { kind: "elsewhere", keys: ["rules", "callers", "limits", "include"], parts: ["rules", "callerSets", "limits"] },
@@ -125,6 +232,16 @@ export const svid_rows: readonly Row<Believed>[] = tokenRows((name) => {
   return /^(?:audiences|from|leeway|forwardToken)\b/u.test(name) ? [`trust.jwtSvid.${name}`] : [];
 }, admitsNameless);
 
+/** What may hold while the service of a fleet does not answer, the strictest first. */
+const leniency: readonly Limit["onError"][] = [undefined, "deny", "local", "allow"];
+
+function isOfProxy({ onError }: Limit): boolean {
+  return onError === undefined;
+}
+
+/** The key that says how much a limit of each kind gives at once. */
+const most_keys = { rate: "burst", concurrency: "concurrency", hops: "most" } as const;
+
 /** What two policies say of one limit that rules take from. */
 export const limit_rows: readonly Row<Limit>[] = [
   // The buckets of another name are not those that another policy of the same name shares, and are full.
@@ -140,28 +257,149 @@ export const limit_rows: readonly Row<Limit>[] = [
     less: false,
   },
   {
+    // A fleet counts by periods: of a shorter one all may come in less time, and after a longer one more may come at once.
     kind: "amount",
-    keys: ["limits.*.burst"],
-    parts: ["burstTokens"],
-    what: "burst",
-    amount: ({ burstTokens }) => burstTokens,
-    words: ({ burstTokens }) => String(burstTokens),
+    keys: [],
+    parts: [],
+    what: "period",
+    amount: (limit) => (isOfProxy(limit) ? undefined : limit.rate.periodSeconds),
+    words: ({ rate }) => `${rate.periodSeconds}s`,
     more: true,
-    less: false,
+    less: true,
   },
+  {
+    // What counts another thing may admit what the other would not.
+    kind: "choice",
+    keys: ["limits.*.hops"],
+    parts: ["kind", "header"],
+    what: "kind",
+    value: ({ kind, header }) => (header === "" ? kind : `${kind} by ${header}`),
+    changed: true,
+  },
+  ...(["rate", "concurrency", "hops"] as const).map(
+    (kind): Row<Limit> => ({
+      kind: "amount",
+      keys: [`limits.*.${most_keys[kind]}`],
+      parts: ["burstTokens"],
+      what: most_keys[kind],
+      amount: (limit) => (limit.kind === kind ? limit.burstTokens : undefined),
+      words: ({ burstTokens }) => String(burstTokens),
+      more: true,
+      less: false,
+    }),
+  ),
   {
     kind: "set",
     keys: ["limits.*.per"],
     parts: ["per"],
     what: "per",
-    values: ({ per }) => per.map((one) => (one.kind === "caller" ? "caller" : `claims.${one.path.join(".")}`)),
+    values: ({ per }) => per.map(printSelector),
     words: (values) => values.join(", "),
     added: true,
     removed: true,
   },
-  // The only one there is.
-  { kind: "elsewhere", keys: ["limits.*.scope"], parts: [] },
+  {
+    kind: "choice",
+    keys: ["limits.*.tier"],
+    parts: ["tier"],
+    what: "tier",
+    value: ({ tier }) => (tier === undefined ? "" : printSelector(tier)),
+    changed: true,
+  },
+  {
+    // Who gets into a tier, or out of one, begins with a full bucket.
+    kind: "entries",
+    keys: ["limits.*.tiers"],
+    parts: ["tiers"],
+    what: "tier",
+    entries: ({ tiers = [] }) =>
+      new Map(
+        tiers.map(({ name, rate, burstTokens }) => [
+          name,
+          `${rate.tokens} in ${rate.periodSeconds}s, burst ${burstTokens}`,
+        ]),
+      ),
+    added: true,
+    removed: true,
+    changed: true,
+  },
+  {
+    // Not to say it is to say `share`.
+    kind: "choice",
+    keys: ["limits.*.absent"],
+    parts: ["absent"],
+    what: "absent",
+    value: ({ absent }) => absent ?? "share",
+    changed: ({ pair }) => pair.after.absent !== "deny",
+  },
+  {
+    kind: "choice",
+    keys: ["limits.*.mode"],
+    parts: ["mode"],
+    what: "mode",
+    value: ({ mode }) => mode ?? "enforce",
+    changed: ({ pair }) => pair.after.mode === "shadow",
+  },
+  {
+    // A fleet counts by periods and not by buckets, so that either may admit what the other would not.
+    kind: "choice",
+    keys: ["limits.*.scope", "limits.*.fleet"],
+    parts: ["isLeased"],
+    what: "scope",
+    value: (limit) => (isOfProxy(limit) ? "proxy" : limit.isLeased === true ? "fleet, leased" : "fleet"),
+    changed: true,
+  },
+  {
+    kind: "choice",
+    // Who is let through is the same; what clients are told is not.
+    keys: ["limits.*.headers"],
+    parts: ["headers"],
+    what: "headers",
+    value: ({ headers = "denied" }) => headers,
+    changed: false,
+  },
+  {
+    kind: "choice",
+    keys: ["limits.*.onError"],
+    parts: ["onError"],
+    what: "onError",
+    value: ({ onError }) => onError ?? "",
+    changed: ({ pair: { before, after } }) => leniency.indexOf(after.onError) > leniency.indexOf(before.onError),
+  },
+  {
+    // One rule's cost raises it for all rules with the limit.
+    kind: "relation",
+    keys: [],
+    parts: [],
+    what: "burst of each Envoy alone",
+    find: ({ pair: { before, after }, policies }) => {
+      if (before.onError !== "local" || after.onError !== "local") return [];
+      const [was, is] = [localBurst(before, policies.before), localBurst(after, policies.after)];
+      return was === is ? [] : [{ before: String(was), after: String(is), gain: is > was }];
+    },
+  },
+  {
+    // Full buckets, once, as after a restart of Envoy: no gain.
+    kind: "relation",
+    keys: [],
+    parts: [],
+    what: "counts",
+    find: ({ pair: { before, after }, policies }) =>
+      bucketsOf(policies.before, before) === bucketsOf(policies.after, after)
+        ? []
+        : [{ before: "as they are", after: "start anew, with full buckets", gain: false }],
+  },
 ];
+
+/** What finds the buckets of a limit: one of another policy, or another name, rate, burst or way of counting has none of them. */
+function bucketsOf(policy: Policy, limit: Limit): string {
+  const { name, kind, burstTokens, per } = limit;
+  // Requests in flight are counted by their limit's name and key, however many may be; hops are counted in each request.
+  if (kind !== "rate") return stableText({ policy: policy.name, name, kind, per });
+  if (!isOfProxy(limit))
+    return stableText({ domain: policy.fleet?.domain ?? policy.name, fleet: fleetName(limit), per });
+  return stableText({ policy: policy.name, name, interval: intervalNanoseconds(limit), burstTokens, per });
+}
 
 /** All differences of two policies that no rule has. */
 export function comparePolicyWide(

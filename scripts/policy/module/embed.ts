@@ -4,13 +4,23 @@
  *
  *   | the engine's own memory | unused | image, 8-aligned | padding | trailer, 16 bytes |
  *                                                         initial memory ends here --^
+ *
+ * Callbacks that the image does not need are left out of the exports, so that the host does not call them for every stream, and the
+ * trailer says which: the engine refuses a configuration that needs one of them.
  */
 import {
   image_header_bytes,
   image_magic,
   image_version,
   magic_at,
+  needs_body,
+  needs_response,
+  policy_needs_at,
+  policy_record_bytes,
+  section_policy,
+  sections_at,
   trailer_bytes,
+  trailer_callbacks_shift,
   trailer_magic,
 } from "../../../assembly/policy/layout.ts";
 import {
@@ -25,12 +35,20 @@ import {
   section_code,
   section_data,
   section_data_count,
+  section_export,
   section_memory,
   signedAddress,
   unsigned,
   WasmError,
   WasmReader,
+  withoutExports,
 } from "./wasm.ts";
+
+/** The callbacks that only some policies need, by their bits. */
+const callbacks: readonly (readonly [bit: number, name: string])[] = [
+  [needs_body, "proxy_on_request_body"],
+  [needs_response, "proxy_on_response_headers"],
+];
 
 /** What tells the engine from other filters. */
 const engine_export = "sallyport_inspect";
@@ -55,8 +73,21 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
     mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, pages_max),
   };
   if (grown.initialPages > pages_max) throw new WasmError("engine and image together pass 4 GiB of memory");
-  const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes);
-  return assemble(engine, sections, grown, segment);
+  const left = callbacksWithout(image);
+  const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes, left);
+  return assemble(engine, sections, grown, segment, left);
+}
+
+/** The names of the callbacks that a module with this image is made without. */
+export function leftOutCallbacks(image: Uint8Array): string[] {
+  return callbacksWithout(image).map(([, name]) => name);
+}
+
+function callbacksWithout(image: Uint8Array): typeof callbacks {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const policy = view.getUint32(sections_at + section_policy * 8, true);
+  const needed = view.getUint32(policy + policy_needs_at, true);
+  return callbacks.filter(([bit]) => (needed & bit) === 0);
 }
 
 /**
@@ -83,6 +114,8 @@ function checkImage(image: Uint8Array): void {
     throw new WasmError("this is no policy image");
   }
   if (view.getUint32(8, true) !== image.length) throw new WasmError("the policy image is cut short or too long");
+  const policy = view.getUint32(sections_at + section_policy * 8, true);
+  if (policy + policy_record_bytes > image.length) throw new WasmError("the policy image has no policy");
 }
 
 function findImage(module: Uint8Array, sections: Section[]): Uint8Array | undefined {
@@ -103,21 +136,28 @@ function findImage(module: Uint8Array, sections: Section[]): Uint8Array | undefi
 }
 
 /** One active segment (core specification §5.5.14): kind 0, `i32.const` address, `end`, size, bytes. */
-function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number): Uint8Array {
+function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number, left: typeof callbacks): Uint8Array {
   const head = [0x00, 0x41, ...signedAddress(memoryEnd - spanBytes), 0x0b, ...unsigned(spanBytes)];
   const segment = new Uint8Array(head.length + spanBytes);
   segment.set(head);
   segment.set(image, head.length);
   const trailer = new DataView(segment.buffer, segment.length - trailer_bytes);
   trailer.setUint32(0, trailer_magic, true);
-  trailer.setUint32(4, image_version, true);
+  const bits = left.reduce((sum, [bit]) => sum | bit, 0);
+  trailer.setUint32(4, image_version | (bits << trailer_callbacks_shift), true);
   trailer.setUint32(8, spanBytes, true);
   trailer.setUint32(12, image.length, true);
   return segment;
 }
 
-/** The engine with other memory, and one more data segment. */
-function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits, segment: Uint8Array): Uint8Array {
+/** The engine with other memory, without some of its exports, and with one more data segment. */
+function assemble(
+  engine: Uint8Array,
+  sections: Section[],
+  memory: MemoryLimits,
+  segment: Uint8Array,
+  left: typeof callbacks,
+): Uint8Array {
   const { count } = readData(engine, sections);
   const parts: Uint8Array[] = [engine.subarray(0, 8)];
   const add = (id: number, ...contents: Uint8Array[]): void => {
@@ -131,6 +171,9 @@ function assemble(engine: Uint8Array, sections: Section[], memory: MemoryLimits,
       const { initialPages, mostPages } = memory;
       const most = mostPages === undefined ? [] : unsigned(mostPages);
       add(id, Uint8Array.from([1, mostPages === undefined ? 0 : 1, ...unsigned(initialPages), ...most]));
+    } else if (id === section_export) {
+      const names = left.map(([, name]) => name);
+      add(id, withoutExports(engine, section, names));
     } else if (id === section_data_count) {
       add(id, Uint8Array.from(unsigned(count + 1)));
     } else if (id === section_data) {

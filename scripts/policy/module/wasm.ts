@@ -129,6 +129,20 @@ export function readExports(module: Uint8Array, sections: Section[]): string[] {
   });
 }
 
+/** The contents of an export section without some of its names. */
+export function withoutExports(module: Uint8Array, section: Section, names: readonly string[]): Uint8Array {
+  const reader = new WasmReader(module, section.start);
+  const entries = Array.from({ length: reader.unsigned() }, () => {
+    const start = reader.at;
+    const name = reader.name();
+    reader.byte();
+    reader.unsigned();
+    return { name, bytes: module.subarray(start, reader.at) };
+  });
+  const kept = entries.filter(({ name }) => !names.includes(name));
+  return new Uint8Array(Buffer.concat([Uint8Array.from(unsigned(kept.length)), ...kept.map(({ bytes }) => bytes)]));
+}
+
 /** A data segment that is put into memory at a fixed address. */
 export interface DataSegment {
   address: number;

@@ -36,7 +36,9 @@ export const errors = {
   },
   unsupported: {
     meaning: "part of the language, but not of this version; never ignored",
-    example: { limit: "scope: fleet" },
+    example: {
+      policy: "quarantine: [{ name: a, when: [no_rule], denials: 20, within: 1m, for: 5m, scope: fleet }]",
+    },
   },
   bound: {
     meaning: "more than the engine has room for",
@@ -58,6 +60,11 @@ export const errors = {
     meaning: "an endpoint that is not `METHOD PATH`; the message says which part",
     example: { rule: "allow: [/orders]" },
   },
+  path_regex: {
+    meaning:
+      "a path with what looks like a regular expression, which paths are not; the message has the way to write it",
+    example: { rule: 'allow: ["GET /v[0-9]+/orders"]' },
+  },
   invalid_host: {
     meaning: "a host that is not a name, an address or `*.name`",
     example: { rule: "hosts: [example.org:8443]" },
@@ -67,16 +74,30 @@ export const errors = {
     example: { issuer: "leeway: 30 s" },
   },
   invalid_rate: {
-    meaning: "a rate that is not a whole number a second, minute or hour",
-    example: { limit: "rate: 100/day" },
+    meaning: "a rate that is not a whole number a second, minute, hour or day",
+    example: { limit: "rate: 100/w" },
+  },
+  limit_kind: {
+    meaning: "a limit with two of `rate`, `concurrency` and `hops`, or with a key that goes with another one of them",
+    example: { limit: "concurrency: 20" },
   },
   invalid_selector: {
-    meaning: "a limit is kept `per` something else than `caller` or a claim",
-    example: { limit: "per: [source.ip]" },
+    meaning:
+      "a limit is kept `per` something that is no part of the caller, claim, path variable, header, address of the caller, host, method or rule",
+    example: { limit: "per: [request.path]" },
+  },
+  quarantine: {
+    meaning:
+      "a quarantine that is kept `per` what is not known before a rule is found, counts reasons that are none or that no caller can help, or lets out what it does not keep",
+    example: { policy: "quarantine: [{ name: a, when: [internal], denials: 5, within: 1m, for: 5m }]" },
   },
   invalid_scope: {
     meaning: "a scope that no token can have, such as one with a space",
     example: { rule: 'scopes: ["orders:read orders:write"]' },
+  },
+  invalid_claim: {
+    meaning: "the name of a claim that is not of its form, in `audienceFrom` or `scopesFrom`",
+    example: { issuer: "scopesFrom: [claims.realm_access..roles]" },
   },
   invalid_forward: {
     meaning: "a header of `forward` that is set from something else than the caller or a claim",
@@ -91,9 +112,24 @@ export const errors = {
     meaning: "a URL that keys are fetched from, and that is not of its form",
     example: { issuer: "keys: { url: ftp://idp.example.org/keys, cluster: idp }" },
   },
+  discovery: {
+    meaning:
+      "`discovery` of what is no `https` URL or stands for many, hosts of keys that are none, or a discovery document as the `url` of keys",
+    example: { issuer: "keys: { url: https://idp.example.org/.well-known/openid-configuration, cluster: idp }" },
+  },
+  key_header: {
+    meaning: "a header of a key server that cannot be sent, by its name or by what its file has",
+    example: {
+      issuer: "keys: { url: https://idp.example.org/k, cluster: idp, header: { name: host, file: keys.json } }",
+    },
+  },
   invalid_cluster: {
     meaning: "the name of a cluster that is not of its form",
     example: { issuer: 'keys: { url: https://idp.example.org/keys, cluster: "an idp" }' },
+  },
+  invalid_challenge: {
+    meaning: "a realm or a URL of metadata that cannot stand in `WWW-Authenticate`",
+    example: { issuer: "challenge: { resource_metadata: http://api.example.com/metadata }" },
   },
   invalid_place: {
     meaning: "a location of tokens that is none: several at once, a malformed name, or a header that carries no tokens",
@@ -106,7 +142,7 @@ export const errors = {
   },
   key_source: {
     meaning:
-      "`keys` without file and URL, `cluster` or `refresh` without a URL, or one URL that two issuers want in different ways",
+      "`keys` without file and URL, what says how to fetch them without a URL, or one URL that two issuers want in different ways",
     example: { issuer: "keys: { file: keys.json, refresh: 5m }" },
   },
   identity: {
@@ -144,8 +180,18 @@ export const errors = {
     example: { rule: "deny: [DELETE /orders]" },
   },
   deny_with: {
-    meaning: "a deny rule with `scopes`, `limit` or `cost`, or with `token` and no `when`",
+    meaning: "a deny rule with `scopes`, `limit`, `cost` or a bound on sizes, or with `token` and no `when`",
     example: { policy: "rules: [{ name: a, callers: [any], deny: [GET /a], limit: writes }]" },
+  },
+  invalid_issuer: {
+    meaning:
+      "an issuer with `{name}` that is not of its form: not a URL, a claim that is no whole segment or label, or `tenants` that do not go with it",
+    example: { issuer: 'issuer: "https://login.example.org/v{tid}"' },
+  },
+  deny_never: {
+    meaning:
+      "a deny rule that can never match, so that it denies nobody: its caller is in no trusted domain, or its condition compares what can never be",
+    example: { policy: "rules: [{ name: a, callers: [spiffe://other.example/web], deny: [GET /a] }]" },
   },
   invalid_time: {
     meaning: "a time that is none",
@@ -160,8 +206,12 @@ export const errors = {
     example: { policy: "rules: [{ name: a, callers: [any], allow: [GET /a], cost: 2 }]" },
   },
   cost_above_burst: {
-    meaning: "a cost of more than a limit ever holds",
+    meaning: "a cost, or what one may be at the most, of more than a limit ever holds",
     example: { rule: "cost: 1000" },
+  },
+  cost_constant: {
+    meaning: "a cost in CEL that does not depend on the request",
+    example: { rule: "cost: 'int(\"5\")'" },
   },
   scopes_without_token: {
     meaning: "scopes in a rule that asks for no token",
@@ -196,6 +246,28 @@ export const errors = {
     meaning: "a condition speaks of something that is not there",
     example: { rule: 'when: user == "a"' },
   },
+  capture_partial: {
+    meaning: "a condition reads `caller.NAME`, and some caller of its rule has no `{NAME}`",
+    example: {
+      rule: 'callers: ["spiffe://example.org/ns/{ns}/web", "spiffe://example.org/batch"]\nwhen: caller.ns == "shop"',
+    },
+  },
+  capture_ambiguous: {
+    meaning:
+      "a limit counts by `caller.NAME`, or a header tells of it, and an ID can have two callers of the rule, of which one has `{NAME}` at another segment, or not at all",
+    example: {
+      policy:
+        'forward: { x-ns: caller.ns }\nrules: [{ name: a, callers: ["spiffe://example.org/{ns}/*", "spiffe://example.org/*/{ns}"], allow: [GET /a] }]',
+    },
+  },
+  trust_alias: {
+    meaning: "`trust.aliases` leads from a trust domain to itself, to another alias, or to none of `trust.domains`",
+    example: { trust: "domains: [example.org]\naliases: { old.example.net: example.net }" },
+  },
+  unknown_list: {
+    meaning: "a condition looks into a list that the policy does not have",
+    example: { rule: "when: claims.jti in lists.revoked" },
+  },
   unknown_path_variable: {
     meaning: "a condition reads a path variable that no endpoint of the rule has",
     example: { rule: 'when: path.id == "1"' },
@@ -209,7 +281,8 @@ export const errors = {
     example: { issuer: "algorithms: [ES256]" },
   },
   key_invalid: {
-    meaning: "a key that is malformed",
+    meaning:
+      "a key that is malformed, or something else where a key set is wanted: a PEM, a discovery document, a map of certificates or of trust domains, …",
     example: { key: '"n": "not base64url"' },
   },
   key_weak: {

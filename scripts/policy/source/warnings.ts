@@ -35,6 +35,10 @@ export const warnings = {
       policy: 'rules: [{ name: a, callers: [any], allow: [GET /a] }, { name: b, callers: [any], deny: ["GET /**"] }]',
     },
   },
+  nothing_admitted: {
+    meaning: "no rule admits anything: each is a deny rule, in shadow mode, expired or unreachable",
+    example: { policy: "rules: [{ name: a, callers: [anonymous], deny: [GET /a] }]" },
+  },
   endpoint_covered: {
     meaning: "an endpoint of a rule that another endpoint of the same rule holds, or that stands twice",
     example: { rule: 'allow: [GET /orders/1, "GET /orders/{id}"]' },
@@ -64,6 +68,11 @@ export const warnings = {
       policy: "forward: { x-user: claims.sub }\nrules: [{ name: a, callers: [any], allow: [GET /a] }]",
     },
   },
+  forward_list: {
+    meaning:
+      "`forward` sets a header from a claim that is a list or a map, or is a list at most providers, without `as`: it is left out then",
+    example: { policy: "forward: { x-roles: claims.roles }" },
+  },
   unused_issuer: {
     meaning: "no rule uses this issuer",
     example: { policy: "rules: [{ name: a, callers: [any], allow: [GET /a] }]" },
@@ -71,6 +80,22 @@ export const warnings = {
   unused_limit: {
     meaning: "no rule uses this limit",
     example: { policy: "rules: [{ name: a, callers: [any], allow: [GET /a] }]" },
+  },
+  unused_fleet: {
+    meaning: "a rate limit service of the fleet in a policy without limits of the fleet",
+    example: { policy: "fleet: { cluster: ratelimit }" },
+  },
+  fleet_without_replicas: {
+    meaning: "a limit of the fleet of which each Envoy would admit the whole while the rate limit service is away",
+    example: { limit: "scope: fleet" },
+  },
+  fleet_cost: {
+    meaning:
+      "a request may cost more of a limit of the fleet than an Envoy's part of its burst (burst ÷ `replicas`), which is raised to the cost, for every rule with this limit, while the rate limit service is away",
+    example: {
+      policy:
+        "fleet: { replicas: 4 }\nlimits: { l: { rate: 10/s, scope: fleet } }\nrules: [{ name: a, callers: [spiffe://example.org/web], allow: [GET /a], limit: l, cost: 3 }]",
+    },
   },
   unused_callers: {
     meaning: "no rule uses this caller set",
@@ -81,7 +106,7 @@ export const warnings = {
     example: { issuer: "algorithms: [RS256, ES256]" },
   },
   key_left_out: {
-    meaning: "a key of a key set is for another use, or of a type that is not supported",
+    meaning: "a key of a key set is for another use, of a type that is not supported, or has only a certificate",
     example: { key: '"use": "enc"' },
   },
   keys_not_embedded: {
@@ -130,6 +155,11 @@ export const warnings = {
         "issuers: { corp: { issuer: https://a.example, audiences: [api], algorithms: [RS256], keys: { file: keys.json } } }",
     },
   },
+  audiences_any: {
+    meaning:
+      "an issuer's tokens are taken whomever they are for (`audiences: any`), so that another service that gets one can use it",
+    example: { issuer: "audiences: any" },
+  },
   lifetime_missing: {
     meaning: "an issuer does not say for how long a token may be issued",
     example: {
@@ -145,6 +175,14 @@ export const warnings = {
     meaning: "the policy lets every request through",
     example: { policy: "mode: shadow" },
   },
+  shadow_limit: {
+    meaning: "the limit denies nothing",
+    example: { limit: "mode: shadow" },
+  },
+  limit_absent: {
+    meaning: "requests may lack something that a limit counts by, and the limit does not say what becomes of them",
+    example: { limit: "per: [claims.sub]" },
+  },
   shadow_rule: {
     meaning: "the rule takes no part in decisions",
     example: { rule: "mode: shadow" },
@@ -155,8 +193,27 @@ export const warnings = {
   },
   condition_never: {
     meaning:
-      "a condition compares `source.ip`, `request.host`, `request.path`, `request.method` or a part of `caller` with a text that it never has: a network, upper case, a port, a query. A deny rule that depends on it denies nobody",
+      "a condition compares `source.ip`, `request.host`, `request.path`, `request.method` or a part of `caller` with a text that it never has: a network, upper case, a port, a query.",
     example: { rule: 'when: source.ip == "10.0.0.0/8"' },
+  },
+  tenants_missing: {
+    meaning: "an issuer with `{name}` takes tokens of every tenant of its provider: it has no `tenants`",
+    example: { issuer: 'issuer: "https://login.example.org/{tid}/v2.0"' },
+  },
+  claim_untyped: {
+    meaning:
+      "a deny rule compares a claim that its issuer does not declare with `==`, `!=` or `in`, or an allow rule asks that such a comparison does not hold: a list in place of a text slips past it, and a text in place of a list",
+    example: { rule: 'when: claims.role != "guest"' },
+  },
+  scopes_of_optional_token: {
+    meaning:
+      "an allow rule asks for scopes of a token that may be absent: without one there are none, so the rule needs one",
+    example: { rule: "token: { issuer: corp, optional: true }\nscopes: [orders:read]" },
+  },
+  contains_word: {
+    meaning:
+      "`contains` looks in a claim or a header for what looks like a word of a list, and finds it inside longer words too; in a list it is an error",
+    example: { rule: 'when: claims.groups.contains("admin")' },
   },
   condition_comment: {
     meaning: "after a condition stands a comment that looks like a part of it: YAML begins a comment at ` #`",
@@ -166,6 +223,11 @@ export const warnings = {
     meaning: "a condition reads a path variable that some endpoint of its rule does not have",
     example: { rule: 'allow: [GET /orders, "GET /orders/{id}"]\nwhen: path.id == "1"' },
   },
+  unused_list: {
+    meaning: "no condition looks into the list",
+    example: { policy: "lists: { offices: [10.0.0.0/8] }" },
+  },
+  list_duplicate: { meaning: "a file of texts, such as the tenants of an issuer, has one of them twice" },
   grant_expired: {
     meaning: "the rule does not hold any more",
     example: { rule: "expires: 2020-01-01T00:00:00Z" },

@@ -243,6 +243,11 @@ export class Reader {
     return node === null || (isScalar(node) && node.tag === undefined && scalarValue(node) === null);
   }
 
+  /** Whether a text stands there. */
+  isText({ node }: Slot): boolean {
+    return isScalar(node) && typeof scalarValue(node) === "string";
+  }
+
   /** Whether a list stands there. */
   isList({ node }: Slot): boolean {
     return isSeq(node);

@@ -1,7 +1,7 @@
 /** Puts tokens into requests, at the places where a policy looks for them. */
 import type { Arrived } from "../reference/request.ts";
+import { some_places } from "./issuers.ts";
 import { mint, type TokenParts } from "./keys.ts";
-import { some_places } from "./policies.ts";
 import type { Carried } from "./requests.ts";
 
 /** As much of a policy as is looked at: `issuers` and `trust.jwtSvid`. */

@@ -49,11 +49,23 @@ const plain_strings = some(
   "request.method",
   "request.path",
   "request.host",
+  "request.scheme",
   'request.headers["x-a"]',
   'request.headers["x-b"]',
   'request.query["q"]',
   'request.query["r"]',
   "source.ip",
+  "path.id",
+  "path.x",
+);
+/** Those that may be looked for in a list of texts: the caller's address may not. */
+const listed_strings = some(
+  "caller.id",
+  "caller.path",
+  "request.method",
+  "request.scheme",
+  'request.headers["x-a"]',
+  'request.query["q"]',
   "path.id",
   "path.x",
 );
@@ -63,6 +75,7 @@ const claim_strings = some(
   "claims.device.os.name",
   "claims.org.id",
   'claims["x-y"]',
+  'claims["https://x.example/roles"].name',
   'claims["sub"]',
   'claims["device"].posture',
   "claims.scope",
@@ -70,14 +83,40 @@ const claim_strings = some(
   "claims.groups[0]",
 );
 
+const separator = some('","', '" "', '""', '", "', '"a"', '"none"', "path.id");
+const limit = some("", "", ", 2", ", 1", ", 0", ", -1");
+/** Texts made of others. */
+const composed = (string: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  either(
+    join("(", either(texts, string), " + ", either(texts, string), ")"),
+    join('("a" + ', string, ' + "b")'),
+    join(string, ".lowerAscii()"),
+    join("(", string, " + ", texts, ").lowerAscii()"),
+    join(string, ".split(", separator, limit, ")[0]"),
+  );
+const split = (string: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  either(join(string, ".split(", separator, limit, ")"), join("words(", string, ")"));
+
 /** What conditions may be made of: with a token there are claims. */
 function atoms(hasClaims: boolean): fc.Arbitrary<string> {
   const string = hasClaims ? either(plain_strings, claim_strings) : plain_strings;
   const word = either(texts, string);
+  const listed = hasClaims ? either(listed_strings, claim_strings) : listed_strings;
   const plain = [
     join(string, comparison, word),
     join(word, equality, string),
-    join(either(some("source.port"), join("size(", string, ")")), comparison, some("0", "1", "2", "3", "443", "40000")),
+    join(composed(string), comparison, word),
+    join(word, equality, composed(string)),
+    join(composed(string), some(".startsWith(", ".endsWith(", ".contains("), word, ")"),
+    join(word, " in ", split(string)),
+    join("size(", split(string), ")", comparison, some("0", "1", "2")),
+    join(split(string), some(".exists(", ".all("), "w, w", equality, either(texts, join(texts, " + ", texts)), ")"),
+    join(split(string), equality, some("[]", '["a"]', '["a", "b"]', '["b", "a"]')),
+    join(
+      either(some("source.port", "destination.port"), join("size(", string, ")")),
+      comparison,
+      some("0", "1", "2", "3", "443", "9090", "40000"),
+    ),
     join(string, " in ", some('["a", "b"]', '["alice", "/a", "GET"]', '["10.1.2.3", "1"]', '["example.org"]')),
     join(some('"x-a"', '"x-b"', '"x-none"'), " in request.headers"),
     join(some('"q"', '"r"'), " in request.query"),
@@ -85,10 +124,14 @@ function atoms(hasClaims: boolean): fc.Arbitrary<string> {
     join(string, some(".startsWith(", ".endsWith(", ".contains("), word, ")"),
     join("cidr(", network, ").containsIP(", either(some("source.ip", 'request.headers["x-a"]')), ")"),
     join("cidr(", network6, ").containsIP(source.ip)"),
+    join(either(listed, composed(string)), " in ", some("lists.words", 'lists["other-words"]')),
+    join("lists.nets.containsIP(", either(some("source.ip", 'request.headers["x-a"]')), ")"),
+    join("int(", string, ")", comparison, some("0", "1", "2", "-1")),
     join("now", order, time),
     join("now", some(" + ", " - "), span, comparison, time),
     join("now - ", time, order, span),
     join('["a", "b", "alice"].', some("exists", "all"), "(x, x", equality, string, ")"),
+    join("(has(caller.s) && caller.s", equality, either(texts, plain_strings), ")"),
     some("true", "false"),
   ];
   if (!hasClaims) return either(...plain);
@@ -98,18 +141,22 @@ function atoms(hasClaims: boolean): fc.Arbitrary<string> {
   const element = either(
     join("g", comparison, either(texts, some("path.id", "claims.sub"))),
     join("g.", some("startsWith", "endsWith", "contains"), '("a")'),
-    some('g in ["a", "b"]', "g == null", "g == 1"),
+    some('g in ["a", "b"]', "g == null", "g == 1", 'g.lowerAscii() == "a"', '"x-" + g == "x-a"'),
   );
   return either(
     ...plain,
     join(level, comparison, either(some("0", "1", "2", "1.5", "-1", "9007199254740993"), level, size)),
     join(size, comparison, either(some("0", "1", "2"), size)),
+    join("int(", level, ")", comparison, some("0", "1", "2", "-1")),
     join(claim_strings, comparison, word),
     join(any, equality, some("null", "1", "1.0", "true", '"a"', '["a", "b"]', "[]")),
     join(any, equality, any),
     some(
       "has(claims.sub)",
       "has(claims.absent)",
+      'has(claims["x-y"])',
+      'has(claims["https://x.example/roles"].name)',
+      'has(claims.org["id"])',
       "has(claims.device.posture)",
       "has(claims.device.os.name)",
       "has(claims.org.id)",
@@ -122,7 +169,21 @@ function atoms(hasClaims: boolean): fc.Arbitrary<string> {
     ),
     some("claims.admin", "claims.device.posture", "!claims.admin"),
     join(some("claims.groups", "claims.device", "claims.scp"), some(".exists(", ".all("), "g, ", element, ")"),
+    join(
+      either(texts, claim_strings),
+      " in words(",
+      some("claims.groups", "claims.scp", "claims.scope", "claims.level", "claims.absent"),
+      ")",
+    ),
+    join(some("claims.groups", "claims.level", "claims.sub"), " + ", either(claim_strings, level), equality, texts),
     join("cidr(", either(network, network6), ").containsIP(claims.ip)"),
+    join("lists.nets.containsIP(claims.ip)"),
+    join(level, " in lists.words"),
+    join(
+      some("claims.groups", "claims.device", "words(claims.groups)"),
+      some(".exists(", ".all("),
+      "g, g in lists.words)",
+    ),
     join("now", order, "timestamp(claims.since)"),
     join("now - timestamp(claims.since)", order, span),
     join("timestamp(claims.exp) - now", order, span),
@@ -148,6 +209,21 @@ function conditions(hasClaims: boolean): fc.Arbitrary<string> {
   })).condition;
 }
 
+/** What a request may cost. It reads no variables: of several endpoints that fit a request, any may be the one that admits. */
+export const someCost = some(
+  'request.query["q"] == "a" ? 3 : 1',
+  'has(request.query["q"]) ? int(request.query["q"]) : 1',
+  'int(request.query["r"])',
+  'int(request.headers["x-a"])',
+  "source.port == 443 ? -5 : 2",
+  'size(request.query["q"])',
+  "source.port",
+  "claims.level",
+  "int(claims.level)",
+  "has(claims.device.level) ? int(claims.device.level) : size(claims.sub)",
+  "claims.admin == true ? 9223372036854775807 : 2",
+);
+
 export const plainCondition = conditions(false);
 export const claimsCondition = conditions(true);
 
@@ -171,11 +247,19 @@ const kinds: Record<string, RegExp> = {
   contains: /\.contains\(/u,
   exists: /exists/u,
   all: /\.all\(/u,
+  "+ of texts": /\+ (?!duration|timestamp)|(?<!now) \+/u,
+  lowerAscii: /lowerAscii/u,
+  int: /\bint\(/u,
+  split: /split\(/u,
+  words: /words\(/u,
   cidr: /cidr/u,
+  "in list": /in lists/u,
+  "list of networks": /lists\.nets/u,
   "cidr v6": /cidr\("6"/u,
   headers: /request\.headers/u,
   query: /request\.query/u,
   "path variable": /path\.(?:id|x)\b(?<!caller\.path)/u,
+  "caller segment": /caller\.s\b/u,
   claims: /claims\.\w+/u,
   "claims nested": /claims\.\w+\.\w+/u,
   "claims by index": /claims\[|groups\[/u,
@@ -184,8 +268,9 @@ const kinds: Record<string, RegExp> = {
   now: /now/u,
   "source.ip": /source\.ip/u,
   "source.port": /source\.port/u,
+  "destination.port": /destination\.port/u,
   "caller.*": /caller\./u,
-  "request.*": /request\.(?:method|path|host)/u,
+  "request.*": /request\.(?:method|path|host|scheme)/u,
 };
 
 export const kindNames = Object.keys(kinds);

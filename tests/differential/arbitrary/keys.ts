@@ -24,6 +24,7 @@ const pairs: Record<string, Pair> = {
   "corp-rsa": rsa(),
   "corp-ed": ed(),
   "partner-ec": ec("P-256"),
+  "partner-ec-2": ec("P-256"),
   "partner-384": ec("P-384"),
   "partner-521": ec("P-521"),
   "partner-ps": rsa(),
@@ -32,9 +33,18 @@ const pairs: Record<string, Pair> = {
   "svid-ed": ed(),
   "other-ec": ec("P-256"),
   "twin-ec": ec("P-256"),
+  "twin-ec-2": ec("P-256"),
+  "twin-ec-3": ec("P-256"),
+  "twin-ec-4": ec("P-256"),
+  "twin-ec-5": ec("P-256"),
   stranger: ec("P-256"),
 };
 export const keyNames = Object.keys(pairs);
+
+function withZeros({ publicKey }: Pair): string {
+  const modulus = Buffer.from(publicKey.export({ format: "jwk" }).n!, "base64url");
+  return Buffer.concat([Buffer.alloc(5), modulus]).toString("base64url");
+}
 
 /** Members of each key set: the key, and what the set says of it. */
 const sets: Record<string, [name: string, members: JsonWebKey][]> = {
@@ -43,13 +53,16 @@ const sets: Record<string, [name: string, members: JsonWebKey][]> = {
     ["corp-rsa", { kid: "r1", use: "sig" }],
     ["corp-ec-2", { kid: "e2", alg: "ES256" }],
     // Keys of different types may have one ID (RFC 7517 §4.5).
-    ["corp-ed", { kid: "e1" }],
+    ["corp-ed", { kid: "e1", alg: "Ed25519" }],
   ],
+  // Two without an ID, one of them once more with one, and a number with zeros before it.
   partner: [
     ["partner-ec", {}],
+    ["partner-ec-2", {}],
+    ["partner-ec", { kid: "again" }],
     ["partner-384", { kid: "p384", alg: "ES384" }],
     ["partner-521", { kid: "p521" }],
-    ["partner-ps", { kid: "ps", alg: "PS256" }],
+    ["partner-ps", { kid: "ps", alg: "PS256", n: withZeros(pairs["partner-ps"]!) }],
     ["stranger", { kid: "enc", use: "enc" }],
   ],
   // SPIFFE bundles, in which other keys stand too; the second domain has the first one's key ID for another key.
@@ -61,9 +74,23 @@ const sets: Record<string, [name: string, members: JsonWebKey][]> = {
     ["stranger", {}],
   ],
   "partner.net": [["other-ec", { kid: "s1", use: "jwt-svid", alg: "ES256" }]],
-  // The same key ID as one of corp's, and another key.
-  twin: [["twin-ec", { kid: "e1" }]],
+  // The same key ID as one of corp's, and two other keys; one of them twice. More than are tried where a token names none.
+  twin: [
+    ["twin-ec", { kid: "e1" }],
+    ["twin-ec-2", { kid: "e1" }],
+    ["twin-ec", { kid: "e1" }],
+    ["twin-ec-3", { kid: "t3" }],
+    ["twin-ec-4", { kid: "t4" }],
+    ["twin-ec-5", { kid: "t5", alg: "ES256" }],
+  ],
 };
+
+export const keySetNames = Object.keys(sets);
+
+/** How many keys a set has. */
+export function keyCount(name: string): number {
+  return sets[name]!.length;
+}
 
 /** Writes the key sets into a folder that lasts as long as the process; policies are written beside them. */
 export function writeKeySets(): string {
@@ -125,7 +152,7 @@ function make({ header, claims, key, damage }: TokenParts): string {
     case "padded":
       return `${token}=`;
     case "huge":
-      return token + "A".repeat(8192);
+      return token + "A".repeat(4096);
     default:
       return token;
   }

@@ -1,128 +1,25 @@
 /** Random policies, as YAML: names are few, so that rules meet often. */
 import * as fc from "fast-check";
 import { stringify } from "yaml";
-import { claimsCondition, plainCondition } from "./conditions.ts";
-import { ids } from "./requests.ts";
-import { issuer_urls, start_seconds } from "./tokens.ts";
+import {
+  key_files,
+  never_fetched,
+  placesOf,
+  type SomeIssuer,
+  some_places,
+  someIssuers,
+  somePlaces,
+} from "./issuers.ts";
+import { patterns, somePaths, someRule, tidy, withTeams } from "./rules.ts";
+import { few, type Mapping, some, sometimes } from "./some.ts";
+import type { Declared } from "./sound.ts";
+import { issuer_urls } from "./tokens.ts";
 
 /** A policy's text, and those of the files it includes by their names. */
 export interface PolicyText {
   main: string;
   included: Record<string, string>;
 }
-
-type Mapping = Record<string, unknown>;
-
-const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
-const few = <T>(one: fc.Arbitrary<T>, maxLength: number, minLength = 1): fc.Arbitrary<T[]> =>
-  fc.uniqueArray(one, { minLength, maxLength });
-/** One time in `often`, else nothing. */
-const sometimes = <T>(one: fc.Arbitrary<T>, often: number): fc.Arbitrary<T | undefined> =>
-  fc.oneof({ arbitrary: fc.constant(undefined), weight: often - 1 }, { arbitrary: one, weight: 1 });
-
-const patterns = [
-  ...ids,
-  "spiffe://example.org/**",
-  "spiffe://example.org/*",
-  "spiffe://example.org/a/*",
-  "spiffe://example.org/a/**",
-  "spiffe://partner.net/**",
-];
-const someCaller = fc.oneof(some("any", "any", "any", "any", "anonymous", "set-a", "set-b"), some(...patterns));
-const someHost = some("example.org", "api.example.org", "*.example.org", "*.org", "API.example.ORG", "[::1]");
-const paths = [
-  "/**",
-  "/",
-  "/a",
-  "/a/b",
-  "/*",
-  "/a/*",
-  "/*/b",
-  "/{id}",
-  "/a/{id}",
-  "/{x}/{id}",
-  "/{id}/b",
-  "/{x}/{y}/c",
-  "/a/b/c",
-];
-const tails = ["/**", "/a/**", "/*/b/**", "/{id}/**", "/%C3%A9/%2A", "/%61/**"];
-const methods = ["*", "GET", "GET|POST", "*", "GET", "POST", "PUT|DELETE|GET", "*", "BREW"];
-const someEndpoint = fc.oneof(
-  {
-    arbitrary: fc.tuple(some(...methods), some(...paths, ...paths, ...tails)).map((parts) => parts.join(" ")),
-    weight: 12,
-  },
-  { arbitrary: some("grpc shop.Orders/Create", "grpc shop.Orders/*"), weight: 1 },
-);
-
-/** Places tokens may stand in, as `from` has them. */
-export const some_places: readonly Record<string, string>[] = [
-  { header: "authorization" },
-  { header: "Authorization", prefix: "DPoP " },
-  { header: "x-user-token" },
-  { header: "X-App-Token", prefix: "v1:" },
-  { cookie: "session" },
-  { cookie: "__Host-app" },
-  { query: "access_token" },
-  { query: "t" },
-];
-const bearer_place = 0;
-/** Of one issuer: the usual one, those that several issuers have in common, or its own. */
-const somePlaces = fc.oneof(
-  { arbitrary: fc.constant(undefined), weight: 4 },
-  { arbitrary: some("common" as const), weight: 4 },
-  { arbitrary: few(fc.nat(some_places.length - 1), 4), weight: 1 },
-);
-type SomePlaces = number[] | "common" | undefined;
-
-const issuers = fc.record({
-  corp: fc.record({
-    algorithms: some(
-      ["ES256"],
-      ["RS256"],
-      ["ES256", "RS256"],
-      ["RS256", "RS512", "ES256"],
-      ["EdDSA", "ES256", "RS256"],
-      ["PS256", "ES256", "EdDSA"],
-    ),
-    audiences: some(["order-api"], ["order-api", "other"], ["other"]),
-    leeway: sometimes(some("0s", "30s", "5m"), 2),
-    maxLifetime: sometimes(some("1m", "10m", "1h"), 4),
-    from: somePlaces,
-    bind: sometimes(some("none", "certificate", "certificate", "caller"), 3),
-  }),
-  partner: fc.record({
-    algorithms: some(["ES256"], ["ES256", "ES384"], ["ES384", "ES512"], ["PS256", "ES512", "ES256", "ES384"]),
-    audiences: some(["order-api"]),
-    from: somePlaces,
-  }),
-  twin: fc.record({
-    algorithms: some(["ES256"]),
-    audiences: some(["order-api"], ["other"]),
-    leeway: some("1m"),
-    from: somePlaces,
-  }),
-  app: fc.record({
-    algorithms: some(["ES256", "PS512"], ["ES256", "PS512", "EdDSA"], ["EdDSA", "ES256"]),
-    audiences: some(["order-api"], ["other", "order-api"]),
-    from: somePlaces,
-    bind: sometimes(some("caller"), 2),
-  }),
-  device: fc.record({
-    algorithms: some(["ES256"], ["ES256", "PS256"]),
-    audiences: some(["order-api", "other"]),
-    from: somePlaces,
-    bind: sometimes(some("certificate", "caller"), 2),
-  }),
-});
-const key_files: Readonly<Record<string, string>> = {
-  corp: "corp",
-  partner: "partner",
-  twin: "twin",
-  app: "corp",
-  device: "partner",
-};
-const someIssuer = some("corp", "corp", "corp", "partner", "partner", "twin", "app", "device", "device");
 
 const identity = fc.oneof(
   { arbitrary: fc.constant(undefined), weight: 6 },
@@ -138,113 +35,115 @@ const identity = fc.oneof(
   },
 );
 
-/** Which of the places are stripped: issuers that share a place have to agree, so each keeps to the side of its first. */
-function placesOf(wanted: SomePlaces, common: readonly number[], stripped: readonly number[]): Mapping {
-  const from = wanted === "common" ? common : wanted;
-  const [first] = from ?? [bearer_place];
-  const isStripped = stripped.includes(first!);
-  const same = from?.filter((place) => stripped.includes(place) === isStripped);
-  return {
-    ...(same !== undefined && { from: same.map((place) => some_places[place]) }),
-    ...(isStripped && { forwardToken: false }),
-  };
+const someLimit = (per: readonly string[][], tier = "request.method"): fc.Arbitrary<Mapping> =>
+  fc
+    .record({
+      rate: some("1/s", "2/s", "10/s", "1/m", "6/m", "60/h", "1440/d"),
+      burst: some(1, 2, 3, 5),
+      per: some(...per),
+      scope: sometimes(some("proxy"), 3),
+      headers: sometimes(some("always", "denied"), 3),
+      absent: sometimes(some("share", "deny"), 2),
+      mode: sometimes(some("shadow", "shadow", "enforce"), 4),
+      tiers: sometimes(
+        fc.record({
+          tier: some(tier, tier, 'request.headers["x-b"]', "caller.trust_domain"),
+          tiers: fc.constant({
+            a: "4/m",
+            b: { rate: "6/m", burst: 4 },
+            alice: { rate: "1/m", burst: 4 },
+            "example.org": "7/h",
+          }),
+        }),
+        3,
+      ),
+      ofFleet: sometimes(
+        fc.record({
+          fleet: sometimes(some("exact", "leased"), 1),
+          onError: sometimes(some("local", "deny", "allow"), 1),
+        }),
+        4,
+      ),
+    })
+    .map(({ ofFleet, mode, tiers, ...limit }) =>
+      ofFleet === undefined
+        ? { ...limit, mode, ...tiers }
+        : { ...limit, scope: "fleet", ...(ofFleet.onError !== undefined && { onError: ofFleet.onError }) },
+    );
+/** A fleet counts by periods, so that a request costs at most what one gives. */
+function mostCost({ rate, burst, scope }: Mapping): number {
+  if (rate === undefined) return Infinity;
+  return scope === "fleet" ? Number.parseInt(String(rate), 10) : (burst as number);
 }
 
-const someLimit = (per: readonly string[][]): fc.Arbitrary<Mapping> =>
-  fc.record({
-    rate: some("1/s", "2/s", "10/s", "1/m", "6/m", "60/h"),
-    burst: some(1, 2, 3, 5),
-    per: some(...per),
-    scope: sometimes(some("proxy"), 3),
-  });
 const limits = fc.record({
-  slow: someLimit([["caller"], []]),
-  fast: someLimit([["caller"]]),
-  "by-sub": someLimit([["claims.sub"], ["caller", "claims.sub"]]),
-  "by-org": someLimit([["claims.org.id"], ["claims.level"], ["claims.x-y", "caller.id"]]),
+  slow: someLimit([["caller"], [], ["rule"], ["request.host", "rule"], ["host", "request.method"]]),
+  fast: someLimit([
+    ["caller"],
+    ["source.ip"],
+    ["source.ip/24", "caller.trust_domain"],
+    ["source.ip/48"],
+    ['request.headers["x-b"]'],
+  ]),
+  "by-sub": someLimit([["claims.sub"], ["caller", "claims.sub"]], "claims.sub"),
+  open: fc.record({ concurrency: some(1, 2, 20), per: some(["caller"], [], ["source.ip/24"]) }),
+  loop: fc.record({ hops: some("x-hops", "X-Hops", "x-depth"), most: some(1, 2, 8) }),
+  "by-org": someLimit([
+    ["claims.org.id"],
+    ["claims.level"],
+    ["claims.x-y", "caller.id"],
+    ['claims["https://x.example/roles"]'],
+  ]),
 });
-const limitsByClaim = ["by-sub", "by-org"];
+
+const forms_said = ["comma", "json", "base64url"].flatMap((as) =>
+  ["claims.groups", "claims.org", "claims.sub"].map((value) => ({ value, as })),
+);
 
 const forward = fc.record(
   {
     "x-caller": some("caller.id", "caller.trust_domain", "caller.path"),
-    "X-User": some("claims.sub", "claims.ip"),
-    "x-org": some("claims.org.id", "claims.groups", "claims.device.posture"),
+    "X-User": some("claims.sub", "claims.ip", 'claims["https://x.example/roles"].name'),
+    "x-team": some("caller.t"),
+    "x-org": some<unknown>("claims.org.id", "claims.groups", "claims.device.posture", ...forms_said),
   },
   { requiredKeys: [] },
 );
 
-const at = (offset: number): string => new Date((start_seconds + offset) * 1000).toISOString().replace(".000", "");
-
-interface RuleParts {
-  name: string;
-  action: "allow" | "deny";
-  callers: string[];
-  hosts: string[] | undefined;
-  endpoints: string[];
-  token: string | string[] | undefined;
-  scopes: string[] | undefined;
-  claimsWhen: string | undefined;
-  plainWhen: string | undefined;
-  limit: string[] | undefined;
-  cost: number | undefined;
-  mode: "enforce" | "shadow" | undefined;
-  starts: string | undefined;
-  expires: string | undefined;
-}
-
-const someRule: fc.Arbitrary<RuleParts> = fc.record({
-  name: fc.stringMatching(/^[A-Za-z0-9_-]{1,3}$/),
-  action: some("allow" as const, "allow" as const, "allow" as const, "deny" as const),
-  callers: few(someCaller, 3),
-  hosts: sometimes(few(someHost, 2), 6),
-  endpoints: few(someEndpoint, 4),
-  token: sometimes(fc.oneof(someIssuer, few(someIssuer, 5, 2)), 2),
-  scopes: sometimes(few(some("read", "write", "admin"), 2), 4),
-  claimsWhen: sometimes(claimsCondition, 3),
-  plainWhen: sometimes(plainCondition, 2),
-  limit: sometimes(few(some("slow", "fast", ...limitsByClaim), 3), 3),
-  cost: sometimes(some(1, 2, 3), 3),
-  mode: sometimes(some("shadow" as const, "enforce" as const), 4),
-  starts: sometimes(some(at(-3600), at(0), at(7), at(3600)), 15),
-  expires: sometimes(some(at(-60), at(8), at(60), at(7200)), 15),
-});
-
-/** Leaves out what the rule cannot have: what is sound is for the compiler's own tests. */
-function tidy(rule: RuleParts, bursts: ReadonlyMap<string, number>): Mapping {
-  const { name, callers, hosts, action, mode, starts } = rule;
-  const isDeny = action === "deny";
-  const when = rule.token === undefined ? rule.plainWhen : rule.claimsWhen;
-  const token = isDeny && when === undefined ? undefined : rule.token;
-  const limit = rule.limit?.filter((one) => token !== undefined || !limitsByClaim.includes(one)) ?? [];
-  const limited = !isDeny && limit.length > 0;
-  const most = Math.min(...limit.map((one) => bursts.get(one)!));
-  const expires =
-    starts !== undefined && rule.expires !== undefined && rule.expires <= starts ? undefined : rule.expires;
-  const parts: Mapping = {
-    name,
-    callers,
-    hosts,
-    [action]: withVariables(rule.endpoints, when ?? ""),
-    token,
-    scopes: token === undefined || isDeny ? undefined : rule.scopes,
-    when,
-    limit: limited ? (limit.length === 1 ? limit[0] : limit) : undefined,
-    cost: limited && rule.cost !== undefined ? Math.min(rule.cost, most) : undefined,
-    mode,
-    starts,
-    expires,
-  };
-  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
-}
-
-/** A condition may name a variable that some endpoint of the rule has; others then lack it, which is an error there. */
-function withVariables(endpoints: readonly string[], when: string): string[] {
-  const missing = ["id", "x"].filter(
-    (name) => new RegExp(`\\bpath\\.${name}\\b`, "u").test(when) && !endpoints.some((one) => one.includes(`{${name}}`)),
-  );
-  return [...endpoints, ...missing.map((name) => `GET /a/{${name}}`)];
-}
+/** Few denials, and short times: requests of a scenario follow each other closely. */
+const someQuarantine: fc.Arbitrary<Mapping> = fc
+  .record({
+    name: some("first", "second"),
+    per: sometimes(
+      some(
+        ["caller"],
+        ["caller.trust_domain"],
+        ["source.ip"],
+        ["source.ip/24"],
+        ["source.ip/48"],
+        ["source.ip", "caller"],
+      ),
+      2,
+    ),
+    when: few(
+      some(
+        ...["no_rule", "no_rule", "request_malformed", "path_ambiguous", "identity_missing", "identity_malformed"],
+        ...["identity_untrusted", "token_missing", "token_malformed", "token_signature", "token_expired"],
+        ...["scope_missing", "condition_false", "limit_exceeded", "rule_denied", "headers_too_large"],
+      ),
+      4,
+    ),
+    denials: some(1, 2, 3, 5, 8, 32),
+    within: some("1s", "5s", "10s", "1m", "1h"),
+    for: some("1s", "5s", "10s"),
+    max: sometimes(some("10s", "20s", "1m"), 2),
+    mode: sometimes(some("enforce", "shadow"), 3),
+    isReleasing: fc.nat(3).map((number) => number === 0),
+  })
+  .map(({ isReleasing, ...quarantine }) => ({
+    ...quarantine,
+    ...(isReleasing && quarantine.per === undefined && { release: ["spiffe://example.org/a", "10.1.2.3"] }),
+  }));
 
 /** A policy as data, in the order it is to be written in. */
 export interface PolicyParts {
@@ -257,14 +156,41 @@ export interface PolicyParts {
 export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .record({
     mode: sometimes(some("enforce", "shadow"), 6),
+    tokenBytes: sometimes(some(1024, 4096, 16384, 57344), 3),
+    sourceAddress: sometimes(some("connection", "forwarded"), 3),
     forwarders: sometimes(some(["spiffe://example.org/a"], ["spiffe://example.org/b", "spiffe://example.org/a/x"]), 4),
     forward: sometimes(forward, 3),
+    aliased: fc.boolean(),
+    paths: sometimes(somePaths, 4),
     identity,
     common: few(fc.nat(some_places.length - 1), 4, 2),
     stripped: fc.oneof(fc.constant<number[]>([]), few(fc.nat(some_places.length - 1), 8)),
-    issuers,
+    issuers: someIssuers,
+    fetched: sometimes(some("app", "device"), 3),
+    lists: fc.record({
+      words: few(some("a", "b", "alice", "é", "GET", "/a", "healthy", "1", "10.1.2.3", "https"), 4),
+      "other-words": few(some("a", "b", "example.org", "spiffe://example.org/a", "ab", "A"), 4),
+      nets: few(
+        some(
+          "10.0.0.0/8",
+          "10.1.2.3",
+          "10.1.2.2/31",
+          "192.0.2.0/25",
+          "2001:db8::/127",
+          "2001:db8::2",
+          "::/0",
+          "0.0.0.0/1",
+        ),
+        4,
+      ),
+    }),
     callers: fc.record({ "set-a": few(some(...patterns), 4), "set-b": few(some(...patterns), 2) }),
     limits,
+    replicas: sometimes(some(1, 2, 5), 2),
+    quarantine: sometimes(
+      fc.uniqueArray(someQuarantine, { selector: ({ name }) => name, minLength: 1, maxLength: 2 }),
+      4,
+    ),
     rules: fc.uniqueArray(someRule, { selector: ({ name }) => name, minLength: 1, maxLength: 8, size: "max" }),
     includedRules: sometimes(fc.nat(4), 12),
     style: fc.record({
@@ -276,14 +202,22 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .map(
     ({
       mode,
+      tokenBytes,
+      sourceAddress,
       forwarders,
       forward: headers,
+      aliased,
+      paths: options,
       identity: shown,
       common,
       stripped,
       issuers: all,
+      fetched,
       callers,
       limits: bounds,
+      replicas,
+      lists,
+      quarantine,
       ...rest
     }) => {
       const { rules, includedRules, style } = rest;
@@ -297,32 +231,50 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
         },
       };
       const gateways = shown?.kind === "jwt-svid" ? undefined : forwarders;
-      const bursts = new Map(Object.entries(bounds).map(([name, { burst }]) => [name, burst as number]));
+      const declared = new Map<string, Declared | undefined>(
+        Object.entries(all).map(([name, issuer]) => [name, "claims" in issuer ? issuer.claims : undefined]),
+      );
+      const callable = ["example.org", "partner.net"].filter(
+        (domain) => shown?.kind !== "jwt-svid" || shown.domains.includes(domain),
+      );
+      if (aliased && callable.includes("example.org")) callable.push("old.example.net");
+      const bursts = new Map(Object.entries(bounds).map(([name, one]) => [name, mostCost(one)]));
+      const tidied = rules.map((rule) => tidy(rule, bursts, callers, declared, callable));
+      const { "x-team": team, ...others } = headers ?? {};
+      const isTeamed = team !== undefined && tidied.some((rule) => "allow" in rule);
       return {
         policy: {
           version: 1,
           name: "random",
           ...(mode !== undefined && { mode }),
+          ...(tokenBytes !== undefined && { tokenBytes }),
           trust: {
             domains: ["example.org", "partner.net"],
+            ...(aliased && { aliases: { "old.example.net": "example.org" } }),
             ...svids,
             ...(gateways !== undefined && { forwarders: gateways }),
+            ...(sourceAddress !== undefined && { sourceAddress }),
           },
-          ...(headers !== undefined && { forward: headers }),
+          ...(headers !== undefined && { forward: isTeamed ? headers : others }),
+          ...(options !== undefined && { paths: options }),
           issuers: Object.fromEntries(
-            Object.entries(all).map(([name, { from, ...issuer }]) => [
+            Object.entries(all).map(([name, { from, of = {}, ...issuer }]: [string, SomeIssuer]) => [
               name,
               {
                 issuer: issuer_urls[name as keyof typeof issuer_urls],
-                keys: { file: `${key_files[name]}.jwks.json` },
+                keys: name === fetched ? never_fetched[name] : { file: `${key_files[name]}.jwks.json` },
                 ...issuer,
+                ...of,
                 ...placesOf(from, common, stripped),
               },
             ]),
           ),
           callers,
           limits: bounds,
-          rules: rules.map((rule) => tidy(rule, bursts)),
+          ...(replicas !== undefined && { fleet: { replicas } }),
+          ...(quarantine !== undefined && { quarantine }),
+          lists,
+          rules: isTeamed ? withTeams(tidied, callers) : tidied,
         },
         includedRules: includedRules ?? 0,
         style,

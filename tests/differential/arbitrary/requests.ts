@@ -1,6 +1,7 @@
 /** Random requests: most have a chance of meeting a rule, and some are hostile. */
 import * as fc from "fast-check";
 import type { Arrived } from "../reference/request.ts";
+import { some } from "./some.ts";
 import { digests } from "./tokens.ts";
 
 /** How a token is put where it stands. */
@@ -26,7 +27,6 @@ export interface Step {
 /** More tokens than these a scenario does not have. */
 export const tokens_max = 8;
 
-const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 const mostly = <T>(first: fc.Arbitrary<T>, other: fc.Arbitrary<T>, weight: number): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: first, weight }, { arbitrary: other, weight: 1 });
 
@@ -36,6 +36,8 @@ const caller = mostly(
   some<string | null>(
     ...[null, null, null, null, null, null, null, null],
     "spiffe://elsewhere.example/x",
+    "spiffe://old.example.net/a/x",
+    "spiffe://old.example.net/b",
     "spiffe://example.org",
     "spiffe://example.org/",
     "spiffe://example.org/a/",
@@ -55,14 +57,16 @@ const caller = mostly(
 const source = some(
   "10.1.2.3",
   "10.1.2.3:443",
+  "10.1.2.3:0",
+  "[2001:db8::1]:0",
   "192.0.2.7:5000",
   "2001:db8::1",
   "[2001:db8::2]:443",
   "::ffff:10.0.0.1",
 );
 const method = mostly(
-  some("GET", "GET", "GET", "POST", "POST", "PUT", "DELETE"),
-  some("HEAD", "PATCH", "get", "Delete", "BREW", "brew", "", "GET POST", "G\u00c9T", "X".repeat(33)),
+  some("GET", "GET", "GET", "POST", "POST", "PUT", "DELETE", "HEAD"),
+  some("HEAD", "PATCH", "head", "get", "Delete", "BREW", "brew", "", "GET POST", "G\u00c9T", "X".repeat(33)),
   25,
 );
 const host = mostly(
@@ -81,8 +85,28 @@ const host = mostly(
 );
 const segment = mostly(
   some("a", "b", "a", "b", "c"),
-  some("d", "A", "%61", "%C3%A9", "e", "*", "%2A", "{x}", "a%20b"),
-  5,
+  some(
+    "d",
+    "A",
+    "%61",
+    "%C3%A9",
+    "e",
+    "*",
+    "%2A",
+    "{x}",
+    "a%20b",
+    "ab",
+    "aab",
+    "abb",
+    "aba",
+    "%C3%A9b",
+    "b%C3%A9",
+    ":a",
+    "b:a",
+    "a%3Aa",
+    "%61%E2%82%ACb",
+  ),
+  3,
 );
 const segments = fc.oneof(
   some("/a", "/a/b", "/b", "/a/c", "/b/a", "/"),
@@ -92,12 +116,32 @@ const path = mostly(
   mostly(segments, some("/shop.Orders/Create", "/shop.Orders/List"), 10),
   some(
     "", "a", "*", "//a", "/a/", "/a//b", "/./a", "/a/..", "/a/%2e%2e/b", "/%2E/a", "/a%2Fb", "/a%5cb", "/a\\b", "/a;b", "/a%3Bb",
-    "/a%00", "/a%2561", "/%25%36%31", "/a%", "/a%4", "/a%zz", "/%C3", "/%FF/a", "/a#b", "/a b", "/\u00e9", "/a%25", "/..a", "/a/b.",
+    "/a%00", "/a%2561", "/%25%36%31", "/a%", "/a%4", "/a%zz", "/%C3", "/%FF/a", "/a#b", "/a b", "/\u00e9", "/a%25", "/..a", "/a/b.", "/%2E%61", "/a/b%2e",
   ), // biome-ignore format: one way to be ambiguous a word
   16,
 );
+/** In forms that a rule's `paths` may open, alone and together. */
+const form = some(
+  "/a/", "/a/b/", "/b/a/", "/a%2Fb", "/a%2fb/c", "/%2Fa", "/a/b%2F", "/a//b", "//a", "//", "/a//", "/a;b", "/a;v=1/b", "/a/%3Bx", "/a/b;", "/;/a",
+  "/A", "/A/B", "/%C3%89", "/a/%C3%89", "/A/%C3%A9", "/a%2F..%2Fb", "/a/..;/b", "/a/.;x", "/a%2F%2Fb", "/a%2Fb;x/", "/A%2FB/", "/a//B;/", "/%2E%2E%2Fa",
+  "/a%2Fb/../c", "/a%2F%5Cb", "/a%2F%252E", "/A;b//c/", "/%C5%BF/a", "/a/b%3Bc%2F/d",
+); // biome-ignore format: one form a word
+const anyPath = mostly(path, form, 6);
 const query = mostly(
-  some("", "", "?q=1", "?q=a", "?q=a%20b&r=1", "?r=b&q=%C3%A9", "?q", "?q=&r=2", "?%71=a", "?x=/..//;"),
+  some(
+    "",
+    "",
+    "?q=1",
+    "?q=a",
+    "?q=a%20b&r=1",
+    "?r=b&q=%C3%A9",
+    "?q",
+    "?q=&r=2",
+    "?%71=a",
+    "?x=/..//;",
+    "?q=3",
+    "?q=20&r=2",
+  ),
   some(
     "?q=1&q=2",
     "?q=a+b",
@@ -117,18 +161,30 @@ const query = mostly(
     "?%74=x.y.z&access%5ftoken=1&q=1&&",
     "?t&T=1&%zz",
     "?q=1;t=x",
+    "?q=-5&r=007",
+    "?q=9223372036854775807&r=+2",
+    "?q=9223372036854775808&r=-9223372036854775808",
+    "?q=-9223372036854775809&r=-",
+    "?q=1.5&r=1e3",
+    "?q=18446744073709551617&r=00000000000000000000000002",
   ),
   3,
 );
 const header = fc.tuple(
   some("x-a", "x-b", "x-tier"),
-  mostly(some("a", "b", "1", "10.1.2.3", "gold"), some("", "\u00c3\u00a9", "\u00e9", "a, b"), 8),
+  mostly(
+    some("a", "b", "1", "10.1.2.3", "gold", "A", "b a", "a,B", "2", "-3"),
+    some(" a  b ", "", "\u00c3\u00a9", "\u00e9", "a, b"),
+    8,
+  ),
 );
 const odd_headers: (readonly [string, string])[][] = [
   [["content-type", "application/grpc"]],
   [["authorization", "Basic YWxpY2U6"]],
   [["authorization", "bearer x.y.z"]],
   [["authorization", "Bearer "]],
+  [["authorization", "Bearer\tx.y.z"]],
+  [["authorization", "Basic YWxpY2U6, bearer x.y.z"]],
   [["authorization", "Bearer x"], ["authorization", "Bearer y"]],
   [["authorization", "DPoP x.y.z"], ["authorization", "Basic YWxpY2U6"]],
   [["x-user-token", "x.y.z"]],
@@ -150,6 +206,9 @@ const told = mostly(
     `Hash=${digests[1]};URI=spiffe://example.org/b,Hash=${digests[0]};URI=spiffe://example.org/a`,
     `URI=spiffe://example.org/a/y,Hash=${digests[0]};URI=spiffe://example.org/a`,
     `Hash=${digests[0]}`,
+    "By=x;URI=spiffe://old.example.net/a/x",
+    "By=spiffe://old.example.net/a;URI=spiffe://example.org/b",
+    `By=spiffe://old.example.net/a;URI=spiffe://example.org/b,By=x;URI=spiffe://old.example.net/b`,
   ),
   some(
     "", "URI", "URI=", ",", "Hash=00", "URI=spiffe://example.org/a;URI=spiffe://example.org/b", "URI=spiffe://example.org/b,",
@@ -175,10 +234,37 @@ const forged = some<(readonly [string, string])[]>(
     ["x-org", "b"],
   ],
 );
+/** What a request says of its body. */
+const lengths = some<(readonly [string, string])[]>(
+  ...["0", "9", "10", "11", "0010", "65536", "65537", "4294967295", "99999999999999999999999"].map(
+    (length): (readonly [string, string])[] => [["content-length", length]],
+  ),
+  ...["", "-1", "+1", "9a", "0x9", "9, 9", " 9", "1e1"].map((length): (readonly [string, string])[] => [
+    ["content-length", length],
+  ]),
+  [
+    ["content-length", "9"],
+    ["content-length", "9"],
+  ],
+);
+/** Hops that a request says it has made. */
+const hops = fc
+  .tuple(
+    some("x-hops", "x-hops", "x-depth", "x_hops"),
+    some("0", "1", "2", "3", "8", "9", "0002", "99999", "100000", "", "-1", "1.0", " 1", "1,1"),
+    fc.boolean(),
+  )
+  .map(([name, value, isTwice]): (readonly [string, string])[] =>
+    Array.from({ length: isTwice && value === "1" ? 2 : 1 }, () => [name, value] as const),
+  );
 const headers = fc
   .tuple(
     fc.array(header, { maxLength: 3 }),
-    mostly(fc.constant<(readonly [string, string])[]>([]), fc.oneof(some(...odd_headers), gateway, gateway, forged), 6),
+    mostly(
+      fc.constant<(readonly [string, string])[]>([]),
+      fc.oneof(some(...odd_headers), gateway, gateway, forged, lengths, lengths, hops, hops),
+      5,
+    ),
   )
   .map(([plain, odd]) => [...plain, ...odd]);
 
@@ -203,9 +289,10 @@ export const someStep: fc.Arbitrary<Step> = fc
     caller,
     digest: some(digests[0]!, digests[0]!, digests[1]!, digests[0]!.toUpperCase(), null),
     source,
+    destination: some<number | undefined>(80, 443, 9090, undefined),
     method,
     host,
-    path,
+    path: anyPath,
     query,
     headers,
   })

@@ -1,13 +1,13 @@
 /** Random tokens: mostly good ones, and one of each way to be bad. */
 import * as fc from "fast-check";
 import type { TokenParts } from "./keys.ts";
+import { some } from "./some.ts";
 
 /** Where the clock starts, in seconds since 1970; tokens are made for then. */
 export const start_seconds = 1795255200;
 
 const json = JSON.stringify;
 const at = (offset: number): string => String(start_seconds + offset);
-const some = <T>(...values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 /** Mostly the first, sometimes another. */
 const mostly = <T>(first: fc.Arbitrary<T>, other: fc.Arbitrary<T>, weight = 12): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: first, weight }, { arbitrary: other, weight: 1 });
@@ -52,9 +52,19 @@ const signers: Signer[] = [
   { iss: issuer_urls.app, key: "corp-ec-2", alg: "ES256", kid: "e2" },
   { iss: issuer_urls.app, key: "corp-rsa", alg: "PS512", kid: "r1" },
   { iss: issuer_urls.app, key: "corp-ed", alg: "EdDSA", kid: undefined },
+  { iss: "https://login.example.org/app/v2", key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: "https://login.example.org/app/v2", key: "corp-ec", alg: "ES256", kid: "e1" },
   { iss: issuer_urls.device, key: "partner-ec", alg: "ES256", kid: undefined },
   { iss: issuer_urls.device, key: "partner-ec", alg: "ES256", kid: undefined },
   { iss: issuer_urls.device, key: "partner-ps", alg: "PS256", kid: "ps" },
+  { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.corp, key: "corp-ec-2", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.corp, key: "corp-ed", alg: "Ed25519", kid: "e1" },
+  { iss: issuer_urls.partner, key: "partner-ec-2", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.partner, key: "partner-ec-2", alg: "ES256", kid: "nobody" },
+  { iss: issuer_urls.partner, key: "partner-ec", alg: "ES256", kid: "again" },
+  { iss: issuer_urls.twin, key: "twin-ec-2", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.twin, key: "twin-ec-3", alg: "ES256", kid: "t3" },
 ];
 const svid_signers: Signer[] = [
   { iss: undefined, key: "svid-ec", alg: "ES256", kid: "s1" },
@@ -71,7 +81,14 @@ const bad_svid_signers: Signer[] = [
   { iss: issuer_urls.corp, key: "svid-ec", alg: "ES256", kid: "s1" },
 ];
 const bad_signers: Signer[] = [
-  { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: undefined },
+  { iss: "https://login.example.org/../v2", key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: "https://login.example.org/app/a/v2", key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: "https://app.example.org.example.org", key: "corp-ec", alg: "ES256", kid: "e1" },
+  { iss: issuer_urls.partner, key: "partner-ec-2", alg: "ES256", kid: "again" },
+  { iss: issuer_urls.partner, key: "partner-ec-2", alg: "ES256", kid: "p384" },
+  { iss: issuer_urls.partner, key: "stranger", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.twin, key: "twin-ec-3", alg: "ES256", kid: undefined },
+  { iss: issuer_urls.twin, key: "twin-ec-3", alg: "ES256", kid: "e1" },
   { iss: issuer_urls.corp, key: "corp-rsa", alg: "RS512", kid: "r1" },
   { iss: issuer_urls.corp, key: "stranger", alg: "ES256", kid: "e1" },
   { iss: issuer_urls.corp, key: "corp-ec", alg: "ES256", kid: "e2" },
@@ -109,6 +126,11 @@ const cnf = mostly(
   5,
 );
 const claim_values: Record<string, fc.Arbitrary<string>> = {
+  tenant: mostly(
+    some('"app"', '"app"', '"app"', '"device"', '"a"'),
+    some('"app/a"', '".."', '""', '"app.example.org"', '["app"]', '"-app"', "null"),
+    8,
+  ),
   sub: mostly(
     some(
       '"alice"',
@@ -116,12 +138,16 @@ const claim_values: Record<string, fc.Arbitrary<string>> = {
       '"a"',
       '"é"',
       ...["a", "a", "b", "a/x"].map((path) => json(`spiffe://example.org/${path}`)),
+      json("spiffe://old.example.net/a"),
     ),
     some("7", "null"),
     40,
   ),
   scope: mostly(
-    some('"read"', '"read write"', '"write"', '"read  admin write"', '"reader write"', '"re ad"', '""'),
+    some(
+      ...['"read"', '"read write"', '"write"', '"read  admin write"', '"reader write"', '"re ad"', '""'],
+      ...['["read","write"]', '["read write","admin"]', '["write",1,""]', '"read\\twrite"', '" read\\nwrite "'],
+    ),
     odd,
     8,
   ),
@@ -130,11 +156,28 @@ const claim_values: Record<string, fc.Arbitrary<string>> = {
     odd,
     8,
   ),
-  level: mostly(some("0", "1", "2", "3"), some("1.5", "2.0", "1e0", "-1", "9007199254740993", "1e9", '"2"', "null"), 3),
+  level: mostly(
+    some("0", "1", "2", "3"),
+    some(
+      ...["1.5", "2.0", "1e0", "-1", "9007199254740993", "1e9", '"2"', "null"],
+      ...["18446744073709551615", "123456789012345678901234567890", "1e300", "1E+0001", "-0.00000000000000000001"],
+    ),
+    3,
+  ),
   admin: mostly(some("true", "false"), odd, 4),
   groups: mostly(
     some('["a","b"]', '["a"]', "[]", '["b","c","a"]'),
-    some('["a",1]', '"a"', "[null]", '{"a":1}', "1"),
+    some(
+      '["a",1]',
+      '"a"',
+      "[null]",
+      '{"a":1}',
+      "1",
+      '["x",123456789012345678901234567890,"a"]',
+      "[1e300]",
+      '[["a"],[123456789012345678901234567890]]',
+      '["b",1e999]',
+    ),
     4,
   ),
   device: mostly(
@@ -142,10 +185,14 @@ const claim_values: Record<string, fc.Arbitrary<string>> = {
     odd,
     5,
   ),
+  client_id: mostly(some('"order-api"', '"order-api"', '"other"', '["a","order-api"]'), odd, 6),
+  "https://x.example/for": mostly(some('"order-api"', '["order-api"]'), odd, 6),
+  roles: some('["read"]', '"admin write"', '["write","x"]', "{}"),
   org: some('{"id":"a"}', '{"id":"b"}', '{"id":1}', "{}", '"a"'),
   ip: mostly(some('"10.1.2.3"', '"2001:db8::1"', '"192.0.2.7"', '"::ffff:10.0.0.1"'), some('"nowhere"', "1"), 4),
   since: mostly(some(at(-3600), at(-1), at(0), at(60)), some(`${at(0)}.5`, '"2026"', "null"), 5),
   "x-y": odd,
+  "https://x.example/roles": mostly(some('["a","b"]', '"a"', '{"name":"a"}'), odd, 4),
   cnf,
 };
 
@@ -179,8 +226,23 @@ const audiences = mostly(
 
 const headers_of_all = mostly(
   some<TokenParts["header"]>([["typ", '"JWT"']]),
-  some<TokenParts["header"]>([["crit", '["b64"]']], [["b64", "false"]], [["alg", '"ES256"']], [["typ", '"JOSE"']], []),
-  30,
+  some<TokenParts["header"]>(
+    ...[
+      '"at+jwt"',
+      '"jwt"',
+      '"application/AT+JWT"',
+      '"logout+jwt"',
+      '"vnd.example+jwt"',
+      '"application/a/jwt"',
+      "7",
+    ].map((typ): TokenParts["header"] => [["typ", typ]]),
+    [["crit", '["b64"]']],
+    [["b64", "false"]],
+    [["alg", '"ES256"']],
+    [["typ", '"JOSE"']],
+    [],
+  ),
+  12,
 );
 const damages = mostly(
   fc.constant<TokenParts["damage"]>("none"),
@@ -198,12 +260,15 @@ const issuerToken: fc.Arbitrary<TokenParts> = fc
     signer: mostly(some(...signers), some(...bad_signers), 8),
     dates,
     aud: audiences,
-    claims: fc.record(claim_values, { requiredKeys: ["cnf", "sub"] }),
+    claims: fc.record(claim_values, { requiredKeys: ["cnf", "sub", "tenant"] }),
     more: mostly(
       some<readonly (readonly [string, string])[]>([]),
       some<readonly (readonly [string, string])[]>(
         [["iss", '"twice"']],
         [["deep", "[[[[[[1]]]]]]"]],
+        [["deep", `${'{"a":['.repeat(8)}{"a":1,"a":[ ]}${"]}".repeat(8)}`]],
+        [["deep", `${"[".repeat(40)}${"]".repeat(39)}`]],
+        [["deep", `${"[".repeat(20)}01${"]".repeat(20)}`]],
         [["u", '"\\ud800"']],
       ),
       30,

@@ -19,6 +19,24 @@ export function cidrContains(network: string, written: string): boolean {
   return list.check(address, type);
 }
 
+/** The first bits of an address as a text: of an IPv4 one so many, of an IPv6 one those that go with them. */
+export function networkOf(written: string, bits: number | undefined): string {
+  const address = unmapped(written);
+  if (isIP(address) === 4) {
+    const all = address.split(".").map((part) => Number(part).toString(2).padStart(8, "0"));
+    return `4 ${all.join("").slice(0, bits ?? 32)}`;
+  }
+  const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const groups = (text: string | undefined): string[] => (text === undefined || text === "" ? [] : text.split(":"));
+  const missing = 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array.from({ length: missing }, () => "0"), ...groups(tail)];
+  const sixBits = bits === undefined || bits === 32 ? 128 : bits < 32 ? 64 : bits;
+  return `6 ${all
+    .map((group) => Number.parseInt(group, 16).toString(2).padStart(16, "0"))
+    .join("")
+    .slice(0, sixBits)}`;
+}
+
 /** An IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2) is the same peer. */
 function unmapped(address: string): string {
   if (isIP(address) === 0 || address.includes("%")) throw new Error(`${address} is no IP address`);

@@ -2,13 +2,26 @@
  * The order of a policy, said as plainly as docs/policy-language.md says it: each rule is looked at, one after the other.
  */
 import type { ConditionInput } from "./condition.ts";
+import { forwardedValue } from "./forward.ts";
 import { callerOf } from "./forwarded.ts";
-import type { Json } from "./json.ts";
-import { Buckets } from "./limits.ts";
+import { Buckets, inTier, isKeyless } from "./limits.ts";
+import { type Match, matchesOf, refusesForm, takesAll } from "./matches.ts";
+import { type Form, takes } from "./paths.ts";
 import { plainHeaders, plainPath, stripHeaders, stripPath } from "./places.ts";
-import type { Endpoint, Policy, Rule } from "./policy.ts";
+import type { Policy, Rule } from "./policy.ts";
+import { Quarantines, type Someone } from "./quarantine.ts";
 import { furthest, type Reason, reasonName, statusOf } from "./reasons.ts";
-import { type Arrived, identityFault, type Readable, readRequest } from "./request.ts";
+import {
+  type Arrived,
+  contentLength,
+  headerBytes,
+  identityFault,
+  isFormed,
+  queryBytes,
+  type Readable,
+  readRequest,
+  withoutAlias,
+} from "./request.ts";
 import { type Claims, checkSvid, checkToken, hasScopes } from "./token.ts";
 
 export interface Answer {
@@ -16,7 +29,7 @@ export interface Answer {
   status: number;
   reason: string;
   rule: string | null;
-  shadow: { rule: string; decision: "allow" | "deny"; reason: string }[];
+  shadow: { rule: string; limit?: string; decision: "allow" | "deny"; reason: string }[];
   /** What the upstream gets of a request that goes on, in one form; undefined of others. */
   upstream: Upstream | undefined;
 }
@@ -24,6 +37,20 @@ export interface Answer {
 export interface Upstream {
   path: string;
   headers: [name: string, value: string][];
+}
+
+/** A rule, and why it does not admit. */
+interface Stopped {
+  reason: Reason;
+  rule: string | null;
+}
+
+/** The one that came furthest; of those that came as far the first by its name. */
+function closestOf(stopped: readonly Stopped[]): Stopped | undefined {
+  const closest = furthest(stopped.map(({ reason }) => reason));
+  return stopped
+    .filter(({ reason }) => reason === closest)
+    .sort((a, b) => Buffer.compare(Buffer.from(a.rule!), Buffer.from(b.rule!)))[0];
 }
 
 /** A request in the middle of being judged. */
@@ -37,6 +64,14 @@ interface Asked {
   nowMilliseconds: number;
 }
 
+/**
+ * One way in which a rule speaks of a request: by one of its endpoints for one reading of the path, and by one of its callers with the
+ * names of its segments.
+ */
+interface Way extends Match {
+  names: ReadonlyMap<string, string>;
+}
+
 /** The record tells of so many rules in shadow mode. */
 const shadows_recorded = 8;
 
@@ -46,17 +81,33 @@ export const traitNames: readonly string[] = [
   ...["header", "cookie", "query"].map((kind) => `token in ${kind}`),
   ...["none", "certificate", "caller"].map((bind) => `token bound to ${bind}`),
   "token beside another",
+  "optional token good",
+  "optional token left out",
+  "optional token refused",
+  "caller by an alias",
   "caller by JWT-SVID, jwt-svid",
   "caller by JWT-SVID, either",
+  "header from a segment of the caller's ID",
   "header taken away",
   "cookie taken away",
   "parameter taken away",
+  "limit without a key",
+  "tier of a limit",
+  "limit in shadow mode without room",
+  ...["local", "deny", "allow"].map((onError) => `limit of the fleet, ${onError}`),
+  "cost",
+  "cost in error",
+  "cost below 1",
+  "cost above the most",
 ];
 
 /** A policy with its buckets. */
 export class Reference {
   readonly #policy: Policy;
   readonly #buckets = new Buckets();
+  /** Limits in shadow mode that would have denied the request. */
+  #fullShadows: { rule: string; limit: string }[] = [];
+  readonly #quarantines: Quarantines;
   /** Told of each condition's outcome, for counting. */
   onCondition: (rule: string, outcome: true | false | "error") => void = () => {};
   /** Told of what an admitted request has to it, for counting. */
@@ -64,46 +115,104 @@ export class Reference {
 
   constructor(policy: Policy) {
     this.#policy = policy;
+    const gateways = policy.forwarders.map((one) => withoutAlias(one, policy.aliases));
+    this.#quarantines = new Quarantines(policy.quarantines, gateways);
   }
 
   ask(arrived: Arrived, nowMilliseconds: number): Answer {
+    const someone = this.#someone(arrived, nowMilliseconds);
+    if (isFormed(arrived) && this.#quarantines.shutOut(someone, nowMilliseconds))
+      return answer("quarantined", null, [], this.#cleaned(arrived));
+    const answered = this.#answer(arrived, nowMilliseconds);
+    if (answered.decision === "deny") this.#quarantines.count(answered.reason, someone, nowMilliseconds);
+    return answered;
+  }
+
+  /** Whose request it is, as far as it is known when a quarantine is asked: of one that is not formed, not what it says of its caller. */
+  #someone(arrived: Arrived, now: number): Someone {
+    const { identity, domains, aliases, forwarders, takesForwardedAddress } = this.#policy;
+    const shown = identity === "jwt-svid" ? null : withoutAlias(arrived.caller, aliases);
+    const peer = identityFault(shown, domains) === undefined ? shown : null;
+    return {
+      caller: isFormed(arrived) ? this.#identify(arrived, now).caller : peer,
+      isBehind: shown !== null && forwarders.some((one) => withoutAlias(one, aliases) === shown),
+      source: arrived.source,
+      takesForwardedAddress,
+    };
+  }
+
+  #answer(arrived: Arrived, nowMilliseconds: number): Answer {
     const { caller, digest, fault } = this.#identify(arrived, nowMilliseconds);
     const readable = readRequest(arrived);
     if (typeof readable === "string") return answer(readable, null, [], this.#cleaned(arrived));
     const asked: Asked = { arrived, readable, caller, digest, nowMilliseconds };
-    const matching = this.#policy.rules
-      .filter((rule) => rule.callers.some((text) => this.#isCaller(text, asked.caller)))
-      .filter(({ hosts }) => hosts.length === 0 || hosts.some((host) => isHost(host, readable.host)))
-      .map((rule) => ({ rule, endpoints: rule.endpoints.filter((one) => isEndpoint(one, readable, rule.action)) }))
-      .filter(({ endpoints }) => endpoints.length > 0);
-    const decided = this.#decide(matching, asked, fault ?? "no_rule");
+    const forms = [...readable.path.forms].filter((form) => form !== "dots");
+    const isOpen = (form: Form): boolean =>
+      this.#policy.rules.some((rule) => rule.action === "allow" && takes(rule.paths, form));
+    if (!forms.every(isOpen)) return answer("path_ambiguous", null, [], this.#cleaned(arrived));
+    const near = this.#policy.rules
+      .map((rule) => ({ rule, callers: rule.callers.flatMap((text) => this.#waysOf(text, asked.caller)) }))
+      .filter(({ callers }) => callers.length > 0)
+      .filter(({ rule: { hosts } }) => hosts.length === 0 || hosts.some((host) => isHost(host, readable.host)));
+    const matching = near
+      .map(({ rule, callers }) => ({
+        rule,
+        ways: matchesOf(rule, readable).flatMap((match) => callers.map((names) => ({ ...match, names }))),
+      }))
+      .filter(({ ways }) => ways.length > 0);
+    const isAmbiguous = near.some(({ rule }) => refusesForm(rule, readable)) || !takesAll(this.#policy.paths, readable);
+    const decided = this.#decide(matching, asked, isAmbiguous ? "path_ambiguous" : (fault ?? "no_rule"));
     const shadow = matching
       .filter(({ rule }) => rule.mode === "shadow")
-      .map(({ rule, endpoints }) => ({ rule, reason: this.#judge(rule, endpoints, asked, true) }))
+      .map(({ rule, ways }) => ({ rule, reason: this.#judge(rule, ways, asked, true) }))
       // A deny rule that does not match would have done nothing.
       .filter(({ rule, reason }) => rule.action === "allow" || reason === "rule_denied")
       .map(({ rule, reason }) => ({ rule: rule.name, reason }));
-    return answer(decided.reason, decided.rule, shadow, this.#upstream(decided, asked));
+    const answered = answer(decided.reason, decided.rule, shadow, this.#upstream(decided, asked));
+    const full = this.#fullShadows.splice(0).map(({ rule, limit }) => {
+      return { rule, limit, decision: "deny" as const, reason: "limit_exceeded" };
+    });
+    return { ...answered, shadow: [...answered.shadow, ...full] };
   }
 
   #decide(
-    matching: readonly { rule: Rule; endpoints: Endpoint[] }[],
+    matching: readonly { rule: Rule; ways: Way[] }[],
     asked: Asked,
     otherwise: Reason,
   ): { reason: Reason; rule: string | null } {
     const enforced = matching.filter(({ rule }) => rule.mode === "enforce");
-    for (const { rule, endpoints } of enforced.filter(({ rule: { action } }) => action === "deny")) {
-      if (this.#judge(rule, endpoints, asked, true) === "rule_denied")
-        return { reason: "rule_denied", rule: rule.name };
+    for (const { rule, ways } of enforced.filter(({ rule: { action } }) => action === "deny")) {
+      if (this.#judge(rule, ways, asked, true) === "rule_denied") return { reason: "rule_denied", rule: rule.name };
     }
-    const stopped: { reason: Reason; rule: string }[] = [];
-    for (const { rule, endpoints } of enforced.filter(({ rule: { action } }) => action === "allow")) {
-      const reason = this.#judge(rule, endpoints, asked, false);
-      if (reason === "allowed") return { reason, rule: rule.name };
-      stopped.push({ reason, rule: rule.name });
+    const allows = enforced.filter(({ rule: { action } }) => action === "allow");
+    const stopped: Stopped[] = [];
+    const admits = (isAmong: (rule: Rule) => boolean): Stopped | undefined => {
+      for (const { rule, ways } of allows.filter((one) => isAmong(one.rule))) {
+        const reason = this.#judge(rule, ways, asked, false);
+        if (reason === "allowed") return { reason, rule: rule.name };
+        // What a failure of ours hides is not known, so that no other rule admits.
+        if (reason === "internal") return { reason, rule: rule.name };
+        stopped.push({ reason, rule: rule.name });
+      }
+      return undefined;
+    };
+    const needsNone = (rule: Rule): boolean => rule.issuers.length === 0 || this.#isLeftOut(rule, asked);
+    const admitted = admits((rule) => !needsNone(rule));
+    if (admitted !== undefined) return admitted;
+    const isBad = ({ reason, rule: name }: Stopped): boolean =>
+      allows.some(({ rule }) => rule.name === name && rule.isTokenOptional) &&
+      (reason.startsWith("token_") || reason === "keys_unavailable");
+    const bad = stopped.filter(isBad);
+    if (bad.length > 0) {
+      this.onTrait("optional token refused");
+      return closestOf(stopped.filter(({ reason }) => reason === "keys_unavailable")) ?? closestOf(bad)!;
     }
-    const closest = furthest(stopped.map(({ reason }) => reason));
-    return stopped.find(({ reason }) => reason === closest) ?? { reason: otherwise, rule: null };
+    return admits(needsNone) ?? closestOf(stopped) ?? { reason: otherwise, rule: null };
+  }
+
+  /** Whether a rule does without the token that it would take. */
+  #isLeftOut(rule: Rule, asked: Asked): boolean {
+    return rule.isTokenOptional && this.#checkToken(rule, asked) === "token_missing";
   }
 
   /** Who calls, or why nobody does who counts. */
@@ -111,17 +220,21 @@ export class Reference {
     arrived: Arrived,
     now: number,
   ): { caller: string | null; digest: string | null; fault: Reason | undefined } {
-    const { identity, domains, forwarders } = this.#policy;
-    const shown = identity === "jwt-svid" ? { ...arrived, caller: null } : arrived;
+    const { identity, domains, aliases } = this.#policy;
+    const shown = { ...arrived, caller: identity === "jwt-svid" ? null : withoutAlias(arrived.caller, aliases) };
     const isAccepted = identityFault(shown.caller, domains) === undefined;
-    const { id, digest } = isAccepted ? callerOf(shown, forwarders) : { id: shown.caller, digest: shown.digest };
+    const told = isAccepted ? callerOf(shown, this.#policy) : { id: shown.caller, digest: shown.digest };
+    const { digest } = told;
+    const id = withoutAlias(told.id, aliases);
+    for (const one of [arrived.caller, told.id])
+      if (one !== withoutAlias(one, aliases)) this.onTrait("caller by an alias");
     const fault = identityFault(id, domains);
     if (fault !== "identity_missing" || identity === "mtls")
       return { caller: fault === undefined ? id : null, digest, fault };
-    const bearer = { arrived, caller: null, digest, nowSeconds: Math.floor(now / 1000) };
+    const bearer = { arrived, caller: null, aliases, digest, nowSeconds: Math.floor(now / 1000) };
     const svid = checkSvid(bearer, this.#policy);
     if (typeof svid !== "string") this.onTrait(`caller by JWT-SVID, ${identity}`);
-    if (typeof svid !== "string") return { caller: svid.id, digest, fault: undefined };
+    if (typeof svid !== "string") return { caller: withoutAlias(svid.id, aliases), digest, fault: undefined };
     return { caller: null, digest, fault: svid === "token_missing" ? fault : svid };
   }
 
@@ -131,12 +244,29 @@ export class Reference {
     const rule = this.#policy.rules.find((one) => one.name === name)!;
     const token = this.#checkToken(rule, asked);
     if (typeof token !== "string") for (const trait of token.traits) this.onTrait(trait);
+    if (rule.isTokenOptional) this.onTrait(`optional token ${typeof token === "string" ? "left out" : "good"}`);
+    // Where several patterns of the rule have a name, it is one segment (`capture_ambiguous`).
+    const names = new Map(rule.callers.flatMap((text) => this.#waysOf(text, asked.caller)).flatMap((one) => [...one]));
     const values = [...this.#policy.forward].map(([header, what]): [string, string] => [
       header,
-      forwardedValue(what, asked.caller, typeof token === "string" ? undefined : token.claims),
+      forwardedValue(what, asked.caller, names, typeof token === "string" ? undefined : token.claims),
     ]);
     const set = values.filter(([, value]) => value !== "");
+    for (const header of this.#counting()) set.push([header, String(this.#hopsOf(header, asked) + 1)]);
+    if (set.some(([header]) => header === "x-team")) this.onTrait("header from a segment of the caller's ID");
     return this.#clean(asked.arrived, set);
+  }
+
+  /** The headers that count hops. */
+  #counting(): Set<string> {
+    return new Set([...this.#policy.limits.values()].flatMap(({ hops }) => (hops === undefined ? [] : [hops.header])));
+  }
+
+  /** How many hops a request has made, by the word of a caller that is known; 1,001 where that cannot be read. */
+  #hopsOf(header: string, { arrived, caller }: Asked): number {
+    const said = arrived.headers.filter(([name]) => name === header).map(([, value]) => value);
+    if (caller === null || said.length === 0) return 0;
+    return said.length === 1 && /^[0-9]{1,5}$/u.test(said[0]!) ? Number(said[0]) : 1001;
   }
 
   /** A request that is not admitted goes on only in shadow mode. */
@@ -149,7 +279,8 @@ export class Reference {
     const places = [...svidPlaces, ...[...issuers.values()].flatMap((issuer) => issuer.places)];
     // What comes from outside under the name of a forwarded header is removed, also where `_` stands for `-`.
     const stripped = stripHeaders(headers, places);
-    const kept = stripped.filter(([name]) => !forward.has(name.replaceAll("_", "-")));
+    const ours = new Set([...forward.keys(), ...this.#counting()]);
+    const kept = stripped.filter(([name]) => !ours.has(name.replaceAll("_", "-")));
     const strippedPath = stripPath(path, places);
     if (stripped.length < headers.length) this.onTrait("header taken away");
     if (plainHeaders(stripped).length < plainHeaders(headers).length - headers.length + stripped.length)
@@ -159,23 +290,80 @@ export class Reference {
   }
 
   /** The parts of one rule in their order. @param dry its limits are only looked at */
-  #judge(rule: Rule, endpoints: readonly Endpoint[], asked: Asked, dry: boolean): Reason {
+  #judge(rule: Rule, ways: readonly Way[], asked: Asked, dry: boolean): Reason {
     const now = asked.nowMilliseconds;
+    if (headerBytes(asked.arrived) > rule.maxHeaderBytes || queryBytes(asked.arrived) > rule.maxQueryBytes)
+      return "headers_too_large";
+    const length = rule.maxBodyBytes === Infinity ? 0 : contentLength(asked.arrived);
+    if (length === undefined || length > rule.maxBodyBytes)
+      return length === undefined ? "request_malformed" : "body_too_large";
     if (now < rule.startsMilliseconds || now >= rule.expiresMilliseconds) return "grant_inactive";
-    const token = this.#checkToken(rule, asked);
+    const isLeftOut = this.#isLeftOut(rule, asked);
+    const token = isLeftOut ? { claims: new Map() } : this.#checkToken(rule, asked);
     const claims = typeof token === "string" ? undefined : token.claims;
     if (rule.action === "deny") {
-      const outcome = this.#condition(rule, endpoints, asked, claims);
+      const outcome = this.#condition(rule, ways, asked, claims);
       return outcome === false ? "condition_false" : "rule_denied";
     }
     if (typeof token === "string") return token;
-    if (rule.scopes.length > 0 && !hasScopes(claims!, rule.scopes)) return "scope_missing";
-    const outcome = this.#condition(rule, endpoints, asked, claims);
+    if (rule.scopes.length > 0 && !hasScopes(token as Parameters<typeof hasScopes>[0], rule.scopes, rule.held))
+      return "scope_missing";
+    const outcome = this.#condition(rule, ways, asked, claims);
     if (outcome !== true) return outcome === false ? "condition_false" : "condition_error";
-    const limits = rule.limits.map((name) => [name, this.#policy.limits.get(name)!] as const);
-    return this.#buckets.take(limits, rule.cost, { caller: asked.caller, claims }, BigInt(now) * 1_000_000n, dry)
-      ? "allowed"
-      : "limit_exceeded";
+    const { takesForwardedAddress } = this.#policy;
+    const { caller, arrived, readable } = asked;
+    const who = { rule: rule.name, host: readable.host, caller, claims, arrived, takesForwardedAddress };
+    const limits = rule.limits.map((name) => [name, inTier(this.#policy.limits.get(name)!, who)] as const);
+    if (limits.some(([name, { burst }]) => burst !== this.#policy.limits.get(name)!.burst))
+      this.onTrait("tier of a limit");
+    const cost = this.#costOf(rule, ways, asked, claims);
+    if (cost === "error") return "condition_error";
+    const nanoseconds = BigInt(now) * 1_000_000n;
+    const enforced = limits.filter(([, { isShadow }]) => !isShadow);
+    // One request is open at a time here, so that there is always room for it.
+    for (const [, { hops }] of enforced)
+      if (hops !== undefined && this.#hopsOf(hops.header, asked) > hops.most) return "limit_exceeded";
+    if (enforced.some(([, limit]) => isKeyless(limit, who))) {
+      this.onTrait("limit without a key");
+      return "limit_exceeded";
+    }
+    const rates = enforced.filter(([, { open, hops }]) => open === undefined && hops === undefined);
+    const own = rates.filter(([, { onError }]) => onError === undefined);
+    if (!this.#buckets.take(own, cost, who, nanoseconds, dry)) return "limit_exceeded";
+    // Here no rate limit service ever answers, so that limits of the fleet hold as `onError` says, once the others have given; those in
+    // shadow mode ask nobody.
+    const ofFleet = dry ? [] : rates.filter(([, { onError }]) => onError !== undefined);
+    for (const [name, limit] of ofFleet.sort(([a], [b]) => (a < b ? -1 : 1))) {
+      this.onTrait(`limit of the fleet, ${limit.onError}`);
+      if (limit.onError === "deny") return "internal";
+      const isTaken = limit.onError === "allow" || this.#buckets.take([[name, limit]], cost, who, nanoseconds, false);
+      if (!isTaken) return "limit_exceeded";
+    }
+    if (dry) return "allowed";
+    const shadowed = limits.filter(([, { isShadow }]) => isShadow).sort(([a], [b]) => (a < b ? -1 : 1));
+    this.#fullShadows = shadowed
+      .filter((one) => {
+        const { open, hops } = one[1];
+        if (hops !== undefined) return this.#hopsOf(hops.header, asked) > hops.most;
+        const isFull = open === undefined && !this.#buckets.take([one], cost, who, nanoseconds, false);
+        return isKeyless(one[1], who) || isFull;
+      })
+      .map(([limit]) => ({ rule: rule.name, limit }));
+    if (this.#fullShadows.length > 0) this.onTrait("limit in shadow mode without room");
+    return "allowed";
+  }
+
+  /** What the request costs, by the first way in which the rule's condition holds: between 1 and the most that it may be. */
+  #costOf(rule: Rule, ways: readonly Way[], asked: Asked, claims: Claims | undefined): bigint | "error" {
+    const { costFrom, cost: most } = rule;
+    if (costFrom === undefined) return most;
+    const holding = this.#inputs(ways, asked, claims).find((input) => (rule.when?.(input) ?? true) === true);
+    const cost = costFrom(holding!);
+    this.onTrait(
+      cost === "error" ? "cost in error" : cost < 1n ? "cost below 1" : cost > most ? "cost above the most" : "cost",
+    );
+    if (cost === "error") return cost;
+    return cost < 1n ? 1n : cost > most ? most : cost;
   }
 
   #checkToken(
@@ -184,34 +372,49 @@ export class Reference {
   ): { claims: Claims | undefined; traits: string[] } | Reason {
     if (rule.issuers.length === 0) return { claims: undefined, traits: [] };
     const issuers = [...this.#policy.issuers].filter(([name]) => rule.issuers.includes(name)).map(([, one]) => one);
-    return checkToken({ arrived, caller, digest, nowSeconds: Math.floor(nowMilliseconds / 1000) }, issuers);
+    return checkToken(
+      { arrived, caller, aliases: this.#policy.aliases, digest, nowSeconds: Math.floor(nowMilliseconds / 1000) },
+      issuers,
+    );
   }
 
-  /** A rule with several endpoints for one request holds if it holds for any; a deny rule holds on an error too. */
-  #condition(
-    rule: Rule,
-    endpoints: readonly Endpoint[],
-    asked: Asked,
-    claims: Claims | undefined,
-  ): true | false | "error" {
+  /** A rule with several endpoints for one request, or readings of it, holds if it holds for any; a deny rule holds on an error too. */
+  #condition(rule: Rule, ways: readonly Way[], asked: Asked, claims: Claims | undefined): true | false | "error" {
     const { when } = rule;
     if (when === undefined) return true;
-    const outcomes = endpoints.map((endpoint) => when({ ...asked, claims, path: variablesOf(endpoint, asked) }));
+    const outcomes = this.#inputs(ways, asked, claims).map(when);
     const outcome = outcomes.includes(true) || (outcomes.includes("error") && "error");
     this.onCondition(rule.name, outcome);
     return outcome;
   }
 
-  #isCaller(text: string, caller: string | null): boolean {
-    if (text === "anonymous") return true;
-    if (caller === null) return false;
-    if (text === "any") return true;
+  /** What a condition of the rule may speak of, for each of the ways. */
+  #inputs(ways: readonly Way[], asked: Asked, claims: Claims | undefined): ConditionInput[] {
+    const { takesForwardedAddress } = this.#policy;
+    return ways.map(({ path, reading, names }) => {
+      const readable = { ...asked.readable, reading };
+      return { ...asked, readable, takesForwardedAddress, claims, path, names };
+    });
+  }
+
+  /** For each way in which a caller is one that a rule names, the names that segments of its ID have. */
+  #waysOf(text: string, caller: string | null): ReadonlyMap<string, string>[] {
+    if (text === "anonymous") return [new Map()];
+    if (caller === null) return [];
+    if (text === "any") return [new Map()];
     const members = this.#policy.callerSets.get(text);
-    if (members !== undefined) return members.some((member) => this.#isCaller(member, caller));
-    if (text.endsWith("/**")) return caller.startsWith(text.slice(0, -2));
-    if (!text.endsWith("/*")) return caller === text;
-    const above = text.slice(0, -1);
-    return caller.startsWith(above) && !caller.slice(above.length).includes("/");
+    if (members !== undefined) return members.flatMap((member) => this.#waysOf(member, caller));
+    const wanted = withoutAlias(text.replaceAll(/[*{}]/gu, "_"), this.#policy.aliases).split("/");
+    const pattern = text.split("/").map((segment, index) => (index < 3 ? wanted[index]! : segment));
+    const given = caller.split("/");
+    if (pattern.at(-1) === "**" ? given.length < pattern.length : given.length !== pattern.length) return [];
+    const names = new Map<string, string>();
+    for (const [index, segment] of pattern.entries()) {
+      const name = /^\{(.*)\}$/u.exec(segment)?.[1];
+      if (name !== undefined) names.set(name, given[index]!);
+      else if (segment !== "*" && segment !== "**" && segment !== given[index]) return [];
+    }
+    return [names];
   }
 }
 
@@ -234,34 +437,6 @@ function answer(
   };
 }
 
-/** The value of a forwarded header, one character a byte; "" for none. */
-function forwardedValue(what: string, caller: string | null, claims: Claims | undefined): string {
-  const [, domain, path] = /^spiffe:\/\/([^/]*)(.*)$/u.exec(caller ?? "") ?? [];
-  if (what === "caller.id") return caller ?? "";
-  if (what === "caller.trust_domain") return domain ?? "";
-  if (what === "caller.path") return path ?? "";
-  let claim: Json | undefined = claims;
-  for (const name of what.split(".").slice(1)) claim = claim instanceof Map ? claim.get(name) : undefined;
-  if (claim === undefined || typeof claim === "object") return "";
-  const text = Buffer.from(String(claim)).toString("latin1");
-  // RFC 9110 §5.5: what a header cannot hold is not sent.
-  return text !== text.trim() || /\p{Cc}/u.test(String(claim)) ? "" : text;
-}
-
 function isHost(pattern: string, host: string): boolean {
   return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) && host.length >= pattern.length : host === pattern;
-}
-
-function isEndpoint({ methods, segments, tail }: Endpoint, request: Readable, action: "allow" | "deny"): boolean {
-  const isMethod = (method: string): boolean =>
-    method === request.method || (action === "deny" && method === request.method.toUpperCase());
-  if (methods !== undefined && !methods.some(isMethod)) return false;
-  const given = request.segments;
-  if (tail ? given.length < segments.length : given.length !== segments.length) return false;
-  return segments.every((segment, index) => !("literal" in segment) || segment.literal === given[index]);
-}
-
-function variablesOf({ segments }: Endpoint, { readable }: Asked): ConditionInput["path"] {
-  const named = segments.map((segment, index) => ["variable" in segment && segment.variable, index] as const);
-  return new Map(named.flatMap(([name, index]) => (name ? [[name, readable.segments[index]!]] : [])));
 }

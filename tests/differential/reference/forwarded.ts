@@ -3,7 +3,8 @@
  * `Key=value` joined by semicolons; `Subject` and whole certificates stand in double quotes, with backslashes before quotes in
  * them, other values as they are. `By` is the proxy that wrote the element, and DNS names come last.
  */
-import type { Arrived } from "./request.ts";
+import type { Policy } from "./policy.ts";
+import { type Arrived, withoutAlias } from "./request.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: no value has them
 const pair = / *([A-Za-z]+)=(?:"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"|([^\x00-\x20\x7f",;]*))([,;]?)/uy;
@@ -25,7 +26,11 @@ interface Element {
 }
 
 /** The caller that a connection shows, or the one that a gateway of the policy tells of. */
-export function callerOf({ caller: id, digest, headers }: Arrived, forwarders: readonly string[]): Caller {
+export function callerOf(
+  { caller: id, digest, headers }: Arrived,
+  { forwarders: gateways, aliases }: Pick<Policy, "forwarders" | "aliases">,
+): Caller {
+  const forwarders = gateways.map((gateway) => withoutAlias(gateway, aliases));
   const peer: Caller = { id, digest };
   const malformed: Caller = { id: "", digest };
   const told = headers.filter(([name]) => name === "x-forwarded-client-cert").map(([, value]) => value);
@@ -42,7 +47,8 @@ export function callerOf({ caller: id, digest, headers }: Arrived, forwarders: r
   if (element === undefined) return peer;
   // What a gateway wrote says so, or does not say who wrote it: then what follows may be of its callers' making.
   const earlier = elements.slice(0, elements.indexOf(element));
-  if (earlier.some(({ by }) => by.length === 0 || by.includes(id))) return malformed;
+  if (earlier.some(({ by }) => by.length === 0 || by.some((one) => withoutAlias(one, aliases) === id)))
+    return malformed;
   return {
     id: element.uris.length > 1 ? "" : (element.uris[0] ?? null),
     digest: element.hash === "" ? null : element.hash,

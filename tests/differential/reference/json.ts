@@ -3,7 +3,21 @@
  * two parsers could read in two ways.
  */
 
-export type Json = null | boolean | bigint | number | string | Json[] | Map<string, Json>;
+export type Json = null | boolean | bigint | number | string | Json[] | Map<string, Json> | Unread;
+
+/** What is JSON but is not read: a number longer than others hold, and what lies too deep. */
+export class Unread {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Lists and objects nest so deep where they are read. */
+const depth_max = 16;
+/** At most 19 digits on each side of the point, and an exponent below 300. */
+const read_number = /^-?[0-9]{1,19}(?:\.[0-9]{1,19})?(?:[eE][+-]?(?:[0-9]{1,2}|[0-2][0-9]{2}))?$/u;
 
 const int64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n };
 const token =
@@ -47,15 +61,19 @@ class Parser {
     return match;
   }
 
-  value(match = this.#next()): Json {
+  value(match = this.#next(), depth = 0): Json {
+    const at = this.#at;
     const [, sign, number, fraction, exponent, string] = match;
     if (string !== undefined) return this.#string(string);
     if (number !== undefined) {
+      if (!read_number.test(number)) return new Unread(number);
       const int = fraction === undefined && exponent === undefined ? BigInt(number) : undefined;
       return int !== undefined && int >= int64.least && int <= int64.most ? int : Number(number);
     }
-    if (sign === "{") return this.#object();
-    if (sign === "[") return this.#array();
+    if (sign === "{" || sign === "[") {
+      const value = sign === "{" ? this.#object(depth + 1) : this.#array(depth + 1);
+      return depth < depth_max ? value : new Unread(this.#text.slice(at - 1, this.#at));
+    }
     if (sign === "true") return true;
     if (sign === "false") return false;
     if (sign === "null") return null;
@@ -69,29 +87,39 @@ class Parser {
     return value;
   }
 
-  #object(): Map<string, Json> {
+  #object(depth: number): Map<string, Json> {
     const members = new Map<string, Json>();
     for (let match = this.#next(); ; match = this.#next()) {
       if (match[1] === "}" && members.size === 0) return members;
       if (match[5] === undefined) throw new SyntaxError("no name");
       const name = this.#string(match[5]);
-      if (members.has(name)) throw new SyntaxError(`${name} stands twice`);
+      if (members.has(name) && depth <= depth_max) throw new SyntaxError(`${name} stands twice`);
       if (this.#next()[1] !== ":") throw new SyntaxError("no colon");
-      members.set(name, this.value());
+      members.set(name, this.value(undefined, depth));
       const after = this.#next()[1];
       if (after === "}") return members;
       if (after !== ",") throw new SyntaxError("no comma");
     }
   }
 
-  #array(): Json[] {
+  #array(depth: number): Json[] {
     const elements: Json[] = [];
     for (let match = this.#next(); ; match = this.#next()) {
       if (match[1] === "]" && elements.length === 0) return elements;
-      elements.push(this.value(match));
+      elements.push(this.value(match, depth));
       const after = this.#next()[1];
       if (after === "]") return elements;
       if (after !== ",") throw new SyntaxError("no comma");
     }
   }
+}
+
+/** The claim that a policy names: plain names after dots, others in brackets and quotes. */
+export function claimAt(what: string, claims: Json | undefined): Json | undefined {
+  let claim = claims;
+  for (const [, plain, text] of what.matchAll(/\.([\w-]+)|\[("(?:[^"\\]|\\.)*")\]/gu)) {
+    const name = plain ?? (JSON.parse(text!) as string);
+    claim = claim instanceof Map ? claim.get(name) : undefined;
+  }
+  return claim;
 }

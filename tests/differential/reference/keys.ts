@@ -5,6 +5,8 @@ export type Jwk = JsonWebKey & { kid?: string; alg?: string; use?: string };
 
 export interface VerifyingKey {
   kid: string | undefined;
+  /** What makes it the key that it is. */
+  material: string;
   /** The algorithms it fits. */
   algorithms: string[];
   /** Whether a signature over a text is this key's. */
@@ -32,13 +34,26 @@ export function svidKeysOf(jwks: readonly Jwk[]): VerifyingKey[] {
   return jwks.filter(({ use, crv }) => use === "jwt-svid" && crv !== "Ed25519").map(keyOf);
 }
 
+/** EdDSA may be called by its curve (RFC 9864). */
+export function nameOf(alg: string): string {
+  return alg === "Ed25519" ? "EdDSA" : alg;
+}
+
 function keyOf(jwk: Jwk): VerifyingKey {
   const text = JSON.stringify(jwk);
   let key = known.get(text);
   if (key === undefined) {
     const all = fitting[jwk.kty === "RSA" ? "RSA" : jwk.crv!] ?? [];
-    const algorithms = jwk.alg === undefined ? all : all.filter((name) => name === jwk.alg);
-    key = { kid: jwk.kid, algorithms, verifies: verifierOf(createPublicKey({ key: jwk, format: "jwk" })) };
+    const algorithms = jwk.alg === undefined ? all : all.filter((name) => name === nameOf(jwk.alg!));
+    const { kid, crv, x, y, e } = jwk;
+    const material = JSON.stringify([
+      crv,
+      x,
+      y,
+      e,
+      jwk.n && BigInt(`0x${Buffer.from(jwk.n, "base64url").toString("hex")}`).toString(),
+    ]);
+    key = { kid, material, algorithms, verifies: verifierOf(createPublicKey({ key: jwk, format: "jwk" })) };
     known.set(text, key);
   }
   return key;

@@ -9,6 +9,8 @@ export interface Place {
   prefix: string;
   /** Whether the token is taken away. */
   isStripped: boolean;
+  /** How many bytes a token may have there. */
+  tokenBytes: number;
 }
 
 type Header = readonly [name: string, value: string];
@@ -17,13 +19,13 @@ type Header = readonly [name: string, value: string];
 export function readPlaces(owner: Record<string, unknown> | undefined): Place[] {
   if (owner === undefined) return [];
   const from = (owner.from ?? [{ header: "authorization" }]) as Record<string, string>[];
-  const isStripped = owner.forwardToken === false;
+  const of = { isStripped: owner.forwardToken === false, tokenBytes: Number(owner.tokenBytes ?? 16384) };
   return from
     .map(({ header, cookie, query, prefix }): Place => {
-      if (cookie !== undefined) return { kind: "cookie", name: cookie, prefix: "", isStripped };
-      if (query !== undefined) return { kind: "query", name: query, prefix: "", isStripped };
+      if (cookie !== undefined) return { kind: "cookie", name: cookie, prefix: "", ...of };
+      if (query !== undefined) return { kind: "query", name: query, prefix: "", ...of };
       const name = header!.toLowerCase();
-      return { kind: "header", name, prefix: prefix ?? (name === "authorization" ? "Bearer " : ""), isStripped };
+      return { kind: "header", name, prefix: prefix ?? (name === "authorization" ? "Bearer " : ""), ...of };
     })
     .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
@@ -43,7 +45,15 @@ export function tokenAt({ kind, name, prefix }: Place, { headers, path }: Arrive
   }
   const values = headers.filter(([other]) => other === name).map(([, value]) => value);
   if (values.length > 1) return null;
-  return values[0]?.startsWith(prefix) ? values[0].slice(prefix.length) : undefined;
+  const [value] = values;
+  // RFC 9110 §11.1: the scheme has no case, and one or more blanks after it.
+  if (prefix === "Bearer ") {
+    const token = /^bearer +(.*)$/isu.exec(value ?? "")?.[1];
+    // Behind a tab, or another scheme and a comma, some readers find one.
+    const isHidden = /(?:^|,[ \t]*)bearer(?:[ \t]|$)/iu.test(value ?? "") && value!.length > prefix.length - 1;
+    return token === undefined && isHidden ? null : token;
+  }
+  return value?.startsWith(prefix) ? value.slice(prefix.length) : undefined;
 }
 
 /** What cookies of a name hold in one header; null for one that only some readers take for it. */

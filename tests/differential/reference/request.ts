@@ -1,4 +1,5 @@
 /** A request as rules see it: who calls, and method, host, path and query in the one way they can be read. */
+import { type Path, type Reading, readPath } from "./paths.ts";
 
 /** What arrives at the filter. */
 export interface Arrived {
@@ -8,6 +9,8 @@ export interface Arrived {
   digest: string | null;
   /** An address, with or without a port. */
   source: string;
+  /** The port it came to; undefined where it came to none. */
+  destination?: number | undefined;
   method: string;
   path: string;
   host: string;
@@ -19,8 +22,9 @@ export interface Readable {
   method: string;
   /** In lower case, without port and dot at the end. */
   host: string;
-  /** Decoded. */
-  segments: string[];
+  path: Path;
+  /** The reading of the path that is in hand. */
+  reading: Reading;
   /** As received; undefined where there is no `?`. */
   query: string | undefined;
 }
@@ -37,6 +41,17 @@ export function identityFault(
   return domains.includes(domain) ? undefined : "identity_untrusted";
 }
 
+/** The ID that another trust domain gives a caller whose own is an alias; any other stays as it is. */
+export function withoutAlias<T extends string | null>(id: T, aliases: ReadonlyMap<string, string>): T | string {
+  if (id === null || identityFault(id, [...aliases.keys()]) !== undefined) return id;
+  return id.replace(/^spiffe:\/\/([^/]*)/u, (_, domain: string) => `spiffe://${aliases.get(domain)!}`);
+}
+
+/** Whether a request has what every request has: before anything else is asked, its caller's gateway or token included. */
+export function isFormed({ method, path, host }: Arrived): boolean {
+  return /^[A-Za-z0-9_-]{1,32}$/u.test(method) && readHost(host) !== undefined && path !== "";
+}
+
 /** Reads a request, or says why it cannot be read in one way only. */
 export function readRequest({ method, path, host }: Arrived): Readable | "request_malformed" | "path_ambiguous" {
   const name = readHost(host);
@@ -44,24 +59,16 @@ export function readRequest({ method, path, host }: Arrived): Readable | "reques
   const mark = path.indexOf("?");
   const before = mark < 0 ? path : path.slice(0, mark);
   if (!before.startsWith("/") || before.length > 8192) return "request_malformed";
-  const segments = before === "/" ? [] : before.slice(1).split("/").map(readSegment);
-  if (segments.includes(undefined)) return "path_ambiguous";
-  return { method, host: name, segments: segments as string[], query: mark < 0 ? undefined : path.slice(mark + 1) };
+  const read = readPath(before);
+  if (read === undefined) return "path_ambiguous";
+  const query = mark < 0 ? undefined : path.slice(mark + 1);
+  return { method, host: name, path: read, reading: read.sent, query };
 }
 
 function readHost(host: string): string | undefined {
   const [, name] = /^([a-z0-9._-]+|\[[a-f0-9.:]+\])(?::[0-9]*)?$/u.exec(host.toLowerCase()) ?? [];
   if (name === undefined || name.startsWith(".") || name.includes("..")) return undefined;
   return name.replace(/(.)\.$/u, "$1");
-}
-
-/** A decoded segment, or undefined for one that two readers could take for two. */
-function readSegment(raw: string): string | undefined {
-  if (!/^[\x21-\x7e]+$/u.test(raw) || /[\\;#]/u.test(raw)) return undefined;
-  if (/%(?:00|2e|2f|3b|5c)/iu.test(raw)) return undefined;
-  const decoded = decode(raw);
-  if (decoded === undefined || decoded === "." || decoded === "..") return undefined;
-  return /%[0-9a-f]{2}/iu.test(decoded) ? undefined : decoded;
 }
 
 /** Percent-decoded; undefined where the encoding is invalid or the bytes are not UTF-8. */
@@ -97,4 +104,21 @@ export function queryParameter(query: string | undefined, name: string): string 
 export function readSource(source: string): { ip: string; port: number } {
   const match = /^(?:\[(.*)\]|([^:]*)):([0-9]+)$/u.exec(source);
   return match === null ? { ip: source, port: 40000 } : { ip: match[1] ?? match[2]!, port: Number(match[3]) };
+}
+
+/** Names and values of all headers, with those that HTTP/2 begins with a colon. */
+export function headerBytes({ method, path, host, headers }: Arrived): number {
+  const pseudo = [":method", method, ":path", path, ":authority", host, ":scheme", "https"];
+  return [...pseudo, ...headers.flat()].join("").length;
+}
+
+/** What stands behind the `?`. */
+export function queryBytes({ path }: Arrived): number {
+  return path.includes("?") ? path.length - path.indexOf("?") - 1 : 0;
+}
+
+/** What a request says that its body has; 0 where it says nothing, undefined where nobody can tell. */
+export function contentLength({ headers }: Arrived): number | undefined {
+  const [said = "0", ...others] = headers.filter(([name]) => name === "content-length").map(([, value]) => value);
+  return others.length === 0 && /^[0-9]+$/u.test(said) ? Number(said) : undefined;
 }

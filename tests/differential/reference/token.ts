@@ -1,9 +1,10 @@
 /** What a token is worth to an issuer: the order of the checks is that of the reasons. */
 import { type Json, parseJson } from "./json.ts";
+import { nameOf } from "./keys.ts";
 import { type Place, tokenAt } from "./places.ts";
-import type { Issuer, Policy } from "./policy.ts";
+import { type DeclaredClaim, type Issuer, mediaType, type Policy } from "./policy.ts";
 import { furthest, type Reason } from "./reasons.ts";
-import { type Arrived, identityFault } from "./request.ts";
+import { type Arrived, identityFault, withoutAlias } from "./request.ts";
 
 export type Claims = Map<string, Json>;
 
@@ -23,6 +24,8 @@ export interface Bearer {
   arrived: Arrived;
   /** The caller, and the certificate it has shown. */
   caller: string | null;
+  /** Trust domains whose IDs are IDs of another one. */
+  aliases: ReadonlyMap<string, string>;
   digest: string | null;
   nowSeconds: number;
 }
@@ -30,6 +33,7 @@ export interface Bearer {
 /** A good token, and what there is to say of it, for counting. */
 export interface Good {
   claims: Claims;
+  issuer: Issuer;
   traits: string[];
 }
 
@@ -72,26 +76,56 @@ function readTokens(arrived: Arrived, places: readonly Place[]): Parsed[] | Reas
 function checkIssuer(bearer: Bearer, issuer: Issuer): Good | Reason {
   const found = readTokens(bearer.arrived, issuer.places);
   if (typeof found === "string") return found;
-  const named = found.filter(({ claims }) => claims.get("iss") === issuer.issuer);
+  const named = found.filter(({ claims }) => isIssuedBy(claims, issuer));
   if (named.length === 0) return "token_issuer";
   if (named.length > 1) return "token_malformed";
   const [token] = named as [Parsed];
   const reason = checkSignature(token, issuer);
   if (reason !== "allowed") return reason;
+  if (!isAccepted(token.typ, issuer)) return "token_claims_malformed";
   const claims = checkClaims(token.claims, issuer, bearer.nowSeconds);
   if (claims !== "allowed") return claims;
+  if (!areTyped(token.claims, issuer.claims)) return "token_claims";
   if (!isBound(token.claims, issuer, bearer)) return "token_binding";
   const traits = [`token ${token.algorithm}`, `token in ${token.place.kind}`, `token bound to ${issuer.bind}`];
   if (found.length > 1) traits.push("token beside another");
-  return { claims: token.claims, traits };
+  return { claims: token.claims, issuer, traits };
+}
+
+function isAccepted(typ: Json | undefined, { types }: Issuer): boolean {
+  if (typ !== undefined && typeof typ !== "string") return false;
+  return types.includes(typ === undefined ? undefined : mediaType(typ));
+}
+
+/** What stands at the end of some names. */
+function claimAt(claims: Claims, names: readonly string[]): Json | undefined {
+  let value: Json | undefined = claims;
+  for (const name of names) value = value instanceof Map ? value.get(name) : undefined;
+  return value;
+}
+
+/** Whether `iss` is the issuer's, with each `{name}` filled by a claim that is a whole segment of the path, or label of the host. */
+function isIssuedBy(claims: Claims, { issuer, tenants }: Issuer): boolean {
+  let isWhole = true;
+  const whole = issuer.replace(/\{([^}]+)\}/gu, (_, name: string, at: number) => {
+    const claim = claims.get(name);
+    const isHost = !issuer.slice("https://".length, at).includes("/");
+    const form = isHost ? /^(?!-)[a-z0-9-]{1,63}(?<!-)$/iu : /^(?!\.{1,2}$)[\w.~-]+$/u;
+    isWhole &&= typeof claim === "string" && form.test(claim) && (tenants === undefined || tenants.includes(claim));
+    return String(claim);
+  });
+  return isWhole && claims.get("iss") === whole;
 }
 
 /** RFC 8705 §3.1, or the caller by its ID; never to a key for which no proof is asked (RFC 9449). */
-function isBound(claims: Claims, { bind }: Issuer, { caller, digest }: Bearer): boolean {
+function isBound(claims: Claims, { bind }: Issuer, { caller, aliases, digest }: Bearer): boolean {
   const cnf = claims.get("cnf");
   if (cnf instanceof Map && cnf.has("jkt")) return false;
   if (bind === "none") return true;
-  if (bind === "caller") return caller !== null && claims.get("sub") === caller;
+  if (bind === "caller") {
+    const sub = claims.get("sub");
+    return caller !== null && typeof sub === "string" && withoutAlias(sub, aliases) === caller;
+  }
   const thumbprint = cnf instanceof Map ? cnf.get("x5t#S256") : undefined;
   if (typeof thumbprint !== "string" || digest === null || !/^[0-9a-f]{64}$/iu.test(digest)) return false;
   return thumbprint === Buffer.from(digest, "hex").toString("base64url");
@@ -100,17 +134,19 @@ function isBound(claims: Claims, { bind }: Issuer, { caller, digest }: Bearer): 
 const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split(" ");
 
 function takeApart(token: string, place: Place): Parsed | Reason {
-  if (token.length > 8192) return "token_too_large";
+  if (token.length > place.tokenBytes) return "token_too_large";
   const parts = token.split(".");
   if (parts.length !== 3 || parts[0] === "" || parts[1] === "") return "token_malformed";
   const bytes = parts.map((part) => Buffer.from(part, "base64url"));
   if (bytes.some((part, index) => part.toString("base64url") !== parts[index])) return "token_malformed";
+  if (bytes[2]!.length > 1024) return "token_malformed";
   const header = parseJson(bytes[0]!);
   if (!(header instanceof Map) || header.has("crit") || header.has("b64")) return "token_malformed";
   const kid = header.get("kid");
   if (kid !== undefined && (typeof kid !== "string" || kid === "")) return "token_malformed";
-  const algorithm = header.get("alg");
-  if (typeof algorithm !== "string") return "token_malformed";
+  const alg = header.get("alg");
+  if (typeof alg !== "string") return "token_malformed";
+  const algorithm = nameOf(alg);
   // An algorithm that no issuer can have ends the matter before the claims are looked at.
   if (!algorithms.includes(algorithm)) return "token_algorithm";
   const claims = parseJson(bytes[1]!);
@@ -119,14 +155,23 @@ function takeApart(token: string, place: Place): Parsed | Reason {
   return { place, algorithm, kid, typ, claims, signed: `${parts[0]}.${parts[1]}`, signature: bytes[2]! };
 }
 
-/** Whether a token is signed by one key of the issuer that fits, and no other does. */
+/** Of so many keys each is tried. */
+const most_candidates = 4;
+
+/**
+ * Whether a token is signed by a key of the issuer that fits: one of those with its ID; where none has it, one without; for a token
+ * without an ID any. The same key again is no further one.
+ */
 function checkSignature({ algorithm, kid, signed, signature }: Parsed, issuer: Issuer): Reason {
   if (!issuer.algorithms.includes(algorithm)) return "token_algorithm";
-  const named = kid === undefined ? issuer.keys : issuer.keys.filter((key) => key.kid === kid);
-  const candidates = named.filter((key) => key.algorithms.includes(algorithm));
-  if (candidates.length > 1) return "token_key_unknown";
-  if (candidates.length === 0) return kid !== undefined && named.length > 0 ? "token_algorithm" : "token_key_unknown";
-  return candidates[0]!.verifies(algorithm, signed, signature) ? "allowed" : "token_signature";
+  if (issuer.keys === undefined) return "keys_unavailable";
+  const isKnown = kid !== undefined && issuer.keys.some((key) => key.kid === kid);
+  const named = kid === undefined ? issuer.keys : issuer.keys.filter((key) => key.kid === (isKnown ? kid : undefined));
+  const fitting = named.filter((key) => key.algorithms.includes(algorithm));
+  const candidates = [...new Map(fitting.map((key) => [key.material, key])).values()];
+  if (candidates.length > most_candidates) return "token_key_unknown";
+  if (candidates.length === 0) return isKnown ? "token_algorithm" : "token_key_unknown";
+  return candidates.some((key) => key.verifies(algorithm, signed, signature)) ? "allowed" : "token_signature";
 }
 
 /** A NumericDate in whole seconds; null where a claim is there and is none. */
@@ -139,24 +184,50 @@ function date(value: Json | undefined): number | null | undefined {
 function checkClaims(claims: Claims, issuer: Issuer, now: number): Reason {
   const { leewaySeconds: leeway, maxLifetimeSeconds } = issuer;
   const [expires, notBefore, issuedAt] = ["exp", "nbf", "iat"].map((name) => date(claims.get(name)));
-  if (claims.has("sub") && typeof claims.get("sub") !== "string") return "token_claims";
-  if (expires === undefined || expires === null || notBefore === null || issuedAt === null) return "token_claims";
+  if (claims.has("sub") && typeof claims.get("sub") !== "string") return "token_claims_malformed";
+  if (expires === undefined || expires === null || notBefore === null || issuedAt === null)
+    return "token_claims_malformed";
   if (now >= expires + leeway) return "token_expired";
   if ((notBefore ?? 0) > now + leeway || (issuedAt ?? 0) > now + leeway) return "token_not_yet_valid";
   if (maxLifetimeSeconds !== Infinity && (issuedAt === undefined || expires - issuedAt > maxLifetimeSeconds)) {
     return "token_lifetime";
   }
-  const audience = claims.get("aud");
+  const { audiences: accepted } = issuer;
+  if (accepted === undefined) return "allowed";
+  const audience = claimAt(claims, issuer.audienceFrom);
   if (audience === undefined) return "token_audience";
   const audiences = Array.isArray(audience) ? audience : [audience];
-  if (audiences.some((one) => typeof one !== "string")) return "token_claims";
-  return audiences.some((one) => issuer.audiences.includes(one as string)) ? "allowed" : "token_audience";
+  if (audiences.some((one) => typeof one !== "string")) return "token_claims_malformed";
+  return audiences.some((one) => accepted.includes(one as string)) ? "allowed" : "token_audience";
 }
 
-/** Whether a token carries all of a rule's scopes. */
-export function hasScopes(claims: Claims, wanted: readonly string[]): boolean {
-  const scope = claims.get("scope") ?? (claims.has("scope") ? null : claims.get("scp"));
-  const isList = !claims.has("scope") && Array.isArray(scope);
-  const held = isList ? scope : typeof scope === "string" ? scope.split(" ") : [];
-  return wanted.every((one) => held.includes(one));
+/** Whether claims are what they are declared to be. A member of a map that is not there is not there either. */
+function areTyped(claims: Json | undefined, declared: readonly DeclaredClaim[]): boolean {
+  return declared.every(({ name, type, isRequired }) => {
+    const value = claims instanceof Map ? claims.get(name) : undefined;
+    if (Array.isArray(type)) {
+      if (value === undefined ? isRequired : !(value instanceof Map)) return false;
+      return areTyped(value, type);
+    }
+    return value === undefined ? !isRequired : isTyped(value, type);
+  });
+}
+
+function isTyped(value: Json, type: string): boolean {
+  if (type === "any") return true;
+  if (type === "list") return Array.isArray(value);
+  if (type === "int") return typeof value === "bigint";
+  if (type === "double") return typeof value === "bigint" || typeof value === "number";
+  return typeof value === (type === "bool" ? "boolean" : type);
+}
+
+/** Whether a good token carries all of some scopes, or one of them; one that is left out has no issuer, and none of them. */
+export function hasScopes(
+  { claims, issuer }: { claims: Claims; issuer?: Issuer },
+  wanted: readonly string[],
+  held: "every" | "some",
+): boolean {
+  const scope = (issuer?.scopesFrom ?? []).map((names) => claimAt(claims, names)).find((value) => value !== undefined);
+  const has = Array.isArray(scope) ? scope : typeof scope === "string" ? scope.split(" ") : [];
+  return wanted[held]((one) => has.includes(one));
 }

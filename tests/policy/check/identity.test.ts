@@ -60,12 +60,12 @@ const errors: Case[] = [
     /`corp`, but not that of `jwtSvid`/,
   ],
   [
-    "more than 64 issuers and bundles",
+    "more than 256 issuers and bundles",
     trust(
-      `  domains: [${many(64, (number) => `d${number}.example.org`)}]\n  identity: either\n  jwtSvid: { audiences: [a], bundles: { ${many(63, (number) => `d${number}.example.org: { file: keys/bundle.json }`)}, ${mark}d63.example.org: { file: keys/bundle.json } } }`,
+      `  domains: [${many(256, (number) => `d${number}.example.org`)}]\n  identity: either\n  jwtSvid: { audiences: [a], bundles: { ${many(255, (number) => `d${number}.example.org: { file: keys/bundle.json }`)}, ${mark}d255.example.org: { file: keys/bundle.json } } }`,
     ),
     "bound",
-    /64 issuers and bundles/,
+    /256 issuers and bundles/,
   ],
 ];
 
@@ -141,4 +141,13 @@ test("each bundle is an issuer of JWT-SVIDs", () => {
       ],
     ],
   );
+});
+
+test("who shows a JWT-SVID of an alias is a caller of the domain that it is an alias of", () => {
+  const text = (domain: string): string =>
+    svid(`bundles: { ${domain}: { file: keys/bundle.json } }, from: [{ header: x-svid }]`, "jwt-svid")
+      .replace("domains: [example.org]", "domains: [example.org]\n  aliases: { old.example.net: example.org }")
+      .replace("rules:\n", "rules:\n  - { name: no, callers: [spiffe://example.org/x], deny: [GET /x] }\n");
+  assert.deepEqual(check(text("old.example.net")).errors, []);
+  assert.deepEqual(check(text("example.org")).errors, []);
 });

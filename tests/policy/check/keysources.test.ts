@@ -57,7 +57,122 @@ const errors: Case[] = [
   ],
 ];
 
-run("errors", errors);
+const certs = "clusters: { certs.example.org: certs }";
+const ofIssuer = (issuer: string, found: string): string => keys(found).replace("https://issuer.example.org", issuer);
+const secret = "header: { name: authorization, file: keys/header.txt }";
+const withHeader = (name: string, file = "keys/header.txt", more = ""): string =>
+  keys(`{ url: ${good}, cluster: idp, header: { name: ${name}, file: ${file}${more} } }`);
+
+const discoveries: Case[] = [
+  [
+    "the document of OpenID Connect as a URL of keys",
+    url(`${mark}https://idp.example.org/.well-known/openid-configuration`),
+    "discovery",
+    /discovery document.*`keys: \{ discovery: true, cluster: idp \}`/,
+  ],
+  [
+    "one below a path, with a query",
+    url(`${mark}"https://idp.example.org/tenant/v2.0/.well-known/openid-configuration?p=b2c"`),
+    "discovery",
+    /`jwks_uri`/,
+  ],
+  [
+    "the document of RFC 8414 as a URL of keys",
+    url(`${mark}https://idp.example.org/.well-known/oauth-authorization-server/tenant`),
+    "discovery",
+    /discovery: true/,
+  ],
+  ["discovery and a URL", keys(`{ discovery: true, url: ${mark}${good}, cluster: idp }`), "key_source", /remove `url`/],
+  ["discovery without a cluster", keys(`{ ${mark}discovery: true }`), "missing_key", /`discovery` needs `cluster`/],
+  [
+    "no discovery, and no keys",
+    keys("{ discovery: false }").replace("keys:", `${mark}keys:`),
+    "key_source",
+    /in a file/,
+  ],
+  ["a cluster with a blank", keys(`{ discovery: true, cluster: ${mark}"my idp" }`), "invalid_cluster", /no blanks/],
+  [
+    "an issuer that is no URL",
+    ofIssuer("accounts.google.com", `{ ${mark}discovery: true, cluster: idp }`),
+    "discovery",
+    /`accounts.google.com` cannot be found.*`url`/,
+  ],
+  [
+    "an http issuer",
+    ofIssuer("http://idp.example.org", `{ ${mark}discovery: true, cluster: idp }`),
+    "discovery",
+    /https/,
+  ],
+  [
+    "an issuer with a query",
+    ofIssuer("https://idp.example.org/?a", `{ ${mark}discovery: true, cluster: idp }`),
+    "discovery",
+    /without query/,
+  ],
+  [
+    "a host that is a URL",
+    keys(`{ discovery: true, cluster: idp, clusters: { ${mark}certs.example.org:x: certs } }`),
+    "discovery",
+    /no host/,
+  ],
+  [
+    "the issuer's own host among the others",
+    keys(`{ discovery: true, cluster: idp, clusters: { ${mark}Issuer.example.org:443: certs } }`),
+    "duplicate",
+    /has a cluster already/,
+  ],
+  [
+    "more hosts than there is room for",
+    keys(`{ discovery: true, cluster: idp, clusters: { ${mark}a.org: a, b.org: b, c.org: c, d.org: d } }`),
+    "bound",
+    /at most 4 hosts/,
+  ],
+  [
+    "other hosts without discovery",
+    keys(`{ url: ${good}, cluster: idp, clusters: { ${mark}certs.example.org: certs } }`),
+    "key_source",
+    /`discovery`/,
+  ],
+  [
+    "two that want other hosts of one issuer",
+    two(`{ discovery: true, cluster: idp, ${certs} }`, `{ ${mark}discovery: true, cluster: idp }`).replace(
+      "https://partner.example.net",
+      "https://issuer.example.org",
+    ),
+    "key_source",
+    /another `clusters`/,
+  ],
+  [
+    "two that want another header for one URL",
+    two(`{ url: ${good}, cluster: idp, ${secret} }`, `{ url: ${mark}${good}, cluster: idp }`),
+    "key_source",
+    /another `header`/,
+  ],
+  [
+    "a header without a URL",
+    keys(`{ file: keys/corp.jwks.json, ${mark}header: { name: a, file: b } }`),
+    "key_source",
+    /`header`/,
+  ],
+  ...["host", ":path", "Content-Length", "if-none-match", "x-forwarded-for", "x-envoy-original-path", "a b"].map(
+    (name): Case => [`the header ${name}`, withHeader(`${mark}"${name}"`), "key_header", /header/iu],
+  ),
+  ["a file that is not there", withHeader("authorization", `${mark}keys/none`), "file", /no such file/],
+  [
+    "a file of several lines",
+    withHeader("authorization", `${mark}keys/corp.jwks.json`),
+    "key_header",
+    /byte 2 what no value/,
+  ],
+  [
+    "a prefix with a line break",
+    withHeader("authorization", undefined, `, prefix: ${mark}"a\\nb"`),
+    "key_header",
+    /prefix/,
+  ],
+];
+
+run("errors", [...errors, ...discoveries]);
 
 const warnings: Case[] = [
   ["a URL that anybody can answer", url(`${mark}http://idp.example.org/`), "insecure_url", /use `https`/],
@@ -82,7 +197,50 @@ const warnings: Case[] = [
   ],
 ];
 
+warnings.push([
+  "no keys until the first answer to discovery",
+  keys(`{ ${mark}discovery: true, cluster: idp }`),
+  "keys_not_embedded",
+  /`file`/,
+]);
 run("warnings", warnings);
+
+test("what discovery asks for, and where the keys may be", () => {
+  const found = ofIssuer(
+    "https://IDP.example.org:443/realms/x/",
+    `{ discovery: true, cluster: idp, refresh: 1m, ${certs} }`,
+  );
+  const { errors, policy } = check(found);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(policy!.issuers[0]!.keySet.source, {
+    url: "https://idp.example.org:443/realms/x/.well-known/openid-configuration",
+    authority: "idp.example.org:443",
+    path: "/realms/x/.well-known/openid-configuration",
+    cluster: "idp",
+    refreshSeconds: 60,
+    discovery: {
+      issuer: "https://IDP.example.org:443/realms/x/",
+      secondPath: "/.well-known/oauth-authorization-server/realms/x",
+      hosts: [
+        { authority: "idp.example.org", cluster: "idp" },
+        { authority: "certs.example.org", cluster: "certs" },
+      ],
+    },
+  });
+});
+
+test("an issuer that stands for many has no document of its own", () => {
+  const { errors } = check(ofIssuer('"https://login.example.com/{tid}/v2.0"', "{ discovery: true, cluster: idp }"));
+  assert.match(errors.find(({ code }) => code === "discovery")!.message, /`\{tid\}` stands for many.*`url`/u);
+});
+
+test("the value of a header comes from its file without the line's end, and is in no message", () => {
+  const { policy, errors, warnings } = check(withHeader("Authorization", "keys/header.txt", ', prefix: "Bearer "'));
+  assert.deepEqual(policy!.issuers[0]!.keySet.source!.header, { name: "authorization", value: "Bearer an-example" });
+  const other = check(withHeader("authorization", "keys/corp.jwks.json"));
+  const said = [...errors, ...warnings, ...other.errors].map(({ message }) => message).join();
+  assert.doesNotMatch(said, /an-example|kty/u);
+});
 
 test("a URL is taken apart as a request needs it", () => {
   const all: [url: string, authority: string, path: string][] = [

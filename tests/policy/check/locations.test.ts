@@ -47,6 +47,18 @@ const errors: Case[] = [
     "invalid_place",
     /begins with a blank/,
   ],
+  [
+    "the protocol of Kubernetes",
+    from(`[{ header: sec-websocket-protocol, prefix: ${mark}base64url.bearer.authorization.k8s.io. }]`),
+    "invalid_place",
+    /encoded once more/,
+  ],
+  [
+    "the same scheme twice",
+    from(`[{ header: x-a, prefix: "Bearer " }, ${mark}{ header: x-a, prefix: "bearer  " }]`),
+    "duplicate",
+    /twice/,
+  ],
   ["a prefix of other letters", from(`[{ header: x-a, prefix: ${mark}"é" }]`), "invalid_place", /ASCII/],
   ["a place twice", from(`[{ header: x-a }, ${mark}{ header: X-A, prefix: "" }]`), "duplicate", /`x-a` stands twice/],
   [
@@ -74,8 +86,8 @@ const errors: Case[] = [
     /`partner`.*`corp`.*open/,
   ],
   [
-    "schemes that differ in case alone",
-    from(`[{ header: authorization }, ${mark}{ header: authorization, prefix: "bearer " }]`),
+    "prefixes that differ in case alone",
+    from(`[{ header: x-a, prefix: "Token " }, ${mark}{ header: x-a, prefix: "token " }]`),
     "place_conflict",
     /use one prefix/,
   ],

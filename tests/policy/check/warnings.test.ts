@@ -4,6 +4,10 @@ import { test } from "node:test";
 import { allow, type Case, caller, forward, forwarders, policy, rule, run } from "../../support/findings.ts";
 import { check, mark, withRule } from "../../support/policy.ts";
 
+/** A policy of four Envoys whose rule takes from this limit. */
+const fleet = (limit: string, rule = ""): string =>
+  `version: 1\nname: a\ntrust: { domains: [example.org] }\nfleet: { replicas: 4 }\nlimits:\n  ${limit}\nrules: [{ name: a, callers: [spiffe://example.org/web], allow: [GET /a], limit: l${rule} }]\n`;
+
 const warnings: Case[] = [
   [
     "anonymous",
@@ -30,6 +34,49 @@ const warnings: Case[] = [
     "token_without_scopes",
     /scopes/,
   ],
+  ...[
+    "deny: [GET /a]",
+    "allow: [GET /a], mode: shadow",
+    "allow: [GET /a], expires: 2020-01-01T00:00:00Z",
+    "allow: [GET /a] }, { name: b, callers: [anonymous], deny: [GET /a]",
+  ].map(
+    (rules): Case => [
+      `nothing is admitted by ${rules}`,
+      `version: 1\nname: a\ntrust: { domains: [example.org] }\n${mark}rules: [{ name: a, callers: [any], ${rules} }]\n`,
+      "nothing_admitted",
+      /admits nothing/,
+    ],
+  ),
+  ...["claims.roles", "claims.realm_access.roles", "claims.groups", "'claims[\"cognito:groups\"]'"].map(
+    (claim): Case => [`a list, ${claim}`, forward(`{ x-a: ${mark}${claim} }`), "forward_list", /as: comma/],
+  ),
+  [
+    "a map",
+    forward(`{ x-a: ${mark}claims.org }`).replace(
+      "    leeway: 30s\n",
+      "    leeway: 30s\n    claims: { org: { id: string } }\n",
+    ),
+    "forward_list",
+    /is a map, and a map is left out.*`\{ value: claims\.org, as: json \}`/,
+  ],
+  ...(
+    [
+      [
+        "",
+        ", cost: 3",
+        /admits 3 of `l` at once, and not 2.* rule `a` may take 3; give a lower `cost`, a `burst` of 12/,
+      ],
+      ["", ", cost: { value: 'size(request.path)', most: 9 }", /give a lower `most` of its `cost`, a `burst` of 36/],
+      [", burst: 3", "", /admits 1 of `l` at once, and not 0.* give a `burst` of 4 or more, or `onError: deny`/],
+    ] as const
+  ).map(
+    ([limit, rule, message]): Case => [
+      `a share of the fleet's limit${limit} is less than a request costs${rule}`,
+      fleet(`${mark}l: { rate: 10/s, scope: fleet${limit} }`, rule),
+      "fleet_cost",
+      message,
+    ],
+  ),
   ["a foreign caller", caller(`${mark}spiffe://exmaple.org/a`), "caller_untrusted", /did you mean `example.org`\?/],
   [
     "a foreign pattern in a set",
@@ -82,7 +129,7 @@ const warnings: Case[] = [
   [
     "a condition that never holds",
     withRule(
-      `  - name: a\n    callers: [storefront]\n    deny: [GET /a]\n    when: source.ip == ${mark}"10.0.0.0/8"\n`,
+      `  - name: a\n    callers: [storefront]\n    allow: [GET /a]\n    when: source.ip == ${mark}"10.0.0.0/8"\n`,
     ),
     "condition_never",
     /cidr/,
@@ -139,6 +186,17 @@ const warnings: Case[] = [
 ];
 
 run("warnings", warnings);
+
+test("a share of the fleet's limit that has room for each request, or that nobody is admitted by, is not warned of", () => {
+  const codes = (limit: string, rule: string): string[] =>
+    check(fleet(`l: { rate: 10/s, ${limit} }`, rule)).warnings.map(({ code }) => code);
+  assert.ok(codes("scope: fleet", ", cost: 3").includes("fleet_cost"));
+  assert.ok(!codes("scope: fleet", ", cost: 2").includes("fleet_cost"));
+  assert.ok(!codes("scope: fleet, burst: 12", ", cost: 3").includes("fleet_cost"));
+  assert.ok(!codes("scope: fleet, onError: deny", ", cost: 3").includes("fleet_cost"));
+  assert.ok(!codes("scope: fleet, onError: allow", ", cost: 3").includes("fleet_cost"));
+  assert.ok(!codes("burst: 10", ", cost: 3").includes("fleet_cost"));
+});
 
 test("one trust domain, or several that only JWT-SVIDs speak for, share no bundle of certificates", () => {
   const svids = (identity: string): string =>

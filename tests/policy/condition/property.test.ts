@@ -30,8 +30,8 @@ function checkCode(instructions: readonly Instruction[]): void {
     const form = code.formOf(op);
     if (form === Form.LIST) next(1 - a);
     else if (form === Form.CONSTANT || form === Form.SOURCE) next(1);
-    else if (form === Form.UNARY) next(0);
-    else if (form === Form.BINARY || form === Form.LOGIC) next(-1);
+    else if (form === Form.UNARY || form === Form.COMPOSE_ONE) next(0);
+    else if (form === Form.BINARY || form === Form.COMPOSE_TWO || form === Form.LOGIC) next(-1);
     else if (op === code.op_jump_if_false || op === code.op_jump_if_true) {
       arrive(at, a, depth);
       next(0);

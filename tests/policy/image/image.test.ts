@@ -1,13 +1,15 @@
 /** Images: equal policies give equal bytes, and looking up in an image finds what looking at every rule finds. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { caller_groups_max, candidate_rules_max } from "../../../assembly/limits.ts";
+import { caller_groups_max, candidate_rules_max, node_shapes_max } from "../../../assembly/limits.ts";
 import * as layout from "../../../assembly/policy/layout.ts";
 import { hash32 } from "../../../scripts/policy/image/hash.ts";
 import { writeImage } from "../../../scripts/policy/image/image.ts";
 import { BoundError } from "../../../scripts/policy/index/bounds.ts";
 import type { Issuer, Limit, Policy, Rule, RuleCaller } from "../../../scripts/policy/language/model.ts";
+import { strict_paths } from "../../../scripts/policy/language/pathoptions.ts";
 import { intervalNanoseconds, rateLimitPolicy } from "../../../scripts/policy/language/rate.ts";
 import { asked, endpoint, ids, parameters, pattern, somePolicy } from "../../support/arbitrary.ts";
 import { rulesInImage, rulesInPolicy } from "../../support/lookup.ts";
@@ -47,7 +49,10 @@ function shuffled(policy: Policy): fc.Arbitrary<Policy> {
       callerSets: each(policy.callerSets, "callers").chain(any),
       limits: each(policy.limits, "per").chain(any),
       // Rules alone are in order: check.ts has sorted them by name.
-      rules: each(policy.rules, "callers", "hosts", "endpoints", "issuers", "scopes", "limits"),
+      // Of scopes of which one is enough, the answer to a token without them names the first.
+      rules: each(policy.rules, "callers", "hosts", "endpoints", "issuers", "scopes", "limits").map((rules) =>
+        rules.map((rule, index) => (rule.isAnyScope ? { ...rule, scopes: policy.rules[index]!.scopes } : rule)),
+      ),
     })
     .map((parts) => ({ ...policy, ...parts }) as Policy);
 }
@@ -88,14 +93,20 @@ test("an image says what it is, and its checksum holds", () => {
 const empty: Policy = {
   name: "p",
   mode: "enforce",
+  tokenBytes: 16384,
   trustDomains: ["example.org"],
+  aliases: new Map(),
   identity: "mtls",
   svids: [],
+  sourceAddress: "connection",
   forwarders: [],
   forwards: [],
+  paths: strict_paths,
   issuers: [],
   callerSets: [],
   limits: [],
+  quarantines: [],
+  lists: [],
   rules: [],
 };
 const simple = (name: string, caller: RuleCaller, ...endpoints: string[]): Rule =>
@@ -137,6 +148,15 @@ test("what a request could not be judged by is refused when it is written", () =
   assert.throws(() => writeImage({ ...empty, rules: crowded }), BoundError);
   assert.doesNotThrow(() => writeImage({ ...empty, rules: crowded.slice(1) }));
 
+  // One request meets the literal and the wildcard beside it.
+  const half = candidate_rules_max / 2;
+  const beside = (extra: number): Rule[] =>
+    Array.from({ length: candidate_rules_max + extra }, (_, number) =>
+      simple(`r${numbered(number)}`, { kind: "any" }, number < half ? "GET /a" : "GET /*"),
+    );
+  assert.throws(() => writeImage({ ...empty, rules: beside(1) }), /match 1025 rules/);
+  assert.doesNotThrow(() => writeImage({ ...empty, rules: beside(0) }));
+
   const member = Array.from({ length: caller_groups_max }, (_, number) => ({
     name: `s${numbered(number)}`,
     callers: [pattern(ids[0]!)],
@@ -152,9 +172,42 @@ test("what a request could not be judged by is refused when it is written", () =
   assert.throws(() => writeImage({ ...empty, rules: branching }), /wildcards/);
 });
 
+test("text around variables costs lookups by its sizes, not by how many texts there are", () => {
+  const many = Array.from({ length: 10_000 }, (_, number) =>
+    simple(`r${numbered(number)}`, { kind: "any" }, `GET /files/${numbered(number)}-{id}.json`),
+  );
+  const image = writeImage({ ...empty, rules: many });
+  const count = (section: number): number =>
+    new DataView(image.buffer).getUint32(layout.sections_at + section * 8 + 4, true);
+  assert.deepEqual([count(layout.section_forks), count(layout.section_shapes)], [1, 1]);
+
+  const sizes = (sizes: number): Rule[] =>
+    Array.from({ length: sizes }, (_, number) =>
+      simple(`r${numbered(number)}`, { kind: "any" }, `GET /files/${"a".repeat(number + 1)}{id}`),
+    );
+  assert.doesNotThrow(() => writeImage({ ...empty, rules: sizes(node_shapes_max) }));
+  assert.throws(
+    () => writeImage({ ...empty, rules: sizes(node_shapes_max + 1) }),
+    (error) => error instanceof BoundError && /33 ways/.test(error.message) && error.rule?.name === "r000032",
+  );
+  // Each of the segments may lead along 32 edges.
+  const deep = sizes(node_shapes_max).flatMap(({ endpoints: [first] }, one) =>
+    sizes(node_shapes_max).flatMap(({ endpoints: [second] }, two) =>
+      sizes(4).map(({ endpoints: [third] }, three) => {
+        const segments = [first, second, third].map((path) => path!.segments[1]!);
+        const rule = simple(`r${one}-${two}-${three}`, { kind: "any" }, "GET /a");
+        return { ...rule, endpoints: [{ ...first!, segments, variables: new Map() }] };
+      }),
+    ),
+  );
+  assert.throws(() => writeImage({ ...empty, rules: deep }), /places of the index/);
+});
+
 test("rates in nanoseconds and in words", () => {
   const limit = (tokens: number, periodSeconds: number, burstTokens: number): Limit => ({
     name: "order-writes",
+    kind: "rate",
+    header: "",
     rate: { tokens, periodSeconds },
     burstTokens,
     per: [],
@@ -162,9 +215,12 @@ test("rates in nanoseconds and in words", () => {
   assert.equal(intervalNanoseconds(limit(3, 1, 1)), 333_333_333);
   assert.equal(intervalNanoseconds(limit(1, 3600, 1)), 3_600_000_000_000);
   assert.equal(intervalNanoseconds(limit(1_000_000, 1, 1)), 1000);
+  assert.equal(intervalNanoseconds(limit(1, 86400, 1)), 86_400_000_000_000);
   assert.equal(rateLimitPolicy(limit(100, 1, 200)), '"order-writes";q=200;w=2');
   assert.equal(rateLimitPolicy(limit(100, 1, 1)), '"order-writes";q=1;w=1');
   assert.equal(rateLimitPolicy(limit(1, 3600, 3)), '"order-writes";q=3;w=10800');
+  assert.equal(rateLimitPolicy(limit(1000, 86400, 1000)), '"order-writes";q=1000;w=86400');
+  assert.equal(rateLimitPolicy(limit(1, 86400, 41666)), '"order-writes";q=41666;w=3599942400');
 });
 
 test("ten thousand rules are no work", () => {

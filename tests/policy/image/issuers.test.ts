@@ -98,7 +98,7 @@ test("each place is there once, and issuers point at theirs", () => {
   assert.deepEqual(placesOf, [[3], [0, 1, 4], [2], [2]]);
 });
 
-test("equal key sets are one, under the name of the first who has it", () => {
+test("equal key sets are one, under the name of the first who has it; those that are fetched stand first", () => {
   const sets = records(layout.section_key_sets).map((at) => [
     texts(at),
     word(at + layout.key_set_keys_at + 4),
@@ -110,8 +110,6 @@ test("equal key sets are one, under the name of the first who has it", () => {
     word(at + layout.key_set_refresh_seconds_at),
   ]);
   assert.deepEqual(sets, [
-    ["alpha", 2, layout.use_signature, "", "", "", "", 0],
-    ["example.org", 1, layout.use_jwt_svid, "", "", "", "", 0],
     [
       "partner.example.net",
       0,
@@ -122,10 +120,12 @@ test("equal key sets are one, under the name of the first who has it", () => {
       "b",
       60,
     ],
+    ["alpha", 2, layout.use_signature, "", "", "", "", 0],
+    ["example.org", 1, layout.use_jwt_svid, "", "", "", "", 0],
   ]);
   assert.deepEqual(
     records(layout.section_issuers).map((at) => word(at + layout.issuer_key_set_at)),
-    [0, 0, 1, 2],
+    [1, 1, 2, 0],
   );
 });
 

@@ -32,7 +32,9 @@ test("the engine takes every image the compiler writes", () => {
   fc.assert(
     fc.property(somePolicy, (policy) => {
       // The engine asks for a token wherever a rule has scopes; the checker has seen to that by then.
-      const rules = policy.rules.map((rule) => ({ ...rule, scopes: rule.issuers.length > 0 ? rule.scopes : [] }));
+      const rules = policy.rules.map((rule) =>
+        rule.issuers.length > 0 ? rule : { ...rule, scopes: [], isAnyScope: false },
+      );
       engine.start(writeImage({ ...policy, rules }));
     }),
     { numRuns: 100, ...parameters },
@@ -42,7 +44,7 @@ test("the engine takes every image the compiler writes", () => {
 test("the engine decides as the policy reads", () => {
   fc.assert(
     fc.property(somePolicy, fc.array(asked, { minLength: 1, maxLength: 20 }), (some, requests) => {
-      const rules = some.rules.map((rule) => ({ ...rule, issuers: [], scopes: [], limits: [] }));
+      const rules = some.rules.map((rule) => ({ ...rule, issuers: [], scopes: [], isAnyScope: false, limits: [] }));
       const policy: Policy = { ...some, mode: "enforce", rules };
       const evaluator = engine.start(writeImage(policy));
       for (const request of requests) {

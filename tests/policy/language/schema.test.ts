@@ -21,21 +21,56 @@ const policySchema = ajv.compile(schemas.get("policy.schema.json")!);
 const includeSchema = ajv.compile(schemas.get("include.schema.json")!);
 
 /** Everything that this version has, but conditions and other files. */
-const everything = `${withRule("")}    cost: 2
+const everything = `${withRule("")}    maxHeaderBytes: 8192
+    maxQueryBytes: 1024
+    maxBodyBytes: 65536
+    cost: 2
     hosts: [a.example.org, "*.svc.example.org"]
     starts: 2026-11-01T00:00:00Z
+    paths: { trailingSlash: distinct }
     expires: 2099-12-31T00:00:00+02:00
     mode: shadow
+  - name: by-request
+    callers: [storefront]
+    allow: [GET /page]
+    limit: writes
+    cost: { value: 'int(request.query["n"])', most: 2 }
+  - name: one-scope
+    callers: [storefront]
+    allow: [GET /one]
+    token: corp
+    scopes: { any: [read, write] }
+  - name: either
+    callers: [storefront]
+    allow: [GET /either]
+    token: { issuer: corp, optional: true }
   - name: no-deletes
     callers: [any, anonymous, "spiffe://example.org/mobile/**"]
     deny: ["DELETE|PURGE /**", "* /admin/{id}/*", grpc shop.Orders/*]
-forward: { x-caller: caller.id, X-User: claims.org.id }
+forward: { x-caller: caller.id, X-User: claims.org.id, x-groups: { value: claims.groups, as: comma } }
+fleet: { cluster: ratelimit, domain: shops, deadline: 50ms, replicas: 4 }
+lists: { offices: [10.0.0.0/8], revoked: { file: lists/revoked.txt } }
+quarantine:
+  - name: probing
+    per: [caller, source.ip/24]
+    when: [no_rule, token_signature]
+    denials: 20
+    within: 1m
+    for: 5m
+    max: 1h
+    mode: shadow
+    release: [spiffe://example.org/web, 10.1.2.3]
+    scope: proxy
 mode: shadow
+tokenBytes: 32768
+paths: { trailingSlash: same, encodedSlash: segment, emptySegments: keep, semicolons: keep, case: ignore }
 `
   .replace(
     "domains: [example.org]",
     `domains: [example.org]
   identity: either
+  aliases: { old.example.net: example.org }
+  sourceAddress: connection
   jwtSvid:
     audiences: [order-api]
     bundles: { example.org: { file: keys/bundle.json } }
@@ -46,13 +81,30 @@ mode: shadow
   )
   .replace(
     "keys: { file: keys/corp.jwks.json }",
-    "keys: { file: keys/corp.jwks.json, url: https://idp.example.org:8443/jwks.json?v=1, cluster: idp, refresh: 5m }",
+    "keys: { file: keys/corp.jwks.json, url: https://idp.example.org:8443/jwks.json?v=1, cluster: idp, refresh: 5m, header: { name: x-key, file: keys/header.txt, prefix: Key } }",
   )
-  .replace("per: [caller] }", "per: [caller, caller.id], scope: proxy }")
+  .replace(
+    "callers:\n  storefront",
+    `  found:
+    issuer: https://found.example.org
+    audiences: [order-api]
+    algorithms: [ES256]
+    forwardToken: false
+    keys: { discovery: true, cluster: found, clusters: { certs.example.org: certs } }
+callers:
+  storefront`,
+  )
+  .replace("limits:\n", "limits:\n  open: { concurrency: 20 }\n  loop: { hops: x-hops, most: 8 }\n")
+  .replace("per: [caller] }", "per: [caller, caller.id], scope: fleet, fleet: exact, onError: deny, headers: always }")
+  .replace(
+    "absent: share }",
+    "absent: share, mode: shadow, tier: claims.plan, tiers: { gold: { rate: 1000/s, burst: 2000 } } }",
+  )
   .replace(
     "    issuer: https",
-    '    from: [{ header: Authorization, prefix: "Bearer " }, { cookie: __Host-session }, { query: access_token }]\n    forwardToken: false\n    bind: certificate\n    issuer: https',
-  );
+    '    from: [{ header: Authorization, prefix: "Bearer " }, { cookie: __Host-session }, { query: access_token }]\n    forwardToken: false\n    bind: certificate\n    challenge: { realm: shop, resource_metadata: https://api.example.org/metadata }\n    audienceFrom: client_id\n    scopesFrom: [scope, realm_access.roles]\n    types: [at+jwt]\n    claims: { role!: string, org: { id: int! } }\n    tenants: { file: keys/tenants.txt }\n    issuer: https',
+  )
+  .replace("issuer: https://issuer.example.org", 'issuer: "https://issuer.example.org/{tid}"');
 
 test("the schemas in the repository are those of the language; if not, `npm run build` writes them anew", () => {
   for (const [name, text] of schemaTexts()) assert.equal(read(name), text, name);
@@ -156,7 +208,9 @@ const refused: [what: string, from: string, to: string][] = [
   ["another version", "version: 1", "version: 2"],
   ["a number as name", "name: shop", "name: 7"],
   ["a text as list", "hosts: [a.example.org, ", 'hosts: a.example.org # ["'],
-  ["a text as number", "cost: 2", 'cost: "2"'],
+  ["a text as number", "burst: 200", 'burst: "200"'],
+  ["a list as cost", "cost: 2", "cost: [2]"],
+  ["a cost without a value", "cost: 2", "cost: { most: 2 }"],
   ["an unknown word", "mode: shadow\n", "mode: dry-run\n"],
   ["a rate without a unit", "rate: 100/s", 'rate: "100"'],
   ["a duration without a unit", "leeway: 30s", "leeway: 30 s"],
@@ -165,8 +219,8 @@ const refused: [what: string, from: string, to: string][] = [
   ["a shared secret", "[RS256, ES256]", "[HS256]"],
   ["an empty list", "domains: [example.org]", "domains: []"],
   ["a header with a space", "x-caller:", '"x caller":'],
-  ["what a header says", "caller.id, X-User", "caller.name, X-User"],
-  ["a key of a later version", "name: shop", "name: shop\nquarantine: { denials: 20, within: 1m, for: 5m }"],
+  ["what a header says", "caller.id, X-User", "caller.na-me, X-User"],
+  ["denials as a text", "denials: 20", 'denials: "20"'],
   ["an unknown word of an issuer", "bind: certificate", "bind: key"],
   ["a word of a later version", "scope: proxy", "scope: fleet"],
 ];

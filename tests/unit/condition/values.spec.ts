@@ -2,7 +2,7 @@
 import { address, isInNetwork, parseAddress } from "../../../assembly/condition/address";
 import { addTimes, subtractTimes, toTimestamp } from "../../../assembly/condition/clock";
 import { Order, orderOf } from "../../../assembly/condition/compare";
-import { readNumber } from "../../../assembly/condition/number";
+import { readNumber, toInt } from "../../../assembly/condition/number";
 import { codePoints, holds } from "../../../assembly/condition/text";
 import {
   doubleOf,
@@ -11,6 +11,7 @@ import {
   setBool,
   setDouble,
   setInt,
+  setString,
   setTime,
   sizeOf,
   ValueKind,
@@ -27,6 +28,56 @@ function number(text: string): string {
   if (kindOf(cell) == ValueKind.DOUBLE) return "double " + doubleOf(cell).toString();
   return "error";
 }
+
+function int(text: string): string {
+  const bytes = bytesOf(text);
+  setString(cell, bytes.start, bytes.size);
+  toInt(cell);
+  return kindOf(cell) == ValueKind.INT ? longOf(cell).toString() : "error";
+}
+
+function intOfDouble(value: f64): string {
+  setDouble(cell, value);
+  toInt(cell);
+  return kindOf(cell) == ValueKind.INT ? longOf(cell).toString() : "error";
+}
+
+describe("ints", () => {
+  test("of texts are decimal digits, before which a minus may stand", () => {
+    expect(int("0")).toBe("0");
+    expect(int("-0")).toBe("0");
+    expect(int("0042")).toBe("42");
+    expect(int("9223372036854775807")).toBe("9223372036854775807");
+    expect(int("-9223372036854775808")).toBe("-9223372036854775808");
+    expect(int("00000000000000000000000000007")).toBe("7");
+  });
+
+  test("are of no other text", () => {
+    expect(int("")).toBe("error");
+    expect(int("-")).toBe("error");
+    expect(int("--1")).toBe("error");
+    expect(int("+1")).toBe("error");
+    expect(int(" 1")).toBe("error");
+    expect(int("1 ")).toBe("error");
+    expect(int("1.0")).toBe("error");
+    expect(int("1e3")).toBe("error");
+    expect(int("0x1")).toBe("error");
+    expect(int("1_000")).toBe("error");
+    expect(int("9223372036854775808")).toBe("error");
+    expect(int("-9223372036854775809")).toBe("error");
+    expect(int("18446744073709551616")).toBe("error");
+    expect(int("18446744073709551621")).toBe("error");
+  });
+
+  test("of doubles have no part of what follows the point", () => {
+    expect(intOfDouble(2.9)).toBe("2");
+    expect(intOfDouble(-2.9)).toBe("-2");
+    expect(intOfDouble(-9223372036854774784.0)).toBe("-9223372036854774784");
+    expect(intOfDouble(-9223372036854775808.0)).toBe("error");
+    expect(intOfDouble(9223372036854775808.0)).toBe("error");
+    expect(intOfDouble(1e300)).toBe("error");
+  });
+});
 
 describe("JSON numbers", () => {
   test("are ints where 64 bits hold them", () => {

@@ -98,5 +98,11 @@ describe("token buckets", () => {
     expect(takeToken(0, start, hour, 1000000)).toBe(start + hour);
     expect(drain(start + hour * 999999, start, hour, 1000000)).toBe(1);
     expect(takeTokens(0, start, hour, 1000000, 1000000)).toBe(start + hour * 1000000);
+    const day = 24 * hour;
+    const empty = start + day * 41666;
+    expect(takeTokens(0, start, day, 41666, 41666)).toBe(empty);
+    expect(takeTokens(empty, start, day, 41666, 41666)).toBe(0);
+    expect(nanosecondsUntilTokens(empty, start, day, 41666, 41666)).toBe(day * 41666);
+    expect(isBeyond(empty, start, day * 41666)).toBe(false);
   });
 });

@@ -2,7 +2,7 @@
 import { resetArena } from "../../../assembly/host/arena";
 import { Reason, reasonName } from "../../../assembly/reason";
 import { readPath } from "../../../assembly/request/path";
-import { clearRequest, request, segmentSize, segmentStart } from "../../../assembly/request/request";
+import { clearRequest, request, segmentCount, segmentSize, segmentStart } from "../../../assembly/request/request";
 import { bytesOf, textOf } from "../support";
 
 /** The decoded segments of a path, each in brackets, or the reason it was refused for. */
@@ -15,7 +15,7 @@ function segments(path: string): string {
   const reason = readPath();
   if (reason != Reason.ALLOWED) return reasonName(reason);
   let text = "";
-  for (let index: u32 = 0; index < request.segmentCount; index++) {
+  for (let index: u32 = 0; index < segmentCount(); index++) {
     text += "[" + textOf(segmentStart(index), segmentSize(index)) + "]";
   }
   return text;
@@ -42,6 +42,9 @@ describe("paths with one reading", () => {
     expect(segments("/100%25")).toBe("[100%]");
     expect(segments("/%25zz")).toBe("[%zz]");
     expect(segments("/a%3Fb")).toBe("[a?b]");
+    expect(segments("/report%2Epdf")).toBe("[report.pdf]");
+    expect(segments("/%2Ewell-known/v1%2e%2Ev2")).toBe("[.well-known][v1..v2]");
+    expect(segments("/%2e%2E%2e")).toBe("[...]");
   });
 });
 
@@ -69,7 +72,9 @@ describe("paths with two readings", () => {
       "/%2e",
       "/%2E%2E/a",
       "/.%2e/a",
-      "/a%2Eb",
+      "/%2E",
+      "/a/%2e.",
+      "/a/.%2E/b",
       "/a%00",
       "/%252e",
       "/a%252Fb",

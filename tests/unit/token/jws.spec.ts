@@ -72,10 +72,26 @@ describe("headers", () => {
       expect(header('{"alg":"' + names[index] + '"}')).toBe("allowed");
       expect(jws.algorithm).toBe(index);
     }
+    expect(header('{"alg":"Ed25519"}')).toBe("allowed");
+    expect(jws.algorithm).toBe(9);
   });
 
   test("no other algorithm exists", () => {
-    const names = ["none", "None", "NONE", "", "HS256", "HS512", "PS128", "Ed25519", "eddsa", "rs256", "RS256 ", "RS1"];
+    const names = [
+      "none",
+      "None",
+      "NONE",
+      "",
+      "HS256",
+      "HS512",
+      "PS128",
+      "ed25519",
+      "Ed448",
+      "eddsa",
+      "rs256",
+      "RS256 ",
+      "RS1",
+    ];
     for (let index = 0; index < names.length; index++) {
       expect(header('{"alg":"' + names[index] + '"}')).toBe("token_algorithm", names[index]);
     }
@@ -123,7 +139,7 @@ describe("headers", () => {
       "header_json",
       '{"alg":"RS\u0000256"}',
       "text",
-      '{"alg":"RS256","n":1e999}',
+      '{"alg":"RS256","n":01}',
       "number",
     ];
     for (let index = 0; index < headers.length; index += 2) {
@@ -139,7 +155,7 @@ describe("headers", () => {
       "base64",
       rs256 + "." + url("[1]") + ".AAAA",
       "claims_json",
-      rs256 + "." + url("{" + '"a":['.repeat(1) + "[".repeat(1000) + "]".repeat(1001) + "}") + ".AAAA",
+      rs256 + "." + url("{" + '"a":['.repeat(1) + "[".repeat(4200) + "]".repeat(4201) + "}") + ".AAAA",
       "nesting",
       rs256 + "." + url('{"a":1,"a":2}') + ".AAAA",
       "duplicate_member",

@@ -1,0 +1,79 @@
+/** Limits of a fleet: which limits are, and the rate limit service that they are asked of. */
+import { fleet_deadline_milliseconds_max } from "../../../assembly/limits.ts";
+import type { DraftFile, DraftFleet, DraftLimit, Fleet, Limit, Policy } from "../language/model.ts";
+import { evenShare, localBurst } from "../language/rate.ts";
+import { parseDeadlineMilliseconds } from "../language/values.ts";
+import type { Reporter } from "../source/diagnostic.ts";
+import { checkCluster } from "./keysources.ts";
+import { checkName } from "./names.ts";
+
+const usual_deadline = "100ms";
+
+/** What a limit of the fleet has more than one of each Envoy, which has nothing of it. */
+export function checkScope(
+  reporter: Reporter,
+  draft: NonNullable<DraftLimit["value"]>,
+): Pick<Limit, "onError" | "isLeased"> {
+  if (draft.scope?.value === "fleet")
+    return { onError: draft.onError?.value ?? "local", isLeased: draft.fleet?.value === "leased" };
+  for (const key of ["fleet", "onError"] as const) {
+    const found = draft[key];
+    if (found !== undefined)
+      reporter.error("value", found.at, `\`${key}\` is for limits with \`scope: fleet\`; add that, or leave it out`);
+  }
+  return {};
+}
+
+/** Checks what a policy says of the rate limit service of its fleet; undefined where no limit is one of the fleet. */
+export function checkFleet(
+  reporter: Reporter,
+  draft: DraftFleet | undefined,
+  limits: readonly Limit[],
+): Fleet | undefined {
+  const isAsked = limits.some(({ onError }) => onError !== undefined);
+  const shared = limits.find(({ onError }) => onError === "local");
+  if (draft !== undefined && !isAsked) {
+    reporter.warn("unused_fleet", draft.at, "no limit has `scope: fleet`, so that nothing is asked of the fleet");
+  } else if (shared !== undefined && draft?.replicas === undefined) {
+    const message = `while the rate limit service does not answer, each Envoy admits the whole limit \`${shared.name}\`; say how many there are: \`fleet: { replicas: 4 }\``;
+    reporter.warn("fleet_without_replicas", draft?.at ?? 0, message);
+  }
+  checkName(reporter, draft?.domain);
+  if (draft?.cluster !== undefined) checkCluster(reporter, draft.cluster);
+  const deadline = draft?.deadline ?? { value: usual_deadline, at: 0 };
+  const deadlineMilliseconds = parseDeadlineMilliseconds(deadline.value);
+  if (deadlineMilliseconds === undefined) {
+    reporter.error("value", deadline.at, "a deadline is a number and a unit: `50ms` or `1s`");
+  } else if (deadlineMilliseconds > fleet_deadline_milliseconds_max) {
+    const most = `${fleet_deadline_milliseconds_max}ms`;
+    reporter.error("bound", deadline.at, `a request waits for the rate limit service for at most \`${most}\``);
+  }
+  if (!isAsked) return undefined;
+  return {
+    cluster: draft?.cluster?.value ?? "ratelimit",
+    domain: draft?.domain?.value,
+    deadlineMilliseconds: deadlineMilliseconds ?? 1,
+    replicas: draft?.replicas?.value ?? 1,
+  };
+}
+
+/** Warns of limits of which each Envoy admits more than its part while the service is away. */
+export function warnShares(files: readonly DraftFile[], policy: Pick<Policy, "fleet" | "limits" | "rules">): void {
+  for (const { reporter, part } of files) {
+    for (const { name } of part.limits ?? []) {
+      const limit = policy.limits.find((one) => one.name === name.value);
+      const fault = limit?.onError === "local" ? shareFault(limit, policy) : undefined;
+      if (fault !== undefined) reporter.warn("fleet_cost", name.at, fault);
+    }
+  }
+}
+
+function shareFault(limit: Limit, policy: Pick<Policy, "fleet" | "rules">): string | undefined {
+  const [share, burst] = [evenShare(limit, policy), localBurst(limit, policy)];
+  const rule = policy.rules.find(({ limits, cost }) => limits.includes(limit.name) && cost === burst);
+  if (burst <= share || rule === undefined) return undefined;
+  const away = `while the rate limit service does not answer, each Envoy admits ${burst} of \`${limit.name}\` at once, and not ${share}, its part of the burst`;
+  const less = rule.costFrom === undefined ? "a lower `cost`" : "a lower `most` of its `cost`";
+  const ways = `${burst > 1 ? `${less}, ` : ""}a \`burst\` of ${burst * (policy.fleet?.replicas ?? 1)} or more, or \`onError: deny\``;
+  return `${away}, since a request of the rule \`${rule.name}\` may take ${burst}; give ${ways}`;
+}

@@ -1,0 +1,35 @@
+/** The results of limits as text. */
+import type { Cell } from "./admitted.ts";
+import type { Ratio } from "./costs.ts";
+import type { Footprint } from "./manykeys.ts";
+
+const widths = [7, 9, 9, 6, 10, 9, 11, 13, 11, 9, 10];
+
+function row(...texts: readonly string[]): string {
+  return texts.map((text, column) => text.padStart(widths[column]!)).join("");
+}
+
+export const cellHeader = row(
+  ...["workers", "rate/s", "burst", "cost", "requests", "seconds"],
+  ...["admitted", "rate×t+burst", "most", "of that", "of exact"],
+);
+
+/** A limit: what it admitted, what it may, and both as shares of that and of what one exact bucket admits of the same requests. */
+export function cellLine(cell: Cell): string {
+  const text = row(
+    ...[cell.workers, cell.perSecond, cell.burst, cell.cost, cell.requests].map(String),
+    cell.seconds.toFixed(2),
+    ...[cell.admittedTokens, cell.allowedTokens, cell.mostTokens].map((tokens) => tokens.toFixed(0)),
+    ...[cell.admittedTokens / cell.mostTokens, cell.ratio].map((share) => share.toFixed(4)),
+  );
+  return cell.problem === "" ? text : `${text}  ${cell.problem}`;
+}
+
+export function ratioLines(ratios: readonly Ratio[]): string[] {
+  return ["", "ratios, by medians", ...ratios.map(({ what, ratio }) => `${ratio.toFixed(2).padStart(7)}  ${what}`)];
+}
+
+export function keysLine({ keys, admitted, values, valueBytes, memoryBytes }: Footprint): string {
+  const [count, passed, bytes] = [keys, admitted, valueBytes].map((number) => number.toLocaleString("en"));
+  return `${count} keys, ${passed} admitted: ${values} shared values, ${bytes} bytes; modules ${memoryBytes / 1024} KiB`;
+}

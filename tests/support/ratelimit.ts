@@ -1,0 +1,93 @@
+/** The messages of `envoy.service.ratelimit.v3.RateLimitService`, as a test reads and writes them. */
+import { encodeMessage } from "../../scripts/host/protobuf.ts";
+
+/** What the service is asked. */
+export interface Question {
+  domain: string;
+  /** The entries of each descriptor, by their keys. */
+  descriptors: Record<string, string>[];
+  hits: number;
+}
+
+const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
+
+/** The fields of a message in their order. */
+function fieldsOf(bytes: Uint8Array): [number, number | Uint8Array][] {
+  const fields: [number, number | Uint8Array][] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new Error("the message ends in the middle of a number");
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const value = varint();
+    if ((tag & 7) === 0) {
+      fields.push([tag >> 3, value]);
+      continue;
+    }
+    if ((tag & 7) !== 2 || at + value > bytes.length) throw new Error("no message");
+    fields.push([tag >> 3, bytes.slice(at, at + value)]);
+    at += value;
+  }
+  return fields;
+}
+
+/** Reads a RateLimitRequest. Throws an Error where it is none, or has anything that the engine does not write. */
+export function readQuestion(bytes: Uint8Array): Question {
+  const question: Question = { domain: "", descriptors: [], hits: 0 };
+  for (const [field, value] of fieldsOf(bytes)) {
+    if (field === 1 && typeof value !== "number") question.domain = utf8(value);
+    else if (field === 2 && typeof value !== "number") question.descriptors.push(readDescriptor(value));
+    else if (field === 3 && typeof value === "number") question.hits = value;
+    else throw new Error(`field ${field} of a RateLimitRequest`);
+  }
+  return question;
+}
+
+function readDescriptor(bytes: Uint8Array): Record<string, string> {
+  const entries = fieldsOf(bytes).map(([field, entry]) => {
+    if (field !== 1 || typeof entry === "number") throw new Error(`field ${field} of a descriptor`);
+    const [key, value] = fieldsOf(entry).map(([, text]) => utf8(text as Uint8Array));
+    return [key!, value!] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** What the service says of a descriptor. */
+export interface Status {
+  /** 1: OK, 2: over the limit. */
+  code: number;
+  /** Whether it has a rule for it. */
+  hasLimit?: boolean;
+  resetSeconds?: number;
+}
+
+/** A RateLimitResponse; what it says as a whole is the worst of its parts, as with envoyproxy/ratelimit. */
+export function writeAnswer(statuses: readonly Status[], overall = Math.max(1, ...statuses.map(({ code }) => code))) {
+  return encodeMessage([
+    [1, overall],
+    ...statuses.map(({ code, hasLimit = true, resetSeconds = 0 }) => {
+      const limit = encodeMessage([
+        [1, 100],
+        [2, 1],
+      ]);
+      const status = encodeMessage([
+        [1, code],
+        [2, hasLimit ? limit : new Uint8Array()],
+        [3, 7],
+        [4, encodeMessage([[1, resetSeconds]])],
+      ]);
+      return [2, status] as const;
+    }),
+  ]);
+}
+
+export const ok: Status = { code: 1 };
+/** No room for so many seconds. */
+export const over = (resetSeconds: number): Status => ({ code: 2, resetSeconds });

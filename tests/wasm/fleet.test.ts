@@ -1,0 +1,480 @@
+/** Limits of the fleet: what the rate limit service is asked, how its answers decide, and what holds where it does not answer. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { fleet_failures_max, fleet_rest_milliseconds, lease_divisor } from "../../assembly/limits.ts";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import type { GrpcCall } from "../../scripts/host/context.ts";
+import type { Outcome } from "../../scripts/host/plugin.ts";
+import { SharedData } from "../../scripts/host/shared.ts";
+import { recordOf } from "../support/plugin.ts";
+import { ok, over, readQuestion, type Status, writeAnswer } from "../support/ratelimit.ts";
+import { imageOf, outcomeOf, Workers } from "../support/workers.ts";
+
+interface Told {
+  limits?: string;
+  limit?: string;
+  fleet?: string;
+  cost?: number;
+  rules?: string;
+}
+
+const one_rule = "  - { name: a, callers: [any], allow: [GET /a], limit: LIMIT, cost: COST }\n";
+
+/** A policy with limits of the fleet and one rule, or the rules given. */
+function policyOf({
+  limits,
+  limit = "x",
+  fleet = "cluster: rls, replicas: 4",
+  cost = 1,
+  rules = one_rule,
+}: Told): string {
+  return `version: 1
+name: shop
+trust: { domains: [example.org] }
+fleet: { ${fleet} }
+limits: { ${limits ?? "x: { rate: 8/m, per: [caller], scope: fleet }"} }
+rules:
+${rules.replace("LIMIT", limit).replace("COST", String(cost))}`;
+}
+
+/** Workers of Envoys of a fleet, each with a secret of its own. */
+class Fleet extends Workers {
+  constructor(told: Told = {}, count = 1, clusters = ["rls"]) {
+    super(imageOf(policyOf(told)), count, new SharedData(), { clusters });
+  }
+
+  get(path = "/a", caller = "spiffe://example.org/web", worker = 0): Outcome {
+    const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers: [], token: null };
+    return this.hosts[worker]!.request(this.roots[worker]!, hostRequest(request));
+  }
+
+  /** The one call that waits for its answer. */
+  call(worker = 0): GrpcCall {
+    const { grpcCalls } = this.hosts[worker]!;
+    assert.equal(grpcCalls.length, 1);
+    return grpcCalls[0]!;
+  }
+
+  /** Answers that call: with what is said of each limit, or ends it with a status. */
+  tell(answer: readonly Status[] | number | Uint8Array, worker = 0): void {
+    const message = typeof answer === "number" || answer instanceof Uint8Array ? answer : writeAnswer(answer);
+    const { trapped, error } = this.hosts[worker]!.answerGrpc(this.call(worker).token, message);
+    assert.equal(trapped, false, error?.message);
+  }
+
+  /** What a request comes to whose call is answered so. */
+  decided(answer: readonly Status[] | number | Uint8Array): string {
+    const outcome = this.get();
+    assert.equal(outcomeOf(outcome), "waits");
+    this.tell(answer);
+    return outcomeOf(outcome);
+  }
+
+  /** How often the answers to questions were of that kind. */
+  answersOf(result: string): bigint {
+    return this.hosts[0]!.metrics().get(`sallyport_fleet_answers.policy.shop.result.${result}`) ?? 0n;
+  }
+}
+
+/** How many of so many requests are admitted at once, without waiting. */
+function admitted(fleet: Fleet, count: number): number {
+  return Array.from({ length: count }, () => outcomeOf(fleet.get())).filter((outcome) => outcome === "allowed").length;
+}
+
+describe("a question", () => {
+  test("has the domain, each limit of the rule with its rate, a digest of its key, and the cost", () => {
+    const fleet = new Fleet({
+      limits:
+        "x: { rate: 8/m, per: [caller], scope: fleet }, y: { rate: 100/s, scope: fleet }, z: { rate: 10/s, per: [caller] }",
+      limit: "[x, y, z]",
+      cost: 3,
+      fleet: "cluster: rls, domain: shops, deadline: 70ms, replicas: 4",
+    });
+    fleet.get();
+    const { cluster, service, method, message, timeoutMs } = fleet.call();
+    assert.deepEqual(
+      { cluster, service, method, timeoutMs },
+      {
+        cluster: "rls",
+        service: "envoy.service.ratelimit.v3.RateLimitService",
+        method: "ShouldRateLimit",
+        timeoutMs: 70,
+      },
+    );
+    const { domain, descriptors, hits } = readQuestion(message);
+    assert.deepEqual({ domain, hits }, { domain: "shops", hits: 3 });
+    assert.deepEqual(
+      descriptors.map(({ limit }) => limit),
+      ["x=8/minute", "y=100/second"],
+    );
+    for (const { key } of descriptors) assert.match(key!, /^[0-9a-f]{32}$/u);
+    assert.notEqual(descriptors[0]!.key, descriptors[1]!.key);
+  });
+
+  test("names a client alike on every Envoy, and no two alike", () => {
+    const keys = [0, 1].flatMap(() => {
+      const fleet = new Fleet();
+      return ["a", "b"].map((name) => {
+        fleet.get("/a", `spiffe://example.org/${name}`);
+        const [descriptor] = readQuestion(fleet.call().message).descriptors;
+        fleet.tell([ok]);
+        return descriptor!.key!;
+      });
+    });
+    assert.deepEqual(keys.slice(0, 2), keys.slice(2));
+    assert.notEqual(keys[0], keys[1]);
+  });
+
+  test("takes the largest cost and the longest cluster there can be", () => {
+    const cluster = "c".repeat(256);
+    const told = { limits: "x: { rate: 1000000/s, scope: fleet }", cost: 1_000_000, fleet: `cluster: ${cluster}` };
+    const fleet = new Fleet(told, 1, [cluster]);
+    fleet.get();
+    assert.equal(readQuestion(fleet.call().message).hits, 1_000_000);
+  });
+
+  test("is not asked for what this Envoy denies itself", () => {
+    const limits = "x: { rate: 8/m, scope: fleet }, z: { rate: 1/m, burst: 1 }";
+    const fleet = new Fleet({ limits, limit: "[x, z]" });
+    fleet.get();
+    fleet.tell([ok]);
+    assert.equal(outcomeOf(fleet.get()), "limit_exceeded");
+    assert.deepEqual(fleet.hosts[0]!.grpcCalls, []);
+  });
+
+  test("is not asked for a request without a key, where the limit denies those", () => {
+    const limits = `x: { rate: 8/m, per: ['request.headers["x-tenant"]'], absent: deny, scope: fleet }`;
+    const fleet = new Fleet({ limits });
+    assert.notEqual(outcomeOf(fleet.get()), "waits");
+    assert.notEqual(outcomeOf(fleet.get()), "allowed");
+    assert.deepEqual(fleet.hosts[0]!.grpcCalls, []);
+  });
+
+  test("is not asked for a rule in shadow mode", () => {
+    const rules =
+      "  - { name: a, callers: [any], allow: [GET /a] }\n  - { name: b, callers: [any], allow: [GET /a], limit: x, mode: shadow }\n";
+    assert.equal(outcomeOf(new Fleet({ rules }).get()), "allowed");
+  });
+});
+
+describe("an answer", () => {
+  test("that there is room admits, and what the rule's other limits gave is not taken twice", () => {
+    const limits = "x: { rate: 8/m, scope: fleet }, z: { rate: 2/h, burst: 2 }";
+    const fleet = new Fleet({ limits, limit: "[x, z]" });
+    assert.equal(fleet.decided([ok]), "allowed");
+    assert.equal(fleet.decided([ok]), "allowed");
+    assert.equal(outcomeOf(fleet.get()), "limit_exceeded");
+    fleet.tick(0);
+    assert.equal(fleet.answersOf("granted"), 2n);
+  });
+
+  test("that there is none is a 429 that says when", () => {
+    const fleet = new Fleet();
+    const outcome = fleet.get();
+    fleet.tell([over(42)]);
+    assert.equal(outcomeOf(outcome), "limit_exceeded");
+    const headers = new Map(outcome.localResponse!.headers);
+    assert.equal(outcome.localResponse!.status, 429);
+    assert.equal(headers.get("retry-after"), "42");
+    assert.equal(headers.get("ratelimit"), '"x";r=0;t=42');
+    assert.equal(headers.get("ratelimit-policy"), '"x";q=8;w=60');
+    assert.equal(recordOf(outcome).limit, "x");
+    fleet.tick(0);
+    assert.equal(fleet.answersOf("refused"), 1n);
+  });
+
+  test("names the limit that is full", () => {
+    const fleet = new Fleet({
+      limits: "x: { rate: 8/m, scope: fleet }, y: { rate: 9/m, scope: fleet }",
+      limit: "[x, y]",
+    });
+    const outcome = fleet.get();
+    fleet.tell([ok, over(5)]);
+    assert.equal(recordOf(outcome).limit, "y");
+  });
+
+  const two = (limit: string): string =>
+    `  - { name: a, callers: [any], allow: [GET /a], limit: x }\n  - { name: b, callers: [any], allow: [GET /a], limit: ${limit} }\n`;
+
+  test("lets another rule admit that asks nobody", () => {
+    const limits = "x: { rate: 8/m, scope: fleet }, y: { rate: 1/h, burst: 1 }";
+    const fleet = new Fleet({ rules: two("y"), limits });
+    const outcome = fleet.get();
+    fleet.tell([over(1)]);
+    assert.equal(outcomeOf(outcome), "allowed");
+    assert.equal(recordOf(outcome).rule, "b");
+    assert.equal(fleet.decided([over(1)]), "limit_exceeded");
+  });
+
+  test("is the only one of a request: another rule that would ask denies", () => {
+    const limits = "x: { rate: 8/m, scope: fleet }, y: { rate: 9/m, scope: fleet, onError: allow }";
+    const fleet = new Fleet({ rules: two("y"), limits });
+    assert.equal(fleet.decided([over(1)]), "limit_exceeded");
+    assert.deepEqual(fleet.hosts[0]!.grpcCalls, []);
+  });
+
+  test("for a stream that has ended is dropped", () => {
+    const fleet = new Fleet();
+    const outcome = fleet.get();
+    fleet.hosts[0]!.deleteContext(outcome.context);
+    fleet.tell([ok]);
+    assert.equal(outcome.localResponse, undefined);
+    assert.equal(fleet.decided([ok]), "allowed");
+  });
+
+  test("answers the request that asked, in whatever order", () => {
+    const fleet = new Fleet();
+    const [a, b] = [fleet.get("/a", "spiffe://example.org/a"), fleet.get("/a", "spiffe://example.org/b")];
+    const [first, second] = fleet.hosts[0]!.grpcCalls;
+    fleet.hosts[0]!.answerGrpc(second!.token, writeAnswer([over(1)]));
+    assert.deepEqual([outcomeOf(a), outcomeOf(b)], ["waits", "limit_exceeded"]);
+    fleet.hosts[0]!.answerGrpc(first!.token, writeAnswer([ok]));
+    assert.equal(outcomeOf(a), "allowed");
+  });
+});
+
+/** What is no answer to the question. */
+const useless: Readonly<Record<string, readonly Status[] | number | Uint8Array>> = {
+  "a deadline that has passed": 4,
+  "nobody there": 14,
+  "no message": new Uint8Array(),
+  "a message cut short": writeAnswer([ok]).subarray(0, 5),
+  "bytes that are none": Buffer.from("not protobuf at all"),
+  "a service without a rule for the limit": [{ code: 1, hasLimit: false }],
+  "fewer statuses than limits": writeAnswer([], 1),
+  "more statuses than limits": [ok, ok],
+  "a code of its own": [{ code: 9 }],
+  "no code": [{ code: 0 }],
+};
+
+describe("without an answer", () => {
+  for (const [what, answer] of Object.entries(useless)) {
+    test(`a limit holds as onError says: ${what}`, () => {
+      const limit = (onError: string) => `x: { rate: 8/h, burst: 8, per: [caller], scope: fleet, onError: ${onError} }`;
+      assert.equal(new Fleet({ limits: limit("allow") }).decided(answer), "allowed");
+      assert.equal(new Fleet({ limits: limit("deny") }).decided(answer), "internal");
+      const local = new Fleet({ limits: limit("local") });
+      const decided = [1, 2, 3].map(() => local.decided(answer));
+      assert.deepEqual(decided, ["allowed", "allowed", "limit_exceeded"], "a fourth of the burst of 8");
+    });
+  }
+
+  test("what the rule's other limits gave goes back where no room is left in the share", () => {
+    const rules =
+      "  - { name: a, callers: [any], allow: [GET /a], limit: [here, x] }\n  - { name: b, callers: [any], allow: [GET /b], limit: here }\n";
+    const limits = "here: { rate: 10/h, burst: 10 }, x: { rate: 8/h, burst: 8, scope: fleet }";
+    const fleet = new Fleet({ limits, rules }, 1, []);
+    assert.equal(admitted(fleet, 8), 2);
+    const others = Array.from({ length: 10 }, () => outcomeOf(fleet.get("/b")));
+    assert.deepEqual(others.filter((outcome) => outcome === "allowed").length, 8);
+  });
+
+  test("a denial is 503, and named", () => {
+    const fleet = new Fleet({ limits: "x: { rate: 8/h, scope: fleet, onError: deny }" });
+    const outcome = fleet.get();
+    fleet.tell(4);
+    assert.equal(outcome.localResponse?.status, 503);
+    assert.deepEqual(recordOf(outcome).cause, "rate_limit_service");
+  });
+
+  test("whose cluster is not there, nothing waits", () => {
+    const fleet = new Fleet({ limits: "x: { rate: 8/h, burst: 8, scope: fleet }" }, 1, []);
+    assert.equal(admitted(fleet, 5), 2);
+  });
+
+  test("the share has room for the cost of every rule", () => {
+    const told = { limits: "x: { rate: 8/h, burst: 8, scope: fleet }", cost: 8 };
+    assert.equal(admitted(new Fleet(told, 1, []), 2), 1);
+  });
+
+  test("that the host does not tell of, a tick decides", () => {
+    const fleet = new Fleet();
+    const outcome = fleet.get();
+    fleet.tick(0);
+    assert.equal(outcomeOf(outcome), "waits");
+    fleet.pass(1.2);
+    fleet.tick(0);
+    assert.equal(outcomeOf(outcome), "allowed");
+    fleet.tell([over(1)]);
+    assert.equal(outcomeOf(outcome), "allowed");
+  });
+
+  test("a service that fails again and again rests, is asked once in a while, and then by everybody again", () => {
+    const fleet = new Fleet({ limits: "x: { rate: 8/h, scope: fleet, onError: allow }" });
+    fleet.tick(0);
+    for (let failure = 0; failure < fleet_failures_max; failure++) assert.equal(fleet.decided(14), "allowed");
+    assert.equal(admitted(fleet, 10), 10, "nothing waits");
+    fleet.pass(fleet_rest_milliseconds / 1000);
+    const probe = fleet.get();
+    assert.deepEqual([outcomeOf(probe), admitted(fleet, 3)], ["waits", 3]);
+    fleet.tell(14);
+    assert.equal(admitted(fleet, 3), 3);
+    fleet.pass(fleet_rest_milliseconds / 1000);
+    assert.equal(fleet.decided([ok]), "allowed");
+    assert.equal(fleet.decided([over(1)]), "limit_exceeded");
+    fleet.tick(0);
+    assert.deepEqual(
+      ["failed", "skipped", "granted", "refused"].map((result) => fleet.answersOf(result)),
+      [6n, 16n, 1n, 1n],
+    );
+  });
+
+  test("one that has no rule for a limit is asked all the same", () => {
+    const fleet = new Fleet({ limits: "x: { rate: 8/h, scope: fleet, onError: allow }" });
+    for (let time = 0; time < 2 * fleet_failures_max; time++) fleet.decided([{ code: 1, hasLimit: false }]);
+    fleet.tick(0);
+    assert.equal(fleet.answersOf("unknown"), BigInt(2 * fleet_failures_max));
+  });
+});
+
+describe("leased", () => {
+  const rate = 3000;
+  /** As many as a worker asks for at a time at the most, of four Envoys. */
+  const most = rate / (lease_divisor * 4);
+  const leased = (onError = "local", unit = "h"): Told => ({
+    limits: `x: { rate: ${rate}/${unit}, per: [caller], scope: fleet, fleet: leased, onError: ${onError} }`,
+  });
+  const hits = ({ message }: GrpcCall): number => readQuestion(message).hits;
+
+  /** Has requests come one after the other, each call answered at once by a service that counts; what it has admitted and been asked. */
+  function drive(
+    fleet: Fleet,
+    count: number,
+    grants: (hits: number) => Status = () => granting,
+  ): { admitted: number; asked: number[] } {
+    const [host] = fleet.hosts;
+    const asked: number[] = [];
+    let admitted = 0;
+    for (let request = 0; request < count; request++) {
+      const outcome = fleet.get();
+      for (const call of host!.grpcCalls) {
+        asked.push(hits(call));
+        host!.answerGrpc(call.token, writeAnswer([grants(hits(call))]));
+      }
+      if (outcomeOf(outcome) === "allowed") admitted++;
+    }
+    return { admitted, asked };
+  }
+  const granting: Status = { code: 1, resetSeconds: 3000 };
+
+  test("blocks grow with the key's own rate, up to the most, and spare most requests the wait", () => {
+    const fleet = new Fleet(leased());
+    const { admitted, asked } = drive(fleet, 1000);
+    assert.equal(admitted, 1000);
+    assert.equal(Math.max(...asked), most);
+    assert.ok(asked.length < 60, `${asked.length} calls for 1000 requests`);
+    fleet.tick(0);
+    assert.ok(fleet.answersOf("leased") > 900n);
+  });
+
+  test("a key that comes but once asks once", () => {
+    const fleet = new Fleet(leased());
+    fleet.get();
+    assert.deepEqual(fleet.hosts[0]!.grpcCalls.map(hits), [1]);
+  });
+
+  test("no more is admitted than the service has counted, whatever it answers and whenever", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(999), { minLength: 200, maxLength: 600 }), (choices) => {
+        const fleet = new Fleet(leased("deny"));
+        const [host] = fleet.hosts;
+        fleet.tick(0);
+        let counted = 0;
+        let left = 400;
+        const outcomes: Outcome[] = [];
+        for (const choice of choices) {
+          if (choice < 600) outcomes.push(fleet.get());
+          const [call] = host!.grpcCalls;
+          if (call === undefined || choice % 4 === 0) continue;
+          const wanted = hits(call);
+          if (choice % 10 === 0) host!.answerGrpc(call.token, 14);
+          else if (wanted > left) host!.answerGrpc(call.token, writeAnswer([over(3000)]));
+          else {
+            left -= wanted;
+            counted += wanted;
+            host!.answerGrpc(call.token, writeAnswer([granting]));
+          }
+        }
+        const admitted = outcomes.filter((outcome) => outcomeOf(outcome) === "allowed").length;
+        assert.ok(admitted <= counted, `${admitted} admitted of ${counted}`);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("what is left of a block ends with the period in which it was counted", () => {
+    const fleet = new Fleet(leased("deny", "m"));
+    fleet.tick(0);
+    drive(fleet, 100, () => ({ code: 1, resetSeconds: 30 }));
+    assert.equal(outcomeOf(fleet.get()), "allowed");
+    fleet.pass(31);
+    fleet.tick(0);
+    assert.equal(outcomeOf(fleet.get()), "waits");
+  });
+
+  test("a block that is refused is not asked for again in that period; single requests are", () => {
+    const fleet = new Fleet(leased());
+    const { asked } = drive(fleet, 200, (wanted) => (wanted > 1 ? over(3000) : granting));
+    assert.equal(asked.filter((wanted) => wanted > 1).length, 1);
+    assert.equal(asked.filter((wanted) => wanted === 1).length, 200);
+  });
+
+  test("the service goes away: what the worker has of a block is still admitted, and then onError holds", () => {
+    const fleet = new Fleet(leased("deny"));
+    fleet.tick(0);
+    drive(fleet, 200);
+    const [host] = fleet.hosts;
+    let admitted = 0;
+    for (; outcomeOf(fleet.get()) === "allowed"; admitted++) {
+      for (const { token } of host!.grpcCalls) host!.answerGrpc(token, 14);
+    }
+    assert.ok(admitted <= 1.5 * most, `${admitted} admitted without the service`);
+  });
+
+  for (const [what, answer] of [
+    ["of no limit", writeAnswer([], 1)],
+    ["of two", writeAnswer([ok, ok])],
+  ] as const) {
+    test(`an answer ${what} is none for a block: nothing is admitted of it`, () => {
+      const fleet = new Fleet(leased("deny"));
+      const { asked } = drive(fleet, 50);
+      assert.ok(asked.some((wanted) => wanted > 1));
+      const [host] = fleet.hosts;
+      let admitted = 0;
+      for (let request = 0; request < 500; request++) {
+        if (outcomeOf(fleet.get()) === "allowed") admitted++;
+        for (const { token } of host!.grpcCalls) host!.answerGrpc(token, answer);
+      }
+      // What the service had granted until then.
+      assert.ok(admitted <= 2 * most, `${admitted} admitted`);
+    });
+  }
+
+  test("a rule with several limits of the fleet asks for each request", () => {
+    const { limits } = leased();
+    const fleet = new Fleet({ limits: `${limits}, y: { rate: 9000/h, scope: fleet, fleet: leased }`, limit: "[x, y]" });
+    const [host] = fleet.hosts;
+    for (let request = 0; request < 20; request++) {
+      assert.equal(outcomeOf(fleet.get()), "waits");
+      for (const { token } of host!.grpcCalls) host!.answerGrpc(token, writeAnswer([granting, granting]));
+    }
+  });
+
+  test("each client has blocks of its own", () => {
+    const fleet = new Fleet(leased("deny"));
+    drive(fleet, 200);
+    assert.equal(outcomeOf(fleet.get("/a", "spiffe://example.org/other")), "waits");
+  });
+});
+
+test("a policy without limits of the fleet calls nobody and does not tick", () => {
+  const fleet = new Fleet({ limits: "x: { rate: 8/m }", fleet: "cluster: rls" });
+  assert.equal(outcomeOf(fleet.get()), "allowed");
+  assert.deepEqual(fleet.hosts[0]!.grpcCalls, []);
+  assert.equal(fleet.hosts[0]!.tickPeriodMs(fleet.roots[0]!), 0);
+  assert.equal(
+    [...fleet.hosts[0]!.metrics().keys()].some((name) => name.includes("fleet")),
+    false,
+  );
+});
