@@ -21,6 +21,7 @@ export const enum Failure {
   CANDIDATE_RULES,
   RATE_LIMIT_SERVICE,
   HELD_STREAMS,
+  NO_TICK,
   /** Those that are counted; where there is no policy, there is nothing to count the others with. */
   COUNT,
   OUT_OF_MEMORY,
@@ -69,6 +70,8 @@ export function failureName(failure: Failure): string {
       return "rate_limit_service";
     case Failure.HELD_STREAMS:
       return "held_streams";
+    case Failure.NO_TICK:
+      return "no_tick";
     case Failure.OUT_OF_MEMORY:
       return "out_of_memory";
     case Failure.NO_POLICY:

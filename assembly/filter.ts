@@ -50,7 +50,7 @@ import { keepSlots, letGo } from "./limit/slots";
 import { section_limits, section_places, section_rules, size_any } from "./policy/layout";
 import { Policy, ruleAt, sectionCount } from "./policy/policy";
 import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
-import { checkQuarantines, countDenial } from "./quarantine/quarantine";
+import { checkQuarantines, countDenial, keepRoom } from "./quarantine/quarantine";
 import { Reason } from "./reason";
 import { readForms } from "./request/forms";
 import { readHeaders } from "./request/headers";
@@ -80,6 +80,8 @@ export function onRequestHeaders(context: u32, hasBody: bool): Action {
   beginStream(context);
   const reason = decide(policy);
   if (awaitsFleet()) {
+    // Keys that lack are fetched all the same, for those that come after.
+    awaitKeys(policy, context, false);
     writeWaiting(policy, reason);
     return Action.WAIT;
   }
@@ -104,7 +106,9 @@ export function onRequestHeaders(context: u32, hasBody: bool): Action {
  */
 export function onRequestBody(context: u32, size_bytes: u32): BodyAction {
   const held = bodyOf(context);
-  if (held == null || held.amount == any_body) return BodyAction.CONTINUE;
+  if (held == null) return BodyAction.CONTINUE;
+  if (held.isOver) return BodyAction.STOP;
+  if (held.amount == any_body) return BodyAction.CONTINUE;
   if (size_bytes <= held.amount) {
     held.amount -= size_bytes;
     return BodyAction.CONTINUE;
@@ -119,9 +123,11 @@ export function onRequestBody(context: u32, size_bytes: u32): BodyAction {
   held.amount = any_body;
   held.quotaLimit = 0;
   if (policy == null || request.rule > sectionCount(policy, section_rules)) {
+    held.isOver = true;
     respondPlainly(Failure.NO_POLICY);
     return BodyAction.STOP;
   }
+  held.isOver = !policy.shadow;
   amendRecord(policy, Reason.BODY_TOO_LARGE, policy.shadow);
   countDecision(policy, Reason.BODY_TOO_LARGE, true);
   if (!policy.shadow) answer(policy, Reason.BODY_TOO_LARGE);
@@ -206,13 +212,15 @@ function decideWaiting(policy: Policy): void {
       continue;
     }
     resumeStream(index);
+    // What it has taken slots of is not what it will be decided by: it takes them anew.
+    letGo(context);
     const reason = decide(policy);
     if (awaitsFleet()) continue;
     if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal(index)) continue;
     stopWaiting(context);
     acted++;
     // Whether a body is to come is not known any more.
-    if (act(policy, context, reason, true) == Action.CONTINUE && !continueRequest()) takeBack(policy);
+    if (act(policy, context, reason, true) == Action.CONTINUE && !continueRequest()) takeBack(policy, context);
     keepTokens(policy);
   }
   setContext(policy.rootContext);
@@ -231,7 +239,8 @@ function isOver(): bool {
 }
 
 /** The host did not let a request go on that was admitted: it is denied after all, and the record says so. */
-function takeBack(policy: Policy): void {
+function takeBack(policy: Policy, context: u32): void {
+  letGo(context);
   const reason = fixFailure(Reason.INTERNAL);
   writeRecord(policy, reason, false);
   countFailures(policy);
@@ -327,6 +336,7 @@ function runStages(policy: Policy): Reason {
   clearRequest();
   clearTokens(sectionCount(policy, section_places));
   clearFailures();
+  keepRoom(policy);
   let reason = readIdentity(policy);
   if (reason != Reason.ALLOWED) return reason;
   reason = checkExpiry(policy);
@@ -348,9 +358,9 @@ function runStages(policy: Policy): Reason {
   if (reason != Reason.ALLOWED) return reason;
   reason = fixFailure(evaluateRules(policy));
   // Room for cookies and path without their tokens (upstream/strip.ts), which are no larger than the headers they came in.
-  holdBack(request.pairsSize);
+  const end = holdBack(request.pairsSize);
   evaluateShadowRules(policy);
-  giveBack();
+  giveBack(end);
   return reason;
 }
 

@@ -46,14 +46,16 @@ export function lendArena(start: usize, size_bytes: usize): void {
   end = start + (size_bytes & ~(<usize>7));
 }
 
-/** Keeps so many bytes, or what is left, for what comes after `giveBack`. */
-export function holdBack(size_bytes: usize): void {
+/** Keeps so many bytes, or what is left, for what comes after `giveBack`, which is to be told what this returns: where the arena ended. */
+export function holdBack(size_bytes: usize): usize {
+  const before = end;
   end -= min((size_bytes + 7) & ~(<usize>7), end - cursor);
+  return before;
 }
 
 /** Ends what `holdBack` began. What did not fit meanwhile is no reason for what fails later. */
-export function giveBack(): void {
-  end = block + arena_bytes_max;
+export function giveBack(before: usize): void {
+  end = max(end, before);
   isOverfull = false;
 }
 

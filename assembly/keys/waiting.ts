@@ -224,11 +224,14 @@ export function mayAct(acted: u32): bool {
 }
 
 const unticked = literal(
-  "sallyport: requests do not wait for keys, and none are fetched: the host does not tick. Is proxy_on_tick allowed?",
+  "sallyport: the host does not tick: no keys are fetched, no requests wait, and none in flight can be counted. Is proxy_on_tick allowed?",
 );
 
-/** Without ticks nothing is fetched, and nobody would end a wait. The first comes a moment after the policy is in force. */
-function isTicking(policy: Policy): bool {
+/**
+ * Without ticks nothing is fetched, nobody would end a wait, and no worker would say that it lives (limit/slots.ts). The first comes a
+ * moment after the policy is in force.
+ */
+export function isTicking(policy: Policy): bool {
   if (policy.hasTicked) return true;
   if (policy.waitedAt == 0) policy.waitedAt = request.nowNanoseconds;
   if (age(policy.waitedAt, request.nowNanoseconds) < first_tick_nanoseconds) return true;

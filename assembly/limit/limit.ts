@@ -15,7 +15,7 @@ import { Failure } from "../failure";
 import { finding } from "../finding";
 import { fail } from "../host/host";
 import { keyedHash } from "../host/secret";
-import { currentStream } from "../keys/waiting";
+import { currentStream, isTicking } from "../keys/waiting";
 import { rule_limits_max } from "../limits";
 import * as layout from "../policy/layout";
 import { limitAt, memberAt, Policy, recordAt, textAt, textSize, textStart, wordAt } from "../policy/policy";
@@ -61,10 +61,14 @@ export function takeLimits(
   return reason;
 }
 
-/** What is done with limits: those that are enforced are looked at first and then taken from; then come those in shadow mode. */
+/**
+ * What is done with limits: those that are enforced are looked at first and then taken from; then come those in shadow mode. Of a request
+ * that has waited for its fleet, only slots are taken: nothing that a stream holds is kept while it is decided anew (filter.ts).
+ */
 const enum Pass {
   SEE = 0,
   TAKE,
+  SLOTS,
   SHADOW,
 }
 
@@ -76,10 +80,12 @@ function takeEnforced(
   dry: bool,
   result: RuleResult,
 ): Reason {
-  // Where the fleet was asked, the others were taken from before.
+  // Where the fleet was asked, the others were taken from before, but for what a stream holds.
   const answer = dry ? fleet.unasked : fleet.answerFor(result.rule);
-  if (answer != fleet.unasked && answer != fleet.unheeded)
-    return takeFleet(policy, rule, claims, cost_tokens, result, answer);
+  if (answer != fleet.unasked && answer != fleet.unheeded) {
+    const reason = takeEach(policy, rule, claims, cost_tokens, Pass.SLOTS, result);
+    return reason == Reason.ALLOWED ? takeFleet(policy, rule, claims, cost_tokens, result, answer) : reason;
+  }
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   if (dry || count > 1) {
     const reason = takeEach(policy, rule, claims, cost_tokens, Pass.SEE, result);
@@ -248,6 +254,8 @@ function takeEach(
     const limit = limitAt(policy, number);
     const isShadow = load<u32>(limit, layout.limit_mode_at) == layout.mode_shadow;
     if (isShadow != (pass == Pass.SHADOW)) continue;
+    const kind = load<u32>(limit, layout.limit_kind_at);
+    if (pass == Pass.SLOTS && kind != layout.limit_concurrency) continue;
     let take = findKey(policy, rule, result.binding, limit, claims);
     if (take == taken) {
       if (isOfFleet(limit)) {
@@ -258,8 +266,7 @@ function takeEach(
       const longest = load<u64>(limit, layout.limit_interval_nanoseconds_at) * <u64>cost_tokens;
       if (reason != Reason.ALLOWED && longest <= result.retryAfterSeconds * 1000000000) continue;
       take = takeKey(policy, limit, cost_tokens, pass == Pass.SEE);
-      const isOfRate = load<u32>(limit, layout.limit_kind_at) == layout.limit_rate;
-      if (take == taken && pass == Pass.TAKE && isOfRate) noteQuota(number, limit);
+      if (take == taken && pass == Pass.TAKE && kind == layout.limit_rate) noteQuota(number, limit);
     }
     if (take == taken) continue;
     if (isShadow) {
@@ -294,8 +301,12 @@ function takeKey(policy: Policy, limit: usize, cost_tokens: u32, dry: bool): Tak
   const kind = load<u32>(limit, layout.limit_kind_at);
   const most = load<u32>(limit, layout.limit_burst_tokens_at);
   if (kind == layout.limit_hops) return hopsBefore(policy, limit) > most ? looped : taken;
-  if (kind == layout.limit_concurrency)
-    return takeSlot(load<u32>(limit, layout.limit_seed_at), key, most, currentStream(), dry);
+  if (kind == layout.limit_concurrency) {
+    if (isTicking(policy))
+      return takeSlot(load<u32>(limit, layout.limit_seed_at), key, most, currentStream(), request.nowNanoseconds, dry);
+    fail(Failure.NO_TICK);
+    return failed;
+  }
   const take = takeFrom(
     load<u32>(limit, layout.limit_seed_at),
     key,

@@ -7,19 +7,20 @@
  *   | fingerprint u64 | worker u32 | open u32 |   128 of them
  *   +-----------------+------------+----------+
  *
- * A worker is a random number, drawn when its VM first takes a slot. From then on it beats once a second in one more shared value, which
- * has the number and the beat of each. A worker whose beat has not changed for so many beats of another is taken out of there, and what
- * it holds counts no more. No clock has a part in that, save of workers that were there before the one that looks: theirs counts
- * only if it is of now.
+ * A worker is a random number, drawn when its VM first takes a slot. From then on it beats once a second, with a tick or a request, in
+ * one more shared value, which has the number and the beat of each. A worker whose beat has not changed for so many beats of another is
+ * taken out of there, and what it holds counts no more. No clock has a part in that, save of workers that were there before the one that
+ * looks: theirs counts only if it is of now.
  *
  * What finds no room is denied, and a number that nobody knows counts, so that whatever is amiss errs towards denying.
  */
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, readClock, readRandom } from "../host/host";
+import { cas } from "../host/sharedvalue";
 import { bucket_attempts_max, lost_worker_beats, slot_sets, slot_workers_max } from "../limits";
 import { addHeld, freeHeld, Held, takeOut } from "../streams/held";
-import { cas, failed, nameValue, readValue, Take, taken, writeValue } from "./store";
+import { failed, nameValue, readValue, Take, taken, writeValue } from "./store";
 
 const way_bytes: usize = 16;
 const set_bytes: u32 = slot_workers_max * 16;
@@ -42,8 +43,8 @@ function me(): u32 {
 }
 
 /** Takes one of `most` slots of a key for a stream, or with `dry` only sees whether it could. */
-export function takeSlot(seed: u32, key: u64, most: u32, stream: u32, dry: bool): Take {
-  if (!dry && !isEnlisted && !beat(readClock())) return failed;
+export function takeSlot(seed: u32, key: u64, most: u32, stream: u32, now: u64, dry: bool): Take {
+  if (!dry && !beat(now)) return failed;
   for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
     if (!readSet(seed, key)) return failed;
     isFresh = false;

@@ -18,11 +18,11 @@
  * worker was first.
  */
 import { literal } from "../bytes/literal";
-import { absent, clearBytes, copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
+import { copyBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
-import { arenaTail, rewindArena } from "../host/arena";
-import { fail, readClock, readSharedData, writeSharedData } from "../host/host";
+import { fail, readClock } from "../host/host";
+import * as sharedvalue from "../host/sharedvalue";
 import { bucket_attempts_max, bucket_sets, bucket_ways } from "../limits";
 import { isBeyond, isForgettable, nanosecondsUntilTokens, takeTokens } from "./bucket";
 import {
@@ -63,8 +63,6 @@ const key_prefix_bytes: u32 = 19;
 const key_bytes: u32 = key_prefix_bytes + 8;
 const key: usize = memory.data(32, 8);
 copyBytes(key, prefix.start, key_prefix_bytes);
-/** The number that the value in hand was read under. */
-export const cas: usize = memory.data(4, 4);
 
 /** What the last take took from shared data, and what this worker had of the bucket before: both are given back with it. */
 export let tokensShared: u32 = 0;
@@ -231,25 +229,12 @@ function readSet(): bool {
 
 /** Writes the value in hand, unless another worker has written it since it was read. */
 export function writeValue(start: usize, size_bytes: u32): Result {
-  return writeSharedData(key, key_bytes, start, size_bytes, load<u32>(cas));
+  return sharedvalue.writeValue(key, key_bytes, start, size_bytes);
 }
 
 /** Reads the value in hand; one that is not there is all zero. */
 export function readValue(start: usize, size_bytes: u32): bool {
-  const tail = arenaTail();
-  const shared = readSharedData(key, key_bytes, cas);
-  if (shared == absent) {
-    clearBytes(start, size_bytes);
-    return true;
-  }
-  if (!isRun(shared)) return false;
-  if (spanSize(shared) != size_bytes) {
-    fail(Failure.GET_SHARED_DATA);
-    return false;
-  }
-  copyBytes(start, spanStart(shared), size_bytes);
-  rewindArena(tail);
-  return true;
+  return sharedvalue.readValue(key, key_bytes, start, size_bytes);
 }
 
 /** The key's own bucket, else a free one, else that of newcomers. */

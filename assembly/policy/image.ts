@@ -165,7 +165,7 @@ function isWithinLimits(rule: usize, cost_tokens: u32): bool {
     const isOfRate = load<u32>(limit, layout.limit_kind_at) == layout.limit_rate;
     if (isOfRate && cost_tokens > load<u32>(limit, layout.limit_burst_tokens_at)) return false;
     const tiers = limit + layout.limit_tiers_at;
-    if (!isRun(tiers, layout.section_tiers)) return false;
+    if (!isRun(tiers, layout.section_tiers) || load<u32>(tiers, 4) > limits.limit_tiers_max) return false;
     for (let tier: u32 = 0; tier < load<u32>(tiers, 4); tier++) {
       const other = load<u32>(at(layout.section_tiers, load<u32>(tiers) + tier), layout.tier_limit_at);
       if (other >= countOf(layout.section_limits)) return false;

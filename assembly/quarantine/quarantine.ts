@@ -14,6 +14,7 @@ import { address, cutAddress } from "../condition/address";
 import { isSourceForwarded, parseSource, sourceText } from "../condition/sources";
 import { Failure } from "../failure";
 import { LogLevel, Result } from "../host/abi";
+import { giveBack, holdBack } from "../host/arena";
 import { fail, log, readClock } from "../host/host";
 import { keyedHash } from "../host/secret";
 import { isForwarderId } from "../identity/forwarded";
@@ -31,6 +32,7 @@ import {
   findEntry,
   last_at,
   lastOf,
+  quarantine_room_bytes,
   readSet,
   seconds_at,
   shut_at,
@@ -57,6 +59,14 @@ const second_nanoseconds: u64 = 1000000000;
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes_max);
 
+/** Where the arena ends without what is kept to count a denial. */
+let end: usize = 0;
+
+/** Keeps room to count the request in hand when it is denied, however much it fills: what fills everything is denied, and counts. */
+export function keepRoom(policy: Policy): void {
+  if (sectionCount(policy, layout.section_quarantines) != 0) end = holdBack(quarantine_room_bytes);
+}
+
 /** Whether the request in hand is shut out. QUARANTINED, INTERNAL where that cannot be found out, or ALLOWED. */
 export function checkQuarantines(policy: Policy): Reason {
   return askAll(policy, false, Reason.ALLOWED);
@@ -68,6 +78,7 @@ export function checkQuarantines(policy: Policy): Reason {
  */
 export function countDenial(policy: Policy, reason: Reason): void {
   if (sectionCount(policy, layout.section_quarantines) == 0) return;
+  giveBack(end);
   askAll(policy, true, reason);
   // None of them is to blame for what fails after this.
   countFailures(policy);

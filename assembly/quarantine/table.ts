@@ -13,10 +13,9 @@
  * its key's: nobody pushes out anybody. A newcomer to a set without a free entry is not counted, so it errs towards admitting.
  */
 import { literal } from "../bytes/literal";
-import { absent, clearBytes, copyBytes, isRun, spanSize, spanStart } from "../bytes/span";
-import { Failure } from "../failure";
+import { clearBytes, copyBytes } from "../bytes/span";
 import { Result } from "../host/abi";
-import { fail, readSharedData, writeSharedData } from "../host/host";
+import { readValue, writeValue } from "../host/sharedvalue";
 import { clock_skew_nanoseconds_max, quarantine_sets, quarantine_ways } from "../limits";
 import { window_bytes } from "./window";
 
@@ -32,10 +31,10 @@ const entry_bytes: u32 = 168;
 if (!(window_at + window_bytes <= entry_bytes)) ERROR("an entry holds a window");
 
 const set_bytes: u32 = quarantine_ways * entry_bytes;
-/** A set that nobody has written yet. */
-const fresh: usize = memory.data(quarantine_ways * 168, 8);
+/** What asking one set takes of the arena at a time, with the address of the connection. */
+export const quarantine_room_bytes: u32 = set_bytes + 256;
 /** The set in hand. */
-let set: usize = 0;
+const set: usize = memory.data(quarantine_ways * 168, 8);
 
 /** The key of a set: a prefix that stays where it is, the quarantine's seed, the set's number. */
 const prefix = literal("sallyport:quarantine:1:");
@@ -43,32 +42,17 @@ const key_prefix_bytes: u32 = 23;
 const key_bytes: u32 = key_prefix_bytes + 8;
 const key: usize = memory.data(32, 8);
 copyBytes(key, prefix.start, key_prefix_bytes);
-/** The number that the set was read under. */
-const cas: usize = memory.data(4, 4);
 
 /** Has the set of a hash in hand. False where the host fails. */
 export function readSet(seed: u32, hash: u64): bool {
   store<u32>(key, seed, key_prefix_bytes);
   store<u32>(key, <u32>hash & (quarantine_sets - 1), key_prefix_bytes + 4);
-  const shared = readSharedData(key, key_bytes, cas);
-  if (shared == absent) {
-    clearBytes(fresh, set_bytes);
-    set = fresh;
-    return true;
-  }
-  if (!isRun(shared)) return false;
-  if (spanSize(shared) != set_bytes) {
-    fail(Failure.GET_SHARED_DATA);
-    return false;
-  }
-  // What the host hands over lies in the arena, and is ours to write to.
-  set = spanStart(shared);
-  return true;
+  return readValue(key, key_bytes, set, set_bytes);
 }
 
 /** Writes the set in hand. OK, CAS_MISMATCH where another worker was first, or a failure. */
 export function writeSet(): Result {
-  return writeSharedData(key, key_bytes, set, set_bytes, load<u32>(cas));
+  return writeValue(key, key_bytes, set, set_bytes);
 }
 
 /**

@@ -22,6 +22,8 @@ export class Held {
   /** Bytes of the body that may still come, `any_body` where nobody counts them; or the key whose slot it is. */
   amount: u64;
   isGrpc: bool;
+  /** Its body has passed the bound, and nothing more of it goes on. */
+  isOver: bool;
   /** That of the slot's limit. */
   seed: u32;
   /** What its answer tells of a limit: its number + 1, or 0 for nothing; tokens left, and seconds until it is full. */
@@ -78,6 +80,7 @@ export function addHeld(context: u32, entry: Held | null = null): Held | null {
   const head = headOf(context);
   held.context = context;
   held.quotaLimit = 0;
+  held.isOver = false;
   held.next = changetype<Held | null>(<usize>load<u32>(head));
   store<u32>(head, <u32>changetype<usize>(held));
   taken++;

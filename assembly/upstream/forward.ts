@@ -36,7 +36,7 @@ const line: usize = memory.data(log_bytes_max);
 
 /** Sets the headers of a request that goes on, and of one that goes on only in shadow mode removes them. False where the host refuses. */
 export function forwardHeaders(policy: Policy, admitted: bool): bool {
-  if (needs(policy, layout.needs_hops) && !countHops(policy, admitted)) return false;
+  if (needs(policy, layout.needs_hops) && !countHops(policy)) return false;
   const count = sectionCount(policy, layout.section_forwards);
   // Headers that could not be read cannot be cleaned.
   if (count != 0 && request.pairsStart == no_pairs) return false;
@@ -51,15 +51,14 @@ export function forwardHeaders(policy: Policy, admitted: bool): bool {
   return true;
 }
 
-/** Sets the headers that count hops to one more, whichever rule admits: a loop may lead by any. */
-function countHops(policy: Policy, admitted: bool): bool {
+/** Sets the headers that count hops to one more, whichever rule admits, and also in shadow mode: a loop may lead by any. */
+function countHops(policy: Policy): bool {
   if (request.pairsStart == no_pairs) return false;
   for (let index: u32 = 0; index < sectionCount(policy, layout.section_limits); index++) {
     const limit = limitAt(policy, index);
     if (load<u32>(limit, layout.limit_kind_at) != layout.limit_hops) continue;
     const name = limit + layout.limit_header_at;
     if (!removeAlike(textStart(policy, name), textSize(name))) return false;
-    if (!admitted) continue;
     openWriter(writer, line, log_bytes_max);
     writeDecimal(writer, hopsBefore(policy, limit) + 1);
     if (!replaceRequestHeader(textStart(policy, name), textSize(name), line, writer.size)) return false;

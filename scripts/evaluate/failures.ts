@@ -39,4 +39,6 @@ export const failures: Readonly<Record<FailureName, string>> = {
   caller_groups: bound,
   held_streams:
     "so many streams are under way in one worker that no more can be counted, or Envoy does not tell of their ends: is `proxy_on_delete` allowed?",
+  no_tick:
+    "the rule has a limit with `concurrency`, and the host does not tick, so that workers cannot tell which of them are lost: is `proxy_on_tick` allowed?",
 };

@@ -136,6 +136,17 @@ describe("while it comes", () => {
     assert.equal(outcome.localResponse!.grpcStatus, 8);
   });
 
+  test("nothing more of it goes on where the host answers nobody either", () => {
+    const plugin = new TestPlugin("sizes");
+    const outcome = begin(plugin);
+    plugin.host.faults = [{ call: "send_local_response", result: WasmResult.InternalFailure }];
+    assert.deepEqual(
+      [1001, 1, 0].map((bytes) => plugin.host.body(outcome.context, bytes)),
+      [0, 0, 0],
+    );
+    assert.equal(outcome.localResponse, undefined);
+  });
+
   test("in shadow mode all of it goes on, and the record says what would have happened", () => {
     const host = PluginHost.load(engine);
     const configuration = { ...JSON.parse(pluginConfiguration(image)), mode: "shadow" };

@@ -69,6 +69,7 @@ const elsewhere = {
   rate_limit_service: "tests/wasm/fleet.test.ts",
   no_policy: "tests/wasm/shortage.test.ts",
   held_streams: "tests/wasm/bodies.test.ts",
+  no_tick: "tests/wasm/slots.test.ts",
 } as const satisfies Partial<Record<FailureName, string>>;
 
 const raised: Readonly<Record<Exclude<FailureName, keyof typeof elsewhere>, () => Outcome>> = {

@@ -3,79 +3,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { fleet_failures_max, fleet_rest_milliseconds, lease_divisor } from "../../assembly/limits.ts";
-import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { GrpcCall } from "../../scripts/host/context.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { SharedData } from "../../scripts/host/shared.ts";
+import { Fleet, type Told } from "../support/fleet.ts";
 import { recordOf } from "../support/plugin.ts";
 import { ok, over, readQuestion, type Status, writeAnswer } from "../support/ratelimit.ts";
-import { imageOf, outcomeOf, Workers } from "../support/workers.ts";
-
-interface Told {
-  limits?: string;
-  limit?: string;
-  fleet?: string;
-  cost?: number;
-  rules?: string;
-}
-
-const one_rule = "  - { name: a, callers: [any], allow: [GET /a], limit: LIMIT, cost: COST }\n";
-
-/** A policy with limits of the fleet and one rule, or the rules given. */
-function policyOf({
-  limits,
-  limit = "x",
-  fleet = "cluster: rls, replicas: 4",
-  cost = 1,
-  rules = one_rule,
-}: Told): string {
-  return `version: 1
-name: shop
-trust: { domains: [example.org] }
-fleet: { ${fleet} }
-limits: { ${limits ?? "x: { rate: 8/m, per: [caller], scope: fleet }"} }
-rules:
-${rules.replace("LIMIT", limit).replace("COST", String(cost))}`;
-}
-
-/** Workers of Envoys of a fleet, each with a secret of its own. */
-class Fleet extends Workers {
-  constructor(told: Told = {}, count = 1, clusters = ["rls"]) {
-    super(imageOf(policyOf(told)), count, new SharedData(), { clusters });
-  }
-
-  get(path = "/a", caller = "spiffe://example.org/web", worker = 0): Outcome {
-    const request = { caller, source: "10.0.0.1", method: "GET", path, host: "h", headers: [], token: null };
-    return this.hosts[worker]!.request(this.roots[worker]!, hostRequest(request));
-  }
-
-  /** The one call that waits for its answer. */
-  call(worker = 0): GrpcCall {
-    const { grpcCalls } = this.hosts[worker]!;
-    assert.equal(grpcCalls.length, 1);
-    return grpcCalls[0]!;
-  }
-
-  /** Answers that call: with what is said of each limit, or ends it with a status. */
-  tell(answer: readonly Status[] | number | Uint8Array, worker = 0): void {
-    const message = typeof answer === "number" || answer instanceof Uint8Array ? answer : writeAnswer(answer);
-    const { trapped, error } = this.hosts[worker]!.answerGrpc(this.call(worker).token, message);
-    assert.equal(trapped, false, error?.message);
-  }
-
-  /** What a request comes to whose call is answered so. */
-  decided(answer: readonly Status[] | number | Uint8Array): string {
-    const outcome = this.get();
-    assert.equal(outcomeOf(outcome), "waits");
-    this.tell(answer);
-    return outcomeOf(outcome);
-  }
-
-  /** How often the answers to questions were of that kind. */
-  answersOf(result: string): bigint {
-    return this.hosts[0]!.metrics().get(`sallyport_fleet_answers.policy.shop.result.${result}`) ?? 0n;
-  }
-}
+import { outcomeOf } from "../support/workers.ts";
 
 /** How many of so many requests are admitted at once, without waiting. */
 function admitted(fleet: Fleet, count: number): number {

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { held_entries_max, lost_worker_beats } from "../../assembly/limits.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { SharedData } from "../../scripts/host/shared.ts";
-import { flight, policy, three, x } from "../support/flight.ts";
+import { Flight, flight, policy, three, x } from "../support/flight.ts";
 import { recordOf } from "../support/plugin.ts";
 import { Watched } from "../support/watched.ts";
 import { imageOf } from "../support/workers.ts";
@@ -134,8 +134,21 @@ describe("a worker that is lost", () => {
     assert.equal(workers.room(1), 1);
   });
 
+  test("no worker is taken for lost that has requests, however seldom it ticks", () => {
+    const workers = flight();
+    workers.open(0);
+    workers.open(1);
+    workers.tickAll();
+    for (let second = 0; second < 3 * lost_worker_beats; second++) {
+      workers.seconds(1, [1]);
+      workers.isAdmitted(0, "spiffe://example.org/other");
+      assert.equal(workers.room(1), 1, `after ${second + 1} s`);
+    }
+  });
+
   test("no step of the clock loses one that beats", () => {
     const workers = flight();
+    workers.tickAll();
     workers.open(0);
     workers.open(1);
     for (const step of [3600, -7200, 86_400, -1, 0.2]) {
@@ -195,6 +208,21 @@ describe("what the host refuses", () => {
       assert.equal(outcome.action, "pause");
     }
   });
+});
+
+test("where the host does not tick, nobody can tell who is lost, and the rule denies", () => {
+  const options = { deniedExports: ["proxy_on_tick"] };
+  const workers = new Flight(imageOf(three), 2, new SharedData(), options);
+  assert.equal(workers.isAdmitted(), true, "the first tick may yet come");
+  workers.pass(2.5);
+  for (const worker of [0, 0, 1]) {
+    const outcome = workers.open(worker);
+    if (worker === 1) continue;
+    assert.deepEqual([recordOf(outcome).reason, recordOf(outcome).cause], ["internal", "no_tick"]);
+    assert.equal(workers.isAdmitted(worker, x, "/other"), true);
+  }
+  const errors = workers.hosts[0]!.logs.filter(({ message }) => /proxy_on_tick/.test(message));
+  assert.equal(errors.length, 1);
 });
 
 test("a full table denies, and what ends makes room", () => {

@@ -62,11 +62,15 @@ export class BoundedBucket {
 
   /**
    * It was seen to lack tokens: after a step back it is closed for its own window from then on, and what is tolerated, at the most. Of
-   * several limits of a rule it is not told which one had no room.
+   * several limits of a rule it is not told which one had no room; what was taken of the others then and given back is given back now, so that a
+   * clock that steps back finds it missing.
    */
   deny(now: bigint, isAlone: boolean): void {
     this.#denials.push(now);
-    if (!isAlone) return;
+    if (!isAlone) {
+      this.#fullAt = most(this.#fullAt, now);
+      return;
+    }
     if (this.#isUncertain) this.#fullAt = least(this.#fullAt, now + this.#capacity + tolerated_nanoseconds);
     this.#isUncertain = false;
   }
