@@ -13,15 +13,22 @@ const usual_deadline = "100ms";
 export function checkScope(
   reporter: Reporter,
   draft: NonNullable<DraftLimit["value"]>,
-): Pick<Limit, "onError" | "isLeased"> {
-  if (draft.scope?.value === "fleet")
-    return { onError: draft.onError?.value ?? "local", isLeased: draft.fleet?.value === "leased" };
+): Pick<Limit, "onError" | "isLeased" | "headers"> {
+  if (draft.scope?.value === "fleet") {
+    // What is left of it the service knows, and where requests are admitted nobody waits to tell it.
+    if (draft.headers?.value === "always") {
+      const message =
+        "answers to admitted requests do not tell of a limit of the fleet in this version, only those to denied ones do; leave `headers` out";
+      reporter.warn("fleet_headers", draft.headers.at, message);
+    }
+    return { onError: draft.onError?.value ?? "local", isLeased: draft.fleet?.value === "leased", headers: "denied" };
+  }
   for (const key of ["fleet", "onError"] as const) {
     const found = draft[key];
     if (found !== undefined)
       reporter.error("value", found.at, `\`${key}\` is for limits with \`scope: fleet\`; add that, or leave it out`);
   }
-  return {};
+  return { headers: draft.headers?.value ?? "denied" };
 }
 
 /** Checks what a policy says of the rate limit service of its fleet; undefined where no limit is one of the fleet. */

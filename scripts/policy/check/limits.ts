@@ -41,7 +41,6 @@ export function checkLimit(reporter: Reporter, { name, value: draft }: DraftLimi
     ...checkTiers(reporter, draft),
     absent: absent?.value,
     mode: mode?.value ?? "enforce",
-    headers: draft.headers?.value ?? "denied",
     ...checkScope(reporter, draft),
   };
 }

@@ -97,6 +97,10 @@ export const warnings = {
         "fleet: { replicas: 4 }\nlimits: { l: { rate: 10/s, scope: fleet } }\nrules: [{ name: a, callers: [spiffe://example.org/web], allow: [GET /a], limit: l, cost: 3 }]",
     },
   },
+  fleet_headers: {
+    meaning: "`headers: always` of a limit of the fleet, of which only answers to denied requests tell in this version",
+    example: { limit: "scope: fleet\nheaders: always" },
+  },
   unused_callers: {
     meaning: "no rule uses this caller set",
     example: { policy: "callers: { mobile: [spiffe://example.org/mobile] }" },
