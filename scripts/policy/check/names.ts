@@ -1,6 +1,6 @@
 /** Names and callers, as every part of a policy is checked for them. */
 
-import type { CallerSet, Issuer, Limit } from "../language/model.ts";
+import type { CallerSet, Issuer, Limit, RuleCaller } from "../language/model.ts";
 import { type CallerPattern, parseCaller, withoutAlias } from "../language/spiffe.ts";
 import { nameFault } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -89,4 +89,10 @@ export function checkCaller(
     reporter.warn("caller_untrusted", caller.at, message);
   }
   return pattern;
+}
+
+/** The IDs and patterns that a caller of a rule stands for; undefined for `any` and `anonymous`. */
+export function patternsOf({ callerSets }: Context, caller: RuleCaller): (CallerPattern | undefined)[] {
+  if (caller.kind === "pattern") return [caller.pattern];
+  return caller.kind === "set" ? (callerSets.get(caller.name)?.callers ?? []) : [undefined];
 }

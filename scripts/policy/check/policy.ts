@@ -10,7 +10,7 @@ import { warnCovered } from "../meaning/coverage.ts";
 import type { WarningCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
-import { warnAbsent } from "./absence.ts";
+import { checkUnnamed, warnAbsent } from "./absence.ts";
 import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
 import { checkFleet, warnShares } from "./fleet.ts";
 import { checkForwarders, checkForwards, forwardVariables } from "./forward.ts";
@@ -64,7 +64,10 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   context.callableDomains = callableDomains(trustDomains, aliases, identity);
   checkParts(context, draft);
   const paths = withPaths(strict_paths, policy.paths);
+  const { errors } = reporter.findings;
+  const errorsBeside = errors.length;
   const rules = checkRules(context, files, paths);
+  if (errors.length === errorsBeside) checkUnnamed(context, files, rules);
   const lists = context.lists.finish();
   const limits = known(context.limits.values());
   const fleet = checkFleet(reporter, policy.fleet, limits);
@@ -76,7 +79,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   warnUnused(draft, used);
   warnAbsent(context, files, rules);
   // Where something is wrong, what covers what is not known.
-  if (reporter.findings.errors.length === 0) {
+  if (errors.length === 0) {
     const unreachable = new Set<string>();
     warnCovered(
       rules,

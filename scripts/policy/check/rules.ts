@@ -7,14 +7,14 @@ import { type Condition, captureName, ruleVariables } from "../language/conditio
 import { type Endpoint, likelyMethod, methodsOf, parseEndpoint } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
-import { type CallerPattern, readCaptures } from "../language/spiffe.ts";
+import { readCaptures } from "../language/spiffe.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import { positionOf } from "../source/source.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
 import { checkGrant } from "./grant.ts";
-import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
+import { type Context, caller_words, checkCaller, checkName, Names, patternsOf } from "./names.ts";
 import { checkDeniedCallers } from "./never.ts";
 import { checkLimitVariables, checkVariables } from "./variables.ts";
 
@@ -260,12 +260,6 @@ function checkCallers(context: Context, draft: DraftRule): RuleCaller[] {
     }
   }
   return callers;
-}
-
-/** The IDs and patterns that a caller stands for; undefined for `any` and `anonymous`. */
-function patternsOf({ callerSets }: Context, caller: RuleCaller): (CallerPattern | undefined)[] {
-  if (caller.kind === "pattern") return [caller.pattern];
-  return caller.kind === "set" ? (callerSets.get(caller.name)?.callers ?? []) : [undefined];
 }
 
 function checkHosts(context: Context, draft: DraftRule): HostPattern[] {

@@ -243,7 +243,7 @@ export const errors = {
     example: { rule: 'when: claims.groups.exists(g, g == request.headers["x-team"])' },
   },
   unknown_name: {
-    meaning: "a condition speaks of something that is not there",
+    meaning: "a condition speaks of something that is not there, or a limit of a segment that callers do not name",
     example: { rule: 'when: user == "a"' },
   },
   capture_partial: {
@@ -269,7 +269,8 @@ export const errors = {
     example: { rule: "when: claims.jti in lists.revoked" },
   },
   unknown_path_variable: {
-    meaning: "a condition reads a path variable that no endpoint of the rule has",
+    meaning:
+      "a condition reads a path variable that no endpoint of the rule has, or a limit counts, or chooses a tier, by one that endpoints do not have",
     example: { rule: 'when: path.id == "1"' },
   },
   algorithm: {

@@ -31,6 +31,65 @@ test("a module keeps the callback for answers only for limits that answers to ad
   assert.ok(!isKept("rate: 100/s, scope: fleet, headers: always"));
 });
 
+/** The same with `/a/{id}` and `/b` for endpoints. */
+const byPath = (limit: string, rule = ""): string =>
+  limited(limit, rule).replace("allow: [GET /a]", 'allow: ["GET /a/{id}", GET /b]');
+
+const refused: Case[] = [
+  ...[limited, byPath].map(
+    (of): Case => [
+      "a tier by a path variable that no endpoint has",
+      of(`rate: 1/s, tier: ${mark}path.ib, tiers: { a: 2/s }`),
+      "unknown_path_variable",
+      of === byPath
+        ? /`own`.*nobody.*did you mean `id`\?/
+        : /no endpoint of a rule with the limit `own` has `\{ib\}`.*take/,
+    ],
+  ),
+  [
+    "a tier by a segment that no caller names",
+    limited(`rate: 1/s, tier: ${mark}caller.nz, tiers: { a: 2/s }`),
+    "unknown_name",
+    /no caller.*`\{nz\}`.*did you mean `ns`\?/,
+  ],
+  [
+    "what no endpoint has, without which requests are denied",
+    limited(`rate: 1/s, per: [caller, ${mark}path.id], absent: deny`),
+    "unknown_path_variable",
+    /it would deny every request/,
+  ],
+  [
+    "what no caller has, without which requests are denied",
+    limited(`concurrency: 5, per: [${mark}caller.team], absent: deny`),
+    "unknown_name",
+    /it would deny every request; known: `ns`, `sa`/,
+  ],
+];
+
+run("errors", refused);
+
+test("a tier, and what is denied without, may be what some endpoint or caller of some rule has", () => {
+  const other = "  - { name: b, callers: [storefront], allow: [GET /c], token: corp, scopes: [a], limit: own }\n";
+  for (const text of [
+    byPath("rate: 1/s, tier: path.id, tiers: { a: 2/s }"),
+    limited("rate: 1/s, tier: caller.ns, tiers: { a: 2/s }", "", other),
+    byPath("rate: 1/s, per: [path.id], absent: deny"),
+    limited("rate: 1/s, per: [caller.ns], absent: deny", "", other),
+    limited("rate: 1/s, per: [path.id], absent: share"),
+    // Nobody takes from it, which is warned of.
+    limited("rate: 1/s").replace("limits:\n", "limits:\n  idle: { rate: 1/s, tier: path.a, tiers: { a: 2/s } }\n"),
+  ])
+    assert.deepEqual(check(text).errors, []);
+});
+
+test("an endpoint that is wrong may be the one with the name, which is not said to be absent", () => {
+  const text = byPath("rate: 1/s, tier: path.id, tiers: { a: 2/s }").replace("/a/{id}", "/a/{id}/");
+  assert.deepEqual(
+    check(text).errors.map(({ code }) => code),
+    ["path_ambiguous"],
+  );
+});
+
 const warnings: Case[] = [
   [
     "answers that are to tell of a limit of the fleet",
