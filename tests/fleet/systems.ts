@@ -12,6 +12,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { allThere, buildInto, cacheFolder, run } from "../bench/building.ts";
 import { freePort } from "../lifecycle/world.ts";
+import { Link } from "./network.ts";
 
 const ratelimit_module = "github.com/envoyproxy/ratelimit/src/service_cmd";
 const ratelimit_version = "v1.4.1-0.20260122083618-3fb702589d36";
@@ -112,6 +113,8 @@ export class Daemon {
 export interface Service {
   redis: Daemon;
   ratelimit: Daemon;
+  /** Between the two. */
+  toRedis: Link;
   stop(): Promise<void>;
 }
 
@@ -133,6 +136,7 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
       stdio: "ignore",
     }),
   );
+  const toRedis = await Link.start(redisPort);
   const ratelimit = new Daemon(grpcPort, () =>
     spawn(servicePath, [], {
       stdio: "ignore",
@@ -147,7 +151,7 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
         USE_STATSD: "false",
         LOG_LEVEL: "error",
         REDIS_SOCKET_TYPE: "tcp",
-        REDIS_URL: `127.0.0.1:${redisPort}`,
+        REDIS_URL: `127.0.0.1:${toRedis.port}`,
         RUNTIME_ROOT: root,
         RUNTIME_SUBDIRECTORY: "ratelimit",
         RUNTIME_WATCH_ROOT: "false",
@@ -157,6 +161,7 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
   const stop = async (): Promise<void> => {
     await ratelimit.kill();
     await redis.kill();
+    toRedis.stop();
     await rm(root, { recursive: true, force: true });
   };
   try {
@@ -166,5 +171,5 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
     await stop();
     throw error;
   }
-  return { redis, ratelimit, stop } satisfies Service;
+  return { redis, ratelimit, toRedis, stop } satisfies Service;
 }
