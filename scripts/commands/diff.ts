@@ -81,9 +81,9 @@ function toText(difference: PolicyDifference): string {
 function policyWords({ what, before, after, gain }: PolicyChange): string {
   const words =
     before === null
-      ? `${what} ${after} added`
+      ? `${what} added: ${after}`
       : after === null
-        ? `${what} ${before} removed`
+        ? `${what} removed: ${before}`
         : `${what}: ${before} → ${after}`;
   return printable(`${words}${gain ? " (may admit more)" : ""}`);
 }

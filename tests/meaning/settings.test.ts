@@ -6,8 +6,11 @@ import { writeImage } from "../../scripts/policy/image/image.ts";
 import { BoundError } from "../../scripts/policy/index/bounds.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
 import { schemas } from "../../scripts/policy/language/policy.ts";
+import type { PolicyChange } from "../../scripts/policy/meaning/change.ts";
 import { comparePolicies, hasGain } from "../../scripts/policy/meaning/difference.ts";
-import { issuer_rows, limit_rows, policy_rows, svid_rows } from "../../scripts/policy/meaning/settings.ts";
+import { limit_rows } from "../../scripts/policy/meaning/limits.ts";
+import { quarantine_rows } from "../../scripts/policy/meaning/quarantines.ts";
+import { issuer_rows, policy_rows, svid_rows } from "../../scripts/policy/meaning/settings.ts";
 import { carry } from "../differential/arbitrary/carry.ts";
 import { somePolicy } from "../differential/arbitrary/policies.ts";
 import { someStep } from "../differential/arbitrary/requests.ts";
@@ -29,7 +32,7 @@ import {
 import { countAdmitted, gainOf, LocalEnvoy, withoutLimits, withoutQuarantines } from "./gains.ts";
 import { someAsking } from "./requests.ts";
 
-const rows = [policy_rows, svid_rows, issuer_rows, limit_rows].flatMap(
+const rows = [policy_rows, svid_rows, issuer_rows, limit_rows, quarantine_rows].flatMap(
   (table) => table as readonly { keys: readonly string[]; kind: string }[],
 );
 
@@ -120,6 +123,7 @@ function compareWithEngine(scenario: Scenario): void {
   const [before, after] = [load(folder, data), load(folder, newer)];
   if (before === undefined || after === undefined) return;
   const difference = comparePolicies(before, after);
+  for (const change of difference.policy) assert.ok(hasWords(change), JSON.stringify(change));
   if (hasGain(difference) || isSameImage(before, after)) return;
   for (const key of new Set(next.map(({ key }) => key))) shown.set(key, (shown.get(key) ?? 0) + 1);
   const dataOf = (number: number): PolicyData => (number % 2 === 0 ? data : newer);
@@ -138,6 +142,12 @@ function compareWithEngine(scenario: Scenario): void {
   const [older, newest] = compared as [Policy, Policy];
   const admitted = compareAccess(scenario, older, newest, requests);
   compareLimits(scenario, older, newest, admitted, isAbout(next, "limits"));
+}
+
+/** Whether both sides of a change say something that a person can read, and another thing each. */
+function hasWords({ before, after }: PolicyChange): boolean {
+  const sides = [before, after].filter((side) => side !== null);
+  return before !== after && sides.length > 0 && sides.every((side) => side !== "" && !/^[[{]/u.test(side));
 }
 
 /** Nothing is to be seen of a change that the engine is not told of. */

@@ -62,7 +62,8 @@ function parseAddress(text: string): Uint8Array | undefined {
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
 }
 
-function formatAddress(bytes: Uint8Array): string {
+/** An address as it is written. */
+export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
   const groups = Array.from({ length: 8 }, (_, index) => bytes[index * 2]! * 256 + bytes[index * 2 + 1]!);
   // RFC 5952 §4.2: the first of the longest runs of zeros, of two groups at least, is left out.

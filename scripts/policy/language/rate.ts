@@ -21,6 +21,11 @@ export function unitOf({ rate }: Pick<Limit, "rate">): "second" | "minute" | "ho
   return units[rate.periodSeconds]!;
 }
 
+/** A rate as a policy writes it. */
+export function printRate(rate: Limit["rate"]): string {
+  return `${rate.tokens}/${unitOf({ rate })[0]}`;
+}
+
 /** What the rate limit service of a fleet knows a limit by: a rate that is changed is another limit there, which it has no rule for yet. */
 export function fleetName(limit: Pick<Limit, "name" | "rate">): string {
   return `${limit.name}=${limit.rate.tokens}/${unitOf(limit)}`;

@@ -101,6 +101,12 @@ export function parseDurationSeconds(text: string): number | undefined {
   return match === null ? undefined : Number(match[1]) * unit_seconds[match[2]!]!;
 }
 
+/** A duration as a policy writes it, in the largest unit that it is a whole number of. */
+export function printDuration(seconds: number): string {
+  if (seconds === 0 || seconds % 60 !== 0) return `${seconds}s`;
+  return seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds / 60}m`;
+}
+
 /** Milliseconds of a deadline such as `50ms` or `1s`; undefined when it is none. */
 export function parseDeadlineMilliseconds(text: string): number | undefined {
   const match = forms.deadline.exec(text);

@@ -70,7 +70,7 @@ export type Row<Thing> = About<Thing> &
         /** What two parts tell only together. */
         kind: "relation";
         what: string;
-        find: (meeting: Meeting<Thing>) => { what?: string; before: string; after: string; gain: boolean }[];
+        find: (meeting: Meeting<Thing>) => (Omit<PolicyChange, "what"> & { what?: string })[];
       }
     | {
         /** What other rows, or the comparison of rules, see to, or what lets nothing through by itself. */

@@ -11,6 +11,7 @@ import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from
 import { type Clause, ClauseTable } from "./clauses.ts";
 import type { Naming } from "./conditions.ts";
 import type { Family, Part } from "./hierarchy.ts";
+import { withLimitsInForce } from "./limits.ts";
 import {
   type Change,
   changeKey,
@@ -45,7 +46,7 @@ export function compareRules(before: Compared, after: Compared, chosen: (rule: R
   const sideOf = ({ policy, naming }: Compared): Side => ({
     policy,
     rules: policy.rules.flatMap((one) => {
-      const rule = chosen({ ...one, endpoints: spelled(one) });
+      const rule = chosen({ ...withLimitsInForce(one, policy), endpoints: spelled(one) });
       if (rule === undefined) return [];
       return byCaptures(rule, policy.callerSets).map((part) => ({ rule: part, clauses: table.of(part, naming) }));
     }),

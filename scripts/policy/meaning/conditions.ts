@@ -105,6 +105,7 @@ function conjunctsOf(text: string): string[] {
 /** The conditions of a rule for one of its endpoints, whose path variables `when` may speak of. */
 export function conditionsOf(rule: Rule, endpoint: Endpoint, naming = own_names): Conditions {
   const operands = rule.condition === undefined ? [] : conjunctsOf(rule.condition.text);
+  const from = rule.costFrom && bindVariables(conjunctsOf(rule.costFrom.text).join(" && "), endpoint, rule.captures);
   return {
     issuers: rule.issuers.map(naming.issuer),
     isTokenOptional: rule.isTokenOptional,
@@ -119,9 +120,7 @@ export function conditionsOf(rule: Rule, endpoint: Endpoint, naming = own_names)
     charges: rule.limits.map((name) => ({
       limit: naming.limit(name),
       cost: rule.cost,
-      ...(rule.costFrom !== undefined && {
-        from: bindVariables(conjunctsOf(rule.costFrom.text).join(" && "), endpoint, rule.captures),
-      }),
+      ...(from !== undefined && { from }),
       by: [
         ...rule.limitVariables.map((one) => bindVariables(printVariable(one), endpoint, rule.captures)),
         ...(rule.ownLimits.includes(name) ? [`rule ${rule.name}`] : []),
@@ -133,7 +132,8 @@ export function conditionsOf(rule: Rule, endpoint: Endpoint, naming = own_names)
       body: rule.mostBytes?.body ?? Infinity,
     },
     opened: rule.action === "allow" ? openedBy(rule.paths) : [],
-    others: otherParts(rule),
+    // What cannot be evaluated denies, also where nothing is taken for it.
+    others: [...otherParts(rule), ...(from !== undefined && rule.limits.length === 0 ? [`cost ${from}`] : [])],
   };
 }
 
@@ -204,8 +204,8 @@ function takesLarger(wide: Conditions, narrow: Conditions): boolean {
  * Whether it matters which of several good tokens is taken: it is that of the issuer that comes first by name, and what its
  * claims do not give, those of another do not either.
  */
-export function readsClaims({ scopes, when, charges }: Conditions): boolean {
-  return scopes.length > 0 || charges.length > 0 || when.some(({ text }) => text.includes("claims"));
+export function readsClaims({ scopes, when, charges, others }: Conditions): boolean {
+  return scopes.length + charges.length + others.length > 0 || when.some(({ text }) => text.includes("claims"));
 }
 
 /** Whether a token that is good for `strong`, and is the one taken there, is good and taken for `weak`. Where it is left out for one, it is so for the other. */

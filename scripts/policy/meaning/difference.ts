@@ -82,8 +82,8 @@ export function comparePolicies(before: Policy, after: Policy): PolicyDifference
     const shadowed = (rule: Rule): Rule | undefined =>
       rule.mode === "shadow" && rule.action === action ? { ...rule, action: "allow" } : undefined;
     if (compareRules(older, newer, shadowed).length === 0) continue;
-    const count = ({ rules }: Policy): string => `${rules.filter((rule) => shadowed(rule) !== undefined).length}`;
-    policy.push({ what: `${action} rules in shadow mode`, before: count(before), after: count(after), gain: false });
+    const count = ({ rules }: Policy): number => rules.filter((rule) => shadowed(rule) !== undefined).length;
+    policy.push({ what: `${action} rules in shadow mode`, ...counted(count(before), count(after)), gain: false });
   }
   policy.push(...denialsBesideForms(before, after));
   return { gained: of("gained"), lost: of("lost"), changed: of("changed"), policy };
@@ -222,5 +222,10 @@ function denialsBesideForms(before: Policy, after: Policy): PolicyChange[] {
   const come = are.filter((one) => !were.includes(one));
   if (gone.length + come.length === 0) return [];
   const what = "deny rules beside `paths` that opens forms";
-  return [{ what, before: `${were.length}`, after: `${are.length}`, gain: gone.length > 0 }];
+  return [{ what, ...counted(were.length, are.length), gain: gone.length > 0 }];
+}
+
+/** How many there are of what is otherwise than before. */
+function counted(before: number, after: number): Pick<PolicyChange, "before" | "after"> {
+  return { before: `${before}`, after: before === after ? `${after}, not the same` : `${after}` };
 }

@@ -6,17 +6,16 @@
  */
 import { printClaimPath } from "../language/claimpath.ts";
 import { variableOfCapture } from "../language/condition.ts";
-import type { Issuer, Limit, Policy, Quarantine, Rule } from "../language/model.ts";
+import type { Issuer, Limit, Policy, Rule } from "../language/model.ts";
 import { paths_shape } from "../language/pathoptions.ts";
-import { quarantine_entry_shape } from "../language/quarantine.ts";
-import { fleetName, intervalNanoseconds, localBurst } from "../language/rate.ts";
-import { printSelector } from "../language/selector.ts";
 import type { ForwardValue } from "../language/values.ts";
-import { compareRows, type Meeting, type PolicyChange, type Row, stableText } from "./change.ts";
+import { compareRows, type PolicyChange, type Row, stableText } from "./change.ts";
 import { admitsNameless, isDomainForwarding, isDomainMet, isSubstituted, reorderedIssuers } from "./effects.ts";
 import { type Believed, believed, hiddenPlaces, tokenRows } from "./issuers.ts";
+import { compareLimits } from "./limits.ts";
 import { changedLists } from "./lists.ts";
 import { type Matching, matchNames, type Pair } from "./names.ts";
+import { changedQuarantines } from "./quarantines.ts";
 
 export type { PolicyChange } from "./change.ts";
 
@@ -41,28 +40,6 @@ export function matchLimits(before: Policy, after: Policy): Matching<Limit> {
   return matchNames(before.limits, after.limits, definitionOf);
 }
 
-/** Whether a quarantine denies anything. */
-function shutsOut({ mode }: Quarantine): boolean {
-  return mode === "enforce";
-}
-
-/**
- * Whether a quarantine that comes, goes or is changed may admit more. One that is enforced beside others may shut a caller out
- * sooner: that keeps it from being counted by another, and lets it in again sooner.
- */
-function admitsSooner({ pair: { before, after } }: Meeting<Policy>, name: string): boolean {
-  const isEnforced = ({ quarantines }: Policy): boolean =>
-    quarantines.some((one) => one.name === name && shutsOut(one));
-  const wasBeside = before.quarantines.some((one) => one.name !== name && shutsOut(one));
-  return isEnforced(before) || (isEnforced(after) && wasBeside);
-}
-
-function quarantineText({ name: _, per, releases, ...rest }: Quarantine): string {
-  const released = releases.map((one) => (typeof one === "string" ? one : `address ${[...one].join(".")}`));
-  return stableText({ ...rest, per: per.map(printSelector), releases: released });
-}
-
-const quarantine_keys = ["quarantine", ...Object.keys(quarantine_entry_shape.keys).map((key) => `quarantine.${key}`)];
 const path_keys = ["paths", ...Object.keys(paths_shape.keys).map((key) => `paths.${key}`)];
 
 /** The policy as a whole. */
@@ -183,14 +160,11 @@ export const policy_rows: readonly Row<Policy>[] = [
     removed: true,
   },
   {
-    keys: quarantine_keys,
+    keys: ["quarantine"],
     parts: ["quarantines"],
-    kind: "entries",
+    kind: "relation",
     what: "quarantine",
-    entries: ({ quarantines }) => new Map(quarantines.map((one) => [one.name, quarantineText(one)])),
-    added: admitsSooner,
-    removed: admitsSooner,
-    changed: admitsSooner,
+    find: ({ policies }) => changedQuarantines(policies),
   },
   // A list that one of the policies does not have is compared with the conditions that look into it.
   { kind: "relation", keys: ["lists"], parts: ["lists"], what: "list", find: changedLists },
@@ -201,7 +175,9 @@ export const policy_rows: readonly Row<Policy>[] = [
     parts: ["fleet"],
     what: "fleet",
     value: ({ name, fleet }) =>
-      fleet === undefined ? "" : `${fleet.cluster} ${fleet.domain ?? name} ${fleet.deadlineMilliseconds}ms`,
+      fleet === undefined
+        ? null
+        : `cluster ${fleet.cluster}, domain ${fleet.domain ?? name}, deadline ${fleet.deadlineMilliseconds}ms`,
     changed: true,
   },
   {
@@ -210,8 +186,8 @@ export const policy_rows: readonly Row<Policy>[] = [
     keys: ["fleet.replicas"],
     parts: [],
     what: "fleet replicas",
-    amount: ({ fleet }) => fleet?.replicas ?? 0,
-    words: ({ fleet }) => String(fleet?.replicas ?? 0),
+    amount: ({ fleet }) => fleet?.replicas,
+    words: ({ fleet }) => String(fleet?.replicas),
     more: false,
     less: true,
   },
@@ -231,175 +207,6 @@ export const svid_rows: readonly Row<Believed>[] = tokenRows((name) => {
   if (name.startsWith("keys.")) return [`trust.jwtSvid.bundles.*.${name.slice("keys.".length)}`];
   return /^(?:audiences|from|leeway|forwardToken)\b/u.test(name) ? [`trust.jwtSvid.${name}`] : [];
 }, admitsNameless);
-
-/** What may hold while the service of a fleet does not answer, the strictest first. */
-const leniency: readonly Limit["onError"][] = [undefined, "deny", "local", "allow"];
-
-function isOfProxy({ onError }: Limit): boolean {
-  return onError === undefined;
-}
-
-/** The key that says how much a limit of each kind gives at once. */
-const most_keys = { rate: "burst", concurrency: "concurrency", hops: "most" } as const;
-
-/** What two policies say of one limit that rules take from. */
-export const limit_rows: readonly Row<Limit>[] = [
-  // The buckets of another name are not those that another policy of the same name shares, and are full.
-  { kind: "choice", keys: ["limits"], parts: ["name"], what: "name", value: ({ name }) => name, changed: true },
-  {
-    kind: "amount",
-    keys: ["limits.*.rate"],
-    parts: ["rate"],
-    what: "rate",
-    amount: (limit) => 1 / intervalNanoseconds(limit),
-    words: ({ rate }) => `${rate.tokens} in ${rate.periodSeconds}s`,
-    more: true,
-    less: false,
-  },
-  {
-    // A fleet counts by periods: of a shorter one all may come in less time, and after a longer one more may come at once.
-    kind: "amount",
-    keys: [],
-    parts: [],
-    what: "period",
-    amount: (limit) => (isOfProxy(limit) ? undefined : limit.rate.periodSeconds),
-    words: ({ rate }) => `${rate.periodSeconds}s`,
-    more: true,
-    less: true,
-  },
-  {
-    // What counts another thing may admit what the other would not.
-    kind: "choice",
-    keys: ["limits.*.hops"],
-    parts: ["kind", "header"],
-    what: "kind",
-    value: ({ kind, header }) => (header === "" ? kind : `${kind} by ${header}`),
-    changed: true,
-  },
-  ...(["rate", "concurrency", "hops"] as const).map(
-    (kind): Row<Limit> => ({
-      kind: "amount",
-      keys: [`limits.*.${most_keys[kind]}`],
-      parts: ["burstTokens"],
-      what: most_keys[kind],
-      amount: (limit) => (limit.kind === kind ? limit.burstTokens : undefined),
-      words: ({ burstTokens }) => String(burstTokens),
-      more: true,
-      less: false,
-    }),
-  ),
-  {
-    kind: "set",
-    keys: ["limits.*.per"],
-    parts: ["per"],
-    what: "per",
-    values: ({ per }) => per.map(printSelector),
-    words: (values) => values.join(", "),
-    added: true,
-    removed: true,
-  },
-  {
-    kind: "choice",
-    keys: ["limits.*.tier"],
-    parts: ["tier"],
-    what: "tier",
-    value: ({ tier }) => (tier === undefined ? "" : printSelector(tier)),
-    changed: true,
-  },
-  {
-    // Who gets into a tier, or out of one, begins with a full bucket.
-    kind: "entries",
-    keys: ["limits.*.tiers"],
-    parts: ["tiers"],
-    what: "tier",
-    entries: ({ tiers = [] }) =>
-      new Map(
-        tiers.map(({ name, rate, burstTokens }) => [
-          name,
-          `${rate.tokens} in ${rate.periodSeconds}s, burst ${burstTokens}`,
-        ]),
-      ),
-    added: true,
-    removed: true,
-    changed: true,
-  },
-  {
-    // Not to say it is to say `share`.
-    kind: "choice",
-    keys: ["limits.*.absent"],
-    parts: ["absent"],
-    what: "absent",
-    value: ({ absent }) => absent ?? "share",
-    changed: ({ pair }) => pair.after.absent !== "deny",
-  },
-  {
-    kind: "choice",
-    keys: ["limits.*.mode"],
-    parts: ["mode"],
-    what: "mode",
-    value: ({ mode }) => mode ?? "enforce",
-    changed: ({ pair }) => pair.after.mode === "shadow",
-  },
-  {
-    // A fleet counts by periods and not by buckets, so that either may admit what the other would not.
-    kind: "choice",
-    keys: ["limits.*.scope", "limits.*.fleet"],
-    parts: ["isLeased"],
-    what: "scope",
-    value: (limit) => (isOfProxy(limit) ? "proxy" : limit.isLeased === true ? "fleet, leased" : "fleet"),
-    changed: true,
-  },
-  {
-    kind: "choice",
-    // Who is let through is the same; what clients are told is not.
-    keys: ["limits.*.headers"],
-    parts: ["headers"],
-    what: "headers",
-    value: ({ headers = "denied" }) => headers,
-    changed: false,
-  },
-  {
-    kind: "choice",
-    keys: ["limits.*.onError"],
-    parts: ["onError"],
-    what: "onError",
-    value: ({ onError }) => onError ?? "",
-    changed: ({ pair: { before, after } }) => leniency.indexOf(after.onError) > leniency.indexOf(before.onError),
-  },
-  {
-    // One rule's cost raises it for all rules with the limit.
-    kind: "relation",
-    keys: [],
-    parts: [],
-    what: "burst of each Envoy alone",
-    find: ({ pair: { before, after }, policies }) => {
-      if (before.onError !== "local" || after.onError !== "local") return [];
-      const [was, is] = [localBurst(before, policies.before), localBurst(after, policies.after)];
-      return was === is ? [] : [{ before: String(was), after: String(is), gain: is > was }];
-    },
-  },
-  {
-    // Full buckets, once, as after a restart of Envoy: no gain.
-    kind: "relation",
-    keys: [],
-    parts: [],
-    what: "counts",
-    find: ({ pair: { before, after }, policies }) =>
-      bucketsOf(policies.before, before) === bucketsOf(policies.after, after)
-        ? []
-        : [{ before: "as they are", after: "start anew, with full buckets", gain: false }],
-  },
-];
-
-/** What finds the buckets of a limit: one of another policy, or another name, rate, burst or way of counting has none of them. */
-function bucketsOf(policy: Policy, limit: Limit): string {
-  const { name, kind, burstTokens, per } = limit;
-  // Requests in flight are counted by their limit's name and key, however many may be; hops are counted in each request.
-  if (kind !== "rate") return stableText({ policy: policy.name, name, kind, per });
-  if (!isOfProxy(limit))
-    return stableText({ domain: policy.fleet?.domain ?? policy.name, fleet: fleetName(limit), per });
-  return stableText({ policy: policy.name, name, interval: intervalNanoseconds(limit), burstTokens, per });
-}
 
 /** All differences of two policies that no rule has. */
 export function comparePolicyWide(
@@ -428,8 +235,6 @@ export function comparePolicyWide(
     ...issuers.pairs
       .filter((pair) => usedIssuers.has(pair.after.name))
       .flatMap((pair) => compareRows(issuer_rows, tokens(pair), `issuer ${pair.after.name}`)),
-    ...limits.pairs
-      .filter((pair) => usedLimits.has(pair.after.name))
-      .flatMap((pair) => compareRows(limit_rows, { pair, policies }, `limit ${pair.after.name}`)),
+    ...limits.pairs.filter((pair) => usedLimits.has(pair.after.name)).flatMap((pair) => compareLimits(pair, policies)),
   ];
 }
