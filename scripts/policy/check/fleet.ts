@@ -1,7 +1,7 @@
 /** Limits of a fleet: which limits are, and the rate limit service that they are asked of. */
-import { fleet_deadline_milliseconds_max } from "../../../assembly/limits.ts";
+import { fleet_deadline_milliseconds_max, lease_divisor } from "../../../assembly/limits.ts";
 import type { DraftFile, DraftFleet, DraftLimit, Fleet, Limit, Policy } from "../language/model.ts";
-import { evenShare, localBurst } from "../language/rate.ts";
+import { evenShare, leaseTokens, localBurst, printRate, unitOf } from "../language/rate.ts";
 import { parseDeadlineMilliseconds } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { checkCluster } from "./keysources.ts";
@@ -36,14 +36,18 @@ export function checkFleet(
   reporter: Reporter,
   draft: DraftFleet | undefined,
   limits: readonly Limit[],
+  files: readonly DraftFile[],
 ): Fleet | undefined {
   const isAsked = limits.some(({ onError }) => onError !== undefined);
-  const shared = limits.find(({ onError }) => onError === "local");
   if (draft !== undefined && !isAsked) {
     reporter.warn("unused_fleet", draft.at, "no limit has `scope: fleet`, so that nothing is asked of the fleet");
-  } else if (shared !== undefined && draft?.replicas === undefined) {
-    const message = `while the rate limit service does not answer, each Envoy admits the whole limit \`${shared.name}\`; say how many there are: \`fleet: { replicas: 4 }\``;
-    reporter.warn("fleet_without_replicas", draft?.at ?? 0, message);
+  } else if (draft?.replicas === undefined) {
+    const shared = placesOf(limits, files).find(({ limit }) => limit.onError === "local");
+    if (shared !== undefined) {
+      const message = `while the rate limit service does not answer, each Envoy admits the whole limit \`${shared.limit.name}\`; say how many there are: \`fleet: { replicas: 4 }\``;
+      const [where, at] = draft === undefined ? [shared.reporter, shared.draft.name.at] : [reporter, draft.at];
+      where.warn("fleet_without_replicas", at, message);
+    }
   }
   checkName(reporter, draft?.domain);
   if (draft?.cluster !== undefined) checkCluster(reporter, draft.cluster);
@@ -64,14 +68,30 @@ export function checkFleet(
   };
 }
 
-/** Warns of limits of which each Envoy admits more than its part while the service is away. */
+/** Limits, each with where the policy says it. */
+function placesOf(
+  limits: readonly Limit[],
+  files: readonly DraftFile[],
+): { limit: Limit; reporter: Reporter; draft: DraftLimit }[] {
+  return files.flatMap(({ reporter, part }) =>
+    (part.limits ?? []).flatMap((draft) => {
+      const limit = limits.find((one) => one.name === draft.name.value);
+      return limit === undefined ? [] : [{ limit, reporter, draft }];
+    }),
+  );
+}
+
+/** Warns of limits of which each Envoy admits more than its part while the service is away, and of those too small for blocks. */
 export function warnShares(files: readonly DraftFile[], policy: Pick<Policy, "fleet" | "limits" | "rules">): void {
-  for (const { reporter, part } of files) {
-    for (const { name } of part.limits ?? []) {
-      const limit = policy.limits.find((one) => one.name === name.value);
-      const fault = limit?.onError === "local" ? shareFault(limit, policy) : undefined;
-      if (fault !== undefined) reporter.warn("fleet_cost", name.at, fault);
-    }
+  for (const { limit, reporter, draft } of placesOf(policy.limits, files)) {
+    const fault = limit.onError === "local" ? shareFault(limit, policy) : undefined;
+    if (fault !== undefined) reporter.warn("fleet_cost", draft.name.at, fault);
+    if (limit.isLeased !== true || leaseTokens(limit, policy) > 0) continue;
+    const replicas = policy.fleet?.replicas ?? 1;
+    const least = `${lease_divisor * replicas}/${unitOf(limit)[0]}`;
+    const each = replicas === 1 ? "" : ` for \`replicas: ${replicas}\``;
+    const message = `\`${printRate(limit.rate)}\` is too little to be asked for in blocks, so each request is asked for, and waits, as with \`fleet: exact\`; blocks begin at \`${least}\`${each}: leave \`fleet: leased\` out, or raise the rate`;
+    reporter.warn("fleet_lease", draft.value!.fleet!.at, message);
   }
 }
 

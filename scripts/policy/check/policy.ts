@@ -70,7 +70,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   if (errors.length === errorsBeside) checkUnnamed(context, files, rules);
   const lists = context.lists.finish();
   const limits = known(context.limits.values());
-  const fleet = checkFleet(reporter, policy.fleet, limits);
+  const fleet = checkFleet(reporter, policy.fleet, limits, files);
   warnShares(files, { fleet, limits, rules });
   const quarantines = checkQuarantines(context, policy.quarantine?.value ?? []);
   const used = usedNames(draft);

@@ -46,6 +46,12 @@ function checkQuarantine(context: Context, draft: DraftQuarantine): Quarantine |
   }
   if (!name || !denials || withinSeconds === undefined || forSeconds === undefined || maxSeconds === undefined)
     return undefined;
+  if (mode?.value === "shadow")
+    reporter.warn(
+      "shadow_quarantine",
+      name.at,
+      `the quarantine \`${name.value}\` shuts nobody out, it is only recorded whom it would`,
+    );
   const numbers = { denials: denials.value, withinSeconds, forSeconds, maxSeconds };
   return { name: name.value, mode: mode?.value ?? "enforce", per, when, ...numbers, releases };
 }

@@ -97,6 +97,11 @@ export const warnings = {
         "fleet: { replicas: 4 }\nlimits: { l: { rate: 10/s, scope: fleet } }\nrules: [{ name: a, callers: [spiffe://example.org/web], allow: [GET /a], limit: l, cost: 3 }]",
     },
   },
+  fleet_lease: {
+    meaning:
+      "`fleet: leased` of a limit of less than 15 × `replicas` a period, of which each request is asked for all the same",
+    example: { limit: "rate: 10/s\nscope: fleet\nfleet: leased" },
+  },
   fleet_headers: {
     meaning: "`headers: always` of a limit of the fleet, of which only answers to denied requests tell in this version",
     example: { limit: "scope: fleet\nheaders: always" },
@@ -182,6 +187,12 @@ export const warnings = {
   shadow_limit: {
     meaning: "the limit denies nothing",
     example: { limit: "mode: shadow" },
+  },
+  shadow_quarantine: {
+    meaning: "the quarantine shuts nobody out",
+    example: {
+      policy: "quarantine: [{ name: a, when: [no_rule], denials: 20, within: 1m, for: 5m, mode: shadow }]",
+    },
   },
   limit_absent: {
     meaning: "requests may lack something that a limit counts by, and the limit does not say what becomes of them",

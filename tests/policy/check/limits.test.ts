@@ -90,7 +90,35 @@ test("an endpoint that is wrong may be the one with the name, which is not said 
   );
 });
 
+/** The same as one of a fleet of so many Envoys. */
+const ofFleet = (limit: string, replicas = 4): string =>
+  limited(limit).replace("limits:\n", `fleet: { replicas: ${replicas} }\nlimits:\n`);
+
 const warnings: Case[] = [
+  [
+    "in shadow mode",
+    limited("rate: 1/s, mode: shadow").replace("own:", `${mark}own:`),
+    "shadow_limit",
+    /denies nothing/,
+  ],
+  [
+    "a limit that is too small for blocks",
+    ofFleet(`rate: 59/m, scope: fleet, ${mark}fleet: leased`),
+    "fleet_lease",
+    /`59\/m`.*as with `fleet: exact`.*`60\/m` for `replicas: 4`/,
+  ],
+  [
+    "a fleet that is not said to have several Envoys",
+    limited("rate: 100/s, scope: fleet").replace("own:", `${mark}own:`),
+    "fleet_without_replicas",
+    /whole limit `own`.*replicas: 4/,
+  ],
+  [
+    "a fleet that says other things",
+    limited("rate: 100/s, scope: fleet").replace("limits:\n", `${mark}fleet: { cluster: other }\nlimits:\n`),
+    "fleet_without_replicas",
+    /whole limit `own`/,
+  ],
   [
     "answers that are to tell of a limit of the fleet",
     limited(`rate: 100/s, scope: fleet, ${mark}headers: always`),
@@ -100,3 +128,10 @@ const warnings: Case[] = [
 ];
 
 run("warnings", warnings);
+
+test("a limit that blocks are asked for of is not warned of", () => {
+  const codes = (text: string): string[] => check(text).warnings.map(({ code }) => code);
+  assert.ok(!codes(ofFleet("rate: 60/m, scope: fleet, fleet: leased")).includes("fleet_lease"));
+  assert.ok(!codes(ofFleet("rate: 10/m, scope: fleet, fleet: exact")).includes("fleet_lease"));
+  assert.ok(!codes(ofFleet("rate: 100/s, scope: fleet")).includes("fleet_without_replicas"));
+});

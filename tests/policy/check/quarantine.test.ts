@@ -87,3 +87,13 @@ test("who is let out is named in any way in which it is kept", () => {
     ...[whole, site].map((bytes) => bytes.join(".")),
   ]);
 });
+
+test("a quarantine in shadow mode is warned of at its name", () => {
+  const { text, line, column } = unmark(policyWith(`${sound}, mode: shadow`.replace("a,", "▸a,")));
+  const { warnings, errors } = check(text);
+  assert.deepEqual(errors, []);
+  const found = warnings.find(({ code }) => code === "shadow_quarantine");
+  assert.deepEqual([found?.line, found?.column], [line, column]);
+  assert.match(found!.message, /`a` shuts nobody out/);
+  assert.ok(!check(policyWith(sound)).warnings.some(({ code }) => code === "shadow_quarantine"));
+});
