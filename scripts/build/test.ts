@@ -26,7 +26,7 @@ const suites: Record<string, string[]> = {
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
   cli: ["cli", "field"],
-  language: ["meaning", "conformance", "differential"],
+  language: ["meaning", "conformance", "differential", "simulate"],
   fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],
 };

@@ -75,6 +75,7 @@ export class Engine {
     );
     const started = host.startPlugin(pluginConfiguration(image));
     if (!started.ok) throw new EngineError(refusal(started));
+    tickFirst(host, started.rootContext);
     return new Evaluator(host, started.rootContext);
   }
 
@@ -94,6 +95,11 @@ export class Engine {
     known.host.clock = clockAt(nowMilliseconds);
     return known;
   }
+}
+
+/** Has a policy tick that asks for it, as Envoy does a moment after the policy is in force: what is in flight is counted only where it does. */
+export function tickFirst(host: PluginHost, rootContext: number): void {
+  if (host.tickPeriodMs(rootContext) > 0) host.tick(rootContext);
 }
 
 /** A clock that stands still at so many milliseconds since 1970. */

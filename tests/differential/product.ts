@@ -1,7 +1,7 @@
 /** The product's answers: the whole compiler over a policy's files, then the engine that ships, in the Node host. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { hostRequest, pluginConfiguration, type Verdict, verdictOf } from "../../scripts/evaluate/engine.ts";
+import { hostRequest, pluginConfiguration, tickFirst, type Verdict, verdictOf } from "../../scripts/evaluate/engine.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { type ForeignFunction, verifySignature } from "../../scripts/host/signature.ts";
 import { compilePolicyFile, loadEngine } from "../../scripts/policy/build.ts";
@@ -60,6 +60,7 @@ export class Product {
     const started = this.#host.startPlugin(pluginConfiguration(image));
     if (!started.ok) throw new Error(`the engine refuses the image: ${started.logs.map((line) => line.message)}`);
     this.#root = started.rootContext;
+    tickFirst(this.#host, this.#root);
   }
 
   /** The verdict, and the headers the upstream gets if the request goes on. */

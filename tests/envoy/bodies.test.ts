@@ -94,7 +94,12 @@ describe("a body that a rule bounds", () => {
     const session = await openSession(to);
     const stream = session.request({ ":method": "POST", ":path": path, ...more }, { endStream: false });
     const answer: Answer = { status: undefined, headers: {}, isReset: false };
-    stream.on("response", (headers) => Object.assign(answer, { status: headers[":status"], headers }));
+    const answered = new Promise<void>((resolve) => {
+      stream.on("response", (headers) => {
+        Object.assign(answer, { status: headers[":status"], headers });
+        resolve();
+      });
+    });
     stream.on("error", () => {
       answer.isReset = true;
     });
@@ -105,6 +110,9 @@ describe("a body that a rule bounds", () => {
       stream.write(Buffer.alloc(bytes, 0x61));
       await sleep(5);
     }
+    // A body that ends before its length is an error of HTTP/2, which may come before the answer to its headers.
+    const isShort = Number(more["content-length"] ?? 0) > pieces.reduce((sum, bytes) => sum + bytes, 0);
+    if (isShort) await Promise.race([answered, closed]);
     if (!stream.destroyed) stream.end();
     await closed;
     if (stream.rstCode !== 0) answer.isReset = true;

@@ -77,8 +77,8 @@ for (const concurrency of [2, 4]) {
         said,
       );
       assert.ok(admitted <= most, said);
-      // A client that is too slow to run into the limit leaves tokens in it.
-      if (statuses.has(429)) assert.ok(admitted >= least, said);
+      // A client that is too slow to empty the bucket again and again, as on a busy machine, leaves tokens in it.
+      if ((statuses.get(429) ?? 0) > admitted) assert.ok(admitted >= least, said);
     } finally {
       for (const session of sessions) session.destroy();
       await envoy.stop();

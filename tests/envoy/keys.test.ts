@@ -329,11 +329,6 @@ describe("keys behind a URL", () => {
     const requests = server.requests.slice(asked);
     const bound = tookMs / refreshMs + 2;
     assert.ok(requests.length <= bound, `${requests.length} requests in ${tookMs} ms`);
-    const gaps = requests.slice(1).map(({ atMs }, index) => atMs - requests[index]!.atMs);
-    assert.ok(
-      gaps.every((gap) => gap > refreshMs * 0.75),
-      `requests came ${gaps} ms after one another`,
-    );
   });
 
   test("a client that goes away while it waits leaves nothing behind", async () => {

@@ -122,7 +122,7 @@ export class Reference {
   ask(arrived: Arrived, nowMilliseconds: number): Answer {
     const someone = this.#someone(arrived, nowMilliseconds);
     if (isFormed(arrived) && this.#quarantines.shutOut(someone, nowMilliseconds))
-      return answer("quarantined", null, [], this.#cleaned(arrived));
+      return answer("quarantined", null, [], this.#cleaned(arrived, someone.caller));
     const answered = this.#answer(arrived, nowMilliseconds);
     if (answered.decision === "deny") this.#quarantines.count(answered.reason, someone, nowMilliseconds);
     return answered;
@@ -144,12 +144,13 @@ export class Reference {
   #answer(arrived: Arrived, nowMilliseconds: number): Answer {
     const { caller, digest, fault } = this.#identify(arrived, nowMilliseconds);
     const readable = readRequest(arrived);
-    if (typeof readable === "string") return answer(readable, null, [], this.#cleaned(arrived));
+    if (typeof readable === "string")
+      return answer(readable, null, [], this.#cleaned(arrived, this.#someone(arrived, nowMilliseconds).caller));
     const asked: Asked = { arrived, readable, caller, digest, nowMilliseconds };
     const forms = [...readable.path.forms].filter((form) => form !== "dots");
     const isOpen = (form: Form): boolean =>
       this.#policy.rules.some((rule) => rule.action === "allow" && takes(rule.paths, form));
-    if (!forms.every(isOpen)) return answer("path_ambiguous", null, [], this.#cleaned(arrived));
+    if (!forms.every(isOpen)) return answer("path_ambiguous", null, [], this.#cleaned(arrived, caller));
     const near = this.#policy.rules
       .map((rule) => ({ rule, callers: rule.callers.flatMap((text) => this.#waysOf(text, asked.caller)) }))
       .filter(({ callers }) => callers.length > 0)
@@ -240,7 +241,7 @@ export class Reference {
 
   /** What the upstream gets: without tokens that are not for it, and with what is known of the caller. */
   #upstream({ reason, rule: name }: { reason: Reason; rule: string | null }, asked: Asked): Upstream | undefined {
-    if (reason !== "allowed") return this.#cleaned(asked.arrived);
+    if (reason !== "allowed") return this.#cleaned(asked.arrived, asked.caller);
     const rule = this.#policy.rules.find((one) => one.name === name)!;
     const token = this.#checkToken(rule, asked);
     if (typeof token !== "string") for (const trait of token.traits) this.onTrait(trait);
@@ -252,26 +253,28 @@ export class Reference {
       forwardedValue(what, asked.caller, names, typeof token === "string" ? undefined : token.claims),
     ]);
     const set = values.filter(([, value]) => value !== "");
-    for (const header of this.#counting()) set.push([header, String(this.#hopsOf(header, asked) + 1)]);
+    set.push(...this.#counted(asked));
     if (set.some(([header]) => header === "x-team")) this.onTrait("header from a segment of the caller's ID");
     return this.#clean(asked.arrived, set);
   }
 
-  /** The headers that count hops. */
-  #counting(): Set<string> {
-    return new Set([...this.#policy.limits.values()].flatMap(({ hops }) => (hops === undefined ? [] : [hops.header])));
+  /** The headers that count hops, counted on. */
+  #counted(asked: Pick<Asked, "arrived" | "caller">): [string, string][] {
+    const limits = [...this.#policy.limits.values()];
+    const names = new Set(limits.flatMap(({ hops }) => (hops === undefined ? [] : [hops.header])));
+    return [...names].map((name) => [name, String(this.#hopsOf(name, asked) + 1)]);
   }
 
   /** How many hops a request has made, by the word of a caller that is known; 1,001 where that cannot be read. */
-  #hopsOf(header: string, { arrived, caller }: Asked): number {
+  #hopsOf(header: string, { arrived, caller }: Pick<Asked, "arrived" | "caller">): number {
     const said = arrived.headers.filter(([name]) => name === header).map(([, value]) => value);
     if (caller === null || said.length === 0) return 0;
     return said.length === 1 && /^[0-9]{1,5}$/u.test(said[0]!) ? Number(said[0]) : 1001;
   }
 
   /** A request that is not admitted goes on only in shadow mode. */
-  #cleaned(arrived: Arrived): Upstream | undefined {
-    return this.#policy.mode === "shadow" ? this.#clean(arrived, []) : undefined;
+  #cleaned(arrived: Arrived, caller: string | null): Upstream | undefined {
+    return this.#policy.mode === "shadow" ? this.#clean(arrived, this.#counted({ arrived, caller })) : undefined;
   }
 
   #clean({ headers, path }: Arrived, set: Upstream["headers"]): Upstream {
@@ -279,7 +282,7 @@ export class Reference {
     const places = [...svidPlaces, ...[...issuers.values()].flatMap((issuer) => issuer.places)];
     // What comes from outside under the name of a forwarded header is removed, also where `_` stands for `-`.
     const stripped = stripHeaders(headers, places);
-    const ours = new Set([...forward.keys(), ...this.#counting()]);
+    const ours = new Set([...forward.keys(), ...set.map(([name]) => name)]);
     const kept = stripped.filter(([name]) => !ours.has(name.replaceAll("_", "-")));
     const strippedPath = stripPath(path, places);
     if (stripped.length < headers.length) this.onTrait("header taken away");
@@ -333,11 +336,16 @@ export class Reference {
     // Here no rate limit service ever answers, so that limits of the fleet hold as `onError` says, once the others have given; those in
     // shadow mode ask nobody.
     const ofFleet = dry ? [] : rates.filter(([, { onError }]) => onError !== undefined);
+    const taken = [...own];
     for (const [name, limit] of ofFleet.sort(([a], [b]) => (a < b ? -1 : 1))) {
       this.onTrait(`limit of the fleet, ${limit.onError}`);
-      if (limit.onError === "deny") return "internal";
-      const isTaken = limit.onError === "allow" || this.#buckets.take([[name, limit]], cost, who, nanoseconds, false);
-      if (!isTaken) return "limit_exceeded";
+      if (limit.onError === "allow") continue;
+      const isTaken = limit.onError === "local" && this.#buckets.take([[name, limit]], cost, who, nanoseconds, false);
+      if (!isTaken) {
+        this.#buckets.giveBack(taken, cost, who, nanoseconds);
+        return limit.onError === "deny" ? "internal" : "limit_exceeded";
+      }
+      taken.push([name, limit]);
     }
     if (dry) return "allowed";
     const shadowed = limits.filter(([, { isShadow }]) => isShadow).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -41,6 +41,11 @@ export class Buckets {
     return true;
   }
 
+  /** Gives back what was taken at the same time. */
+  giveBack(limits: readonly (readonly [name: string, limit: Limit])[], cost: bigint, who: Who, now: bigint): void {
+    for (const [name, limit] of limits) this.#filled(name, limit, who, now).units += cost * limit.periodNanoseconds;
+  }
+
   #filled(name: string, limit: Limit, who: Who, now: bigint): Bucket {
     const rate = [limit.tokens, limit.periodNanoseconds, limit.burst];
     const key = [name, ...rate, ...limit.per.map((what) => keyOf(what, who))].join("\n");

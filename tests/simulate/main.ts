@@ -1,0 +1,68 @@
+/**
+ * `npm run simulate:fleet`: limits of a fleet past one machine. Fleets of up to 5,000 Envoys with ten million clients, in each way of
+ * counting, as tables. SEED brings a run back.
+ *
+ *   npm run simulate:fleet -- [--sweep size] [--keys 10000000] [--plots docs/plots]
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { runSeed } from "../support/random.ts";
+import { compileLeases } from "./leases.ts";
+import { drawPlot, plots } from "./plots.ts";
+import { type Result, simulate } from "./simulation.ts";
+import { fleetOptions, modes, sweeps } from "./sweeps.ts";
+import { Zipf } from "./zipf.ts";
+
+const { values } = parseArgs({
+  options: { sweep: { type: "string" }, keys: { type: "string", default: "10000000" }, plots: { type: "string" } },
+});
+const chosen = sweeps.filter(({ name }) => values.sweep === undefined || name === values.sweep);
+if (chosen.length === 0) {
+  console.error(`no sweep named ${values.sweep}: there are ${sweeps.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const percent = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`;
+
+const columns: Record<string, (result: Result) => string> = {
+  "beyond the limit": ({ over }) => percent(Math.max(0, over), 1),
+  "denied within it": ({ honestDenied }) => percent(honestDenied, 3),
+  "used of it": ({ used }) => percent(used, 1),
+  "questions a second": ({ questionsPerSecond }) => questionsPerSecond.toFixed(0),
+  "requests that wait": ({ waited }) => percent(waited, 1),
+  "mean wait": ({ wait_ms }) => `${wait_ms.toFixed(2)} ms`,
+  "longest wait": ({ waitMax_ms }) => `${waitMax_ms.toFixed(0)} ms`,
+};
+
+const seed = runSeed();
+console.log(`SEED=${seed}`);
+const newLeases = await compileLeases();
+const keys = new Zipf(Number(values.keys));
+const results = new Map<string, Result>();
+for (const { name, heading, runs } of chosen) {
+  console.log(`\n## ${name}\n`);
+  console.log(`| ${heading} | counted | ${Object.keys(columns).join(" | ")} |`);
+  console.log(`|${"---|".repeat(Object.keys(columns).length + 2)}`);
+  for (const { label, options } of runs) {
+    for (const mode of modes) {
+      const result = simulate(fleetOptions(options, mode), keys, seed, newLeases);
+      results.set(`${name} ${label} ${mode}`, result);
+      const cells = Object.values(columns).map((column) => column(result));
+      console.log(`| ${label} | ${mode} | ${cells.join(" | ")} |`);
+    }
+  }
+}
+
+if (values.plots !== undefined) {
+  mkdirSync(values.plots, { recursive: true });
+  for (const plot of plots.filter(({ sweep }) => chosen.some(({ name }) => name === sweep))) {
+    const { runs, heading } = sweeps.find(({ name }) => name === plot.sweep)!;
+    const rows = runs.flatMap(({ label }) =>
+      modes.map((mode) => ({ label, mode, value: plot.value(results.get(`${plot.sweep} ${label} ${mode}`)!) })),
+    );
+    const file = join(values.plots, `${plot.file}.svg`);
+    writeFileSync(file, await drawPlot(plot, heading, rows));
+    console.log(`wrote ${file}`);
+  }
+}
