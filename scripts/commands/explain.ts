@@ -1,6 +1,6 @@
 /** `sallyport explain`: the decision on one request, and for each rule how far it got and why it stopped. */
 import { type Command, InvalidArgumentError } from "commander";
-import { Engine, isSourceAddress } from "../evaluate/engine.ts";
+import { Engine, isSourceAddress, type Verdict } from "../evaluate/engine.ts";
 import { type Explanation, explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
@@ -90,7 +90,15 @@ function run(policy: TestPolicy, options: ExplainOptions): Explanation {
   const evaluator = new Engine(loadEngine()).start(image, options.at);
   warnOf("--caller", callerFault(options.caller ?? null));
   warnOf("--request", pathFault(options.request.path));
-  return explain(evaluator, readImage(image), policy.model, request, policy.modelIssuers, policy.quarantines);
+  return explain(
+    evaluator,
+    readImage(image),
+    policy.model,
+    request,
+    policy.modelIssuers,
+    policy.quarantines,
+    policy.limits,
+  );
 }
 
 /** A slip in a request is more likely than the wish to see it refused, which it still is. */
@@ -177,12 +185,18 @@ function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation,
       lines.push(line, ...partLines(rule, paint));
     else if (++unrelated <= shown_unrelated_rules) lines.push(paint("dim", line));
   }
-  for (const { rule, limit } of verdict.shadow ?? [])
-    if (limit !== undefined) lines.push(`  the limit ${limit} of ${rule}, in shadow mode, would deny it`);
+  lines.push(...shadowLimitLines(verdict).map((line) => `  ${line}`));
   const rest = unrelated - shown_unrelated_rules;
   if (rest > 0)
     lines.push(paint("dim", `  … and ${counted(rest, "more rule")} that had no say; --format json has them all`));
   return `${lines.join("\n")}\n`;
+}
+
+/** Limits in shadow mode that would have denied what their rules admit. */
+export function shadowLimitLines({ shadow = [] }: Verdict): string[] {
+  return shadow.flatMap(({ rule, limit }) =>
+    limit === undefined ? [] : [printable(`the limit ${limit} of ${rule}, in shadow mode, would deny it`)],
+  );
 }
 
 /** Whom the request counts as from, where that is not whose certificate it came with. */
@@ -194,9 +208,14 @@ function callerWords(forwarded: Explanation["forwarded"]): string {
 
 /** The parts of a rule, one beside the other, and below them what a condition was made of. */
 function partLines(rule: RuleExplanation, paint: Painter): string[] {
-  const signs = rule.parts.map(({ part, holds, error, reason, cost }) => {
+  const signs = rule.parts.map(({ part, holds, error, reason, cost, cameTo, full }) => {
     if (error === true) return paint("yellow", `! ${part}`);
-    if (cost !== undefined) return `${paint(...signOf(part, holds))} (cost ${cost})`;
+    const bound = cameTo === undefined ? "" : `: it came to ${cameTo}, at ${cameTo > cost! ? "most" : "least"} ${cost}`;
+    const notes = [
+      full && `${full.limit}${full.tier === undefined ? "" : `, tier ${full.tier}`}`,
+      cost !== undefined && `cost ${cost}${bound}`,
+    ].filter(Boolean);
+    if (notes.length > 0) return `${paint(...signOf(part, holds))} (${printable(notes.join("; "))})`;
     if (holds === undefined) return paint("dim", `· ${part}${reason === undefined ? "" : ` (${reason})`}`);
     return paint(...signOf(part, holds));
   });

@@ -3,13 +3,14 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import type { Verdict } from "../evaluate/engine.ts";
+import type { RuleExplanation } from "../evaluate/explain.ts";
 import { loadEngine } from "../policy/build.ts";
 import { reasonOf } from "../policy/source/read.ts";
 import type { RuleCoverage } from "../policytest/coverage.ts";
 import { expectationWords, junitXml } from "../policytest/junit.ts";
 import { runPolicyTests, type TestReport, type TestResult } from "../policytest/run.ts";
 import { watchInputs } from "../policytest/watch.ts";
-import { termLines } from "./explain.ts";
+import { shadowLimitLines, termLines } from "./explain.ts";
 import { showFailure } from "./failure.ts";
 import {
   counted,
@@ -107,13 +108,14 @@ function test(files: readonly string[], options: TestOptions): number {
 
 function toJson({ results, coverage, warnings }: TestReport, withCoverage: boolean): object {
   const passed = results.filter(({ ok }) => ok).length;
-  const tests = results.map(({ name, ok, verdict, expected, file, line, explained }) => ({
+  const tests = results.map(({ name, ok, verdict, expected, file, line, detail, explained }) => ({
     name,
     ok,
     verdict,
     ...(!ok && { expected }),
     file,
     line,
+    ...(detail !== undefined && { detail }),
     ...(explained && { explained }),
   }));
   return { passed, failed: results.length - passed, tests, ...(withCoverage && { coverage }), warnings };
@@ -134,15 +136,23 @@ function toText({ results, coverage }: TestReport, withCoverage: boolean): strin
   return `${lines.join("\n")}\n`;
 }
 
-function failureLines({ file, line, expected, verdict, explained }: TestResult, paint: Painter): string[] {
+function failureLines({ file, line, expected, verdict, detail, explained }: TestResult, paint: Painter): string[] {
+  const more = detail === undefined ? "" : printable(`: ${detail}`);
   return [
     `     ${file}:${line}`,
     `     expected  ${expectationWords(expected)}`,
-    `     got       ${verdictWords(verdict)}`,
+    `     got       ${verdictWords(verdict)}${more}`,
+    ...shadowLimitLines(verdict).map((one) => `               ${one}`),
     ...(explained === undefined
       ? []
-      : [`     the \`when\` of ${printable(explained.rule)}`, ...termLines(explained, paint)]),
+      : [`     the ${tracedWords(explained)} of ${printable(explained.rule)}`, ...termLines(explained, paint)]),
   ];
+}
+
+/** The keys whose terms are shown. */
+function tracedWords({ parts }: RuleExplanation): string {
+  const traced = parts.filter(({ terms = [] }) => terms.length > 0).map(({ part }) => part);
+  return traced.map((part) => (part === "limit" ? "`cost`" : `\`${part}\``)).join(" and ");
 }
 
 function verdictWords({ decision, reason, rule, status }: Verdict): string {

@@ -11,6 +11,7 @@ import { PluginHost } from "../host/plugin.ts";
 import { SharedData } from "../host/shared.ts";
 import { type ReasonName, statusOf } from "./reasons.ts";
 import type { AuditRecord, ShadowVerdict } from "./record.ts";
+import type { Left } from "./told.ts";
 
 /** A request in the terms of policy tests. */
 export interface FilterRequest {
@@ -129,16 +130,19 @@ export class Evaluator {
 
   /** The verdict on one request. Limits lose tokens by it. */
   ask(request: FilterRequest): Verdict {
-    return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
+    return this.judge(request).verdict;
   }
 
-  /**
-   * The verdict on one request, the lines the engine says about how it came to it, and its record, which only a broken
-   * engine does not leave.
-   */
-  inspect(request: FilterRequest): { verdict: Verdict; lines: string[]; record: AuditRecord | undefined } {
-    const { result, lines } = this.#inspecting(() => this.host.request(this.rootContext, hostRequest(request)));
-    return { verdict: verdictOf(result), lines, record: recordOf(result) };
+  /** As `ask`, with what the engine left of the request. */
+  judge(request: FilterRequest): { verdict: Verdict } & Left {
+    const outcome = this.host.request(this.rootContext, hostRequest(request));
+    return { verdict: verdictOf(outcome), ...leftOf(outcome) };
+  }
+
+  /** The verdict on one request, the lines the engine says about how it came to it, and what it left. */
+  inspect(request: FilterRequest): { verdict: Verdict; lines: string[] } & Left {
+    const { result, lines } = this.#inspecting(() => this.judge(request));
+    return { ...result, lines };
   }
 
   /**
@@ -215,6 +219,10 @@ export function verdictOf(outcome: Outcome): Verdict {
     ...(mode === "shadow" && { mode }),
     ...(shadow && { shadow }),
   };
+}
+
+function leftOf(outcome: Outcome): Left {
+  return { record: recordOf(outcome), answer: outcome.localResponse?.headers ?? [] };
 }
 
 function recordOf(outcome: Outcome): AuditRecord | undefined {

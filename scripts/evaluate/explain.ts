@@ -1,12 +1,12 @@
 /** Why a request was decided as it was, rule by rule, put together from what the engine itself says while inspected. */
-import type { Issuer, Quarantine, Rule } from "../policy/language/model.ts";
-import { claimWords, type DetailName, detailWords } from "./details.ts";
+import type { Issuer, Limit, Quarantine, Rule } from "../policy/language/model.ts";
 import type { Evaluator, FilterRequest, Verdict } from "./engine.ts";
 import { termsHint } from "./hints.ts";
 import type { ImageIndex, ImageRule } from "./image.ts";
 import { type ReasonName, reasonNumber, reasons } from "./reasons.ts";
 import type { AuditRecord } from "./record.ts";
 import { decodeToken, judgeToken } from "./token.ts";
+import { type FullLimit, fullLimit, toldWords } from "./told.ts";
 import { type TracedTerm, termsOf } from "./trace.ts";
 
 /** Parts of a rule, in the order in which they are looked at. */
@@ -73,6 +73,10 @@ export interface RulePart {
   error?: true;
   /** For `limit`: what the request costs, where that is calculated. */
   cost?: number;
+  /** And what that came to, where it costs the most or the least that it may in its place. */
+  cameTo?: number;
+  /** For `limit`: which one had no room, where that is known. */
+  full?: FullLimit;
   /** For the `token` of a deny rule, which may match without a good one: why it was not good. */
   reason?: ReasonName;
   /** For `when`, and for the cost of a `limit`: what it was made of. */
@@ -104,7 +108,7 @@ export type RuleExplanation = Reached & {
 
 export interface Explanation {
   verdict: Verdict;
-  /** What exactly is wrong with the token, in one line; null where the verdict's reason says all there is. */
+  /** What exactly is wrong with the token, which limit had no room, or what failed, in one line; null where the verdict's reason says all there is. */
   detail: string | null;
   /** Whom the request counts as from, where a gateway speaks for its caller. */
   forwarded?: { caller: string | null; forwarder: string };
@@ -200,8 +204,10 @@ export function explain(
   request: FilterRequest,
   issuers: readonly Issuer[] = [],
   quarantines: readonly Quarantine[] = [],
+  limits: readonly Limit[] = [],
 ): Explanation {
-  const { verdict, lines, record } = evaluator.inspect(request);
+  const { verdict, lines, ...left } = evaluator.inspect(request);
+  const full = fullLimit(left, limits);
   const inspection = readLines(lines);
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
@@ -214,9 +220,13 @@ export function explain(
     const { failed, ...how } = !reached
       ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
       : outcomeOf(judged, () => mismatch(placed, number, inspection));
+    const isUnanswered = how.reason === "internal" && left.record?.cause === "rate_limit_service";
+    const stopped = isUnanswered ? "limit" : failed;
+    const fullOne =
+      how.reason !== "limit_exceeded" ? undefined : rule.name === verdict.rule ? full : onlyLimit(rule, limits);
     const tokenReason =
       judged !== undefined && rule.action === "deny" ? tokenFault(evaluator, index, rule, request) : undefined;
-    const parts = partsOf(rule, how.outcome, failed, judged, tokenReason);
+    const parts = partsOf(rule, how.outcome, stopped, judged, tokenReason, fullOne);
     const isHeld = how.outcome === "allowed" && refusing !== undefined && !placed.isShadow;
     const detail = isHeld
       ? `the token that \`${refusing.name}\` takes is there and not good, so no rule admits without one`
@@ -231,17 +241,17 @@ export function explain(
       ...shadow,
     };
   });
-  const forwarded = forwardedCaller(record);
-  const detail = wordsOf(record);
+  const forwarded = forwardedCaller(left.record);
+  const detail = toldWords(left, limits, policy);
   const counting = quarantines.filter(({ when }) => when.includes(verdict.reason)).map(({ name }) => name);
   const counted = counting.length > 0 && { quarantines: counting };
   return { verdict, detail, ...(forwarded && { forwarded }), ...counted, rules };
 }
 
-/** What exactly is wrong with the token, in words. */
-function wordsOf(record: AuditRecord | undefined): string | null {
-  if (record?.detail === undefined) return null;
-  return record.reason === "token_claims" ? claimWords(record.detail) : detailWords(record.detail as DetailName);
+/** The one limit that could be full, where a rule has one that denies: of others than the one that decided nothing more is known. */
+function onlyLimit(rule: Rule, limits: readonly Limit[]): FullLimit | undefined {
+  const denying = limits.filter(({ name, mode }) => rule.limits.includes(name) && mode !== "shadow");
+  return denying.length === 1 ? { limit: denying[0]!.name } : undefined;
 }
 
 /** Whom the engine's own record names where a forwarder told of the caller. */
@@ -333,6 +343,7 @@ function partsOf(
   failed: PartName | undefined,
   judged: Judgement | undefined,
   tokenReason: ReasonName | undefined,
+  full: FullLimit | undefined,
 ): RulePart[] {
   const failedAt = failed === undefined ? part_names.length : part_names.indexOf(failed);
   const isKnown = outcome === "allowed" || outcome === "denied" || failed !== undefined;
@@ -342,16 +353,24 @@ function partsOf(
     const isOpen = !isKnown || place > failedAt || (part === "token" && rule.action === "deny");
     const holds = isOpen ? undefined : place < failedAt;
     if (part === "token" && tokenReason !== undefined) return { part, holds, reason: tokenReason };
-    if (part === "limit") return { part, holds, ...costOf(rule, judged) };
+    if (part === "limit") return { part, holds, ...costOf(rule, judged), ...(full && { full }) };
     return part === "when" ? { part, holds, ...whenOf(rule, judged) } : { part, holds };
   });
 }
 
 /** What a request costs a rule, where that is calculated. */
-function costOf({ costFrom }: Rule, judged: Judgement | undefined): Pick<RulePart, "cost" | "error" | "terms"> {
+function costOf(
+  { costFrom }: Rule,
+  judged: Judgement | undefined,
+): Pick<RulePart, "cost" | "cameTo" | "error" | "terms"> {
   if (costFrom === undefined || judged?.cost === undefined) return {};
-  const terms = termsOf(costFrom, judged.costValues);
-  return judged.cost === 0 ? { error: true, terms } : { cost: judged.cost, terms };
+  const { cost, costValues } = judged;
+  // The last value that was left is that of the whole.
+  const last = cost === 0 ? "error" : [...costValues.values()].at(-1);
+  const terms = termsOf(costFrom, costValues, last);
+  if (cost === 0) return { error: true, terms };
+  const cameTo = Number(last);
+  return { cost, ...(Number.isSafeInteger(cameTo) && cameTo !== cost && { cameTo }), terms };
 }
 
 /** What became of a rule's condition, and of what. */

@@ -3,7 +3,7 @@ import { algorithm_es256 } from "../../assembly/crypto/algorithms.ts";
 import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
 import { algorithmNumber } from "../policy/language/algorithms.ts";
 import { bearer_place } from "../policy/language/location.ts";
-import type { Identity, Issuer, Place, Policy, Quarantine, Rule } from "../policy/language/model.ts";
+import type { Identity, Issuer, Limit, Place, Policy, Quarantine, Rule } from "../policy/language/model.ts";
 import { standInKeys } from "./keys.ts";
 import { isBearer } from "./location.ts";
 import type { MintingIssuer } from "./mint.ts";
@@ -33,6 +33,7 @@ export interface TestPolicy {
   model: readonly Rule[];
   /** Its issuers as the policy has them. */
   modelIssuers: readonly Issuer[];
+  limits: readonly Limit[];
   /** Its quarantines. */
   quarantines: readonly Quarantine[];
   /** Its issuers by name. */
@@ -79,6 +80,7 @@ export function loadTestPolicy(path: string): TestPolicy {
     rules: policy.rules.map(({ name }) => name),
     model: policy.rules,
     modelIssuers: policy.issuers,
+    limits: policy.limits,
     quarantines: policy.quarantines,
     issuers: new Map(policy.issuers.map((issuer) => [issuer.name, testIssuer(issuer)])),
     identity: policy.identity,

@@ -2,6 +2,7 @@
 import { Engine, type Verdict } from "../evaluate/engine.ts";
 import { explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
+import { type Left, toldWords } from "../evaluate/told.ts";
 import type { Diagnostic } from "../policy/source/diagnostic.ts";
 import { type ConcreteFile, type ConcreteTest, concreteTests } from "./cases.ts";
 import { CoverageCounter, type RuleCoverage } from "./coverage.ts";
@@ -20,6 +21,8 @@ export interface TestResult {
   expected: Expectation;
   /** Milliseconds it took. */
   durationMilliseconds: number;
+  /** For a failed test: what there is to say of the verdict beside its reason, such as which limit had no room. */
+  detail?: string;
   /** For a failed test that a condition decided: the rule it is of, and what became of it. */
   explained?: RuleExplanation;
 }
@@ -65,10 +68,11 @@ export function runPolicyTests(files: readonly string[], options: RunOptions): T
     const isInspected = options.withConditions === true && counter.hasConditions;
     for (const test of tests) {
       const lines: string[] = [];
-      const result = runTest(engine, test, isInspected ? lines : undefined);
+      const { result, left } = runOnce(engine, test, isInspected ? lines : undefined);
       counter.count(result.verdict, lines);
       const explained = result.ok ? undefined : explainFailure(engine, test, policy, result.verdict);
-      results.push(explained === undefined ? result : { ...result, explained });
+      const detail = result.ok ? null : toldWords(left, policy.limits, policy.model);
+      results.push({ ...result, ...(detail !== null && { detail }), ...(explained && { explained }) });
       options.onProgress?.(results.length, total);
     }
   }
@@ -96,15 +100,23 @@ function explainFailure(
  * @param lines gets what the engine says about the last request; undefined: it is not asked to
  */
 export function runTest(engine: Engine, test: ConcreteTest, lines?: string[]): TestResult {
+  return runOnce(engine, test, lines).result;
+}
+
+function runOnce(engine: Engine, test: ConcreteTest, lines?: string[]): { result: TestResult; left: Left } {
   const started = performance.now();
   const evaluator = engine.startAgain(test.image, test.now);
   for (let time = 1; time < test.repeat; time++) evaluator.ask(test.request);
-  const { verdict, lines: said } =
-    lines === undefined ? { verdict: evaluator.ask(test.request), lines: [] } : evaluator.inspect(test.request);
+  const {
+    verdict,
+    lines: said,
+    ...left
+  } = lines === undefined ? { ...evaluator.judge(test.request), lines: [] } : evaluator.inspect(test.request);
   lines?.push(...said);
   const { file, line, name, expect } = test;
   const durationMilliseconds = performance.now() - started;
-  return { file, line, name, ok: meets(verdict, expect), verdict, expected: expect, durationMilliseconds };
+  const ok = meets(verdict, expect);
+  return { result: { file, line, name, ok, verdict, expected: expect, durationMilliseconds }, left };
 }
 
 /** Whether a verdict is what was asked for; what an expectation leaves out does not matter. */
