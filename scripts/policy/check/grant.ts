@@ -1,6 +1,6 @@
 /** When a rule holds, whether it takes part in decisions, and what it costs. */
 
-import type { DraftRule, Rule } from "../language/model.ts";
+import type { DraftRule, Limit, Rule } from "../language/model.ts";
 import { tokensAtOnce } from "../language/rate.ts";
 import { parseTimestampSeconds } from "../language/values.ts";
 import type { Located } from "../source/yaml.ts";
@@ -59,10 +59,8 @@ function checkCost(context: Context, { cost }: DraftRule, limits: readonly strin
   const { reporter } = context;
   const all = limits.map((name) => context.limits.get(name)).filter((limit) => limit !== undefined);
   const known = all.filter(({ kind }) => kind === "rate");
-  if (known.length === 0 && all.length === limits.length && cost.value !== 1) {
-    const message = "`cost` is taken from limits of a `rate`; add `limit`, or leave it out";
-    reporter.error("cost_without_limit", cost.at, message);
-  }
+  if (known.length === 0 && all.length === limits.length && cost.value !== 1)
+    reporter.error("cost_without_limit", cost.at, costWithoutLimit(all));
   const least = known.length === 0 ? 1 : Math.min(...known.map(tokensAtOnce));
   const most = typeof cost.value === "number" ? cost.value : (cost.most?.value ?? least);
   for (const limit of known) {
@@ -76,4 +74,12 @@ function checkCost(context: Context, { cost }: DraftRule, limits: readonly strin
     }
   }
   return most;
+}
+
+/** Why nothing has a cost taken from it. @param limits of the rule, none of them of a rate */
+function costWithoutLimit(limits: readonly Limit[]): string {
+  const [first] = limits;
+  if (first === undefined) return "`cost` is taken from limits, and the rule names none; add `limit`, or leave it out";
+  const counts = first.kind === "hops" ? "counts hops" : "counts requests that are open, each as one";
+  return `\`cost\` is taken from limits of a \`rate\`, and \`${first.name}\` ${counts}; leave \`cost\` out, or name a limit with a \`rate\` too`;
 }

@@ -47,16 +47,17 @@ export function checkLimit(reporter: Reporter, { name, value: draft }: DraftLimi
 
 function checkTiers(
   reporter: Reporter,
-  { at, tier, tiers, scope }: NonNullable<DraftLimit["value"]>,
+  { at, tier, tiers, scope, isWrong }: NonNullable<DraftLimit["value"]>,
 ): Pick<Limit, "tier" | "tiers"> {
   if (tier === undefined && tiers === undefined) return {};
-  if (tier === undefined)
+  // One of them may be there, and wrong.
+  if (isWrong !== true && tier === undefined)
     reporter.error(
       "missing_key",
       tiers![0]?.name.at ?? at,
       "`tiers` needs `tier`, what chooses one, as in `tier: claims.plan`",
     );
-  if (tiers === undefined)
+  if (isWrong !== true && tiers === undefined)
     reporter.error("missing_key", tier!.at, "`tier` chooses one of `tiers`, as in `tiers: { gold: 1000/s }`");
   if (scope?.value === "fleet")
     reporter.error("value", at, "a limit of the fleet has no tiers; make it several limits");
@@ -113,7 +114,11 @@ function checkKind(
   const [kind, second] = kinds;
   if (kind === undefined) {
     const ways = "`rate`, as in `rate: 100/s`, or `concurrency: 20`, or `hops: x-request-hops`";
-    reporter.error("missing_key", at, `a limit needs ${ways}`);
+    const isTiered = draft.tier !== undefined || draft.tiers !== undefined;
+    const tiered =
+      "`tiers` are for some, and whoever is in none has the limit's own `rate`; add it, as in `rate: 10/s`";
+    // Where something else is wrong, it is what was meant for one of them, or says more.
+    if (draft.isWrong !== true) reporter.error("missing_key", at, isTiered ? tiered : `a limit needs ${ways}`);
     return undefined;
   }
   if (second !== undefined) {
@@ -122,7 +127,7 @@ function checkKind(
     return undefined;
   }
   for (const [key, value] of Object.entries(draft)) {
-    if (key === "at" || value === undefined || typeof value === "number" || keys_of[kind].includes(key)) continue;
+    if (value === undefined || typeof value !== "object" || keys_of[kind].includes(key)) continue;
     const owner = (Object.keys(keys_of) as LimitKind[]).filter((one) => keys_of[one].includes(key));
     const message = `\`${key}\` goes with \`${owner.join("` and `")}\`, and this limit has \`${kind}\`; leave it out`;
     reporter.error("limit_kind", Array.isArray(value) ? (value[0]?.name.at ?? at) : value.at, message);

@@ -8,9 +8,9 @@ import {
 } from "../../../assembly/limits.ts";
 import { looksLikeNetwork, parseEntry } from "../condition/network.ts";
 import type { DraftQuarantine, Quarantine } from "../language/model.ts";
-import { countable_reasons } from "../language/quarantine.ts";
+import { countable_reasons, quarantine_ways } from "../language/quarantine.ts";
 import { parseSelector, printSelector, type Selector } from "../language/selector.ts";
-import { didYouMean } from "../source/suggest.ts";
+import { didYouMean, nearest } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
 import { type Context, checkCaller, checkName, Names } from "./names.ts";
 import { checkDuration } from "./texts.ts";
@@ -36,10 +36,10 @@ function checkQuarantine(context: Context, draft: DraftQuarantine): Quarantine |
   const per = checkPer(context, draft.per?.value ?? []);
   const when = checkReasons(context, draft.when?.value ?? []);
   const releases = checkReleases(context, draft.release?.value ?? [], per);
-  const withinSeconds = checkDuration(reporter, draft.within, quarantine_within_seconds_max, 1);
-  const forSeconds = checkDuration(reporter, draft.for, quarantine_seconds_max, 1);
+  const withinSeconds = checkDuration(reporter, draft.within, quarantine_within_seconds_max, 1, "m");
+  const forSeconds = checkDuration(reporter, draft.for, quarantine_seconds_max, 1, "m");
   const maxSeconds =
-    draft.max === undefined ? forSeconds : checkDuration(reporter, draft.max, quarantine_seconds_max, 1);
+    draft.max === undefined ? forSeconds : checkDuration(reporter, draft.max, quarantine_seconds_max, 1, "m");
   if (maxSeconds !== undefined && forSeconds !== undefined && maxSeconds < forSeconds) {
     const message = `the longest time is shorter than the first one; write \`max: ${draft.for!.value}\` or more`;
     reporter.error("quarantine", draft.max!.at, message);
@@ -64,18 +64,25 @@ function checkPer({ reporter }: Context, texts: readonly Located<string>[]): Sel
     const isKnown = typeof selector === "object" && ["caller", "trust_domain", "source"].includes(selector.kind);
     if (isKnown) per.set(printSelector(selector), selector);
     else {
-      const ways = "`caller`, `caller.trust_domain`, `source.ip` or `source.ip/24`";
-      const fault =
-        typeof selector === "object" && selector.kind === "host"
-          ? `callers choose \`${value}\`, and would be counted anew for each host`
-          : `\`${value}\` is not known before a rule is found, and who is shut out is asked before that`;
-      const message = `${fault}; a quarantine is kept \`per\` ${ways}`;
+      const message = `${perFault(value, selector)}; a quarantine is kept \`per\` ${quarantine_ways}`;
       reporter.error("quarantine", at, message);
     }
   }
   if (per.size > quarantine_per_max)
     reporter.error("bound", texts[0]!.at, `a quarantine is kept \`per\` ${quarantine_per_max} parts at most`);
   return per.size === 0 ? [{ kind: "caller" }] : [...per.values()];
+}
+
+function perFault(text: string, selector: Selector | string): string {
+  if (typeof selector === "string") {
+    // Of an address it says what is wrong with its bits.
+    if (text.startsWith("source.ip")) return selector;
+    const near = nearest(text, ["caller", "caller.trust_domain", "source.ip"]);
+    return `\`${text}\` is nothing that is known of a request${near === undefined ? "" : `; did you mean \`${near}\`?`}`;
+  }
+  return selector.kind === "host"
+    ? `callers choose \`${text}\`, and would be counted anew for each host`
+    : `\`${text}\` is not known before a rule is found, and who is shut out is asked before that`;
 }
 
 function checkReasons({ reporter }: Context, texts: readonly Located<string>[]): string[] {

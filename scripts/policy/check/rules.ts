@@ -16,15 +16,13 @@ import type { Located } from "../source/yaml.ts";
 import { checkGrant } from "./grant.ts";
 import { type Context, caller_words, checkCaller, checkName, Names, patternsOf } from "./names.ts";
 import { checkDeniedCallers } from "./never.ts";
+import { mostBytesOf, size_keys } from "./sizes.ts";
 import { checkLimitVariables, checkVariables } from "./variables.ts";
 
 /** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
 const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /** The scopes of a rule stand in the answer to a token that lacks one. */
 const challenge_bytes = response_bytes_max / 2;
-
-/** The keys that bound the size of requests. */
-const size_keys = ["maxHeaderBytes", "maxQueryBytes", "maxBodyBytes"] as const;
 
 /** Checks the rules of all files; the sound ones, in the byte order of their names. */
 export function checkRules(context: Context, files: readonly DraftFile[], policyPaths: PathOptions): Rule[] {
@@ -125,18 +123,8 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
     limitVariables,
     ownLimits: limits.filter((one) => context.limits.get(one)?.per.some(({ kind }) => kind === "rule")),
     forwardVariables,
-    mostBytes: mostBytesOf(draft),
+    mostBytes: mostBytesOf(context, draft),
     ...grant,
-  };
-}
-
-/** The bounds that the rule sets on the size of requests. */
-function mostBytesOf(draft: DraftRule): Rule["mostBytes"] {
-  if (size_keys.every((key) => draft[key] === undefined)) return undefined;
-  return {
-    headers: draft.maxHeaderBytes?.value,
-    query: draft.maxQueryBytes?.value,
-    body: draft.maxBodyBytes?.value,
   };
 }
 

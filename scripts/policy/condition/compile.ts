@@ -45,9 +45,13 @@ export function compileCondition(
     reporter.warn(code, placeOf(at), message);
   };
   try {
+    const isCost = scope.key === "cost";
+    if (isCost && text.trim() === "") {
+      onFault("condition_syntax", 0, "a cost is empty; leave `cost` out, or say what a request costs");
+      return undefined;
+    }
     const syntax = parseSyntax(text, onFault);
     if (syntax === undefined) return undefined;
-    const isCost = scope.key === "cost";
     checkComments(syntax, reporter, { value: text, at: start }, { key: scope.key ?? "when", onFault });
     const names = new Names(scope, onFault, onWarning);
     const checker = new TypeChecker(names, onFault);

@@ -152,8 +152,12 @@ const scopes = orMapping(
 
 /** What a request costs: a number, or CEL that says it, and the most that it may come to. */
 type CostAsked = (Located<number> | Located<string>) & { most?: Located<number> | undefined };
-const cost_value: Shape<CostAsked> = integerOrText(1, limit_burst_tokens_max);
-const cost = orMapping(
+const cost_value: Shape<CostAsked> = integerOrText(
+  1,
+  limit_burst_tokens_max,
+  "a whole number, or CEL in quotes that gives one",
+);
+const cost_or_mapping = orMapping(
   cost_value,
   mapping({
     value: required(text(), "The cost in CEL, an int.", {
@@ -170,6 +174,18 @@ const cost = orMapping(
   }),
   ({ value, most }) => value && { ...value, most },
 );
+const cost: Shape<CostAsked> = {
+  schema: cost_or_mapping.schema,
+  read(reader, slot, what) {
+    if (!reader.isMapping(slot) || reader.hasKey(slot, ["value", "most"]))
+      return cost_or_mapping.read(reader, slot, what);
+    return reader.refuse(
+      slot,
+      what,
+      "one for all limits of the rule: a whole number, CEL in quotes, or `{ value: CEL, most: 50 }`; what costs something else is another rule",
+    );
+  },
+};
 
 const rule = mapping({
   name: required(name, "Unique among all rules; labels metrics and audit records.", { examples: ["checkout-orders"] }),

@@ -11,7 +11,10 @@ export const countable_reasons: ReadonlyMap<string, readonly number[]> = new Map
   countable.map((one) => [reasonName(one), countable.filter((other) => reasonName(other) === reasonName(one))]),
 );
 
-const duration = text({ pattern: forms.duration });
+const duration = text({ pattern: forms.duration, like: "5m" });
+
+/** What a key may be made of, for messages. */
+export const quarantine_ways = "`caller`, `caller.trust_domain`, `source.ip` or `source.ip/24`";
 
 /** One entry of the list. */
 export const quarantine_entry_shape = mapping({
@@ -20,9 +23,12 @@ export const quarantine_entry_shape = mapping({
     asIn: "name: probing",
   }),
   per: optional(
-    list(text({ pattern: /^(?:caller(?:\.id|\.trust_domain)?|source\.ip(?:\/[0-9]{1,3})?)$/u }), {
-      empty: ", so that one caller would shut all others out; leave it out for `[caller]`",
-    }),
+    list(
+      text({ pattern: /^(?:caller(?:\.id|\.trust_domain)?|source\.ip(?:\/[0-9]{1,3})?)$/u, ways: quarantine_ways }),
+      {
+        empty: ", so that one caller would shut all others out; leave it out for `[caller]`",
+      },
+    ),
     "Who is shut out: `caller`, `caller.trust_domain`, `source.ip` or its network, `source.ip/24`; of several, all together. A caller that is not known is its address.",
     { default: ["caller"], examples: [["caller"], ["source.ip/24"]] },
   ),

@@ -47,8 +47,8 @@ export interface LaterKey {
 
 type Keys = Readonly<Record<string, Key<unknown> | LaterKey>>;
 
-/** What a mapping reads: its keys, each undefined where it is absent or wrong, and where it begins. */
-export type Values<K extends Keys> = { at: number } & {
+/** What a mapping reads: its keys, each undefined where it is absent or wrong, where it begins, and whether something in it is wrong, which is reported. */
+export type Values<K extends Keys> = { at: number; isWrong?: true } & {
   -readonly [N in keyof K as K[N] extends Key<unknown> ? N : never]: K[N] extends Key<infer T> ? T | undefined : never;
 };
 
@@ -94,14 +94,16 @@ interface TextForm {
   words?: readonly string[];
   /** An example for messages. */
   like?: string;
+  /** All that may stand there, for messages. */
+  ways?: string;
 }
 
 /** Text. */
-export function text({ pattern, words, like }: TextForm = {}): Shape<Located<string>> {
+export function text({ pattern, words, like, ways }: TextForm = {}): Shape<Located<string>> {
   const hint = like === undefined ? "" : ` (such as \`${like}\`)`;
   return {
     schema: { type: "string", ...(pattern && { pattern: pattern.source }), ...(words && { enum: words }) },
-    read: (reader, slot, what) => reader.text(slot, what + hint),
+    read: (reader, slot, what) => reader.text(slot, what + hint, ways),
   };
 }
 
@@ -113,13 +115,16 @@ export function integer(least: number, most: number): Shape<Located<number>> {
   };
 }
 
-/** A whole number, or a text in its place. */
-export function integerOrText(least: number, most: number): Shape<Located<number> | Located<string>> {
+/** A whole number, or a text in its place. @param wanted how messages call both */
+export function integerOrText(least: number, most: number, wanted: string): Shape<Located<number> | Located<string>> {
   const number = integer(least, most);
   const other = text();
   return {
     schema: { anyOf: [number.schema, other.schema] },
-    read: (reader, slot, what) => (reader.isText(slot) ? other : number).read(reader, slot, what),
+    read(reader, slot, what) {
+      if (reader.isText(slot)) return other.read(reader, slot, what);
+      return reader.isNumber(slot) ? number.read(reader, slot, what) : reader.refuse(slot, what, wanted);
+    },
   };
 }
 
@@ -304,6 +309,8 @@ export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<st
     keys,
     schema: mappingSchema(keys),
     read(reader, slot, what, without) {
+      const { errors } = reader.reporter.findings;
+      const errorsBefore = errors.length;
       const fields = reader.entries(slot, what);
       if (fields === undefined) return undefined;
       const values: Record<string, unknown> = { at: slot.at, ...blank };
@@ -318,6 +325,7 @@ export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<st
         const hint = asIn === undefined ? "" : `, as in \`${asIn}\``;
         reader.reporter.error("missing_key", slot.at, `${what} needs \`${name}\`${hint}`);
       }
+      if (errors.length > errorsBefore) values.isWrong = true;
       return values as Values<K>;
     },
   };

@@ -198,6 +198,11 @@ export const warnings = {
     meaning: "requests may lack something that a limit counts by, and the limit does not say what becomes of them",
     example: { limit: "per: [claims.sub]" },
   },
+  size_bound: {
+    meaning:
+      "a bound on the size of headers or the query that no request can pass, since the filter reads no more, or that each passes",
+    example: { rule: "maxHeaderBytes: 20" },
+  },
   shadow_rule: {
     meaning: "the rule takes no part in decisions",
     example: { rule: "mode: shadow" },

@@ -253,9 +253,19 @@ export class Reader {
     return isSeq(node);
   }
 
+  /** Whether a number stands there. */
+  isNumber({ node }: Slot): boolean {
+    return isScalar(node) && typeof scalarValue(node) === "number";
+  }
+
   /** Whether a mapping stands there. */
   isMapping({ node }: Slot): boolean {
     return isMap(node);
+  }
+
+  /** Whether a mapping stands there that has one of these keys. */
+  hasKey({ node }: Slot, names: readonly string[]): boolean {
+    return isMap(node) && names.some((name) => node.has(name));
   }
 
   /** A value of any kind JSON has. */
@@ -268,6 +278,11 @@ export class Reader {
     if (!this.isPlain(slot, what)) return undefined;
     const value = isScalar(slot.node) ? scalarValue(slot.node) : null;
     return Number.isNaN(value) ? this.mismatch(slot, what, "a number that JSON has") : value;
+  }
+
+  /** Reports that something else stands there than must. */
+  refuse(slot: Slot, what: string, wanted: string): undefined {
+    return this.isPlain(slot, what) ? this.mismatch(slot, what, wanted) : undefined;
   }
 
   private isPlain(slot: Slot, what: string): boolean {

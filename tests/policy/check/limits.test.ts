@@ -66,7 +66,61 @@ const refused: Case[] = [
   ],
 ];
 
+/** A cost of the rule, marked as it is given. */
+const costing = (cost: string, limit = "rate: 1/s, burst: 9"): string => limited(limit, `, cost: ${cost}`);
+
+refused.push(
+  [
+    "a cost for each limit",
+    costing(`${mark}{ own: 5 }`),
+    "type",
+    /`cost` is a mapping, but must be one for all limits of the rule: .*`\{ value: CEL, most: 50 \}`.*another rule/,
+  ],
+  ["an empty cost", costing(`'${mark}'`), "condition_syntax", /a cost is empty; leave `cost` out/],
+  ["a cost that is true", costing(`${mark}true`), "type", /must be a whole number, or CEL in quotes/],
+  ["a list of costs", costing(`${mark}[1, 2]`), "type", /is a list, but must be a whole number, or CEL/],
+  ["a cost of nothing", costing(`${mark}0`), "value", /from 1 to/],
+  ...["concurrency: 5", "hops: x-h, most: 5"].map(
+    (limit): Case => [
+      `a cost of ${limit}`,
+      costing(`${mark}'size(request.path)'`, limit),
+      "cost_without_limit",
+      /`own` counts (?:hops|requests that are open).*leave `cost` out, or name a limit with a `rate` too/,
+    ],
+  ),
+  [
+    "a cost without a limit",
+    costing(`${mark}5`).replace("limit: own, ", ""),
+    "cost_without_limit",
+    /the rule names none; add `limit`/,
+  ],
+  [
+    "tiers without a rate",
+    limited("per: [caller], tier: caller, tiers: { a: 1/s }").replace("own:", `${mark}own:`),
+    "missing_key",
+    /`tiers` are for some.*own `rate`; add it/,
+  ],
+);
+
 run("errors", refused);
+
+test("what is wrong with a limit is said once", () => {
+  const said = (limit: string): string[] =>
+    check(limited(limit)).errors.map(({ code, message }) => `${code} ${message}`);
+  for (const limit of [
+    "rate: 100",
+    "rate: [100/s]",
+    "rte: 100/s",
+    "concurrency: all",
+    "concurrency: 0",
+    "hops: [x-h], most: 2",
+  ])
+    assert.equal(said(limit).length, 1, JSON.stringify(said(limit)));
+  assert.equal(said("rate: 1/s, tier: caller, tiers: [a]").length, 1);
+  assert.match(said("rate: 100")[0]!, /write `100\/s`/);
+  assert.match(said("rte: 100/s")[0]!, /did you mean `rate`/);
+  assert.match(said("burst: 5")[0]!, /a limit needs `rate`/);
+});
 
 test("a tier, and what is denied without, may be what some endpoint or caller of some rule has", () => {
   const other = "  - { name: b, callers: [storefront], allow: [GET /c], token: corp, scopes: [a], limit: own }\n";
@@ -127,7 +181,42 @@ const warnings: Case[] = [
   ],
 ];
 
+/** The rule has this bound, marked. */
+const bounded = (key: string, bytes: number): string => limited("rate: 1/s", `, ${key}: ${mark}${bytes}`);
+warnings.push(
+  [
+    "headers that no request has so few of",
+    bounded("maxHeaderBytes", 63),
+    "size_bound",
+    /denies every request.*`:method`/,
+  ],
+  [
+    "headers that the filter does not read",
+    bounded("maxHeaderBytes", 65536),
+    "size_bound",
+    /never denies.*65536 bytes/,
+  ],
+  [
+    "a query that the filter does not read",
+    bounded("maxQueryBytes", 65536),
+    "size_bound",
+    /`maxQueryBytes` never denies/,
+  ],
+);
+
 run("warnings", warnings);
+
+test("a bound that some requests pass is not warned of", () => {
+  for (const [key, bytes] of [
+    ["maxHeaderBytes", 64],
+    ["maxHeaderBytes", 60000],
+    ["maxQueryBytes", 0],
+    ["maxQueryBytes", 9000],
+  ] as const) {
+    const codes = check(bounded(key, bytes).replace(mark, "")).warnings.map(({ code }) => code);
+    assert.ok(!codes.includes("size_bound"), `${key}: ${bytes}`);
+  }
+});
 
 test("a limit that blocks are asked for of is not warned of", () => {
   const codes = (text: string): string[] => check(text).warnings.map(({ code }) => code);
