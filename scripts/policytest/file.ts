@@ -250,7 +250,7 @@ function merge(defaults: Headers, own: Headers): Headers {
 
 function readExpectation(reader: Reader, field: Field): Pick<PolicyTest, "expect" | "rulePlace"> | undefined {
   if (!reader.isMapping(field)) {
-    const text = reader.text(field, "`expect`");
+    const text = reader.text(field, "`expect`", "`allow`, `deny`, or a mapping such as `{ deny: no_rule }`");
     if (text?.value === "allow" || text?.value === "deny") return { expect: { decision: text.value } };
     const message = "`expect` must be `allow`, `deny`, or a mapping with `allow`, `deny`, `rule` or `status`";
     if (text !== undefined) reader.reporter.error("expect", text.at, message);

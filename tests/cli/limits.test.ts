@@ -30,6 +30,31 @@ tests:
   - { name: seen, request: GET /plain, expect: deny }
   - { name: shared, request: GET /shared, expect: allow }
 `,
+  "beside.yaml": `version: 1
+name: shop
+trust: { domains: [example.org] }
+fleet: { replicas: 4 }
+limits:
+  local: { rate: 8/s, burst: 8, per: [caller], scope: fleet }
+  strict: { rate: 8/s, scope: fleet, onError: deny }
+  lax: { rate: 8/s, scope: fleet, onError: allow }
+  open: { concurrency: 1 }
+quarantine: [{ name: probing, when: [no_rule], denials: 3, within: 1m, for: 5m }]
+rules:
+${["local", "strict", "lax", "open"].map((name) => `  - { name: ${name}, callers: [any], allow: [GET /${name}], limit: ${name} }\n`).join("")}`,
+  "beside.tests.yaml": `policy: beside.yaml
+defaults: { caller: spiffe://example.org/web }
+tests:
+  - { name: the last that counts, repeat: 3, request: GET /x, expect: { deny: no_rule } }
+  - { name: shut out, repeat: 4, request: GET /x, expect: { deny: quarantined } }
+  - { name: not shut out by another test, request: GET /local, expect: allow }
+  - { name: the share, repeat: 2, request: GET /local, expect: allow }
+  - { name: beyond the share, repeat: 3, request: GET /local, expect: { deny: limit_exceeded } }
+  - { name: without the service, request: GET /strict, expect: { deny: internal } }
+  - { name: no limit without the service, repeat: 100, request: GET /lax, expect: allow }
+  - { name: one after the other, repeat: 9, request: GET /open, expect: allow }
+`,
+  "null.yaml": "policy: beside.yaml\ntests: [{ name: a, request: GET /x, expect: null }]\n",
 });
 after(folder.remove);
 
@@ -103,4 +128,16 @@ test("a test that fails for a limit names it, and its tier", () => {
   assert.match(got("shared"), /^deny, reason internal.*: rate_limit_service: the limit `all`/u);
   const { tests } = JSON.parse(sallyport(["test", folder.path("tests.yaml"), "--format", "json"]).stdout);
   assert.equal(tests[1].detail, "the limit `few`, tier `gold`");
+});
+
+test("each test has full buckets and nobody shut out, and no service of a fleet", () => {
+  const { stdout, code } = sallyport(["test", folder.path("beside.tests.yaml")]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /8 passed, 0 failed/);
+});
+
+test("nothing to expect is an error that says what there may be", () => {
+  const { stderr, code } = sallyport(["test", folder.path("null.yaml")]);
+  assert.equal(code, 2);
+  assert.match(stderr, /`expect` is empty, but must be `allow`, `deny`, or a mapping such as `\{ deny: no_rule \}`/);
 });
