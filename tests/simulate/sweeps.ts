@@ -11,9 +11,11 @@ export interface Sweep {
 }
 
 const minute_ms = 60_000;
+/** A third of the first minute of a run (simulation.ts begins a million periods after zero). */
+const outage_at_ms = minute_ms * 1_000_000 + 20_000;
 
 /** A fleet as most are, with clients of whom a dozen ask for more than they may. */
-const usual: Sweep["runs"][number]["options"] = {
+export const usual: Sweep["runs"][number]["options"] = {
   envoys: 50,
   limit: 6_000,
   period_ms: minute_ms,
@@ -67,11 +69,8 @@ export const sweeps: readonly Sweep[] = [
     heading: "service away for",
     runs: [0, 5, 20, 60].map((seconds) => ({
       label: `${seconds} s`,
-      options: {
-        ...usual,
-        // In the midst of the first minute, and beyond it.
-        outage_ms: [minute_ms * 1_000_000 + 20_000, minute_ms * 1_000_000 + 20_000 + seconds * 1000] as const,
-      },
+      // In the midst of the first minute, and beyond it.
+      options: seconds === 0 ? usual : { ...usual, outage_ms: [outage_at_ms, outage_at_ms + seconds * 1000] as const },
     })),
   },
 ];
