@@ -14,8 +14,9 @@ import { allThere, buildInto, cacheFolder, run } from "../bench/building.ts";
 import { freePort } from "../lifecycle/world.ts";
 import { Link } from "./network.ts";
 
-const ratelimit_module = "github.com/envoyproxy/ratelimit/src/service_cmd";
-const ratelimit_version = "v1.4.1-0.20260122083618-3fb702589d36";
+export const ratelimit_module = "github.com/envoyproxy/ratelimit";
+const ratelimit_program = "src/service_cmd";
+export const ratelimit_version = "v1.4.1-0.20260122083618-3fb702589d36";
 const start_timeout_ms = 30_000;
 const poll_ms = 50;
 
@@ -29,29 +30,38 @@ export interface Systems {
   ratelimit: string;
 }
 
-async function must(program: string, args: readonly string[], folder: string, added: NodeJS.ProcessEnv = {}) {
-  const { code, output, missing } = await run(program, args, folder, { PATH: path, ...added });
+/** Runs a program; what it wrote. Throws where it fails. */
+export async function must(
+  program: string,
+  args: readonly string[],
+  folder: string,
+  added: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const { code, stdout, output, missing } = await run(program, args, folder, { PATH: path, ...added });
   if (code !== 0 || missing) throw new Error(`\`${program} ${args.join(" ")}\` failed:\n${output.trim()}`);
+  return stdout;
 }
 
-async function isOnPath(program: string): Promise<boolean> {
-  return !(await run(program, ["--version"], tmpdir())).missing;
+/** Has a program of the distribution. */
+export async function findOnPath(program: string, packages: readonly string[]): Promise<void> {
+  if (!(await run(program, ["--version"], tmpdir())).missing) return;
+  console.log(`installing ${packages.join(" and ")} from the distribution`);
+  await must("apt-get", ["update", "-qq"], tmpdir());
+  await must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], tmpdir());
 }
 
 /** Finds the programs, and installs those that are not there. Throws where that fails. */
 export async function findSystems(): Promise<Systems> {
-  if (!(await isOnPath("redis-server"))) {
-    console.log("installing Redis from the distribution");
-    await must("apt-get", ["update", "-qq"], tmpdir());
-    await must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "redis-server"], tmpdir());
-  }
+  await findOnPath("redis-server", ["redis-server"]);
   const folder = join(cacheFolder(), `ratelimit-${ratelimit_version}`);
   const ratelimit = join(folder, "service_cmd");
   if (!(await allThere([ratelimit], constants.X_OK))) {
     console.log(`building envoyproxy/ratelimit ${ratelimit_version} into ${folder}, once: about a minute`);
-    await buildInto(folder, [ratelimit], (into) =>
-      must("go", ["install", `${ratelimit_module}@${ratelimit_version}`], into, { GOBIN: into }),
-    );
+    await buildInto(folder, [ratelimit], async (into) => {
+      await must("go", ["install", `${ratelimit_module}/${ratelimit_program}@${ratelimit_version}`], into, {
+        GOBIN: into,
+      });
+    });
   }
   return { redis: "redis-server", ratelimit };
 }
@@ -118,8 +128,12 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts both, with a configuration of the service. */
-export async function startService({ redis: redisPath, ratelimit: servicePath }: Systems, configuration: string) {
+/** Starts both, with a configuration of the service, and more in their environments. */
+export async function startService(
+  { redis: redisPath, ratelimit: servicePath }: Systems,
+  configuration: string,
+  environments: Partial<Record<"redis" | "ratelimit", NodeJS.ProcessEnv>> = {},
+): Promise<Service> {
   const root = await mkdtemp(join(tmpdir(), "sallyport-ratelimit-"));
   await mkdir(join(root, "ratelimit", "config"), { recursive: true });
   await writeFile(join(root, "ratelimit", "config", "limits.yaml"), configuration);
@@ -134,6 +148,7 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
     spawn(redisPath, ["--port", String(redisPort), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
       cwd: root,
       stdio: "ignore",
+      env: { ...process.env, ...environments.redis },
     }),
   );
   const toRedis = await Link.start(redisPort);
@@ -155,6 +170,7 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
         RUNTIME_ROOT: root,
         RUNTIME_SUBDIRECTORY: "ratelimit",
         RUNTIME_WATCH_ROOT: "false",
+        ...environments.ratelimit,
       },
     }),
   );
@@ -171,5 +187,5 @@ export async function startService({ redis: redisPath, ratelimit: servicePath }:
     await stop();
     throw error;
   }
-  return { redis, ratelimit, toRedis, stop } satisfies Service;
+  return { redis, ratelimit, toRedis, stop };
 }

@@ -8,6 +8,7 @@ import { serviceCluster } from "../bench/limits/service.ts";
 import { type Ended, Http2Client } from "../storm/client.ts";
 import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { check } from "../support/policy.ts";
+import { type Clocks, findMovableService } from "./clocks.ts";
 import { Link } from "./network.ts";
 import { findSystems, type Service, startService } from "./systems.ts";
 
@@ -16,22 +17,24 @@ export const replicas = 2;
 /** What each Envoy admits by itself. */
 export const share = rate / replicas;
 /** Enough for blocks. */
-export const largeRate = 1500;
+export const largeRate = 900;
 /** Far more than the deadline and a slow machine take, and far less than for ever. */
 const patience_ms = 5_000;
 
-const limit = (onError: string): string => `{ rate: ${rate}/d, per: [caller], scope: fleet, onError: ${onError} }`;
-const policyYaml = `
+type Unit = "h" | "d";
+const limit = (unit: Unit, onError: string): string =>
+  `{ rate: ${rate}/${unit}, per: [caller], scope: fleet, onError: ${onError} }`;
+const policyOf = (unit: Unit): string => `
 version: 1
 name: fleet
 trust: { domains: [example.org] }
 fleet: { cluster: bench_ratelimit, deadline: 250ms, replicas: ${replicas} }
 limits:
-  local: ${limit("local")}
-  deny: ${limit("deny")}
-  allow: ${limit("allow")}
-  leased: { rate: ${largeRate}/d, per: [caller], scope: fleet, fleet: leased, onError: deny }
-  unheard: { rate: 7/d, per: [caller], scope: fleet, onError: deny }
+  local: ${limit(unit, "local")}
+  deny: ${limit(unit, "deny")}
+  allow: ${limit(unit, "allow")}
+  leased: { rate: ${largeRate}/${unit}, per: [caller], scope: fleet, fleet: leased, onError: deny }
+  unheard: { rate: 7/${unit}, per: [caller], scope: fleet, onError: deny }
 rules:
   - { name: local, callers: ["spiffe://example.org/*"], allow: [GET /local], limit: local }
   - { name: deny, callers: ["spiffe://example.org/*"], allow: [GET /deny], limit: deny }
@@ -41,7 +44,7 @@ rules:
 `;
 
 /** What the service is told: all limits but one. */
-function configuration(): string {
+function configuration(policyYaml: string): string {
   const { policy } = check(policyYaml);
   const made = rateLimitConfiguration([policy!]);
   if (typeof made === "string") throw new Error(made);
@@ -54,18 +57,31 @@ export const sum = (counts: readonly number[]): number => counts.reduce((a, b) =
 let callers = 0;
 export const nextCaller = (): string => `spiffe://example.org/caller-${callers++}`;
 
+/** What differs from systems as they are, and periods of a day. */
+interface FleetOptions {
+  unit?: Unit;
+  clocks?: Clocks;
+}
+
 export class FleetWorld {
   readonly service: Service;
   readonly envoys: TestEnvoy[] = [];
   /** From each Envoy to the service. */
   readonly links: Link[] = [];
 
-  private constructor(service: Service) {
+  readonly #policyYaml: string;
+
+  private constructor(service: Service, policyYaml: string) {
     this.service = service;
+    this.#policyYaml = policyYaml;
   }
 
-  static async start(): Promise<FleetWorld> {
-    const world = new FleetWorld(await startService(await findSystems(), configuration()));
+  static async start({ unit = "d", clocks }: FleetOptions = {}): Promise<FleetWorld> {
+    const policyYaml = policyOf(unit);
+    const systems = await findSystems();
+    if (clocks !== undefined) systems.ratelimit = await findMovableService();
+    const service = await startService(systems, configuration(policyYaml), clocks?.environments);
+    const world = new FleetWorld(service, policyYaml);
     try {
       for (let count = 0; count < replicas; count++) await world.#addEnvoy();
       // A worker that has not seen a stream end yet lets few requests wait.
@@ -90,7 +106,7 @@ export class FleetWorld {
     const adjust = (bootstrap: Bootstrap): void => {
       bootstrap.static_resources.clusters.push(cluster);
     };
-    this.envoys.push(await startTestEnvoy({ policyYaml, adjust }));
+    this.envoys.push(await startTestEnvoy({ policyYaml: this.#policyYaml, adjust }));
   }
 
   async stop(): Promise<void> {
