@@ -3,14 +3,13 @@
  * than may be. And a loop of calls through Envoy that ends.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { ServerResponse } from "node:http";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendRequest } from "../../scripts/envoy/client.ts";
 import { startPlainUpstream } from "../storm/upstream.ts";
+import { until } from "../storm/world.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { begin, cancel, type OpenStream, OpenStreams, OpenUpstream } from "../support/openstreams.ts";
 
 const most = 4;
 const web = "spiffe://example.org/web";
@@ -26,51 +25,79 @@ rules:
   - { name: loop, callers: [${web}], allow: [GET /loop], limit: loop }
 `;
 
+/** How a stream ends that has come to the upstream, and the status of its answer. */
+interface End {
+  name: string;
+  /** What the upstream does, and Envoy's routes. */
+  how: string;
+  end?: (one: OpenStream) => void;
+  status: number | undefined;
+  rounds?: number;
+}
+const ends: End[] = [
+  { name: "answered", how: "now", status: 200 },
+  { name: "reset by the upstream", how: "reset", status: 503 },
+  { name: "reset by the upstream after the answer has begun", how: "broken", status: 200 },
+  { name: "reset by the client", how: "hang", end: cancel, status: undefined },
+  { name: "reset by the client in the middle of an upload", how: "upload", end: cancel, status: undefined },
+  { name: "reset by the client after the answer has begun", how: "early", end: cancel, status: 200 },
+  { name: "ended with its connection", how: "hang", end: ({ session }) => session.destroy(), status: undefined },
+  { name: "ended by the timeout of its route", how: "timeout", status: 504, rounds: 1 },
+  {
+    name: "ended by the timeout of its route after the answer has begun",
+    how: "timeout-early",
+    status: 200,
+    rounds: 1,
+  },
+  { name: "ended by max_stream_duration", how: "duration", status: 504, rounds: 1 },
+  { name: "ended by max_stream_duration after the answer has begun", how: "duration-early", status: 200, rounds: 1 },
+  { name: "ended by stream_idle_timeout", how: "idle", status: 504, rounds: 1 },
+];
+
 describe("requests in flight", () => {
-  let upstream: Awaited<ReturnType<typeof startPlainUpstream>>;
+  let upstream: OpenUpstream;
+  let stopUpstream: () => void;
   let envoy: TestEnvoy;
-  const waiting = new Set<ServerResponse>();
+  let streams: OpenStreams;
   let hops: string[] = [];
 
   before(async () => {
-    upstream = await startPlainUpstream((request, response) => {
-      request.resume();
-      if (request.url === "/loop") {
-        // A service that calls itself by way of Envoy, and passes the header on as it should.
-        const header = String(request.headers["x-request-hops"]);
-        hops.push(header);
-        void loop(header).then((status) => response.writeHead(status).end());
-        return;
-      }
-      if (request.url === "/open/reset") {
-        request.socket.destroy();
-        return;
-      }
-      if (request.url === "/open/now") {
-        response.end("ok\n");
-        return;
-      }
-      waiting.add(response);
-      response.on("close", () => waiting.delete(response));
-      if (request.url === "/open/early") response.writeHead(200).write("early\n");
+    upstream = new OpenUpstream();
+    const { address, stop } = await startPlainUpstream((request, response) => {
+      if (request.url !== "/loop") return upstream.take(request, response);
+      // A service that calls itself by way of Envoy, and passes the header on as it should.
+      const header = String(request.headers["x-request-hops"]);
+      hops.push(header);
+      void loop(header).then((status) => response.writeHead(status).end());
     });
+    stopUpstream = stop;
     envoy = await startTestEnvoy({
       policyYaml,
-      upstream: upstream.address,
+      upstream: address,
       concurrency: 2,
       adjust: (bootstrap) => {
         const manager = managerOf(bootstrap);
-        manager.common_http_protocol_options.max_stream_duration = "3s";
         delete manager.http2_protocol_options.stream_reset_burst;
         delete manager.http2_protocol_options.stream_reset_rate;
-        for (const route of manager.route_config.virtual_hosts[0].routes)
-          if (route.route) delete route.route.retry_policy;
+        const { routes } = manager.route_config.virtual_hosts[0];
+        const { route } = routes.at(-1);
+        delete route.retry_policy;
+        route.timeout = "0s";
+        const timers = {
+          timeout: { timeout: "0.5s" },
+          duration: { max_stream_duration: { max_stream_duration: "0.5s" } },
+          idle: { idle_timeout: "0.5s" },
+        };
+        for (const [how, timer] of Object.entries(timers)) {
+          routes.unshift({ match: { prefix: `/open/${how}` }, route: { ...route, ...timer } });
+        }
       },
     });
+    streams = new OpenStreams(upstream, () => envoy.local.target(web));
   });
   after(async () => {
     await envoy?.stop();
-    upstream?.stop();
+    stopUpstream?.();
   });
 
   async function loop(header: string): Promise<number> {
@@ -78,113 +105,51 @@ describe("requests in flight", () => {
     return (await sendRequest(target, { path: "/loop", headers: { "x-request-hops": header } })).status;
   }
 
-  async function openSession(): Promise<ClientHttp2Session> {
-    const { authorityPem, identity } = await envoy.local.target(web);
-    const session = connect(`https://localhost:${envoy.local.port}`, {
-      ...{ ca: authorityPem, cert: identity!.certificatePem, key: identity!.privateKeyPem },
-      lookup: (_name, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]),
-    });
-    session.on("error", () => {});
-    await once(session, "connect");
-    return session;
-  }
+  test("over both workers there are as many as the limit says", () => streams.untilRoom(most));
 
-  /** Begins a request; its status comes, or none. */
-  function begin(
-    session: ClientHttp2Session,
-    how: string,
-  ): { stream: ClientHttp2Stream; status: Promise<number | undefined> } {
-    const stream = session.request({ ":method": "POST", ":path": `/open/${how}` }, { endStream: how !== "upload" });
-    stream.on("error", () => {});
-    stream.resume();
-    const status = new Promise<number | undefined>((resolve) => {
-      stream.on("response", (headers) => resolve(headers[":status"]));
-      stream.on("close", () => resolve(undefined));
-    });
-    return { stream, status };
-  }
-
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    for (let waited = 0; waited < 10_000; waited += 20) {
-      if (holds()) return;
-      await sleep(20);
-    }
-    assert.fail(what);
-  }
-
-  /** All slots are there: so many requests at a time are let through, on connections of their own, and one more is not. */
-  async function assertAllFree(): Promise<void> {
-    const sessions = await Promise.all(Array.from({ length: most }, openSession));
-    const streams = sessions.map((session) => begin(session, "hang"));
-    await until("all slots are taken", () => waiting.size === most);
-    const last = await openSession();
-    const refused = await begin(last, "hang").status;
-    assert.equal(refused, 429);
-    for (const response of waiting) response.end("done\n");
-    assert.deepEqual(
-      await Promise.all(streams.map(({ status }) => status)),
-      Array.from({ length: most }, () => 200),
-    );
-    for (const session of [...sessions, last]) session.destroy();
-    await until("streams have ended", () => waiting.size === 0);
-    await sleep(50);
-  }
-
-  test("over both workers there are as many as the limit says", () => assertAllFree());
-
-  for (const [name, how, end] of [
-    ["answered", "now", () => {}],
-    ["reset by the upstream", "reset", () => {}],
-    ["reset by the client", "hang", ({ stream }) => stream.close(constants.NGHTTP2_CANCEL)],
-    [
-      "reset by the client in the middle of an upload",
-      "upload",
-      ({ stream }) => stream.close(constants.NGHTTP2_CANCEL),
-    ],
-    ["reset by the client after the answer has begun", "early", ({ stream }) => stream.close(constants.NGHTTP2_CANCEL)],
-    ["ended with its connection", "hang", ({ stream }) => stream.session?.destroy()],
-  ] as [string, string, (one: { stream: ClientHttp2Stream }) => void][]) {
+  for (const { name, how, end, status, rounds = 5 } of ends) {
     test(`a stream that is ${name} gives its slot back`, async () => {
-      for (let round = 0; round < 5; round++) {
-        const sessions = await Promise.all(Array.from({ length: most }, openSession));
-        const streams = sessions.map((session) => begin(session, how));
-        await sleep(40);
-        for (const one of streams) end(one);
-        await Promise.all(streams.map(({ status }) => status));
-        for (const session of sessions) session.destroy();
-        await sleep(40);
+      for (let round = 0; round < rounds; round++) {
+        const open = await streams.fill(most, how);
+        // The answer may begin a moment later than the request has come.
+        if (status === 200) for (const one of open) assert.equal(await one.status, status);
+        if (end !== undefined) for (const one of open) end(one);
+        await Promise.all(open.map(({ closed }) => closed));
+        for (const one of open) assert.equal(await one.status, status);
+        for (const { session } of open) session.destroy();
+        await streams.untilRoom(most);
       }
-      await assertAllFree();
     });
   }
 
-  test("a stream that a timer of Envoy's ends gives its slot back", async () => {
-    const session = await openSession();
-    const streams = Array.from({ length: most }, () => begin(session, "hang"));
-    await until("all slots are taken", () => waiting.size === most);
-    assert.equal(await begin(session, "hang").status, 429);
-    for (const status of await Promise.all(streams.map((one) => one.status))) assert.notEqual(status, 200);
+  test("while all slots are taken, no more come to the upstream", async () => {
+    const open = await streams.fill(most, "hang");
+    const { arrived } = upstream;
+    const session = await streams.connect();
+    for (let count = 0; count < 20; count++) assert.equal(await begin(session, "/open/hang").status, 429);
     session.destroy();
-    await until("streams have ended", () => waiting.size === 0);
-    await assertAllFree();
+    assert.equal(upstream.arrived, arrived);
+    upstream.finish();
+    for (const one of open) assert.equal(await one.status, 200);
+    await streams.untilRoom(most);
   });
 
-  test("a thousand streams at random ends", async () => {
-    const sessions = await Promise.all(Array.from({ length: 6 }, openSession));
-    const open = new Set<ClientHttp2Stream>();
+  test("a thousand streams that end at random: never are more open than may be, and all slots come back", async () => {
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => streams.connect()));
+    const open = new Set<OpenStream>();
     for (let count = 0; count < 1_000; count++) {
       const how = ["now", "reset", "hang", "early", "upload"][count % 5]!;
-      const { stream } = begin(sessions[count % sessions.length]!, how);
-      open.add(stream);
-      stream.on("close", () => open.delete(stream));
-      assert.ok(waiting.size <= most, `${waiting.size} are open at the upstream`);
+      const one = begin(sessions[count % sessions.length]!, `/open/${how}`);
+      open.add(one);
+      void one.closed.then(() => open.delete(one));
+      assert.ok(upstream.waiting.size <= most, `${upstream.waiting.size} are open at the upstream`);
+      // What has come is looked at.
       if (count % 7 === 0) await sleep(1);
-      for (const one of open) if (count % 3 === 0 || open.size > 20) one.close(constants.NGHTTP2_CANCEL);
+      for (const other of open) if (count % 3 === 0 || open.size > 20) cancel(other);
     }
     for (const session of sessions) session.destroy();
-    await until("streams have ended", () => waiting.size === 0);
-    await sleep(100);
-    await assertAllFree();
+    await until("streams have ended", () => upstream.waiting.size === 0);
+    await streams.untilRoom(most);
   });
 
   test("a loop of calls ends after as many hops as may be", async () => {
