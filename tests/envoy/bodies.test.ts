@@ -17,10 +17,10 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
 import { startPlainUpstream } from "../storm/upstream.ts";
+import { until } from "../storm/world.ts";
 import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const bound = 10_000;
@@ -105,10 +105,18 @@ describe("a body that a rule bounds", () => {
     });
     stream.resume();
     const closed = new Promise<void>((resolve) => stream.on("close", resolve));
+    const isOver = (): boolean => {
+      const { status, headers } = answer;
+      // The upstream may answer while the body comes.
+      const isRefused = status !== undefined && (status !== 200 || headers["grpc-status"] !== undefined);
+      return stream.destroyed || stream.closed || isRefused;
+    };
+    let sent = 0;
     for (const bytes of pieces) {
-      if (stream.destroyed || stream.closed) break;
+      if (isOver()) break;
       stream.write(Buffer.alloc(bytes, 0x61));
-      await sleep(5);
+      sent += bytes;
+      await until(`${sent} bytes arrive, or are refused`, () => isOver() || (arrived.get(path) ?? 0) >= sent);
     }
     // A body that ends before its length is an error of HTTP/2, which may come before the answer to its headers.
     const isShort = Number(more["content-length"] ?? 0) > pieces.reduce((sum, bytes) => sum + bytes, 0);
@@ -120,8 +128,9 @@ describe("a body that a rule bounds", () => {
     return answer;
   }
 
-  /** Sends bytes over HTTP/1.1 as they are, and gives the statuses of the answers. */
+  /** Sends a head and pieces of a body over HTTP/1.1 as they are, and gives the statuses of the answers, until Envoy closes. */
   async function overHttp1(texts: readonly string[]): Promise<number[]> {
+    const path = texts[0]!.split(" ")[1]!;
     const { authorityPem, identity } = await envoy.local.target(web);
     const socket = connectTls({
       ...{ host: "127.0.0.1", port: envoy.local.port, servername: "localhost", ca: authorityPem },
@@ -134,37 +143,32 @@ describe("a body that a rule bounds", () => {
     });
     await once(socket, "secureConnect");
     for (const one of texts) {
+      const before = arrived.get(path);
       socket.write(one);
-      await sleep(5);
+      await until("it arrives, or is answered", () => socket.closed || text !== "" || arrived.get(path) !== before);
     }
-    const isOver = (): boolean => socket.closed || /HTTP\/1\.1 \d+/u.test(text);
-    for (let waited = 0; waited < 5_000 && !isOver(); waited += 10) await sleep(10);
-    await sleep(50);
-    socket.destroy();
+    await until("Envoy closes the connection", () => socket.closed);
     return [...text.matchAll(/HTTP\/1\.1 (\d+)/gu)].map(([, status]) => Number(status));
   }
 
   const head = (path: string, ...headers: string[]): string =>
-    [`POST ${path} HTTP/1.1`, "host: localhost", ...headers, "", ""].join("\r\n");
+    [`POST ${path} HTTP/1.1`, "host: localhost", "connection: close", ...headers, "", ""].join("\r\n");
   const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${"a".repeat(bytes)}\r\n`;
 
   /** The record of the request with this path. */
-  async function recordOf(path: string, of: TestEnvoy): Promise<AuditRecord | undefined> {
-    for (let waited = 0; waited < 5_000; waited += 20) {
-      const record = (await of.local.accessLog()).find((line) => line.record?.path === path)?.record;
-      if (record !== undefined) return record;
-      await sleep(20);
-    }
-    return undefined;
+  async function recordOf(path: string, of: TestEnvoy): Promise<AuditRecord> {
+    let record: AuditRecord | undefined;
+    await until(`${path} is in the access log`, async () => {
+      record = (await of.local.accessLog()).find((line) => line.record?.path === path)?.record;
+      return record !== undefined;
+    });
+    return record!;
   }
 
   async function assertDenied(path: string, by = envoy): Promise<void> {
     const record = await recordOf(path, by);
-    assert.deepEqual(
-      [record?.admit, record?.decision, record?.reason],
-      [false, "deny", "body_too_large"],
-      JSON.stringify(record),
-    );
+    const { admit, decision, reason } = record;
+    assert.deepEqual([admit, decision, reason], [false, "deny", "body_too_large"], JSON.stringify(record));
     assert.ok((arrived.get(path) ?? 0) <= bound, `${arrived.get(path)} bytes arrived`);
   }
 
@@ -178,7 +182,7 @@ describe("a body that a rule bounds", () => {
     await assertDenied(beyond);
   });
 
-  test("HTTP/1.1 in chunks", async () => {
+  test("HTTP/1.1 in chunks: up to the bound goes on, a byte more is denied", async () => {
     const chunked = "transfer-encoding: chunked";
     const [within, beyond] = [newPath(), newPath()];
     assert.deepEqual(await overHttp1([head(within, chunked), chunk(4_000), chunk(6_000), "0\r\n\r\n"]), [200]);
@@ -197,7 +201,7 @@ describe("a body that a rule bounds", () => {
     assert.equal(arrived.get(path), 10);
   });
 
-  test("HTTP/2 with content-length and without", async () => {
+  test("HTTP/2 with content-length and without: up to the bound goes on, a byte more is denied", async () => {
     const paths = Array.from({ length: 4 }, () => newPath());
     const length = { "content-length": String(bound) };
     assert.equal((await overHttp2(paths[0]!, [bound / 2, bound / 2], length)).status, 200);
@@ -216,13 +220,13 @@ describe("a body that a rule bounds", () => {
     assert.ok((arrived.get(path) ?? 0) <= bound);
   });
 
-  test("one large piece, of which nothing that passes the bound arrives", async () => {
+  test("one large piece is denied, and no more of it than the bound arrives", async () => {
     const path = newPath();
     assert.equal((await overHttp2(path, [60_000])).status, 413);
     await assertDenied(path);
   });
 
-  test("gRPC: RESOURCE_EXHAUSTED, while the call streams", async () => {
+  test("gRPC: RESOURCE_EXHAUSTED while the call streams, as soon as it has passed the bound", async () => {
     // Calls go on over HTTP/2.
     const sessions = new Set<ServerHttp2Session>();
     const server = createServer(count).listen(0, "127.0.0.1");
@@ -266,16 +270,16 @@ describe("a body that a rule bounds", () => {
     }
   });
 
-  test("two values of content-length, and one that is no number, are malformed", async () => {
-    for (const length of ["10x", "-1"]) {
-      const statuses = await overHttp1([head(newPath(), `content-length: ${length}`)]);
-      assert.deepEqual(statuses, [400], length);
+  test("a request with two values of content-length, or one that is no number, is refused by Envoy", async () => {
+    for (const lengths of [["10x"], ["-1"], ["1", "2"]]) {
+      const statuses = await overHttp1([head(newPath(), ...lengths.map((length) => `content-length: ${length}`))]);
+      assert.deepEqual(statuses, [400], lengths.join(" and "));
     }
     const { status, isReset } = await overHttp2(newPath(), [10], { "content-length": "x" });
     assert.ok(status === 400 || isReset, `${status}`);
   });
 
-  test("without a bound any number goes on", async () => {
+  test("a rule without a bound lets any number go on", async () => {
     const path = newPath("free");
     assert.equal((await overHttp2(path, [30_000, 30_000])).status, 200);
     assert.equal(arrived.get(path), 60_000);

@@ -1,9 +1,10 @@
 /** `headers: always` in a real Envoy: answers of the upstream, of Envoy itself and of ours, over HTTP/1.1, with one worker. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const web = "spiffe://example.org/web";
+const other = "spiffe://example.org/other";
 const policyYaml = `
 version: 1
 name: told
@@ -13,22 +14,29 @@ limits:
   quiet: { rate: 1/h, burst: 3, per: [caller] }
 rules:
   - { name: told, callers: [${web}], allow: [GET /told], limit: few }
+  - { name: own, callers: [${other}], allow: [GET /own], limit: few }
   - { name: quiet, callers: [${web}], allow: [GET /quiet], limit: quiet }
 `;
 
 describe("what answers tell of a limit", () => {
   let envoy: TestEnvoy;
   before(async () => {
-    envoy = await startTestEnvoy({ policyYaml });
+    envoy = await startTestEnvoy({
+      policyYaml,
+      adjust: (bootstrap) => {
+        const [host] = managerOf(bootstrap).route_config.virtual_hosts;
+        host.routes.unshift({ match: { path: "/own" }, direct_response: { status: 418 } });
+      },
+    });
   });
   after(() => envoy?.stop());
 
-  const ask = async (path: string) => {
-    const { status, headers } = await envoy.request({ caller: web, method: "GET", path });
+  const ask = async (path: string, caller = web) => {
+    const { status, headers } = await envoy.request({ caller, method: "GET", path });
     return { status, told: headers.ratelimit, policy: headers["ratelimit-policy"], retry: headers["retry-after"] };
   };
 
-  test("admitted and denied requests, each once", async () => {
+  test("admitted requests are told once what is left, and denied ones that nothing is", async () => {
     assert.deepEqual(await ask("/told"), {
       status: 200,
       told: '"few";r=2;t=3600',
@@ -43,7 +51,12 @@ describe("what answers tell of a limit", () => {
     assert.equal(denied.policy, '"few";q=3;w=10800');
   });
 
-  test("other limits tell of themselves in denials alone", async () => {
+  test("so are those that Envoy answers itself", async () => {
+    const { status, told, policy } = await ask("/own", other);
+    assert.deepEqual({ status, told, policy }, { status: 418, told: '"few";r=2;t=3600', policy: '"few";q=3;w=10800' });
+  });
+
+  test("limits without `headers: always` tell of themselves in denials alone", async () => {
     for (let count = 0; count < 3; count++) {
       const { status, told, policy } = await ask("/quiet");
       assert.deepEqual([status, told, policy], [200, undefined, undefined]);
