@@ -23,6 +23,7 @@ export class OpenUpstream {
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
+    request.on("error", () => {});
     request.resume();
     this.arrived++;
     const how = request.url!.split("/").at(-1)!;
