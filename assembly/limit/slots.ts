@@ -19,7 +19,7 @@ import { Result } from "../host/abi";
 import { fail, readClock, readRandom } from "../host/host";
 import { cas } from "../host/sharedvalue";
 import { bucket_attempts_max, lost_worker_beats, slot_sets, slot_workers_max } from "../limits";
-import { addHeld, freeHeld, Held, takeOut } from "../streams/held";
+import { addHeld, freeHeld, Held, hasSlot, takeOut } from "../streams/held";
 import { failed, nameValue, readValue, Take, taken, writeValue } from "./store";
 
 const way_bytes: usize = 16;
@@ -42,7 +42,7 @@ function me(): u32 {
   return load<u32>(drawn);
 }
 
-/** Takes one of `most` slots of a key for a stream, or with `dry` only sees whether it could. */
+/** Takes one of `most` slots of a key for a stream, or with `dry` only sees whether it could: one that it has already is no other's. */
 export function takeSlot(seed: u32, key: u64, most: u32, stream: u32, now: u64, dry: bool): Take {
   if (!dry && !beat(now)) return failed;
   for (let attempt: u32 = 0; attempt < bucket_attempts_max; attempt++) {
@@ -61,6 +61,7 @@ export function takeSlot(seed: u32, key: u64, most: u32, stream: u32, now: u64, 
       open += count;
       if (load<u32>(way, 8) == me()) own = way;
     }
+    if (dry && hasSlot(stream, seed, key)) return taken;
     if (open >= most || (own | free) == 0) return 1;
     if (dry) return taken;
     const held = addHeld(stream);

@@ -95,6 +95,15 @@ export function bodyOf(context: u32): Held | null {
   return held;
 }
 
+/** Whether a stream has a slot of that key of a limit. */
+export function hasSlot(context: u32, seed: u32, key: u64): bool {
+  if (taken == 0) return false;
+  let held = changetype<Held | null>(<usize>load<u32>(headOf(context)));
+  while (held != null && (held.context != context || held.rule != 0 || held.amount != key || held.seed != seed))
+    held = held.next;
+  return held != null;
+}
+
 /** Takes out what was added last for a stream; null where there is nothing. */
 export function takeOut(context: u32): Held | null {
   if (taken == 0) return null;

@@ -67,6 +67,12 @@ describe("a slot", () => {
     for (let count = 0; count < 4; count++) workers.open();
     assert.equal(workers.isAdmitted(0, x, "/other"), true);
     assert.equal(workers.isAdmitted(1, x, "/other"), false);
+    // A rule in shadow mode would have the slot that the rule which admits has taken.
+    const both = flight(
+      `${policy("open: { concurrency: 1 }")}  - { name: shadow, callers: [any], allow: [GET /one], limit: open, mode: shadow }
+`,
+    );
+    assert.deepEqual(recordOf(both.open()).shadow, [{ rule: "shadow", decision: "allow", reason: "allowed" }]);
     const again = flight(policy("open: { concurrency: 1 }"));
     for (let count = 0; count < 4; count++) assert.equal(again.isAdmitted(0, x, "/other"), true);
     assert.equal(again.room(), 1);
