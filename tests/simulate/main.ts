@@ -2,7 +2,7 @@
  * `npm run simulate:fleet`: limits of a fleet past one machine. Fleets of up to 5,000 Envoys with ten million clients, in each way of
  * counting, as tables. SEED brings a run back.
  *
- *   npm run simulate:fleet -- [--sweep size] [--keys 10000000] [--plots docs/plots]
+ *   npm run simulate:fleet -- [--sweep size] [--keys 10000000] [--plots docs/figures]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -68,12 +68,12 @@ for (const { name, heading, runs } of chosen) {
 if (values.plots !== undefined) {
   mkdirSync(values.plots, { recursive: true });
   for (const plot of plots.filter(({ sweep }) => chosen.some(({ name }) => name === sweep))) {
-    const { runs, heading } = sweeps.find(({ name }) => name === plot.sweep)!;
-    const rows = runs.flatMap(({ label }) =>
-      modes.map((mode) => ({ label, mode, value: plot.value(results.get(`${plot.sweep} ${label} ${mode}`)!) })),
-    );
+    const sweep = sweeps.find(({ name }) => name === plot.sweep)!;
     const file = join(values.plots, `${plot.file}.svg`);
-    writeFileSync(file, await drawPlot(plot, heading, rows));
+    writeFileSync(
+      file,
+      drawPlot(plot, sweep, (label, mode) => results.get(`${plot.sweep} ${label} ${mode}`)!),
+    );
     console.log(`wrote ${file}`);
   }
 }

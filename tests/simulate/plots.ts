@@ -1,63 +1,56 @@
-/** Plots of what was simulated, as SVG. */
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+/** Charts of what was simulated (docs/figures/). */
+import { lineChart } from "../bench/plot.ts";
 import { type Mode, modes } from "./envoy.ts";
 import type { Result } from "./simulation.ts";
+import type { Sweep } from "./sweeps.ts";
 
 export interface Plot {
   file: string;
   sweep: string;
   title: string;
-  value: (result: Result) => number;
-  isPercent: boolean;
+  /** What is drawn, in percent. */
+  label: string;
+  percent: (result: Result) => number;
+  /** Whether the sweep's numbers lie far apart. */
+  isLog: boolean;
 }
 
 export const plots: readonly Plot[] = [
   {
     file: "fleet-questions",
     sweep: "limit",
-    title: "questions to the service, per request",
-    value: ({ questionsPerSecond, requestsPerSecond }) => questionsPerSecond / requestsPerSecond,
-    isPercent: true,
+    title: "What the service is asked",
+    label: "questions in 100 requests",
+    percent: ({ questionsPerSecond, requestsPerSecond }) => (100 * questionsPerSecond) / requestsPerSecond,
+    isLog: true,
   },
   {
     file: "fleet-denied",
     sweep: "size",
-    title: "requests denied although the client kept its limit",
-    value: ({ honestDenied }) => honestDenied,
-    isPercent: true,
+    title: "Clients that keep their limit",
+    label: "% of their requests denied",
+    percent: ({ honestDenied }) => 100 * honestDenied,
+    isLog: true,
   },
   {
     file: "fleet-over",
     sweep: "outage",
-    title: "most that a client was admitted beyond its limit in a minute",
-    value: ({ over }) => Math.max(0, over),
-    isPercent: true,
+    title: "The service goes away",
+    label: "% a client is admitted beyond its limit, at the most",
+    percent: ({ over }) => 100 * Math.max(0, over),
+    isLog: false,
   },
 ];
 
-interface Row {
-  label: string;
-  mode: Mode;
-  value: number;
-}
-
-/** A line for each way of counting. Colours and dashes tell them apart, also without colours. */
-export async function drawPlot({ title, isPercent }: Plot, heading: string, rows: readonly Row[]): Promise<string> {
-  const spec: TopLevelSpec = {
-    background: "white",
-    width: 420,
-    height: 200,
-    title,
-    data: { values: [...rows] },
-    mark: { type: "line", point: true },
-    encoding: {
-      x: { field: "label", type: "ordinal", sort: null, title: heading, axis: { labelAngle: 0 } },
-      y: { field: "value", type: "quantitative", title: null, axis: isPercent ? { format: ".2~%" } : {} },
-      color: { field: "mode", sort: [...modes], title: "counted" },
-      strokeDash: { field: "mode", sort: [...modes], title: "counted" },
-    },
-  };
-  const view = new View(parse(compile(spec).spec), { renderer: "none" });
-  return `${await view.toSVG()}\n`;
+/** A line for each way of counting. @param resultOf what came of a run of the sweep */
+export function drawPlot(
+  { title, label, percent, isLog }: Plot,
+  { heading, runs }: Sweep,
+  resultOf: (label: string, mode: Mode) => Result,
+): string {
+  const series = modes.map((mode) => ({
+    name: mode,
+    points: runs.map((run) => [run.x, percent(resultOf(run.label, mode))] as const),
+  }));
+  return lineChart({ title, x: { label: heading, log: isLog }, y: { label }, series });
 }

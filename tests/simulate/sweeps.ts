@@ -7,7 +7,7 @@ export interface Sweep {
   name: string;
   /** What the runs differ in, as a heading, and how it is for each of them. */
   heading: string;
-  runs: { label: string; options: Omit<FleetOptions, "mode" | "leaseTokens"> }[];
+  runs: { label: string; x: number; options: Omit<FleetOptions, "mode" | "leaseTokens"> }[];
 }
 
 const minute_ms = 60_000;
@@ -39,36 +39,46 @@ export const sweeps: readonly Sweep[] = [
   {
     name: "size",
     heading: "Envoys",
-    runs: [1, 10, 100, 1_000, 5_000].map((envoys) => ({ label: String(envoys), options: { ...usual, envoys } })),
+    runs: [1, 10, 100, 1_000, 5_000].map((envoys) => ({
+      label: String(envoys),
+      x: envoys,
+      options: { ...usual, envoys },
+    })),
   },
   {
     name: "limit",
     heading: "limit a minute",
-    runs: [60, 600, 6_000, 60_000].map((limit) => ({ label: String(limit), options: { ...usual, limit } })),
+    runs: [60, 600, 6_000, 60_000].map((limit) => ({ label: String(limit), x: limit, options: { ...usual, limit } })),
   },
   {
     name: "large",
     heading: "Envoys, limit a minute",
     runs: [500, 5_000].map((envoys) => ({
       label: `${envoys}, 600000`,
+      x: envoys,
       options: { ...usual, envoys, limit: 600_000, periods: 1 },
     })),
   },
   {
     name: "loss",
     heading: "messages lost",
-    runs: [0, 0.001, 0.01, 0.1].map((loss) => ({ label: percent(loss), options: { ...usual, loss } })),
+    runs: [0, 0.001, 0.01, 0.1].map((loss) => ({ label: percent(loss), x: loss, options: { ...usual, loss } })),
   },
   {
     name: "latency",
     heading: "median of the service's answers",
-    runs: [1, 5, 25, 75].map((latency_ms) => ({ label: `${latency_ms} ms`, options: { ...usual, latency_ms } })),
+    runs: [1, 5, 25, 75].map((latency_ms) => ({
+      label: `${latency_ms} ms`,
+      x: latency_ms,
+      options: { ...usual, latency_ms },
+    })),
   },
   {
     name: "outage",
-    heading: "service away for",
+    heading: "seconds without the service",
     runs: [0, 5, 20, 60].map((seconds) => ({
       label: `${seconds} s`,
+      x: seconds,
       // In the midst of the first minute, and beyond it.
       options: seconds === 0 ? usual : { ...usual, outage_ms: [outage_at_ms, outage_at_ms + seconds * 1000] as const },
     })),
