@@ -117,6 +117,20 @@ describe("an answer", () => {
     assert.equal(fleet.answersOf("refused"), 1n);
   });
 
+  for (const [what, overall] of [
+    ["grants", 1],
+    ["says nothing", 0],
+    ["has a code of its own", 9],
+  ] as const) {
+    test(`whose statuses refuse is a refusal, also where it ${what} as a whole`, () => {
+      const fleet = new Fleet({ limits: "x: { rate: 8/m, scope: fleet, onError: allow }" });
+      const outcome = fleet.get();
+      fleet.tell(writeAnswer([over(42)], overall));
+      assert.equal(outcomeOf(outcome), "limit_exceeded");
+      assert.equal(new Map(outcome.localResponse!.headers).get("retry-after"), "42");
+    });
+  }
+
   test("names the limit that is full", () => {
     const fleet = new Fleet({
       limits: "x: { rate: 8/m, scope: fleet }, y: { rate: 9/m, scope: fleet }",
@@ -179,6 +193,10 @@ const useless: Readonly<Record<string, readonly Status[] | number | Uint8Array>>
   "more statuses than limits": [ok, ok],
   "a code of its own": [{ code: 9 }],
   "no code": [{ code: 0 }],
+  "statuses that grant, and nothing as a whole": writeAnswer([ok], 0),
+  "statuses that grant, and a refusal as a whole": writeAnswer([ok], 2),
+  "statuses that grant, and a code of its own as a whole": writeAnswer([ok], 9),
+  "a refusal as a whole, and no status": writeAnswer([], 2),
 };
 
 describe("without an answer", () => {
@@ -308,6 +326,7 @@ describe("leased", () => {
   });
 
   test("no more is admitted than the service has counted, whatever it answers and whenever", () => {
+    let total = 0;
     fc.assert(
       fc.property(fc.array(fc.nat(999), { minLength: 200, maxLength: 600 }), (choices) => {
         const fleet = new Fleet(leased("deny"));
@@ -331,9 +350,11 @@ describe("leased", () => {
         }
         const admitted = outcomes.filter((outcome) => outcomeOf(outcome) === "allowed").length;
         assert.ok(admitted <= counted, `${admitted} admitted of ${counted}`);
+        total += admitted;
       }),
       { numRuns: 30 },
     );
+    assert.ok(total > 0, "nothing was admitted in any run");
   });
 
   test("what is left of a block ends with the period in which it was counted", () => {
@@ -346,11 +367,44 @@ describe("leased", () => {
     assert.equal(outcomeOf(fleet.get()), "waits");
   });
 
+  test("a block that is granted in the next period takes the place of what is left of the one before", () => {
+    const fleet = new Fleet(leased("deny", "m"));
+    const [host] = fleet.hosts;
+    fleet.tick(0);
+    // Half of a block is left, and the next one has been asked for.
+    drive(fleet, 200, () => ({ code: 1, resetSeconds: 30 }));
+    while (host!.grpcCalls.length === 0) assert.equal(outcomeOf(fleet.get()), "allowed");
+    const [call] = host!.grpcCalls;
+    fleet.pass(29);
+    host!.answerGrpc(call!.token, writeAnswer([{ code: 1, resetSeconds: 60 }]));
+    let admitted = 0;
+    for (; outcomeOf(fleet.get()) === "allowed"; admitted++) assert.ok(admitted < 2 * rate, "nothing is denied");
+    assert.equal(admitted, hits(call!));
+  });
+
+  test("a block that comes when its own period is over is good for a second at the most", () => {
+    const fleet = new Fleet(leased("deny", "m"));
+    const [host] = fleet.hosts;
+    fleet.tick(0);
+    drive(fleet, 200, () => ({ code: 1, resetSeconds: 30 }));
+    while (host!.grpcCalls.length === 0) fleet.get();
+    // The service counted it in the last moment of its period, and says so.
+    host!.answerGrpc(host!.grpcCalls[0]!.token, writeAnswer([{ code: 1, resetSeconds: 0 }]));
+    assert.equal(outcomeOf(fleet.get()), "allowed");
+    fleet.pass(1);
+    assert.equal(outcomeOf(fleet.get()), "waits");
+  });
+
   test("a block that is refused is not asked for again in that period; single requests are", () => {
-    const fleet = new Fleet(leased());
-    const { asked } = drive(fleet, 200, (wanted) => (wanted > 1 ? over(3000) : granting));
+    const fleet = new Fleet(leased("local", "m"));
+    const refusing = () => drive(fleet, 200, (wanted) => (wanted > 1 ? over(30) : { code: 1, resetSeconds: 30 }));
+    const { asked } = refusing();
     assert.equal(asked.filter((wanted) => wanted > 1).length, 1);
     assert.equal(asked.filter((wanted) => wanted === 1).length, 200);
+    fleet.pass(31);
+    fleet.tick(0);
+    const { asked: afterwards } = refusing();
+    assert.equal(afterwards.filter((wanted) => wanted > 1).length, 1, "once more in the next period");
   });
 
   test("the service goes away: what the worker has of a block is still admitted, and then onError holds", () => {

@@ -68,7 +68,7 @@ const someLimit = (per: readonly string[][], tier = "request.method"): fc.Arbitr
     .map(({ ofFleet, mode, tiers, ...limit }) =>
       ofFleet === undefined
         ? { ...limit, mode, ...tiers }
-        : { ...limit, scope: "fleet", ...(ofFleet.onError !== undefined && { onError: ofFleet.onError }) },
+        : { ...limit, scope: "fleet", ...Object.fromEntries(Object.entries(ofFleet).filter(([, value]) => value)) },
     );
 /** A fleet counts by periods, so that a request costs at most what one gives. */
 function mostCost({ rate, burst, scope }: Mapping): number {
