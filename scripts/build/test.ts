@@ -20,9 +20,13 @@ interface Tally {
   failed: number;
 }
 
-/** Folders below tests/ by suite, fast ones first. `unit` is the inner loop: no Envoy, no long search. */
+/**
+ * Folders below tests/ by suite, fast ones first. `unit` is the inner loop: no Envoy, no long search; files of its folders that take
+ * seconds, `*.long.test.ts`, are the suite `long`.
+ */
 const suites: Record<string, string[]> = {
   unit: ["unit", "policy", "policytest", "wasm"],
+  long: ["policy", "wasm"],
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
   cli: ["cli", "field"],
@@ -72,8 +76,8 @@ async function runAsPect(): Promise<Tally> {
 }
 
 /** @param together in one process, and the report only once it has ended */
-async function runNodeTests(folder: string, together = false): Promise<Tally> {
-  const files = testFilesIn(folder).map(compiledTest);
+async function runNodeTests(suite: string, folder: string, together = false): Promise<Tally> {
+  const files = testFilesIn(suite, folder).map(compiledTest);
   if (files.length === 0) return { passed: 0, failed: 0 };
   const scratch = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   try {
@@ -102,12 +106,17 @@ async function runNodeTests(folder: string, together = false): Promise<Tally> {
   }
 }
 
-/** Files of a folder below tests/ that run in Node. */
-function testFilesIn(folder: string): string[] {
+/** Files of a folder below tests/ that run in Node, and in this suite. */
+function testFilesIn(suite: string, folder: string): string[] {
   return readdirSync(join("tests", folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => name.endsWith(".test.ts") && (suites.unit!.includes(folder) ? isOf(suite, name) : true))
     .map((name) => join("tests", folder, name))
     .sort();
+}
+
+/** Whether a file of the inner loop's folders belongs to that suite. */
+function isOf(suite: string, name: string): boolean {
+  return name.endsWith(".long.test.ts") === (suite === "long");
 }
 
 const asked = process.argv.slice(2);
@@ -121,7 +130,7 @@ if (!isEngineFresh()) await buildEngine();
 const needsPoisoned = chosen.some(([suite]) => suite === "fuzz" || suite === "build");
 if (needsPoisoned && !isEngineFresh(poisoned_engine)) await buildPoisonedEngine();
 if (chosen.some(([suite]) => suite !== "unit")) await buildProgram();
-await bundleTests(chosen.flatMap(([, folders]) => folders.flatMap(testFilesIn)));
+await bundleTests(chosen.flatMap(([suite, folders]) => folders.flatMap((folder) => testFilesIn(suite, folder))));
 const total: Tally = { passed: 0, failed: 0 };
 const count = (folder: string, { passed, failed }: Tally): void => {
   console.log(`tests/${folder}: ${passed} passed, ${failed} failed\n`);
@@ -132,11 +141,11 @@ for (const [suite, folders] of chosen) {
   if (suite === "unit") {
     // Fast tests in Node share a process, and as-pect compiles on another core meanwhile.
     const runs = folders.map(async (folder) =>
-      count(folder, folder === "unit" ? await runAsPect() : await runNodeTests(folder, true)),
+      count(folder, folder === "unit" ? await runAsPect() : await runNodeTests(suite, folder, true)),
     );
     await Promise.all(runs);
   } else {
-    for (const folder of folders) count(folder, await runNodeTests(folder));
+    for (const folder of folders) count(folder, await runNodeTests(suite, folder));
   }
 }
 console.log(`${total.passed} passed, ${total.failed} failed`);

@@ -63,11 +63,11 @@ function paths(segments: number): string[] {
 /** Those that no record of a request with a policy has, and the tests that have them. */
 const elsewhere = {
   arena_full: "tests/wasm/failures.test.ts",
-  send_local_response: "tests/wasm/faults.test.ts",
+  send_local_response: "tests/wasm/faults.long.test.ts",
   continue_stream: "tests/keys/attack.test.ts",
-  out_of_memory: "tests/wasm/shortage.test.ts",
+  out_of_memory: "tests/wasm/shortage.long.test.ts",
   rate_limit_service: "tests/wasm/fleet.test.ts",
-  no_policy: "tests/wasm/shortage.test.ts",
+  no_policy: "tests/wasm/shortage.long.test.ts",
   held_streams: "tests/wasm/bodies.test.ts",
   no_tick: "tests/wasm/slots.test.ts",
 } as const satisfies Partial<Record<FailureName, string>>;
