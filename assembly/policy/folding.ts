@@ -2,7 +2,7 @@
  * Unicode's simple case folding (CaseFolding.txt of Unicode 17, statuses C and S) beyond ASCII, for engine and compiler alike.
  * Runs of letters that fold by the same distance, in ascending order, three numbers each: the first letter; how many there are
  * (fold_count_mask), whether only every other one folds (fold_alternate), whether the run lies beyond U+FFFF (fold_astral);
- * and the distance, modulo 65536. tests/policy/language/folding.test.ts compares each code point, and makes the table.
+ * and the distance, modulo 65536. tests/policy/language/folding.long.test.ts compares each code point, and makes the table.
  */
 export const fold_count_mask: u32 = 0x3fff;
 export const fold_alternate: u32 = 0x4000;

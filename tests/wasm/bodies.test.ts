@@ -1,7 +1,6 @@
 /** Bodies whose size a rule bounds: by `content-length` at once, and while they pass. Another stream's body is another's. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { held_entries_max } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import { type Outcome, PluginHost } from "../../scripts/host/plugin.ts";
@@ -167,25 +166,6 @@ describe("while it comes", () => {
       assert.equal(outcome.localResponse!.status, 413, call);
       assert.equal(outcome.trapped, false, call);
     }
-  });
-
-  test("each stream has its own bound, and what ended gives its room back", () => {
-    const plugin = new TestPlugin("sizes");
-    const streams = Array.from({ length: held_entries_max }, () => begin(plugin));
-    const refused = begin(plugin);
-    assert.equal(refused.localResponse!.status, 503);
-    assert.deepEqual([recordOf(refused).reason, recordOf(refused).cause], ["internal", "held_streams"]);
-    // A request without a body needs no room.
-    assert.equal(plugin.request({ ...upload, headers: [] }).action, "continue");
-    for (const { context } of streams) assert.equal(plugin.host.body(context, 999), 999);
-    assert.equal(plugin.host.body(streams[7]!.context, 2), 0);
-    assert.equal(streams[7]!.localResponse!.status, 413);
-    for (const { context } of streams.filter((_, index) => index % 2 === 0)) plugin.host.deleteContext(context);
-    for (const [index, { context }] of streams.entries()) {
-      if (index % 2 === 1 && index !== 7) assert.equal(plugin.host.body(context, 1), 1);
-    }
-    for (let count = 0; count < held_entries_max / 2; count++) assert.equal(begin(plugin).action, "continue");
-    for (const { context } of streams) plugin.host.deleteContext(context);
   });
 
   test("a stream that began under an older configuration keeps its bound, also where it has ended", () => {

@@ -1,7 +1,7 @@
 /**
  * The codes of diagnostics: one list for the compiler, its tests and docs/diagnostics.md, whose tables are made from it. A
  * code is part of the public contract and never changes. A new one has an entry here, or the reporter does not take it;
- * tests/policy/source/codes.test.ts runs its example, and fails where nothing in the compiler says it.
+ * tests/policy/source/codes.long.test.ts runs its example, and fails where nothing in the compiler says it.
  */
 import { errors } from "./errors.ts";
 import { test_errors, test_warnings } from "./testcodes.ts";

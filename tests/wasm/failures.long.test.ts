@@ -62,13 +62,13 @@ function paths(segments: number): string[] {
 
 /** Those that no record of a request with a policy has, and the tests that have them. */
 const elsewhere = {
-  arena_full: "tests/wasm/failures.test.ts",
+  arena_full: "tests/wasm/failures.long.test.ts",
   send_local_response: "tests/wasm/faults.long.test.ts",
   continue_stream: "tests/keys/attack.test.ts",
   out_of_memory: "tests/wasm/shortage.long.test.ts",
   rate_limit_service: "tests/wasm/fleet.test.ts",
   no_policy: "tests/wasm/shortage.long.test.ts",
-  held_streams: "tests/wasm/bodies.test.ts",
+  held_streams: "tests/wasm/heldstreams.long.test.ts",
   no_tick: "tests/wasm/slots.test.ts",
 } as const satisfies Partial<Record<FailureName, string>>;
 
