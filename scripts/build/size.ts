@@ -41,7 +41,7 @@ export const partBudgets: Readonly<Record<string, number>> = {
   response: 3_400,
   rest: 4_500,
   shortage: 3_200,
-  streams: 400,
+  streams: 480,
   token: 13_300,
   upstream: 3_200,
 };

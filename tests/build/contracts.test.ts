@@ -151,7 +151,7 @@ describe("diagnostics", () => {
     assert.deepEqual(names, [...new Set(names)]);
   });
 
-  // Those with an example are raised by it in tests/policy/source/codes.test.ts.
+  // Those with an example are raised by it in tests/policy/source/codes.long.test.ts.
   test("a code without an example is said by the code and by a test", () => {
     const without = entries.filter(([, { example }]) => example === undefined).map(([name]) => name);
     assertNamed(without, tests, "named in no test");

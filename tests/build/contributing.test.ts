@@ -82,7 +82,7 @@ const types = ["tsc", "--noEmit", "-p", "."];
 test("the recipe for a warning leads to a warning that is documented and tested", () => {
   follow("Add a warning", (recipe) => {
     recipe.apply(1);
-    recipe.fails(process.execPath, testOf("tests/policy/source/codes.test.ts"), "limit_slow");
+    recipe.fails(process.execPath, testOf("tests/policy/source/codes.long.test.ts"), "limit_slow");
     recipe.apply(1);
     recipe.run("npx", types);
     recipe.runCommands();
@@ -123,7 +123,7 @@ test("the recipe for a key that the engine evaluates names each file that is mis
     recipe.fails(process.execPath, testOf("tests/build/bounds.test.ts"), "reads rule_path_bytes_at");
     recipe.apply(1);
     recipe.run(process.execPath, testOf("tests/build/bounds.test.ts"));
-    recipe.fails(process.execPath, testOf("tests/policy/language/rulekeys.test.ts"), "maxPathBytes");
+    recipe.fails(process.execPath, testOf("tests/policy/language/rulekeys.long.test.ts"), "maxPathBytes");
     recipe.apply(2);
     recipe.run("npx", types);
     recipe.runCommands();

@@ -19,9 +19,9 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
-import { startPlainUpstream } from "../storm/upstream.ts";
 import { until } from "../storm/world.ts";
 import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { startPlainUpstream } from "../support/upstream.ts";
 
 const bound = 10_000;
 const web = "spiffe://example.org/web";

@@ -7,9 +7,9 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertAdmits, within } from "../storm/checks.ts";
 import { trapping, trapping_headers } from "../storm/trapping.ts";
-import { startPlainUpstream } from "../storm/upstream.ts";
 import { Waiting } from "../storm/waiting.ts";
 import { pathOf, type StormWorld, until } from "../storm/world.ts";
+import { startPlainUpstream } from "../support/upstream.ts";
 
 /** Has the worker's VM trap. */
 async function trap(world: StormWorld): Promise<void> {

@@ -7,10 +7,10 @@ import { describe, test } from "node:test";
 import { isAdmitted } from "../storm/account.ts";
 import { assertAdmits, statusesOver, within } from "../storm/checks.ts";
 import { connectHttp1, statusOf } from "../storm/client.ts";
-import { startPlainUpstream } from "../storm/upstream.ts";
 import { duringFetch, Waiting } from "../storm/waiting.ts";
 import { pathOf, type StormWorld, type WorldOptions } from "../storm/world.ts";
 import { makeKey } from "../support/jwks-server.ts";
+import { startPlainUpstream } from "../support/upstream.ts";
 
 /** A filter that answers every request to a key set's path. */
 const fault = {
