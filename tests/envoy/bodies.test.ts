@@ -19,8 +19,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
-import { until } from "../storm/world.ts";
 import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 import { startPlainUpstream } from "../support/upstream.ts";
 
 const bound = 10_000;

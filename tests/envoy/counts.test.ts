@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { count_tick_milliseconds } from "../../assembly/limits.ts";
 import { within } from "../storm/checks.ts";
 import type { Http2Client } from "../storm/client.ts";
-import { type StormWorld, until } from "../storm/world.ts";
+import type { StormWorld } from "../storm/world.ts";
+import { until } from "../support/until.ts";
 
 const reloads = 24;
 const workers = 3;

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sendRequest } from "../../scripts/envoy/client.ts";
-import { until } from "../storm/world.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { begin, cancel, type OpenStream, OpenStreams, OpenUpstream } from "../support/openstreams.ts";
+import { until } from "../support/until.ts";
 import { startPlainUpstream } from "../support/upstream.ts";
 
 const most = 4;

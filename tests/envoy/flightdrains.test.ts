@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { within } from "../storm/checks.ts";
-import { type StormWorld, until } from "../storm/world.ts";
+import type { StormWorld } from "../storm/world.ts";
 import { begin, cancel, OpenStreams, OpenUpstream } from "../support/openstreams.ts";
+import { until } from "../support/until.ts";
 
 const most = 4;
 const rules = `  - { name: open, callers: [any], allow: ["POST /open/{how}"], limit: open }

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { assertAdmits, within } from "../storm/checks.ts";
 import { trapping, trapping_headers } from "../storm/trapping.ts";
 import { Waiting } from "../storm/waiting.ts";
-import { pathOf, type StormWorld, until } from "../storm/world.ts";
+import { pathOf, type StormWorld } from "../storm/world.ts";
+import { until } from "../support/until.ts";
 import { startPlainUpstream } from "../support/upstream.ts";
 
 /** Has the worker's VM trap. */

@@ -7,8 +7,9 @@ import { describe, test } from "node:test";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { assertAdmits, within } from "../storm/checks.ts";
 import type { Http2Client, Sent } from "../storm/client.ts";
-import { pathOf, type StormWorld, until, type WorldOptions } from "../storm/world.ts";
+import { pathOf, type StormWorld, type WorldOptions } from "../storm/world.ts";
 import { makeKey } from "../support/jwks-server.ts";
+import { until } from "../support/until.ts";
 
 const reloads = 600;
 /** What an old configuration may hold of the module's memory, which is 1 GiB at most. */

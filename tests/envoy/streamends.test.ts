@@ -8,7 +8,8 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertAdmits, assertConnects, statusesOver, within } from "../storm/checks.ts";
 import { duringFetch, Waiting } from "../storm/waiting.ts";
-import { keepBusy, until, type WorldOptions } from "../storm/world.ts";
+import { keepBusy, type WorldOptions } from "../storm/world.ts";
+import { until } from "../support/until.ts";
 
 interface Timer {
   name: string;

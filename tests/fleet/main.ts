@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { until } from "../storm/world.ts";
 import type { TestEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 import { admitted, FleetWorld, largeRate, nextCaller, rate, replicas, share, sum } from "./world.ts";
 
 let world: FleetWorld;

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { StormWorld, until } from "../storm/world.ts";
+import { StormWorld } from "../storm/world.ts";
+import { until } from "../support/until.ts";
 
 const seconds = 20;
 /** Of `/proc/<pid>/stat`, on Linux. */

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { OpenStreams, OpenUpstream } from "../support/openstreams.ts";
 import { Random } from "../support/random.ts";
+import { until } from "../support/until.ts";
 import { FrameClient } from "./frames.ts";
-import { until } from "./world.ts";
 
 const most = 6;
 const callers = ["a", "b", "c"].map((name) => `spiffe://example.org/${name}`);

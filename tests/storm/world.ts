@@ -2,6 +2,7 @@
  * An Envoy in which requests wait: a policy with key sets behind URLs, a server for each of them that does what a test wants,
  * and tokens that keep a worker busy, so that what happens meanwhile all falls into one round of its event loop.
  */
+
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ import {
   providerAudience,
   startJwksServer,
 } from "../support/jwks-server.ts";
+import { until } from "../support/until.ts";
 import { Http2Client, type Sent } from "./client.ts";
 
 /** Where Envoy has the filter's configuration from: its bootstrap, or a file that a test moves into place. */
@@ -89,17 +91,6 @@ rules:
   - { name: busy, callers: [any], allow: [GET /busy], token: busy }
 ${paths.join("\n")}
 ${rules}`;
-}
-
-/** Waits until something is so, and not for ever: what a busy machine makes slow is there within a minute. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
-  const startedMs = Date.now();
-  while (!(await isSo())) {
-    const passedMs = Date.now() - startedMs;
-    if (passedMs > limitMs) throw new Error(`after ${limitMs} ms still not so: ${what}`);
-    // The longer it takes, the less often it is looked at.
-    await sleep(Math.min(500, Math.max(5, passedMs / 20)));
-  }
 }
 
 /** The running world. */

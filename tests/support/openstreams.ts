@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import type { UpstreamAddress } from "../../scripts/envoy/bootstrap.ts";
 import type { Target } from "../../scripts/envoy/client.ts";
-import { until } from "../storm/world.ts";
+import { until } from "./until.ts";
 import { startPlainUpstream } from "./upstream.ts";
 
 /** An upstream that does with a request what its path ends in. */
