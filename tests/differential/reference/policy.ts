@@ -253,11 +253,17 @@ function durationSeconds(text: unknown): number {
   return Number.parseInt(String(text), 10) * seconds[String(text).slice(-1)]!;
 }
 
-/** What one request may take of a limit: its burst, of a fleet's what one period gives, and of one that is none of a rate anything. */
-function atOnceOf({ rate, burst, scope }: Mapping): bigint {
-  if (rate === undefined) return 1n << 32n;
-  const [tokens] = String(rate).split("/");
-  return BigInt(String(scope === "fleet" ? tokens : (burst ?? tokens)));
+/** What one request may take of a limit: its burst, or that of its smallest tier; of a fleet's what one period gives; of one that is none of a rate anything. */
+function atOnceOf(limit: Mapping): bigint {
+  if (limit.rate === undefined) return 1n << 32n;
+  if (limit.scope === "fleet") return readAllowance({ ...limit, burst: undefined }).tokens;
+  const bursts = [limit, ...tiersOf(limit).map(([, one]) => one)].map((one) => readAllowance(one).burst);
+  return bursts.reduce((one, other) => (one < other ? one : other));
+}
+
+/** The tiers of a limit, each with a rate, and the burst that it says. */
+function tiersOf({ tiers }: Mapping): [text: string, Mapping][] {
+  return entries(tiers).map(([text, one]) => [text, typeof one === "string" ? { rate: one } : one]);
 }
 
 function readAllowance({ rate, burst }: Mapping): Pick<Limit, "tokens" | "periodNanoseconds" | "burst"> {
@@ -273,9 +279,7 @@ function readLimit(name: string, limit: Mapping, { fleet }: Mapping, rules: read
   const around = {
     per: list(limit.per),
     tier: limit.tier === undefined ? undefined : String(limit.tier),
-    tiers: new Map(
-      entries(limit.tiers).map(([text, one]) => [text, readAllowance(typeof one === "string" ? { rate: one } : one)]),
-    ),
+    tiers: new Map(tiersOf(limit).map(([text, one]) => [text, readAllowance(one)])),
     deniesAbsent: limit.absent === "deny",
     isShadow: limit.mode === "shadow",
     onError: undefined,
