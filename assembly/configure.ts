@@ -365,7 +365,7 @@ function isServed(policy: Policy, isTicking: bool): bool {
   policy.isTicking = isHolding && (isTicking || setTickPeriod(key_tick_milliseconds));
   if (isHolding && !policy.isTicking) {
     return refuse(
-      "keys are to be fetched, or a fleet asked, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?",
+      "the policy fetches keys, asks a fleet or counts requests in flight, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?",
     );
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);

@@ -290,8 +290,7 @@ export function onResponseHeaders(context: u32): void {
     tellOfLimit(policy, number, held.quotaLeft, held.quotaSeconds);
     countFailures(policy);
   }
-  // It was added last, so that it is taken out first.
-  if (held.amount == any_body) freeHeld(takeOut(context)!);
+  if (held.amount == any_body) freeHeld(takeOut(context, held)!);
 }
 
 /** Answers a request that is denied. */

@@ -189,7 +189,8 @@ function takeFleet(
     }
     if (take != taken) return noRoom(result, number, take);
   }
-  return Reason.ALLOWED;
+  // A refusal that names none of the rule's limits is one all the same.
+  return answer == fleet.failed ? Reason.ALLOWED : Reason.LIMIT_EXCEEDED;
 }
 
 /** Whether this worker has tokens of a key. Asks for more where it has few. */

@@ -16,10 +16,10 @@
  *   +------------------+-----------+------------------+--------+--------------------------+
  *   | fingerprint u64  | its since | its for so long  | tokens | tokens that are not there |
  *   +------------------+-----------+------------------+--------+--------------------------+
- *   32            40            48            56
- *   +-------------+-------------+-------------+-----------------------------+
- *   | empty since | not used    | empty until | the shared bucket's full at |
- *   +-------------+-------------+-------------+-----------------------------+
+ *   32            40                            48            56
+ *   +-------------+-----------------------------+-------------+
+ *   | empty since | the shared bucket's full at | empty until |
+ *   +-------------+-----------------------------+-------------+
  */
 import { empty_nanoseconds_max, reservation_divisor, reservation_entries_max, reservation_tokens_max } from "../limits";
 
@@ -66,11 +66,11 @@ export function holdTokens(entry: usize, tokens: u32, now: u64, nanoseconds: u64
 
 /** When the shared bucket is full again, as it was when tokens were taken from it last. */
 export function knownFullAt(entry: usize): u64 {
-  return load<u64>(entry, 56);
+  return load<u64>(entry, 40);
 }
 
 export function keepFullAt(entry: usize, fullAt: u64): void {
-  store<u64>(entry, fullAt, 56);
+  store<u64>(entry, fullAt, 40);
 }
 
 /** How long the bucket is known to have fewer tokens than these; 0 where it may have them. */

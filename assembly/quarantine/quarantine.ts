@@ -60,11 +60,11 @@ const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes_max);
 
 /** Where the arena ends without what is kept to count a denial. */
-let end: usize = 0;
+let arenaEnd: usize = 0;
 
 /** Keeps room to count the request in hand when it is denied, however much it fills: what fills everything is denied, and counts. */
 export function keepRoom(policy: Policy): void {
-  if (sectionCount(policy, layout.section_quarantines) != 0) end = holdBack(quarantine_room_bytes);
+  if (sectionCount(policy, layout.section_quarantines) != 0) arenaEnd = holdBack(quarantine_room_bytes);
 }
 
 /** Whether the request in hand is shut out. QUARANTINED, INTERNAL where that cannot be found out, or ALLOWED. */
@@ -78,7 +78,7 @@ export function checkQuarantines(policy: Policy): Reason {
  */
 export function countDenial(policy: Policy, reason: Reason): void {
   if (sectionCount(policy, layout.section_quarantines) == 0) return;
-  giveBack(end);
+  giveBack(arenaEnd);
   askAll(policy, true, reason);
   // None of them is to blame for what fails after this.
   countFailures(policy);

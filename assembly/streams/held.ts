@@ -1,7 +1,7 @@
 /**
  * What streams under way have to their account, by the number of their context: how much more of its body one may send, slots of limits,
- * and what its answer tells of one. An entry is freed by the event that ends its stream (`proxy_on_delete`). Where a host does not tell of that, the table fills; a
- * full one denies.
+ * and what its answer tells of one. An entry is freed by the event that ends its stream (`proxy_on_delete`). Where a host does not tell
+ * of that, the table fills; a full one denies.
  *
  * Entries are chained from a head that the last bits of the number choose. Envoy numbers contexts upwards, so chains are even. They lie
  * in a region of their own, which is taken with the first policy that holds anything and serves all of them, since streams outlive
@@ -104,12 +104,12 @@ export function hasSlot(context: u32, seed: u32, key: u64): bool {
   return held != null;
 }
 
-/** Takes out what was added last for a stream; null where there is nothing. */
-export function takeOut(context: u32): Held | null {
+/** Takes an entry of a stream out, without one given that which was added last; null where there is none. */
+export function takeOut(context: u32, entry: Held | null = null): Held | null {
   if (taken == 0) return null;
   let link = headOf(context);
   let held = changetype<Held | null>(<usize>load<u32>(link));
-  while (held != null && held.context != context) {
+  while (held != null && (held.context != context || (entry != null && held != entry))) {
     link = changetype<usize>(held) + offsetof<Held>("next");
     held = held.next;
   }
