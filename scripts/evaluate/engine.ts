@@ -130,10 +130,10 @@ export class Evaluator {
 
   /** The verdict on one request. Limits lose tokens by it. */
   ask(request: FilterRequest): Verdict {
-    return this.judge(request).verdict;
+    return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
   }
 
-  /** As `ask`, with what the engine left of the request. */
+  /** As `ask`, with what the engine left of the request, which takes reading. */
   judge(request: FilterRequest): { verdict: Verdict } & Left {
     const outcome = this.host.request(this.rootContext, hostRequest(request));
     return { verdict: verdictOf(outcome), ...leftOf(outcome) };
