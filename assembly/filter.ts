@@ -14,6 +14,7 @@ import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
 import { findCandidates, openForms } from "./decision/match";
 import { bodyBytesMax } from "./decision/sizes";
 import { Failure } from "./failure";
+import { readAnswer } from "./fleet/answer";
 import { Action, BodyAction } from "./host/abi";
 import { giveBack, holdBack, resetArena } from "./host/arena";
 import {
@@ -50,6 +51,7 @@ import { keepSlots, letGo } from "./limit/slots";
 import { section_limits, section_places, section_rules, size_any } from "./policy/layout";
 import { Policy, ruleAt, sectionCount } from "./policy/policy";
 import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
+import { takeNews } from "./quarantine/fleet";
 import { checkQuarantines, countDenial, keepRoom } from "./quarantine/quarantine";
 import { Reason } from "./reason";
 import { readForms } from "./request/forms";
@@ -173,7 +175,8 @@ export function onFleetAnswer(rootContext: u32, call: u32, size_bytes: i32): voi
   const policy = policyOfRoot(rootContext);
   if (policy == null) return;
   clearFailures();
-  takeFleetAnswer(policy, call, size_bytes);
+  const answer = readAnswer(size_bytes);
+  if (!takeNews(policy, call, answer)) takeFleetAnswer(policy, call, answer);
   clearFailures();
   decideWaiting(policy);
 }

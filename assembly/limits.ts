@@ -193,6 +193,14 @@ export const quarantine_ways: u32 = 8;
 export const quarantine_times_max: u32 = 32;
 /** Attempts at one compare-and-swap of such a set. */
 export const quarantine_attempts_max: u32 = 8;
+/**
+ * Keys of which a worker knows when it last asked its fleet, and how often it does for one. The longest time of a quarantine of the fleet
+ * is at most so many times its first, which is no shorter than its window nor than the least.
+ */
+export const quarantine_asks_max: u32 = 512;
+export const quarantine_ask_seconds: u32 = 5;
+export const quarantine_fleet_factor_max: u32 = 32;
+export const quarantine_fleet_seconds_min: u32 = 20;
 
 /** The audit record: room for everything it may hold, however much of that has to be escaped. */
 export const record_bytes_max: u32 = 20480;

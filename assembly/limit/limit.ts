@@ -13,6 +13,9 @@ import { namedVariable } from "../condition/variables";
 import { Detail } from "../detail";
 import { Failure } from "../failure";
 import { finding } from "../finding";
+import * as answers from "../fleet/answer";
+import { finishDigest, hashPart, startDigest } from "../fleet/digest";
+import { addDescriptor, hits_of_request, openQuestion } from "../fleet/question";
 import { fail } from "../host/host";
 import { keyedHash } from "../host/secret";
 import { currentStream, isTicking } from "../keys/waiting";
@@ -25,7 +28,6 @@ import { hopsBefore } from "../request/hops";
 import { request } from "../request/request";
 import { RuleResult } from "../request/result";
 import { trust_domain_offset } from "../request/spiffe";
-import { finishDigest, hashPart, startDigest } from "./digest";
 import * as fleet from "./fleet";
 import { blockWanted, leaseOfKey, takeLeased } from "./lease";
 import { noteQuota } from "./quota";
@@ -143,13 +145,13 @@ function takeFleet(
   claims: usize,
   cost_tokens: u32,
   result: RuleResult,
-  before: fleet.Answer,
+  before: answers.Answer,
 ): Reason {
   const count = load<u32>(rule, layout.rule_limits_at + 4);
   let answer = before;
   if (answer == fleet.unasked) {
     let most: u32 = 0;
-    fleet.openQuestion(policy);
+    openQuestion(policy);
     for (let index: u32 = 0; index < count; index++) {
       const number = limitOf(policy, rule, index);
       const limit = limitAt(policy, number);
@@ -158,22 +160,22 @@ function takeFleet(
       const found = findKey(policy, rule, result.binding, limit, claims);
       finishDigest(digest);
       if (found != taken) return noRoom(result, number, found);
-      fleet.addLimit(policy, limit, digest);
+      addDescriptor(policy, limit + layout.limit_fleet_at, digest, hits_of_request);
       most = load<u32>(limit, layout.limit_lease_tokens_at);
     }
     // A question of several limits is answered for all of them, so that no block can be had of one.
     if (fleetLimits == 1 && most != 0 && hasLeased(policy, key, most, cost_tokens)) return Reason.ALLOWED;
     answer = fleet.ask(policy, result.rule, fleetLimits, cost_tokens);
-    isAwaited = answer == fleet.unheard;
+    isAwaited = answer == answers.unheard;
   }
-  if (answer == fleet.granted || answer == fleet.unheard) return Reason.ALLOWED;
+  if (answer == answers.granted || answer == answers.unheard) return Reason.ALLOWED;
   let ofFleet: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const number = limitOf(policy, rule, index);
     const limit = limitAt(policy, number);
     if (!isOfFleet(limit)) continue;
     let take: Take = taken;
-    if (answer != fleet.failed) {
+    if (answer != answers.failed) {
       if (answer == fleet.unheeded) take = 1;
       else if (((answer >> 2) & 63) == ofFleet) take = answer >> 8;
       ofFleet++;
@@ -190,7 +192,7 @@ function takeFleet(
     if (take != taken) return noRoom(result, number, take);
   }
   // A refusal that names none of the rule's limits is one all the same.
-  return answer == fleet.failed ? Reason.ALLOWED : Reason.LIMIT_EXCEEDED;
+  return answer == answers.failed ? Reason.ALLOWED : Reason.LIMIT_EXCEEDED;
 }
 
 /** Whether this worker has tokens of a key. Asks for more where it has few. */

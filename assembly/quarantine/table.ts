@@ -17,6 +17,7 @@ import { clearBytes, copyBytes } from "../bytes/span";
 import { Result } from "../host/abi";
 import { readValue, writeValue } from "../host/sharedvalue";
 import { clock_skew_nanoseconds_max, quarantine_sets, quarantine_ways } from "../limits";
+import * as layout from "../policy/layout";
 import { window_bytes } from "./window";
 
 if (!((quarantine_sets & (quarantine_sets - 1)) == 0)) ERROR("quarantine_sets is a power of two");
@@ -29,6 +30,8 @@ export const shut_at: usize = 29;
 export const window_at: usize = 32;
 const entry_bytes: u32 = 168;
 if (!(window_at + window_bytes <= entry_bytes)) ERROR("an entry holds a window");
+
+export const second_nanoseconds: u64 = 1000000000;
 
 const set_bytes: u32 = quarantine_ways * entry_bytes;
 /** What asking one set takes of the arena at a time, with the address of the connection. */
@@ -80,7 +83,7 @@ export function findEntry(hash: u64, isNew: bool, now: u64, most_nanoseconds: u6
  * stepped back since, and is corrected.
  */
 export function endOf(entry: usize, now: u64): u64 {
-  const most = <u64>load<u32>(entry, seconds_at) * 1000000000 + <u64>clock_skew_nanoseconds_max;
+  const most = <u64>load<u32>(entry, seconds_at) * second_nanoseconds + <u64>clock_skew_nanoseconds_max;
   const end = min(load<u64>(entry, end_at), now + most);
   store<u64>(entry, end, end_at);
   return end;
@@ -95,4 +98,25 @@ export function lastOf(entry: usize, now: u64): u64 {
 /** Leaves nothing of what an entry has but whose it is. */
 export function clearEntry(entry: usize): void {
   clearBytes(entry + 8, entry_bytes - 8);
+}
+
+/**
+ * Shuts an entry's key out from now on, for twice as long as before where that has not been forgotten.
+ * @param isQuiet what happened before is forgotten
+ */
+export function shutAgain(entry: usize, record: usize, now: u64, isQuiet: bool): void {
+  const times: u32 = isQuiet ? 0 : load<u8>(entry, times_at);
+  const most = <u64>load<u32>(record, layout.quarantine_max_seconds_at) * second_nanoseconds;
+  const first = <u64>load<u32>(record, layout.quarantine_for_seconds_at) * second_nanoseconds;
+  shutUntil(entry, now, now + min(first << times, most), times + 1);
+}
+
+/** Shuts an entry's key out until a time, for the so manieth time. */
+export function shutUntil(entry: usize, now: u64, end: u64, times: u32): void {
+  store<u64>(entry, end, end_at);
+  store<u32>(entry, <u32>((end - now + second_nanoseconds - 1) / second_nanoseconds), seconds_at);
+  // Doubled so often, any time is as long as the longest.
+  store<u8>(entry, min(times, 16), times_at);
+  store<u8>(entry, 1, shut_at);
+  store<u32>(entry, 0, window_at);
 }

@@ -96,13 +96,17 @@ export const engineFolders: readonly Folder[] = [
     imports: [contract, "assembly/bytes/"],
   },
   {
+    path: "assembly/fleet/",
+    purpose: "what the rate limit service of a fleet is asked, and what it answers",
+    imports: [...request_stage, "assembly/crypto/", counters, "assembly/keys/"],
+  },
+  {
     path: "assembly/limit/",
-    purpose:
-      "token buckets in shared data, and what a worker reserves of them; what a fleet's rate limit service is asked",
+    purpose: "token buckets in shared data, and what a worker reserves of them; limits of a fleet",
     imports: [
       ...request_stage,
-      "assembly/crypto/",
       counters,
+      "assembly/fleet/",
       "assembly/keys/",
       "assembly/condition/",
       "assembly/streams/",
@@ -110,8 +114,8 @@ export const engineFolders: readonly Folder[] = [
   },
   {
     path: "assembly/quarantine/",
-    purpose: "who is shut out for a while: denials counted by key in shared data",
-    imports: [...request_stage, counters, "assembly/identity/", "assembly/condition/"],
+    purpose: "who is shut out for a while: denials counted by key in shared data, and by the fleet",
+    imports: [...request_stage, counters, "assembly/identity/", "assembly/condition/", "assembly/fleet/"],
   },
   {
     path: "assembly/decision/",
@@ -151,6 +155,7 @@ export const engineFolders: readonly Folder[] = [
       "assembly/token/",
       "assembly/audit/",
       "assembly/identity/",
+      "assembly/fleet/",
       "assembly/limit/",
       "assembly/quarantine/",
       "assembly/streams/",

@@ -7,6 +7,7 @@ import * as layout from "../../assembly/policy/layout.ts";
 
 /** Numbers of limits.ts that are chosen, not bounds, and why. */
 const chosen: Record<string, string> = {
+  quarantine_ask_seconds: "how often the fleet is asked of a key",
   bucket_sets: "how a limit's table is built; a fingerprint chooses the set",
   slot_sets: "how a table of requests in flight is built; a fingerprint chooses the set",
   lost_worker_beats: "after how many of its own beats a worker takes another for lost",

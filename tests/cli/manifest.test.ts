@@ -60,5 +60,5 @@ test("manifest of policies that the service cannot have in one file, or of none 
     return stderr;
   };
   assert.match(problem("a.yaml", "b.yaml"), /one file for each domain/u);
-  assert.match(problem("c.yaml"), /no limit of the policy has `scope: fleet`/u);
+  assert.match(problem("c.yaml"), /no limit and no quarantine of the policy has `scope: fleet`/u);
 });

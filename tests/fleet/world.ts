@@ -18,6 +18,8 @@ export const replicas = 2;
 export const share = rate / replicas;
 /** Enough for blocks. */
 export const largeRate = 900;
+/** So many requests to what no rule is for shut a caller out. */
+export const denials = 6;
 /** Far more than the deadline and a slow machine take, and far less than for ever. */
 const patience_ms = 5_000;
 
@@ -29,6 +31,7 @@ version: 1
 name: fleet
 trust: { domains: [example.org] }
 fleet: { cluster: bench_ratelimit, deadline: 250ms, replicas: ${replicas} }
+quarantine: [{ name: probing, when: [no_rule], denials: ${denials}, within: 1m, for: 5m, max: 1h, scope: fleet }]
 limits:
   local: ${limit(unit, "local")}
   deny: ${limit(unit, "deny")}

@@ -194,6 +194,7 @@ const someRest: fc.Arbitrary<Omit<Policy, "identity" | "svids">> = fc.record({
         ...{ name: "probing", mode: "shadow", per: [{ kind: "caller" }], when: ["no_rule", "token_malformed"] },
         ...{ denials: 5, withinSeconds: 60, forSeconds: 300, maxSeconds: 3600 },
         releases: ["spiffe://example.org/web", Uint8Array.of(10, 1, 2, 3)],
+        scope: "proxy",
       },
     ],
   ),

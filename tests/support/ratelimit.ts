@@ -6,6 +6,9 @@ export interface Question {
   domain: string;
   /** The entries of each descriptor, by their keys. */
   descriptors: Record<string, string>[];
+  /** The hits of each descriptor that has its own. */
+  ownHits: (number | undefined)[];
+  /** Those of the others. */
   hits: number;
 }
 
@@ -40,23 +43,34 @@ function fieldsOf(bytes: Uint8Array): [number, number | Uint8Array][] {
 
 /** Reads a RateLimitRequest. Throws an Error where it is none, or has anything that the engine does not write. */
 export function readQuestion(bytes: Uint8Array): Question {
-  const question: Question = { domain: "", descriptors: [], hits: 0 };
+  const question: Question = { domain: "", descriptors: [], ownHits: [], hits: 0 };
   for (const [field, value] of fieldsOf(bytes)) {
     if (field === 1 && typeof value !== "number") question.domain = utf8(value);
-    else if (field === 2 && typeof value !== "number") question.descriptors.push(readDescriptor(value));
-    else if (field === 3 && typeof value === "number") question.hits = value;
+    else if (field === 2 && typeof value !== "number") {
+      const { entries, hits } = readDescriptor(value);
+      question.descriptors.push(entries);
+      question.ownHits.push(hits);
+    } else if (field === 3 && typeof value === "number") question.hits = value;
     else throw new Error(`field ${field} of a RateLimitRequest`);
   }
   return question;
 }
 
-function readDescriptor(bytes: Uint8Array): Record<string, string> {
-  const entries = fieldsOf(bytes).map(([field, entry]) => {
-    if (field !== 1 || typeof entry === "number") throw new Error(`field ${field} of a descriptor`);
-    const [key, value] = fieldsOf(entry).map(([, text]) => utf8(text as Uint8Array));
-    return [key!, value!] as const;
-  });
-  return Object.fromEntries(entries);
+function readDescriptor(bytes: Uint8Array): { entries: Record<string, string>; hits: number | undefined } {
+  const entries: Record<string, string> = {};
+  let hits: number | undefined;
+  for (const [field, value] of fieldsOf(bytes)) {
+    if (typeof value === "number" || (field !== 1 && field !== 3)) throw new Error(`field ${field} of a descriptor`);
+    const inner = fieldsOf(value);
+    if (field === 3) {
+      // A UInt64Value; zero is the one that says nothing.
+      hits = Number(inner.find(([number]) => number === 1)?.[1] ?? 0);
+      continue;
+    }
+    const [key, text] = inner.map(([, one]) => utf8(one as Uint8Array));
+    entries[key!] = text!;
+  }
+  return { entries, hits };
 }
 
 /** What the service says of a descriptor. */

@@ -1,6 +1,6 @@
 /** Limits of a fleet: which limits are, and the rate limit service that they are asked of. */
 import { fleet_deadline_milliseconds_max, lease_divisor } from "../../../assembly/limits.ts";
-import type { DraftFile, DraftFleet, DraftLimit, Fleet, Limit, Policy } from "../language/model.ts";
+import type { DraftFile, DraftFleet, DraftLimit, Fleet, Limit, Policy, Quarantine } from "../language/model.ts";
 import { evenShare, leaseTokens, localBurst, printRate, unitOf } from "../language/rate.ts";
 import { parseDeadlineMilliseconds } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -31,16 +31,19 @@ export function checkScope(
   return { headers: draft.headers?.value ?? "denied" };
 }
 
-/** Checks what a policy says of the rate limit service of its fleet; undefined where no limit is one of the fleet. */
+/** Checks what a policy says of the rate limit service of its fleet; undefined where nothing is asked of it. */
 export function checkFleet(
   reporter: Reporter,
   draft: DraftFleet | undefined,
   limits: readonly Limit[],
+  quarantines: readonly Quarantine[],
   files: readonly DraftFile[],
 ): Fleet | undefined {
-  const isAsked = limits.some(({ onError }) => onError !== undefined);
+  const isAsked =
+    limits.some(({ onError }) => onError !== undefined) || quarantines.some(({ scope }) => scope === "fleet");
   if (draft !== undefined && !isAsked) {
-    reporter.warn("unused_fleet", draft.at, "no limit has `scope: fleet`, so that nothing is asked of the fleet");
+    const message = "no limit and no quarantine has `scope: fleet`, so that nothing is asked of the fleet";
+    reporter.warn("unused_fleet", draft.at, message);
   } else if (draft?.replicas === undefined) {
     const shared = placesOf(limits, files).find(({ limit }) => limit.onError === "local");
     if (shared !== undefined) {

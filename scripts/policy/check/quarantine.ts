@@ -1,6 +1,8 @@
 /** Who is shut out for a while: `quarantine`. */
 import {
   policy_quarantines_max,
+  quarantine_fleet_factor_max,
+  quarantine_fleet_seconds_min,
   quarantine_per_max,
   quarantine_releases_max,
   quarantine_seconds_max,
@@ -9,7 +11,9 @@ import {
 import { looksLikeNetwork, parseEntry } from "../condition/network.ts";
 import type { DraftQuarantine, Quarantine } from "../language/model.ts";
 import { countable_reasons, quarantine_ways } from "../language/quarantine.ts";
+import { countUnit, unitSeconds } from "../language/rate.ts";
 import { parseSelector, printSelector, type Selector } from "../language/selector.ts";
+import { printDuration } from "../language/values.ts";
 import { didYouMean, nearest } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
 import { type Context, checkCaller, checkName, Names } from "./names.ts";
@@ -53,7 +57,39 @@ function checkQuarantine(context: Context, draft: DraftQuarantine): Quarantine |
       `the quarantine \`${name.value}\` shuts nobody out, it is only recorded whom it would`,
     );
   const numbers = { denials: denials.value, withinSeconds, forSeconds, maxSeconds };
-  return { name: name.value, mode: mode?.value ?? "enforce", per, when, ...numbers, releases };
+  const scope = draft.scope?.value ?? "proxy";
+  if (scope === "fleet") checkFleetTimes(context, draft, numbers);
+  return { name: name.value, mode: mode?.value ?? "enforce", per, when, ...numbers, releases, scope };
+}
+
+/** What the rate limit service of a fleet can know of a quarantine (assembly/quarantine/fleet.ts). */
+function checkFleetTimes(
+  { reporter }: Context,
+  draft: DraftQuarantine,
+  {
+    denials,
+    withinSeconds,
+    forSeconds,
+    maxSeconds,
+  }: Pick<Quarantine, "denials" | "withinSeconds" | "forSeconds" | "maxSeconds">,
+): void {
+  const least = Math.max(withinSeconds, quarantine_fleet_seconds_min);
+  if (forSeconds < least) {
+    const why =
+      least === withinSeconds
+        ? "than `within`, and the denials of before would shut out anew who has just been let in"
+        : "than the Envoys of a fleet take to tell each other";
+    reporter.error("quarantine", draft.for!.at, `it is shorter ${why}; write \`for: ${printDuration(least)}\` or more`);
+  }
+  const most = forSeconds * quarantine_fleet_factor_max;
+  if (maxSeconds > most) {
+    const message = `in a fleet the longest time is at most ${quarantine_fleet_factor_max} times the first one; write \`max: ${printDuration(most)}\` or less, or a longer \`for\``;
+    reporter.error("bound", draft.max!.at, message);
+  }
+  const unit = countUnit({ withinSeconds });
+  if (unitSeconds[unit] === withinSeconds) return;
+  const message = `all Envoys together count ${denials} denials in a ${unit} of the clock, as the rate limit service does, and each Envoy by itself those within ${printDuration(withinSeconds)}; write \`within: 1${unit[0]}\` to have both alike`;
+  reporter.warn("fleet_window", draft.within!.at, message);
 }
 
 /** What a key is made of: what is known of a request before its rules are. */

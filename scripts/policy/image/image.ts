@@ -8,7 +8,14 @@ import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
 import { ruleVariables, variableOfCapture } from "../language/condition.ts";
 import type { Identity, Limit, MostBytes, Policy, Rule } from "../language/model.ts";
 import { countable_reasons } from "../language/quarantine.ts";
-import { fleetName, intervalNanoseconds, leaseTokens, localBurst, rateLimitPolicy } from "../language/rate.ts";
+import {
+  fleetName,
+  fleetNames,
+  intervalNanoseconds,
+  leaseTokens,
+  localBurst,
+  rateLimitPolicy,
+} from "../language/rate.ts";
 import { printSelector } from "../language/selector.ts";
 import { type CallerPattern, callerShapes } from "../language/spiffe.ts";
 import { ownTypes } from "../language/terms.ts";
@@ -344,6 +351,7 @@ class ImageWriter extends TokenSections {
   private writeQuarantines(): void {
     for (const quarantine of byName(this.policy.quarantines)) {
       const { name, mode, per, when, denials, withinSeconds, forSeconds, maxSeconds, releases } = quarantine;
+      const known = quarantine.scope === "fleet" ? fleetNames(quarantine) : { count: "", shut: "" };
       const numbers = when.flatMap((reason) => countable_reasons.get(reason)!);
       this.add("quarantine", {
         name: this.text(name),
@@ -359,6 +367,8 @@ class ImageWriter extends TokenSections {
           releases.map((one) => Buffer.from(typeof one === "string" ? one : [0, ...one])).sort(Buffer.compare),
         ),
         seed: hash32(0, Buffer.from(`${this.policy.name}\0${name}`)),
+        count: this.text(known.count),
+        shut: this.text(known.shut),
       });
     }
   }

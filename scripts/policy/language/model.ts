@@ -229,6 +229,8 @@ export interface Quarantine {
   maxSeconds: number;
   /** What is let out: SPIFFE IDs and trust domains, and addresses as their bytes. */
   releases: (string | Uint8Array)[];
+  /** Where a key is counted and shut out: by one Envoy, or by all of the fleet. */
+  scope: "proxy" | "fleet";
 }
 
 /** Data with a name, which conditions look into. */

@@ -63,9 +63,11 @@ export const quarantine_entry_shape = mapping({
     "SPIFFE IDs, trust domains or addresses that are let in again, and not counted for as long as they stand here.",
     { examples: [["spiffe://example.org/web"]] },
   ),
-  scope: optional(word(["proxy"], ["fleet"]), "Where it is shut out. `proxy`: by all workers of one Envoy.", {
-    default: "proxy",
-  }),
+  scope: optional(
+    word(["proxy", "fleet"]),
+    "Where it is shut out. `proxy`: by all workers of one Envoy. `fleet`: by all Envoys, which tell each other through the rate limit service of `fleet`; then `for` is at least `within` and `20s`, and `max` at most 32 times `for`.",
+    { default: "proxy" },
+  ),
 });
 
 export const quarantine_shape = list(quarantine_entry_shape, {

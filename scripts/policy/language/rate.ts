@@ -1,6 +1,7 @@
 /** A limit's rate in the terms of its users: nanoseconds for the engine, a header for clients. */
 import { lease_divisor, limit_burst_tokens_max } from "../../../assembly/limits.ts";
-import type { Limit, Policy } from "./model.ts";
+import type { Limit, Policy, Quarantine } from "./model.ts";
+import { printDuration } from "./values.ts";
 
 const nanoseconds_a_second = 1e9;
 
@@ -9,16 +10,36 @@ export function intervalNanoseconds({ rate }: Pick<Limit, "rate">): number {
   return Math.round((rate.periodSeconds * nanoseconds_a_second) / rate.tokens);
 }
 
-const units: Readonly<Record<number, "second" | "minute" | "hour" | "day">> = {
-  1: "second",
-  60: "minute",
-  3600: "hour",
-  86400: "day",
-};
+/** A unit of time, as the rate limit service calls it. */
+export type Unit = "second" | "minute" | "hour" | "day";
 
-/** The unit of a rate, as the rate limit service calls it. */
-export function unitOf({ rate }: Pick<Limit, "rate">): "second" | "minute" | "hour" | "day" {
-  return units[rate.periodSeconds]!;
+/** Seconds of a unit. */
+export const unitSeconds: Readonly<Record<Unit, number>> = { second: 1, minute: 60, hour: 3600, day: 86400 };
+const units = Object.keys(unitSeconds) as Unit[];
+
+/** The unit of a rate. */
+export function unitOf({ rate }: Pick<Limit, "rate">): Unit {
+  return units.find((unit) => unitSeconds[unit] === rate.periodSeconds)!;
+}
+
+/** By what a fleet's service counts the denials of a quarantine: never more than in the window, so that nobody is shut out sooner than the policy says. */
+export function countUnit({ withinSeconds }: Pick<Quarantine, "withinSeconds">): Unit {
+  return units.findLast((unit) => unitSeconds[unit] <= withinSeconds)!;
+}
+
+/** For how long a fleet's service knows that a key is shut out: no shorter than the longest time, where there is such a unit. */
+export function shutUnit({ maxSeconds }: Pick<Quarantine, "maxSeconds">): Unit {
+  return units.find((unit) => unitSeconds[unit] >= maxSeconds)!;
+}
+
+/** What a fleet's service counts the denials of a quarantine under, and knows who is shut out; other numbers are other names there. */
+export function fleetNames(quarantine: Quarantine): { count: string; shut: string } {
+  const { name, denials, forSeconds, maxSeconds } = quarantine;
+  const times = `${printDuration(forSeconds)}..${printDuration(maxSeconds)}`;
+  return {
+    count: `quarantine:${name}=${denials}/${countUnit(quarantine)}`,
+    shut: `quarantine:${name}=${times}/${shutUnit(quarantine)}`,
+  };
 }
 
 /** A rate as a policy writes it. */

@@ -37,19 +37,11 @@ interface KeyDetails {
   asIn?: string;
 }
 
-/** A key of the language that this version does not have. */
-export interface LaterKey {
-  /** What it would do, for the message; empty where the name says it. */
-  later: string;
-  /** The required key whose absence it excuses. */
-  standsFor: string | undefined;
-}
-
-type Keys = Readonly<Record<string, Key<unknown> | LaterKey>>;
+type Keys = Readonly<Record<string, Key<unknown>>>;
 
 /** What a mapping reads: its keys, each undefined where it is absent or wrong, where it begins, and whether something in it is wrong, which is reported. */
 export type Values<K extends Keys> = { at: number; isWrong?: true } & {
-  -readonly [N in keyof K as K[N] extends Key<unknown> ? N : never]: K[N] extends Key<infer T> ? T | undefined : never;
+  -readonly [N in keyof K]: K[N] extends Key<infer T> ? T | undefined : never;
 };
 
 /** A mapping of known keys. */
@@ -74,11 +66,6 @@ export function required<T>(shape: Shape<T>, description: string, more: KeyDetai
 /** A key that may be there. */
 export function optional<T>(shape: Shape<T>, description: string, more: KeyDetails = {}): Key<T> {
   return { shape, isRequired: false, description, more };
-}
-
-/** A key that is refused until a later version has it. @param standsFor the required key whose absence it excuses */
-export function later(what = "", standsFor?: string): LaterKey {
-  return { later: what, standsFor };
 }
 
 /** Says that part of the language is not of this version: to leave out a condition would be to admit. */
@@ -137,12 +124,9 @@ export const boolean: Shape<Located<boolean>> = {
   },
 };
 
-/** One of a few words. Its place is that of its key. @param laterWords those that this version does not have */
-export function word<const T extends string>(
-  words: readonly T[],
-  laterWords: readonly string[] = [],
-): Shape<Located<T>> {
-  const list = [...words, ...laterWords].map((one) => `\`${one}\``).join(" or ");
+/** One of a few words. Its place is that of its key. */
+export function word<const T extends string>(words: readonly T[]): Shape<Located<T>> {
+  const list = words.map((one) => `\`${one}\``).join(" or ");
   return {
     schema: { type: "string", enum: words },
     read(reader, slot, what) {
@@ -150,16 +134,10 @@ export function word<const T extends string>(
       if (found === undefined) return undefined;
       const value = words.find((one) => one === found.value);
       if (value !== undefined) return { value, at: slot.at };
-      if (laterWords.includes(found.value)) return unsupported(reader, slot.at, choice(what, found.value));
       reader.reporter.error("value", found.at, `${what} is ${list}, not \`${found.value}\``);
       return undefined;
     },
   };
-}
-
-/** A key with its value, as it would be written. */
-function choice(what: string, value: string): string {
-  return `\`${what.replaceAll("`", "")}: ${value}\``;
 }
 
 /** What messages say about a list. */
@@ -291,17 +269,14 @@ export function only<T>(shape: Shape<T>, schema: Schema, fault: (value: T) => st
  */
 export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<string, string> = new Map()): Mapping<K> {
   const names = Object.keys(keys);
-  const here = names.filter((name) => !("later" in keys[name]!));
-  const needed = names.filter((name) => here.includes(name) && (keys[name] as Key<unknown>).isRequired);
-  const blank = Object.fromEntries(here.map((name) => [name, undefined]));
+  const needed = names.filter((name) => keys[name]!.isRequired);
+  const blank = Object.fromEntries(names.map((name) => [name, undefined]));
   const readField = (reader: Reader, field: Field, what: string): unknown => {
     const key = Object.hasOwn(keys, field.name) ? keys[field.name]! : undefined;
     if (key === undefined) {
       const message =
         elsewhere.get(field.name) ?? `${what} has no key \`${field.name}\`${didYouMean(field.name, names)}`;
       reader.reporter.error("unknown_key", field.at, message);
-    } else if ("later" in key) {
-      unsupported(reader, field.at, `\`${field.name}\`${key.later === "" ? "" : ` (${key.later})`}`);
     } else return key.shape.read(reader, field, `\`${field.name}\``);
     return undefined;
   };
@@ -320,8 +295,8 @@ export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<st
         if (value !== undefined) values[field.name] = value;
       }
       for (const name of needed) {
-        if (fields.some((field) => field.name === name || standsFor(keys, field.name) === name)) continue;
-        const { asIn } = (keys[name] as Key<unknown>).more;
+        if (fields.some((field) => field.name === name)) continue;
+        const { asIn } = keys[name]!.more;
         const hint = asIn === undefined ? "" : `, as in \`${asIn}\``;
         reader.reporter.error("missing_key", slot.at, `${what} needs \`${name}\`${hint}`);
       }
@@ -331,17 +306,10 @@ export function mapping<const K extends Keys>(keys: K, elsewhere: ReadonlyMap<st
   };
 }
 
-/** The required key that a key excuses. */
-function standsFor(keys: Keys, name: string): string | undefined {
-  const key = Object.hasOwn(keys, name) ? keys[name]! : undefined;
-  return key !== undefined && "later" in key ? key.standsFor : undefined;
-}
-
 function mappingSchema(keys: Keys): Schema {
   const properties: Record<string, Schema> = {};
   const needed: string[] = [];
   for (const [name, key] of Object.entries(keys)) {
-    if ("later" in key) continue;
     const { shape, description, more } = key;
     properties[name] = {
       ...described(description),

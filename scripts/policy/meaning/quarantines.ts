@@ -29,8 +29,15 @@ const perWords = (values: readonly string[]): string => values.join(", ");
 export const quarantine_rows: readonly Row<Quarantine>[] = [
   // One of another name begins anew: the old one goes, and another comes.
   { kind: "elsewhere", keys: ["quarantine.name"], parts: ["name"] },
-  // There is one value.
-  { kind: "elsewhere", keys: ["quarantine.scope"], parts: [] },
+  {
+    kind: "choice",
+    keys: ["quarantine.scope"],
+    parts: ["scope"],
+    what: "scope",
+    value: ({ scope }) => scope,
+    // Who is shut out on one Envoy alone is admitted on the others.
+    changed: ({ pair, policies }) => shutsOut(pair.before) && admitsSooner(policies, pair.after.name),
+  },
   {
     kind: "choice",
     keys: ["quarantine.mode"],
@@ -127,8 +134,8 @@ export function changedQuarantines(policies: Pair<Policy>): PolicyChange[] {
 
 function words(quarantine: Quarantine | undefined): string | null {
   if (quarantine === undefined) return null;
-  const { mode, per, when, denials, withinSeconds, forSeconds, maxSeconds } = quarantine;
+  const { mode, per, when, denials, withinSeconds, forSeconds, maxSeconds, scope } = quarantine;
   const times = maxSeconds > forSeconds ? ` to ${printDuration(maxSeconds)}` : "";
   const out = `${denials} denials (${when.join(", ")}) within ${printDuration(withinSeconds)} shut out ${per.map(printSelector).join(" with ")} for ${printDuration(forSeconds)}${times}`;
-  return mode === "shadow" ? `${out}, in shadow mode` : out;
+  return `${out}${scope === "fleet" ? ", on all Envoys" : ""}${mode === "shadow" ? ", in shadow mode" : ""}`;
 }

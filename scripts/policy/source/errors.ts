@@ -36,9 +36,7 @@ export const errors = {
   },
   unsupported: {
     meaning: "part of the language, but not of this version; never ignored",
-    example: {
-      policy: "quarantine: [{ name: a, when: [no_rule], denials: 20, within: 1m, for: 5m, scope: fleet }]",
-    },
+    example: { policy: "version: 2" },
   },
   bound: {
     meaning: "more than the engine has room for",

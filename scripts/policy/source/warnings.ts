@@ -82,7 +82,7 @@ export const warnings = {
     example: { policy: "rules: [{ name: a, callers: [any], allow: [GET /a] }]" },
   },
   unused_fleet: {
-    meaning: "a rate limit service of the fleet in a policy without limits of the fleet",
+    meaning: "a rate limit service of the fleet in a policy without limits or quarantines of the fleet",
     example: { policy: "fleet: { cluster: ratelimit }" },
   },
   fleet_without_replicas: {
@@ -101,6 +101,13 @@ export const warnings = {
     meaning:
       "`fleet: leased` of a limit of less than 15 × `replicas` a period, of which each request is asked for all the same",
     example: { limit: "rate: 10/s\nscope: fleet\nfleet: leased" },
+  },
+  fleet_window: {
+    meaning:
+      "a quarantine of the fleet whose `within` is no second, minute or hour, by which the rate limit service counts for all Envoys",
+    example: {
+      policy: "quarantine: [{ name: a, when: [no_rule], denials: 20, within: 5m, for: 5m, scope: fleet }]",
+    },
   },
   fleet_headers: {
     meaning: "`headers: always` of a limit of the fleet, of which only answers to denied requests tell in this version",

@@ -50,7 +50,10 @@ const refused: [what: string, text: string, code: string, message: RegExp][] = [
   ["a caller let out that is not kept", policyWith(`${sound}, per: [source.ip], release: [▸"spiffe://example.org/web"]`), "quarantine", /`per` has `caller`/],
   ["two of one name", policyWith(sound, `name: ▸a, when: [no_rule], ${numbers}`), "duplicate", /`a`/],
   ["a ninth", policyWith(...Array.from({ length: 9 }, (_, number) => sound.replace("a,", `q${number},`))).replace("- { name: q8", "- ▸{ name: q8"), "bound", /at most 8/],
-  ["a fleet", policyWith(`${sound}, ▸scope: fleet`), "unsupported", /scope: fleet/],
+  ["a scope that is none", policyWith(`${sound}, scope: ▸cluster`), "value", /`proxy` or `fleet`/],
+  ["a fleet's time that is shorter than its window", policyWith("name: a, when: [no_rule], denials: 20, within: 1h, for: ▸5m, scope: fleet"), "quarantine", /`within`.*`for: 1h`/],
+  ["a fleet's time that is too short to be told", policyWith("name: a, when: [no_rule], denials: 20, within: 1s, for: ▸10s, scope: fleet"), "quarantine", /`for: 20s`/],
+  ["a fleet's longest time that is far longer", policyWith("name: a, when: [no_rule], denials: 20, within: 1m, for: 1m, max: ▸33m, scope: fleet"), "bound", /32 times.*`max: 32m`/],
   ["a mapping", policyWith(sound).replace(/quarantine:\n {2}- \{/u, "quarantine:\n  ▸{"), "type", /list/],
 ]; // biome-ignore format: one case a line
 
@@ -71,6 +74,7 @@ test("what is not said is by caller, enforced, and never doubled", () => {
     {
       ...{ name: "a", mode: "enforce", per: [{ kind: "caller" }], when: ["no_rule"] },
       ...{ denials: 20, withinSeconds: 60, forSeconds: 300, maxSeconds: 300, releases: [] },
+      scope: "proxy",
     },
   ]);
 });

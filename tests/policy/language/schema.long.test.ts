@@ -222,7 +222,7 @@ const refused: [what: string, from: string, to: string][] = [
   ["what a header says", "caller.id, X-User", "caller.na-me, X-User"],
   ["denials as a text", "denials: 20", 'denials: "20"'],
   ["an unknown word of an issuer", "bind: certificate", "bind: key"],
-  ["a word of a later version", "scope: proxy", "scope: fleet"],
+  ["an unknown word of a quarantine", "scope: proxy", "scope: cluster"],
 ];
 
 for (const [what, from, to] of refused) {
