@@ -7,6 +7,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import asc from "assemblyscript/asc";
 import { findViolations } from "./gate.ts";
+import { optimizeAgain } from "./optimize.ts";
 import { readEngineSource } from "./sources.ts";
 import { withoutTextHeads } from "./textheads.ts";
 
@@ -40,6 +41,7 @@ export const allowedImports = [
 
 /** The engine as fuzzers run it. */
 export const poisoned_engine = "build/engine.poisoned.wasm";
+const poisoned_engine_text = "build/engine.poisoned.wat";
 
 /** Whether a module is newer than everything it is made of. The engine passed its gates when it was built. */
 export function isEngineFresh(built = "build/engine.wasm"): boolean {
@@ -51,6 +53,7 @@ export function isEngineFresh(built = "build/engine.wasm"): boolean {
     "package-lock.json",
     "scripts/build/engine.ts",
     "scripts/build/gate.ts",
+    "scripts/build/optimize.ts",
     "scripts/build/sources.ts",
     "scripts/build/textheads.ts",
   ];
@@ -79,8 +82,11 @@ async function compile(target: "release" | "poisoned"): Promise<void> {
   const files = ["--config", "asconfig.json", "--target", target];
   const { error, stderr } = await asc.main(files, { readFile: readEngineSource });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
-  const built = target === "release" ? "build/engine.wasm" : poisoned_engine;
-  await writeFile(built, withoutTextHeads(await readFile(built)));
+  const [module, text] =
+    target === "release" ? ["build/engine.wasm", "build/engine.wat"] : [poisoned_engine, poisoned_engine_text];
+  const optimized = optimizeAgain(await readFile(text, "utf8"));
+  await writeFile(text, optimized.text);
+  await writeFile(module, withoutTextHeads(optimized.bytes));
 }
 
 /** Builds build/engine.wasm. Throws with what the compiler, or a gate, has against it. */
