@@ -169,7 +169,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
 /** The verbs as the program itself says them. */
 function verbTable(): string {
   const rows = createProgram().commands.map((verb) => [
-    code(`${verb.name()} ${verb.usage().replace("[options] ", "")}`),
+    code(`${verb.name()} ${verb.usage().replace(/^\[options\] ?/u, "")}`.trim()),
     verb.description(),
     verb_documents[verb.name()] ?? "",
   ]);

@@ -269,6 +269,11 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/demo/",
+    purpose: "what `sallyport demo` and `npm start` show",
+    imports: ["scripts/common/", "scripts/policy/", "scripts/evaluate/", "scripts/envoy/"],
+  },
+  {
     path: "scripts/commands/",
     purpose: "one file for each verb of the command line",
     imports: [
@@ -281,17 +286,13 @@ export const toolFolders: readonly Folder[] = [
       "scripts/evaluate/",
       "scripts/policytest/",
       "scripts/envoy/",
+      "scripts/demo/",
     ],
   },
   {
     path: "scripts/cli.ts",
     purpose: "the command line's entry: which verb, which exit status",
     imports: ["scripts/policy/source/", "scripts/commands/"],
-  },
-  {
-    path: "scripts/demo/",
-    purpose: "what `npm start` shows",
-    imports: ["scripts/common/", "scripts/policy/", "scripts/evaluate/", "scripts/envoy/"],
   },
   {
     path: "scripts/build/",

@@ -1,12 +1,13 @@
-/** The command line as one file, dist/sallyport.mjs, with the engine beside it. */
-import { chmod, copyFile, mkdir } from "node:fs/promises";
+/** The command line as one file, dist/sallyport.mjs, with the engine and the licences of what it contains beside it. */
+import { chmod, copyFile, mkdir, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { build } from "esbuild";
+import { licencesOf } from "./licences.ts";
 
 /** Bundles scripts/cli.ts. The engine must have been built. */
 export async function buildProgram(): Promise<void> {
   await mkdir("dist", { recursive: true });
-  await build({
+  const { metafile } = await build({
     entryPoints: ["scripts/cli.ts"],
     outfile: "dist/sallyport.mjs",
     bundle: true,
@@ -20,7 +21,9 @@ export async function buildProgram(): Promise<void> {
       js: '#!/usr/bin/env node\nimport { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
     },
     logLevel: "warning",
+    metafile: true,
   });
+  await writeFile("dist/LICENSES.txt", await licencesOf(Object.keys(metafile.inputs)));
   await chmod("dist/sallyport.mjs", 0o755);
   await copyFile("build/engine.wasm", "dist/engine.wasm");
   console.log("dist/sallyport.mjs: the command line, with the engine beside it");

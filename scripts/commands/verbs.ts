@@ -1,8 +1,11 @@
 /** The verbs of the command line, in the order of `--help` and of docs/command-line.md. */
-import { Command } from "commander";
+import { createHash } from "node:crypto";
+import { Command, CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { loadEngine } from "../policy/build.ts";
 import { registerBuild } from "./build.ts";
 import { registerCheck } from "./check.ts";
+import { registerDemo } from "./demo.ts";
 import { registerDiff } from "./diff.ts";
 import { registerExplain } from "./explain.ts";
 import { registerImage } from "./image.ts";
@@ -24,16 +27,27 @@ export const verbs = {
   image: registerImage,
   manifest: registerManifest,
   run: registerRun,
+  demo: registerDemo,
 } as const satisfies Record<string, (program: Command) => void>;
 
 /** The program with all its verbs. Usage errors are thrown as CommanderError. */
 export function createProgram(): Command {
   const program = new Command("sallyport")
     .description("Authorization for APIs in Envoy: policies checked, tested, explained and built into the filter")
-    .version(manifest.version)
+    .option("-V, --version", "the version of the package, and the SHA-256 checksum of the engine")
+    .on("option:version", () => {
+      const version = versionText();
+      process.stdout.write(`${version}\n`);
+      throw new CommanderError(0, "commander.version", version);
+    })
     .exitOverride()
     .showSuggestionAfterError()
     .showHelpAfterError("(--help says how it is used)");
   for (const register of Object.values(verbs)) register(program);
   return program;
+}
+
+/** Such as `0.1.0 (engine sha256:5f2a…)`; the annotations of an image say the same of the engine in it. */
+function versionText(): string {
+  return `${manifest.version} (engine sha256:${createHash("sha256").update(loadEngine()).digest("hex")})`;
 }

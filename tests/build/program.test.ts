@@ -1,6 +1,7 @@
 /** dist/sallyport.mjs as its users run it: the file itself, from a folder of theirs. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -23,8 +24,13 @@ function run(...args: string[]): { status: number | null; stdout: string; stderr
   return { status, stdout, stderr };
 }
 
-test("--version", () => {
-  assert.deepEqual(run("--version"), { status: 0, stdout: `${version}\n`, stderr: "" });
+const engine = createHash("sha256")
+  .update(readFileSync(join(root, "build/engine.wasm")))
+  .digest("hex");
+const version_line = `${version} (engine sha256:${engine})\n`;
+
+test("--version says the package's version, and which engine is beside it", () => {
+  assert.deepEqual(run("--version"), { status: 0, stdout: version_line, stderr: "" });
 });
 
 test("init, and then test, check and build what it wrote", () => {
@@ -69,5 +75,5 @@ test("npx finds it in the checkout", () => {
     ...endsInTime,
   });
   assert.equal(status, 0, stderr);
-  assert.equal(stdout, `${version}\n`);
+  assert.equal(stdout, version_line);
 });

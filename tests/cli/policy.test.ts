@@ -220,5 +220,5 @@ test("help and version end with 0", (context) => {
     assert.equal(code, 0, verb);
     assert.match(stdout, /--format <format>/u, verb);
   }
-  assert.match(sallyport(["--version"], { cwd: folder }).stdout, /^\d+\.\d+\.\d+\n$/u);
+  assert.match(sallyport(["--version"], { cwd: folder }).stdout, /^\d+\.\d+\.\d+ \(engine sha256:[0-9a-f]{64}\)\n$/u);
 });

@@ -1,4 +1,4 @@
-/** The demo behind `npm start`: that it ends well, and that it would not if an answer were not the expected one. */
+/** The demo (`sallyport demo`, `npm start`): that it ends well, and that it would not if an answer were not the expected one. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { conclude, isExpected, type Seen } from "../../scripts/demo/verdict.ts";
+import { program } from "../support/program.ts";
 
 test("it runs through, all answers as expected", async () => {
-  const child = spawn(process.execPath, ["--import", "tsx", "scripts/demo/main.ts"], {
-    cwd: join(import.meta.dirname, "../.."),
+  const child = spawn(process.execPath, [program, "demo"], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 300_000,
   });

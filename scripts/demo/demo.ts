@@ -1,13 +1,12 @@
 /**
- * The demo behind `npm start`: a real Envoy with the policy in it, an order API behind it, and requests that show what
- * gets through and what does not. Ends with 0 if every answer was the expected one, else with 1; on a terminal it stays up
- * for trying by hand.
+ * The demo behind `sallyport demo` and `npm start`: a real Envoy with a policy in it, an order API behind it, and requests that
+ * show what gets through and what does not. It needs nothing but what the package has, and an Envoy.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { painter } from "../common/screen.ts";
+import { join, relative } from "node:path";
+import { findPackaged } from "../common/files.ts";
+import type { Painter } from "../common/screen.ts";
 import { followAccessLog } from "../envoy/accesslog.ts";
 import { callGrpc, sendRequest, tlsRefusal } from "../envoy/client.ts";
 import { curlCommand } from "../envoy/curl.ts";
@@ -20,13 +19,45 @@ import { callers, makeStory, type Step } from "./story.ts";
 import { conclude, isExpected } from "./verdict.ts";
 import { explain, explainTls, tell } from "./words.ts";
 
-const paint = painter(process.stdout);
-const print = (text = ""): void => {
-  process.stdout.write(`${text}\n`);
-};
+/** Who hears the story. */
+export interface DemoOptions {
+  /** Takes each line as it comes. */
+  print: (text: string) => void;
+  paint: Painter;
+  /** Takes a line about Envoy being downloaded. */
+  onDownload: (message: string) => void;
+  /** Whether Envoy stays up afterwards until Ctrl-C, for trying by hand. */
+  staysUp: boolean;
+}
 
-/** Where the policy lies, as seen from the repository's root. */
-const policyFolder = "scripts/demo/policy";
+/** One step as it was told. */
+export interface DemoStep {
+  chapter: string;
+  /** The service that asks. */
+  who: string;
+  /** For example `POST /orders`. */
+  what: string;
+  withWhat: string;
+  expected: string;
+  got: string;
+  ok: boolean;
+  /** The reason, in words. */
+  why: string;
+}
+
+/** What the demo came to. */
+export interface DemoReport {
+  envoyVersion: string | undefined;
+  steps: DemoStep[];
+  /** Requests that the filter admitted, and those that the order API received. */
+  admitted: number;
+  arrived: number;
+  /** 0: every answer was the expected one, else 1. */
+  exitCode: 0 | 1;
+}
+
+/** The folder of the policy, in the package as in a checkout. */
+const policy_folder = "scripts/demo/policy";
 
 /** What came of one step. */
 interface Outcome {
@@ -35,66 +66,78 @@ interface Outcome {
   why: string;
 }
 
-/** How many requests of this run Envoy must have let through. */
-let admitted = 0;
-/** How many lines the access log must have. */
-let logged = 0;
+/** How many requests of a run Envoy must have let through, and how many lines the access log must have. */
+interface Account {
+  admitted: number;
+  logged: number;
+}
 
-async function main(): Promise<number> {
+/**
+ * Tells the whole story.
+ * @throws EnvoyNotFoundError, EnvoyStartError; PolicyError where the demo's policy was changed and is not valid
+ */
+export async function runDemo({ print, paint, onDownload, staysUp }: DemoOptions): Promise<DemoReport> {
   const work = await mkdtemp(join(tmpdir(), "sallyport-demo-"));
   let local: LocalEnvoy | undefined;
   try {
     const about = { issuer: "https://issuer.example.org", audience: "order-api", keyIdPrefix: "corp" };
     const issuer = await makeIssuer(about);
     const forger = await makeIssuer(about);
-    const policyPath = await preparePolicy(work, issuer);
+    const source = policyFolder();
+    const policyPath = await preparePolicy(source, work, issuer);
     const wasm = await buildModule(policyPath).catch((error: unknown) => {
       // Whoever changes the policy knows it by its own place, not by the copy's.
-      throw new Error(String(error instanceof Error ? error.message : error).replaceAll(work, policyFolder));
+      throw new Error(String(error instanceof Error ? error.message : error).replaceAll(work, source));
     });
-    const envoyPath = await findEnvoy({ onDownload: (message) => print(paint("dim", message)) });
+    const envoyPath = await findEnvoy({ onDownload });
     local = await startLocalEnvoy({ wasm, envoyPath, concurrency: 2 });
 
+    const version = await envoyVersion(envoyPath);
     const size = `${Math.ceil(wasm.length / 1024)} KiB`;
     print(paint("bold", "Sallyport: never trust, always verify."));
-    print();
+    print("");
     print(
-      `  Envoy ${await envoyVersion(envoyPath)} with our Wasm module in it (${size}, policy included) listens on 127.0.0.1:${local.port}.`,
+      `  Envoy ${version} with our Wasm module in it (${size}, policy included) listens on 127.0.0.1:${local.port}.`,
     );
-    print(`  It takes mTLS only. Behind it stands an order API. The policy: ${policyFolder}/policy.yaml`);
+    print(`  It takes mTLS only. Behind it stands an order API. The policy: ${join(source, "policy.yaml")}`);
 
-    let failed = 0;
-    let steps = 0;
+    const account: Account = { admitted: 0, logged: 0 };
+    const steps: DemoStep[] = [];
     for (const chapter of await makeStory(issuer, forger)) {
       print(`\n${paint("bold", chapter.title)}`);
       for (const step of chapter.steps) {
-        const outcome = await play(local, step);
-        steps++;
-        if (!outcome.ok) failed++;
-        print(tell({ ...describe(step), ...outcome }, paint));
+        const told = { ...describe(step), ...(await play(local, step, account)) };
+        steps.push({ chapter: chapter.title, ...told });
+        print(tell(told, paint));
       }
     }
 
-    const { exitCode, arrivals, answers } = conclude({
-      steps,
-      failed,
-      admitted,
-      arrived: local.upstream!.requests.length,
-    });
+    const failed = steps.filter(({ ok }) => !ok).length;
+    const arrived = local.upstream!.requests.length;
+    const { admitted } = account;
+    const { exitCode, arrivals, answers } = conclude({ steps: steps.length, failed, admitted, arrived });
     print(`\n${arrivals.ok ? arrivals.text : paint("red", arrivals.text)}`);
     print(paint(answers.ok ? "green" : "red", answers.text));
 
-    if (process.stdin.isTTY && process.stdout.isTTY) await stayUp(local, issuer);
-    return exitCode;
+    if (staysUp) await stayUp(local, issuer, print, paint);
+    return { envoyVersion: version, steps, admitted, arrived, exitCode };
   } finally {
     await local?.stop();
     await rm(work, { recursive: true, force: true });
   }
 }
 
+/** Where the policy lies, as seen from the working folder where it is below that. */
+function policyFolder(): string {
+  const path = findPackaged(policy_folder);
+  if (path === undefined) throw new Error(`the package has no ${policy_folder}: install it again`);
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") ? path : near;
+}
+
 /** A copy of the demo's policy beside the keys of an issuer made just now. */
-async function preparePolicy(work: string, issuer: LocalIssuer): Promise<string> {
-  await cp(join(dirname(fileURLToPath(import.meta.url)), "policy"), work, { recursive: true });
+async function preparePolicy(source: string, work: string, issuer: LocalIssuer): Promise<string> {
+  await cp(source, work, { recursive: true });
   await mkdir(join(work, "keys"), { recursive: true });
   await writeFile(join(work, "keys", "corp.jwks.json"), JSON.stringify(issuer.jwks));
   return join(work, "policy.yaml");
@@ -109,11 +152,11 @@ function describe(step: Step): { who: string; what: string; withWhat: string; ex
 }
 
 /** Sends the step's requests and compares the last answer, and the account in Envoy's access log, with what is expected. */
-async function play(local: LocalEnvoy, step: Step): Promise<Outcome> {
+async function play(local: LocalEnvoy, step: Step, account: Account): Promise<Outcome> {
   const target = await local.target(step.caller === undefined ? undefined : callers[step.caller]);
   if (step.expect.tlsRefused === true) {
     const refusal = await tlsRefusal(target);
-    const line = (await local.accessLog(++logged)).at(-1);
+    const line = (await local.accessLog(++account.logged)).at(-1);
     const got = refusal === undefined ? "connected" : "TLS refused";
     return { got, ok: refusal !== undefined, why: explainTls(line?.tls_failure ?? refusal ?? "no account") };
   }
@@ -135,9 +178,9 @@ async function play(local: LocalEnvoy, step: Step): Promise<Outcome> {
       retryAfter = response.headers["retry-after"]?.toString();
     }
   }
-  admitted += times - (step.expect.reason === undefined ? 0 : 1);
-  logged += times;
-  const line = (await local.accessLog(logged)).at(-1);
+  account.admitted += times - (step.expect.reason === undefined ? 0 : 1);
+  account.logged += times;
+  const line = (await local.accessLog(account.logged)).at(-1);
   const ok = isExpected(step.expect, times, { got, record: line?.record, retryAfter, earlierAdmitted });
   const before = times > 1 ? `${earlierAdmitted} admitted, then ` : "";
   const after = retryAfter === undefined ? "" : ` (Retry-After: ${retryAfter})`;
@@ -145,7 +188,12 @@ async function play(local: LocalEnvoy, step: Step): Promise<Outcome> {
 }
 
 /** Leaves Envoy running until Ctrl-C, with commands to paste and a line for every request that comes. */
-async function stayUp(local: LocalEnvoy, issuer: LocalIssuer): Promise<void> {
+async function stayUp(
+  local: LocalEnvoy,
+  issuer: LocalIssuer,
+  print: (text: string) => void,
+  paint: Painter,
+): Promise<void> {
   const tokenPath = join(local.directory, "token");
   const interrupt = catchInterrupt();
   const lifetimeSeconds = 3500;
@@ -178,13 +226,3 @@ async function stayUp(local: LocalEnvoy, issuer: LocalIssuer): Promise<void> {
   interrupt.release();
   stopFollowing();
 }
-
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  },
-);
