@@ -163,6 +163,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   test: "[policy tests](policy-tests.md)",
   diff: "[comparing policies](diff.md)",
   image: "[loading a policy](operations.md#loading-a-policy)",
+  oci: "[images](images.md)",
   manifest: "[fleets](limits.md#fleets)",
 };
 

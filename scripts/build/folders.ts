@@ -274,6 +274,11 @@ export const toolFolders: readonly Folder[] = [
     imports: ["scripts/common/", "scripts/policy/", "scripts/evaluate/", "scripts/envoy/"],
   },
   {
+    path: "scripts/oci/",
+    purpose: "a module → an OCI image with its bill of materials and provenance, as a folder or in a registry",
+    imports: [],
+  },
+  {
     path: "scripts/commands/",
     purpose: "one file for each verb of the command line",
     imports: [
@@ -287,6 +292,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policytest/",
       "scripts/envoy/",
       "scripts/demo/",
+      "scripts/oci/",
     ],
   },
   {

@@ -16,9 +16,10 @@ export async function buildProgram(): Promise<void> {
     format: "esm",
     // The browser build of yaml is the same code without a look at process.env for every token it reads.
     alias: { yaml: resolve("node_modules/yaml/browser/index.js") },
-    // Some dependencies are CommonJS and ask for Node's modules by `require`, which an ES module does not have.
+    // Some dependencies are CommonJS and ask for Node's modules by `require`, which an ES module does not have;
+    // others import `createRequire` by that name.
     banner: {
-      js: '#!/usr/bin/env node\nimport { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
+      js: '#!/usr/bin/env node\nimport { createRequire as requireOfNode } from "node:module";\nconst require = requireOfNode(import.meta.url);',
     },
     logLevel: "warning",
     metafile: true,

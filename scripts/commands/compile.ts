@@ -1,6 +1,6 @@
 /** Compiling a policy that is to ship, with a bar where that takes long and somebody is looking. */
 import { Option } from "commander";
-import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
+import { type CompiledPolicy, compilePolicyFile, type PolicyFiles } from "../policy/build.ts";
 import { progressBar } from "./terminal.ts";
 
 /** The option of verbs that make ready to ship, as commander hands it over. */
@@ -14,7 +14,7 @@ export function exampleKeysOption(): Option {
 }
 
 /** As compilePolicyFile, but example keys are refused, or warned of where they are allowed. Throws PolicyError. */
-export function compileToShip(path: string, { allowExampleKeys }: ShipOptions): CompiledPolicy {
+export function compileToShip(path: string, { allowExampleKeys }: ShipOptions): CompiledPolicy & PolicyFiles {
   const bar = progressBar("characters of rules");
   try {
     const exampleKeys = allowExampleKeys === true ? "warn" : "refuse";

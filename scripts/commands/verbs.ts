@@ -11,6 +11,7 @@ import { registerExplain } from "./explain.ts";
 import { registerImage } from "./image.ts";
 import { registerInit } from "./init.ts";
 import { registerManifest } from "./manifest.ts";
+import { registerOci } from "./oci.ts";
 import { registerRun } from "./run.ts";
 import { registerTest } from "./test.ts";
 import { registerToken } from "./token.ts";
@@ -25,6 +26,7 @@ export const verbs = {
   diff: registerDiff,
   build: registerBuild,
   image: registerImage,
+  oci: registerOci,
   manifest: registerManifest,
   run: registerRun,
   demo: registerDemo,

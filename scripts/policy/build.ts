@@ -22,6 +22,11 @@ export interface CompiledPolicy extends LoadedPolicy {
   image: Uint8Array;
 }
 
+/** A policy and the files that it was read from: its own first, then those that it includes, key sets and lists. */
+export interface PolicyFiles {
+  files: string[];
+}
+
 /** How a policy file is read. */
 interface LoadOptions {
   onProgress?: OnProgress;
@@ -33,13 +38,16 @@ interface LoadOptions {
  * Reads and checks a policy file, the files it includes, and key sets.
  * @throws PolicyError with every error found
  */
-export function loadPolicyFile(path: string, { onProgress, exampleKeys }: LoadOptions = {}): LoadedPolicy {
+export function loadPolicyFile(
+  path: string,
+  { onProgress, exampleKeys }: LoadOptions = {},
+): LoadedPolicy & PolicyFiles {
   const findings = new Findings();
   const reporter = new Reporter(readSource(path), findings);
   const draft = parsePolicy(reporter, onProgress);
   const policy = draft === undefined ? undefined : checkPolicy(reporter, draft, exampleKeys);
   findings.throwIfErrors();
-  return { policy: policy!, warnings: findings.warnings };
+  return { policy: policy!, warnings: findings.warnings, files: [...findings.files] };
 }
 
 /**
@@ -61,8 +69,9 @@ export function compilePolicy({ policy, warnings }: LoadedPolicy, path: string):
  * Reads, checks and compiles a policy file.
  * @throws PolicyError with every error found
  */
-export function compilePolicyFile(path: string, options?: LoadOptions): CompiledPolicy {
-  return compilePolicy(loadPolicyFile(path, options), path);
+export function compilePolicyFile(path: string, options?: LoadOptions): CompiledPolicy & PolicyFiles {
+  const loaded = loadPolicyFile(path, options);
+  return { ...compilePolicy(loaded, path), files: loaded.files };
 }
 
 /**

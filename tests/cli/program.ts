@@ -1,8 +1,10 @@
 /** The command line as a user runs it: a process with arguments, output and an exit code. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { endsInTime, program } from "../support/program.ts";
@@ -31,6 +33,24 @@ export function sallyport(args: readonly string[], { input = "", cwd = root } = 
   });
   if (error !== undefined) throw error;
   return { code: status, stdout, stderr };
+}
+
+/** As `sallyport`, while this process goes on: for runs that speak to a server in it. @param added to the environment */
+export async function sallyportBeside(
+  args: readonly string[],
+  cwd: string,
+  added: NodeJS.ProcessEnv = {},
+): Promise<Run> {
+  const { NO_COLOR: _, FORCE_COLOR: __, ...environment } = process.env;
+  const env = { ...environment, NODE_OPTIONS: "", ...added };
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    ...endsInTime,
+  });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+  return { code, stdout, stderr };
 }
 
 /** A folder of files by name, and its removal. */

@@ -93,6 +93,12 @@ test("init, check, test, explain, diff, build and image", async () => {
   assert.ok(existsSync(join(folder, "policy.bin")));
 });
 
+test("oci", async () => {
+  const args = ["--allow-example-keys", "--no-revision", "-o", "image", "--format", "json"];
+  const { digest } = JSON.parse(await sallyport("oci", "policy.yaml", ...args));
+  assert.ok(existsSync(join(folder, "image/blobs", digest.replace(":", "/"))));
+});
+
 test("manifest", async () => {
   const fleet = `version: 1
 name: fleet

@@ -34,6 +34,8 @@ export class PolicyError extends Error {
 export class Findings {
   readonly errors: Diagnostic[] = [];
   readonly warnings: Diagnostic[] = [];
+  /** The files it read, each once, in the order of reading. */
+  readonly files = new Set<string>();
 
   /** Throws a PolicyError if there is any error, findings in the order of their places. */
   throwIfErrors(): void {
@@ -58,6 +60,7 @@ export class Reporter {
   constructor(source: Source, findings: Findings) {
     this.source = source;
     this.findings = findings;
+    findings.files.add(source.file);
   }
 
   /** @param at offset into the source's text, in UTF-16 code units */
