@@ -3,14 +3,14 @@
  * moment ago; or for the rate limit service of their fleet (limit/fleet.ts). Each waits for a fetch that begins after it came, or for the
  * answer to its call, in a slot of its own, for a bounded time; when the slots are taken, a request is answered at once.
  *
- *   0         4              8               16            20      24              32            40                     56
- *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
- *   | stream  | root context | client it     | generations | final | key sets (one | since, in   | the attempt that     |
- *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds | counts, of each set  |
- *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+
+ *   0         4              8               16            20      24              32            40                     56      72
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+-------+
+ *   | stream  | root context | client it     | generations | final | key sets (one | since, in   | the attempt that     | quota |
+ *   |         |              | counts for    | added up    |       | bit each)     | nanoseconds | counts, of each set  |       |
+ *   +---------+--------------+---------------+-------------+-------+---------------+-------------+----------------------+-------+
  *
  * One that waits for its fleet has no key sets; the call takes the place of the generations, and the rule with the answer that of the
- * attempts.
+ * attempts. It keeps what its other limits had left (limit/quota.ts), which are not taken from again.
  *
  * Envoy tears a stream down at once and deletes its context later: in between the context can still be addressed, and answering or
  * continuing it crashes Envoy (source/extensions/common/wasm/context.cc: both act on the stream's callbacks, unasked). So a slot is
@@ -40,20 +40,21 @@ import { needs_ticks, section_key_sets } from "../policy/layout";
 import { fleetDeadline, hasFleet, needs, Policy, sectionCount } from "../policy/policy";
 import { areEndsAnnounced } from "../policy/root";
 import { Reason } from "../reason";
-import { request } from "../request/request";
+import { Request, request } from "../request/request";
 import { keySetAt } from "./keyset";
 import { age, hasAnswered, isBehind, never, nextAttempt, second, untilWanted } from "./machine";
 import { fetchesKeys } from "./refresh";
 import { readState } from "./shared";
 import { State } from "./state";
 
-const slot_bytes: u32 = 56;
-const slots: usize = memory.data(waiting_streams_max * 56, 8);
+const slot_bytes: u32 = 72;
+const slots: usize = memory.data(waiting_streams_max * 72, 8);
 const call_at: usize = 16;
 const final_at: usize = 20;
 const sets_at: usize = 24;
 const since_at: usize = 32;
 const attempts_at: usize = 40;
+const quota_at: usize = 56;
 if (!(awaited_key_sets_max == 4)) ERROR("a slot has room for an attempt of each set");
 const first_tick_nanoseconds: u64 = <u64>10 * key_tick_milliseconds * 1000000;
 const wait_nanoseconds: u64 = <u64>key_wait_seconds_max * second;
@@ -115,6 +116,11 @@ export function holdsRequests(policy: Policy): bool {
   return fetchesKeys(policy) || hasFleet(policy) || needs(policy, needs_ticks);
 }
 
+const quota: usize = changetype<usize>(request) + offsetof<Request>("quotaLimit");
+const quota_bytes: u32 = 16;
+if (!(offsetof<Request>("quotaSeconds") == offsetof<Request>("quotaLimit") + 12))
+  ERROR("what is kept of limits is one run");
+
 /** The stream that is decided, its slot where it has one, and whether that is new. */
 let stream: u32 = 0;
 let held: usize = 0;
@@ -172,6 +178,12 @@ export function awaitCall(call: u32, rule: u32, answer: u32): void {
   store<u64>(held, request.nowNanoseconds, since_at);
   store<u32>(held, rule, attempts_at);
   store<u32>(held, answer, attempts_at + 4);
+  copyBytes(held + quota_at, quota, quota_bytes);
+}
+
+/** What limits of the stream that is decided had left when they were taken from, before it waited for its fleet. */
+export function recallQuota(): void {
+  copyBytes(quota, held + quota_at, quota_bytes);
 }
 
 /** An answer to a call of a root context has come: where the stream that waits for it has room for it, or 0 where none does any more. */

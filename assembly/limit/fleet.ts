@@ -8,6 +8,7 @@ import {
   Answer,
   failed,
   granted,
+  least,
   refused,
   reset,
   reset_seconds_max,
@@ -17,7 +18,7 @@ import {
 } from "../fleet/answer";
 import { isTooLong, mayAsk, noteFailure, send } from "../fleet/question";
 import { readClock } from "../host/host";
-import { answerOfCall, awaitCall, cancelWait, fleetAnswer, reserveWait } from "../keys/waiting";
+import { answerOfCall, awaitCall, cancelWait, fleetAnswer, recallQuota, reserveWait } from "../keys/waiting";
 import { fleet_failures_max } from "../limits";
 import { Policy } from "../policy/policy";
 import { awaitBlock, takeBlock } from "./lease";
@@ -32,9 +33,15 @@ export function answerFor(rule: u32): Answer {
   const at = fleetAnswer();
   if (at == 0) return unasked;
   if (load<u32>(at) != rule) return unheeded;
+  recallQuota();
   // Decided anew without an answer: it is not waited for any longer.
   const answer = load<u32>(at, 4);
   return (answer & 3) == unheard ? failed : answer;
+}
+
+/** What the limit of the fleet with the least left has, for the request that is decided. */
+export function leftOfFleet(): u32 {
+  return load<u32>(fleetAnswer(), 8);
 }
 
 /**
@@ -75,7 +82,7 @@ export function takeFleetAnswer(policy: Policy, call: u32, said: Answer): void {
   if (at == 0) {
     takeBlock(
       call,
-      answer == granted,
+      (answer & 3) == granted,
       (answer & 3) == refused,
       readClock(),
       min(max(reset, 1), reset_seconds_max) * 1000000000,
@@ -85,9 +92,10 @@ export function takeFleetAnswer(policy: Policy, call: u32, said: Answer): void {
   if (answer != failed)
     countFleet(
       policy,
-      answer == granted ? FleetAnswer.GRANTED : answer == unknown ? FleetAnswer.UNKNOWN : FleetAnswer.REFUSED,
+      (answer & 3) == granted ? FleetAnswer.GRANTED : answer == unknown ? FleetAnswer.UNKNOWN : FleetAnswer.REFUSED,
     );
   store<u32>(at, answer == unknown ? failed : answer, 4);
+  store<u32>(at, least, 8);
 }
 
 /** A request has tokens of a block. */

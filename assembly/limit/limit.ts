@@ -30,7 +30,7 @@ import { RuleResult } from "../request/result";
 import { trust_domain_offset } from "../request/spiffe";
 import * as fleet from "./fleet";
 import { blockWanted, leaseOfKey, takeLeased } from "./lease";
-import { noteQuota } from "./quota";
+import { keepQuota, noteQuota } from "./quota";
 import { letGo, takeSlot } from "./slots";
 import { failed, giveBack, Take, takeFrom, taken, tokensBefore, tokensShared } from "./store";
 
@@ -168,7 +168,8 @@ function takeFleet(
     answer = fleet.ask(policy, result.rule, fleetLimits, cost_tokens);
     isAwaited = answer == answers.unheard;
   }
-  if (answer == answers.granted || answer == answers.unheard) return Reason.ALLOWED;
+  if (answer == answers.unheard) return Reason.ALLOWED;
+  const isGranted = (answer & 3) == answers.granted;
   let ofFleet: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const number = limitOf(policy, rule, index);
@@ -177,13 +178,17 @@ function takeFleet(
     let take: Take = taken;
     if (answer != answers.failed) {
       if (answer == fleet.unheeded) take = 1;
-      else if (((answer >> 2) & 63) == ofFleet) take = answer >> 8;
+      else if (((answer >> 2) & 63) == ofFleet) {
+        if (isGranted) keepQuota(number, limit, fleet.leftOfFleet(), answer >> 8);
+        else take = answer >> 8;
+      }
       ofFleet++;
     } else {
       const onError = load<u32>(limit, layout.limit_error_at);
       if (onError == layout.error_local) {
         take = findKey(policy, rule, result.binding, limit, claims);
         if (take == taken) take = takeKey(policy, limit, cost_tokens, false);
+        if (take == taken) noteQuota(number, limit);
       } else if (onError == layout.error_deny) {
         fail(Failure.RATE_LIMIT_SERVICE);
         take = failed;
@@ -192,7 +197,7 @@ function takeFleet(
     if (take != taken) return noRoom(result, number, take);
   }
   // A refusal that names none of the rule's limits is one all the same.
-  return answer == answers.failed ? Reason.ALLOWED : Reason.LIMIT_EXCEEDED;
+  return isGranted || answer == answers.failed ? Reason.ALLOWED : Reason.LIMIT_EXCEEDED;
 }
 
 /** Whether this worker has tokens of a key. Asks for more where it has few. */

@@ -12,22 +12,27 @@ import { leftFullAt, leftHeld } from "./store";
 const burst_bits: u32 = 19;
 if (!(limit_burst_tokens_max < 1 << 20)) ERROR("tokensIn looks at every bit of a burst");
 
-/** Notes what a limit has left that was just taken from, where its answers tell of it and no other limit of the rule has less. */
+/** Notes what a limit has left that was just taken from. */
 export function noteQuota(number: u32, limit: usize): void {
-  if (load<u32>(limit, layout.limit_headers_at) == layout.headers_denied) return;
   const interval = load<u64>(limit, layout.limit_interval_nanoseconds_at);
   const burst = load<u32>(limit, layout.limit_burst_tokens_at);
   const now = request.nowNanoseconds;
   const missing = leftFullAt > now ? leftFullAt - now : 0;
   const capacity = interval * <u64>burst;
   const there = missing < capacity ? tokensIn(capacity - missing, interval, burst) : 0;
-  const left = min(there + leftHeld, burst);
+  keepQuota(number, limit, min(there + leftHeld, burst), (missing + 999999999) / 1000000000);
+}
+
+/** Keeps what a limit has left for the answer, where that tells of it and no other limit of the rule has less. */
+export function keepQuota(number: u32, limit: usize, left: u32, seconds: u64): void {
+  if (load<u32>(limit, layout.limit_headers_at) == layout.headers_denied) return;
+  const burst = load<u32>(limit, layout.limit_burst_tokens_at);
   const isLess = <u64>left * <u64>request.quotaBurst < <u64>request.quotaLeft * <u64>burst;
   if (request.quotaLimit != 0 && !isLess) return;
   request.quotaLimit = number + 1;
   request.quotaBurst = burst;
   request.quotaLeft = left;
-  request.quotaSeconds = <u32>min((missing + 999999999) / 1000000000, <u64>u32.MAX_VALUE);
+  request.quotaSeconds = <u32>min(seconds, <u64>u32.MAX_VALUE);
 }
 
 /** How many whole tokens come in a time; no more than the burst. It is found bit by bit: to divide by what an image has could trap. */

@@ -1,10 +1,11 @@
 /** Requests that meet an unknown `kid`: they wait for one fetch that begins after them, for a bounded time and in bounded number. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
 import type { ProviderKey } from "../support/jwks-server.ts";
 import { markOf } from "../support/plugin.ts";
-import { fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "../support/workers.ts";
+import { caller, fetchingPolicy, imageOf, jwks, makeTwoKeys, outcomeOf, Workers } from "../support/workers.ts";
 
 let one: ProviderKey;
 let two: ProviderKey;
@@ -167,4 +168,25 @@ describe("an unknown kid", () => {
     workers.fetch({ body: jwks(two) });
     assert.equal(outcomeOf(workers.ask(0, tokenTwo)), "allowed", "but the key is asked for");
   });
+});
+
+test("a request that has waited is told of its limit as any other", () => {
+  const policy = fetchingPolicy()
+    .replace("issuers:", "limits: { own: { rate: 1/h, burst: 10, headers: always } }\nissuers:")
+    .replace("token: idp }", "token: idp, limit: own }");
+  const workers = new Workers(imageOf(policy), 1);
+  const request = {
+    caller,
+    source: "10.0.0.1",
+    method: "GET",
+    path: "/orders",
+    host: "h",
+    headers: [],
+    token: tokenOne,
+  };
+  const waiting = workers.hosts[0]!.request(workers.roots[0]!, { ...hostRequest(request), keepOpen: true });
+  workers.fetch({ body: jwks(one) });
+  assert.equal(outcomeOf(waiting), "allowed");
+  const headers = new Map(workers.hosts[0]!.respond(waiting.context, [[":status", "200"]]));
+  assert.equal(headers.get("ratelimit"), '"own";r=9;t=3600');
 });

@@ -79,6 +79,7 @@ export interface Status {
   code: number;
   /** Whether it has a rule for it. */
   hasLimit?: boolean;
+  remaining?: number;
   resetSeconds?: number;
 }
 
@@ -86,7 +87,7 @@ export interface Status {
 export function writeAnswer(statuses: readonly Status[], overall = Math.max(1, ...statuses.map(({ code }) => code))) {
   return encodeMessage([
     [1, overall],
-    ...statuses.map(({ code, hasLimit = true, resetSeconds = 0 }) => {
+    ...statuses.map(({ code, hasLimit = true, remaining = 7, resetSeconds = 0 }) => {
       const limit = encodeMessage([
         [1, 100],
         [2, 1],
@@ -94,7 +95,7 @@ export function writeAnswer(statuses: readonly Status[], overall = Math.max(1, .
       const status = encodeMessage([
         [1, code],
         [2, hasLimit ? limit : new Uint8Array()],
-        [3, 7],
+        [3, remaining],
         [4, encodeMessage([[1, resetSeconds]])],
       ]);
       return [2, status] as const;

@@ -15,13 +15,14 @@ export function checkScope(
   draft: NonNullable<DraftLimit["value"]>,
 ): Pick<Limit, "onError" | "isLeased" | "headers"> {
   if (draft.scope?.value === "fleet") {
-    // What is left of it the service knows, and where requests are admitted nobody waits to tell it.
-    if (draft.headers?.value === "always") {
+    const isLeased = draft.fleet?.value === "leased";
+    if (draft.headers?.value === "always" && isLeased) {
       const message =
-        "answers to admitted requests do not tell of a limit of the fleet in this version, only those to denied ones do; leave `headers` out";
+        "answers to admitted requests do not tell of a limit with `fleet: leased`, since what is left of it is with all Envoys, in blocks; leave `headers` out, or `fleet: leased`";
       reporter.warn("fleet_headers", draft.headers.at, message);
     }
-    return { onError: draft.onError?.value ?? "local", isLeased: draft.fleet?.value === "leased", headers: "denied" };
+    const headers = isLeased ? "denied" : (draft.headers?.value ?? "denied");
+    return { onError: draft.onError?.value ?? "local", isLeased, headers };
   }
   for (const key of ["fleet", "onError"] as const) {
     const found = draft[key];

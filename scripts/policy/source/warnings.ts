@@ -110,8 +110,8 @@ export const warnings = {
     },
   },
   fleet_headers: {
-    meaning: "`headers: always` of a limit of the fleet, of which only answers to denied requests tell in this version",
-    example: { limit: "scope: fleet\nheaders: always" },
+    meaning: "`headers: always` of a limit with `fleet: leased`, of which only answers to denied requests tell",
+    example: { limit: "rate: 1000/s\nscope: fleet\nfleet: leased\nheaders: always" },
   },
   unused_callers: {
     meaning: "no rule uses this caller set",

@@ -28,7 +28,8 @@ test("a module keeps the callback for answers only for limits that answers to ad
     !leftOutCallbacks(writeImage(check(limited(limit)).policy!)).includes("proxy_on_response_headers");
   assert.ok(isKept("rate: 100/s, headers: always"));
   assert.ok(!isKept("rate: 100/s"));
-  assert.ok(!isKept("rate: 100/s, scope: fleet, headers: always"));
+  assert.ok(isKept("rate: 100/s, scope: fleet, headers: always"));
+  assert.ok(!isKept("rate: 1000/s, scope: fleet, fleet: leased, headers: always"));
 });
 
 /** The same with `/a/{id}` and `/b` for endpoints. */
@@ -174,8 +175,8 @@ const warnings: Case[] = [
     /whole limit `own`/,
   ],
   [
-    "answers that are to tell of a limit of the fleet",
-    limited(`rate: 100/s, scope: fleet, ${mark}headers: always`),
+    "answers that are to tell of a leased limit of the fleet",
+    limited(`rate: 1000/s, scope: fleet, fleet: leased, ${mark}headers: always`),
     "fleet_headers",
     /admitted requests.*leave `headers` out/,
   ],
