@@ -39,6 +39,19 @@ test("two Envoys admit together what the limit has, exactly", async () => {
   assert.ok(seconds >= 1 && seconds <= 86_400, `${headers["retry-after"]}`);
 });
 
+test("answers to admitted requests tell what the service has left", async () => {
+  const caller = nextCaller();
+  for (const [envoy, left] of [
+    [0, rate - 1],
+    [1, rate - 2],
+    [0, rate - 3],
+  ] as const) {
+    const { status, headers } = await world.envoys[envoy]!.request({ caller, path: "/deny" });
+    assert.equal(status, 200);
+    assert.match(String(headers.ratelimit), new RegExp(`^"deny";r=${left};t=[0-9]+$`, "u"));
+  }
+});
+
 test("leased: most requests do not ask, and no more is admitted than the limit has; a service that hangs is not noticed at once", async () => {
   const caller = nextCaller();
   let total = 0;

@@ -48,7 +48,8 @@ test("who is shut out by one Envoy is shut out by the other, and nobody else", a
   await untilOut(1, caller);
   const { headers } = await world.envoys[1]!.request({ caller, path: "/allow" });
   const seconds = Number(headers["retry-after"]);
-  assert.ok(seconds > 0 && seconds <= 300, `${seconds}`);
+  // Elsewhere up to a quarter longer.
+  assert.ok(seconds > 0 && seconds <= 375, `${seconds}`);
   assert.equal(await reasonAt(1, other), "allowed");
 });
 

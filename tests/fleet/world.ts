@@ -25,7 +25,7 @@ const patience_ms = 5_000;
 
 type Unit = "h" | "d";
 const limit = (unit: Unit, onError: string): string =>
-  `{ rate: ${rate}/${unit}, per: [caller], scope: fleet, onError: ${onError} }`;
+  `{ rate: ${rate}/${unit}, per: [caller], scope: fleet, onError: ${onError}, headers: always }`;
 const policyOf = (unit: Unit): string => `
 version: 1
 name: fleet
