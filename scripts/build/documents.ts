@@ -164,7 +164,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   diff: "[comparing policies](diff.md)",
   image: "[loading a policy](operations.md#loading-a-policy)",
   oci: "[images](images.md)",
-  manifest: "[fleets](limits.md#fleets)",
+  manifest: "[manifests](operations.md#manifests-for-envoy-istio-and-envoy-gateway), [fleets](limits.md#fleets)",
 };
 
 /** The verbs as the program itself says them. */

@@ -279,6 +279,18 @@ export const toolFolders: readonly Folder[] = [
     imports: [],
   },
   {
+    path: "scripts/manifest/",
+    purpose: "a policy and its place → the files that Envoy, Istio or Envoy Gateway is given",
+    imports: [
+      ...image_contract,
+      "scripts/policy/language/",
+      "scripts/policy/image/",
+      "scripts/policy/module/",
+      "scripts/policy/",
+      "scripts/envoy/",
+    ],
+  },
+  {
     path: "scripts/commands/",
     purpose: "one file for each verb of the command line",
     imports: [
@@ -293,6 +305,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/envoy/",
       "scripts/demo/",
       "scripts/oci/",
+      "scripts/manifest/",
     ],
   },
   {

@@ -6,9 +6,11 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { findPackaged } from "../common/files.ts";
 import { trustDomainOf } from "./callers.ts";
+import { keyCluster } from "./cluster.ts";
 import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
 import { keepForms } from "./forms.ts";
+import { addPlainGrpc, everyObject, speakOnly } from "./plain.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
 export const exampleNames = ["inbound", "gateway"] as const;
@@ -136,7 +138,7 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     if (clusters.some((cluster: Json) => cluster.name === name)) {
       throw new Error(`the cluster "${name}" leads to an upstream; keys need one of another name`);
     }
-    clusters.push(keyCluster(name, address));
+    clusters.push(clusterOfKeys(name, address));
   }
   for (const node of everyObject(bootstrap)) {
     if (node.require_client_certificate !== undefined) {
@@ -164,13 +166,6 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
 
 function loopback(port: number): Json {
   return { socket_address: { address: "127.0.0.1", port_value: port } };
-}
-
-/** Every object in the tree, each before what it contains. */
-function* everyObject(node: Json): Generator<Record<string, Json>> {
-  if (typeof node !== "object" || node === null) return;
-  if (!Array.isArray(node)) yield node;
-  for (const child of Object.values(node)) yield* everyObject(child);
 }
 
 /** Whose certificates callers may show. */
@@ -244,33 +239,6 @@ function setUpstream(cluster: Json, options: BootstrapOptions): void {
   }
 }
 
-/** Without TLS, and so without ALPN, there is nothing to choose a protocol by. */
-function speakOnly(cluster: Json, protocol: "http_protocol_options" | "http2_protocol_options"): void {
-  const [options] = Object.values<Json>(cluster.typed_extension_protocol_options);
-  delete options.auto_config;
-  options.explicit_http_config = { [protocol]: {} };
-}
-
-/**
- * A plain upstream gets HTTP/1.1, which any server speaks, whatever the client speaks to Envoy; and gRPC, which is HTTP/2 alone, through a
- * cluster of its own, to which a route of its own leads beside each of the other's.
- */
-function addPlainGrpc(bootstrap: Bootstrap, cluster: Json): void {
-  const grpc = structuredClone(cluster);
-  grpc.name = `${cluster.name}-grpc`;
-  grpc.load_assignment.cluster_name = grpc.name;
-  speakOnly(grpc, "http2_protocol_options");
-  bootstrap.static_resources.clusters.push(grpc);
-  for (const host of everyObject(bootstrap.static_resources.listeners)) {
-    if (!Array.isArray(host.routes)) continue;
-    host.routes = host.routes.flatMap((route: Json) => {
-      if (route.route?.cluster !== cluster.name) return [route];
-      const ofGrpc = { ...route, match: { ...route.match, grpc: {} }, route: { ...route.route, cluster: grpc.name } };
-      return route.match.grpc === undefined ? [ofGrpc, route] : [ofGrpc];
-    });
-  }
-}
-
 /** The bundle that vouches for this SPIFFE ID. */
 function ownBundle(spiffeId: string, { certificates }: BootstrapOptions): Json {
   const domain = trustDomainOf(spiffeId);
@@ -279,38 +247,13 @@ function ownBundle(spiffeId: string, { certificates }: BootstrapOptions): Json {
   return trustDomain([domain, pem]);
 }
 
-/**
- * A cluster to fetch keys through: both kinds of addresses a name has are tried, and the server's certificate must be for the
- * URL's host. Of the filter's own certificate such a server learns nothing.
- */
-function keyCluster(name: string, { host, port, tls }: UpstreamAddress): Json {
-  const cluster = {
-    name,
-    type: "LOGICAL_DNS",
-    dns_lookup_family: "ALL",
-    connect_timeout: "2s",
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [
-        { lb_endpoints: [{ endpoint: { address: { socket_address: { address: host, port_value: port } } } }] },
-      ],
-    },
-  };
-  if (tls === false) return cluster;
+/** A cluster to fetch keys through. */
+function clusterOfKeys(name: string, { tls, ...address }: UpstreamAddress): Json {
+  if (tls === false) return keyCluster(name, address, false);
   const { serverName, expect, authorityPem } = tls;
   if (authorityPem === undefined) throw new Error(`no authorities are given for the cluster "${name}"`);
-  const context = {
-    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-    ...(serverName === undefined ? {} : { sni: serverName }),
-    common_tls_context: {
-      tls_params: { tls_minimum_protocol_version: "TLSv1_2", tls_maximum_protocol_version: "TLSv1_3" },
-      validation_context: {
-        trusted_ca: { inline_string: authorityPem },
-        match_typed_subject_alt_names: [{ san_type: expect.type, matcher: { exact: expect.value } }],
-      },
-    },
-  };
-  return { ...cluster, transport_socket: { name: "envoy.transport_sockets.tls", typed_config: context } };
+  const authorities = { inline_string: authorityPem };
+  return keyCluster(name, address, { ...(serverName !== undefined && { serverName }), expect, authorities });
 }
 
 function isAddress(upstream: BootstrapOptions["upstream"]): upstream is UpstreamAddress {

@@ -1,9 +1,9 @@
-/** `manifest`: limits of the fleet in the words of envoyproxy/ratelimit. */
+/** `manifest`: limits of the fleet in the words of envoyproxy/ratelimit, and folders for meshes. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { folderWith, plain_policy, sallyport } from "./program.ts";
 
 const policy = (rate: string, more = ""): string =>
@@ -61,4 +61,91 @@ test("manifest of policies that the service cannot have in one file, or of none 
   };
   assert.match(problem("a.yaml", "b.yaml"), /one file for each domain/u);
   assert.match(problem("c.yaml"), /no limit and no quarantine of the policy has `scope: fleet`/u);
+});
+
+const digest = "0123456789abcdef".repeat(4);
+const istio = [
+  "manifest",
+  "--for",
+  "istio",
+  "--selector",
+  "app=orders",
+  "--image",
+  "r.example/shop:1",
+  "--sha256",
+  digest,
+];
+
+test("manifest --for istio prints what is applied as one stream of resources", (context) => {
+  const folder = folderWith(context, { "policy.yaml": plain_policy });
+  const { code, stdout } = sallyport([...istio, "policy.yaml"], { cwd: folder });
+  assert.equal(code, 0);
+  const kinds = parseAllDocuments(stdout).map((document) => document.toJSON().kind);
+  assert.deepEqual([kinds[0], kinds.at(-1)], ["EnvoyFilter", "WasmPlugin"]);
+  assert.ok(!kinds.includes("Kustomization"));
+});
+
+test("manifest -o writes a folder: over files of its own, over no other, and takes away what is not made any more", (context) => {
+  const folder = folderWith(context, {
+    "policy.yaml": plain_policy,
+    "fleet.yaml": policy("100/s"),
+  });
+  const run = (...more: string[]) => sallyport([...istio, ...more, "-o", "mesh"], { cwd: folder });
+  const names = () => readdirSync(join(folder, "mesh")).sort();
+  const { code, stdout } = run("fleet.yaml", "--ratelimit", "ratelimit.example.org:8081", "--format", "json");
+  assert.equal(code, 0);
+  const { files } = JSON.parse(stdout);
+  assert.deepEqual(names(), files.map(({ name }: { name: string }) => name).sort());
+  writeFileSync(join(folder, "mesh", "workload.yaml"), "kind: Deployment\n");
+  const second = run("policy.yaml");
+  assert.match(second.stdout, /mesh\/40-servers\.yaml +removed/u);
+  assert.ok(names().includes("workload.yaml"));
+  assert.ok(!names().includes("40-servers.yaml"));
+  writeFileSync(join(folder, "mesh", "70-wasm-plugin.yaml"), "# mine\n");
+  const third = run("fleet.yaml", "--ratelimit", "ratelimit.example.org:8081");
+  assert.equal(third.code, 2);
+  assert.match(third.stderr, /nothing was written, since mesh\/70-wasm-plugin\.yaml exists/u);
+  assert.ok(!existsSync(join(folder, "mesh", "40-servers.yaml")));
+});
+
+test("manifest --helm writes a chart, which is a folder", (context) => {
+  const folder = folderWith(context, { "policy.yaml": plain_policy });
+  assert.match(sallyport([...istio, "--helm", "policy.yaml"], { cwd: folder }).stderr, /a chart is a folder.*-o/u);
+  assert.equal(sallyport([...istio, "--helm", "policy.yaml", "-o", "chart"], { cwd: folder }).code, 0);
+  assert.ok(existsSync(join(folder, "chart", "Chart.yaml")));
+  assert.ok(existsSync(join(folder, "chart", "templates", "70-wasm-plugin.yaml")));
+});
+
+test("manifest --for envoy-gateway and --for envoy write what their options say", (context) => {
+  const folder = folderWith(context, {
+    "policy.yaml": plain_policy,
+    "forwarded.yaml": plain_policy.replace("[example.org]", "[example.org], sourceAddress: forwarded"),
+  });
+  const run = (...args: string[]): string => {
+    const { code, stdout, stderr } = sallyport(["manifest", ...args], { cwd: folder });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  const gateway = ["--for", "envoy-gateway", "--gateway", "edge", "--namespace", "gateways"];
+  const policies = parseAllDocuments(run(...gateway, "--url", "https://example.org/a.wasm", "policy.yaml"));
+  const [check] = policies.map((document) => document.toJSON());
+  assert.equal(check.metadata.namespace, "gateways");
+  assert.equal(check.spec.targetRefs[0].name, "edge");
+  const envoy = ["--for", "envoy", "--upstream", "https://orders.internal:8443", "--upstream-id"];
+  const text = run(...envoy, "spiffe://example.org/orders", "--trusted-hops", "2", "forwarded.yaml");
+  assert.match(text, /xff_num_trusted_hops: 2\n/u);
+  assert.match(text, /exact: spiffe:\/\/example\.org\/orders\n/u);
+  assert.match(text, /port_value: 8443\n/u);
+});
+
+test("manifest takes one policy for a mesh, and says what is missing", (context) => {
+  const folder = folderWith(context, { "a.yaml": plain_policy, "b.yaml": plain_policy });
+  const problem = (...args: string[]) => {
+    const { code, stderr } = sallyport(["manifest", ...args], { cwd: folder });
+    assert.equal(code, 2);
+    return stderr;
+  };
+  assert.match(problem("--for", "envoy", "a.yaml", "b.yaml"), /one policy at a time.*leave out b\.yaml/u);
+  assert.match(problem("--for", "istio", "a.yaml"), /say where the module is/u);
+  assert.match(problem("--for", "ratelimit", "a.yaml", "--helm"), /--helm is not for ratelimit/u);
 });

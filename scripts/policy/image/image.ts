@@ -426,8 +426,8 @@ class ImageWriter extends TokenSections {
   }
 }
 
-/** What only some policies need. */
-function needsOf({ rules, limits }: Policy): number {
+/** What only some policies need: bits of `policy_needs_at`. */
+export function needsOf({ rules, limits }: Policy): number {
   const told = limits.filter(({ headers }) => headers === "always").map(({ name }) => name);
   const isOf = (kind: Limit["kind"]): boolean => limits.some((limit) => limit.kind === kind);
   return (

@@ -1,0 +1,276 @@
+/**
+ * What Envoy Gateway is given for one Gateway. A route's own policies of the same kinds replace these, so who may write routes must not
+ * be who may write those: the roles at the end.
+ */
+import type { Bootstrap } from "../envoy/bootstrap.ts";
+import { markOf } from "../envoy/enforcement.ts";
+import type { Policy } from "../policy/language/model.ts";
+import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
+import { kustomization } from "./kustomization.ts";
+import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
+import { type ModuleSource, resourceName } from "./options.ts";
+import { clusterOf, type Server } from "./servers.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
+type Json = any;
+
+/** What is known of the policy and its place. */
+export interface GatewayPlace {
+  servers: readonly Server[];
+  forms: OpenForms;
+  hops: number;
+  module: ModuleSource;
+  namespace: string;
+  /** The name of the Gateway, in that namespace. */
+  gateway: unknown;
+}
+
+const apiVersion = "gateway.envoyproxy.io/v1alpha1";
+const group = "gateway.networking.k8s.io";
+/** Of the ConfigMap with the trust domain's authorities under `ca.crt`. */
+export const trust_bundle = "sallyport-trust-bundle";
+
+/** The files for a policy. Throws ManifestError where what is asked for would not be safe. */
+export async function gatewayManifest(policy: Policy, place: GatewayPlace): Promise<Manifest> {
+  refuseSharedBundle(policy);
+  const example = await readInbound();
+  const name = resourceName(policy.name);
+  const metadata = { name, namespace: place.namespace };
+  const targetRefs = [{ group, kind: "Gateway", name: place.gateway }];
+  const tags = example.stats_config.stats_tags as Json[];
+  const patches = [
+    ...tags.map((value) => ({ op: "add", path: "/stats_config/stats_tags/-", value })),
+    ...place.servers.map((server) => ({ op: "add", path: "/static_resources/clusters/-", value: clusterOf(server) })),
+  ];
+  const sink = { type: "File", file: { path: "/dev/stdout" } };
+  const applied = [
+    yamlFile(
+      "envoy-gateway",
+      "10-enforcement-check.yaml",
+      "refuses every request that the filter did not admit",
+      "From here on requests are refused until the filter is there.",
+      {
+        content: {
+          apiVersion,
+          kind: "SecurityPolicy",
+          metadata,
+          spec: {
+            targetRefs,
+            authorization: {
+              defaultAction: "Deny",
+              rules: [{ name: "admitted", action: "Allow", cel: checkExpression(policy.name) }],
+            },
+          },
+        },
+        reasons: [
+          [
+            ["spec", "authorization", "rules", 0, "cel"],
+            "The record begins with the policy's mark. It is bytes, of which CEL knows no prefix: it lies between the mark and the\nnext text that is none. A comparison with a text would never hold.",
+          ],
+        ],
+      },
+    ),
+    yamlFile(
+      "envoy-gateway",
+      "20-client-traffic.yaml",
+      "who may connect, and one reading of a request for the policy, the router and the upstream",
+      `The ConfigMap ${trust_bundle} has the authorities of the trust domain under \`ca.crt\`; trust-manager or SPIRE's notifier\nk8sbundle can keep it.`,
+      {
+        content: {
+          apiVersion,
+          kind: "ClientTrafficPolicy",
+          metadata,
+          spec: { targetRefs, ...clientTraffic(policy, example, place) },
+        },
+        reasons: clientReasons(policy),
+      },
+    ),
+    yamlFile(
+      "envoy-gateway",
+      "30-envoy-proxy.yaml",
+      "labels for metrics, the access log with the filter's record, and clusters for the servers that the filter asks",
+      "The Gateway names it in `spec.infrastructure.parametersRef` (gateway-parameters.yaml). If it names an EnvoyProxy already,\nput these parts into that one.",
+      {
+        content: {
+          apiVersion,
+          kind: "EnvoyProxy",
+          metadata,
+          spec: {
+            bootstrap: { type: "JSONPatch", jsonPatches: patches },
+            telemetry: {
+              accessLog: { settings: [{ format: { type: "JSON", json: accessLogFormat(example) }, sinks: [sink] }] },
+            },
+          },
+        },
+      },
+    ),
+    yamlFile(
+      "envoy-gateway",
+      "40-filter.yaml",
+      "the filter",
+      "Its API has no FAIL_RELOAD and no capability list: after a crash a worker refuses requests until Envoy starts again.",
+      {
+        content: {
+          apiVersion,
+          kind: "EnvoyExtensionPolicy",
+          metadata,
+          spec: {
+            targetRefs,
+            wasm: [{ name: "sallyport", rootID: "sallyport", failOpen: false, code: codeOf(place.module) }],
+          },
+        },
+        reasons: [
+          [
+            ["spec", "wasm", 0, "code"],
+            place.module.kind === "image"
+              ? "`sha256` is the digest of the image's manifest."
+              : "`sha256` is that of the module that `sallyport build` writes.",
+          ],
+        ],
+      },
+    ),
+    roles(name),
+  ];
+  return { applied, others: [parameters(name), kustomization("envoy-gateway", applied)] };
+}
+
+/** Envoy Gateway has one set of authorities, each of which may sign for all trust domains. */
+function refuseSharedBundle({ trustDomains, aliases }: Policy): void {
+  const owners = new Set(trustDomains.map((name) => aliases.get(name) ?? name));
+  if (owners.size <= 1) return;
+  throw new ManifestError(
+    `Envoy Gateway checks callers of all trust domains by one set of authorities, so that each of them could sign for the others, and the policy has ${[...owners].join(", ")}: write a policy with one domain, or use --for envoy, which has a bundle for each`,
+  );
+}
+
+/** CEL for the requests whose record begins with the policy's mark. */
+export function checkExpression(policy: string): string {
+  const record = "filter_state['wasm.sallyport']";
+  const mark = markOf(policy);
+  const next = mark.slice(0, -1) + String.fromCharCode(mark.charCodeAt(mark.length - 1) + 1);
+  return `${record} >= b'${mark}' && ${record} < b'${next}'`;
+}
+
+function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops }: GatewayPlace): Json {
+  const [listener] = example.static_resources.listeners;
+  const manager = managerFor(example, policy, forms, hops);
+  const [connections] = example.overload_manager.resource_monitors.map(
+    ({ typed_config }: Json) => typed_config.max_active_downstream_connections,
+  );
+  const common = manager.common_http_protocol_options;
+  const http2 = manager.http2_protocol_options;
+  const keepsSlashes = manager.path_with_escaped_slashes_action === "KEEP_UNCHANGED";
+  return {
+    tls: {
+      minVersion: "1.3",
+      clientValidation: {
+        mode: policy.identity === "mtls" ? "RequireAndVerify" : "VerifyIfGiven",
+        caCertificateRefs: [{ group: "", kind: "ConfigMap", name: trust_bundle }],
+      },
+    },
+    path: {
+      disableMergeSlashes: !manager.merge_slashes,
+      escapedSlashesAction: keepsSlashes ? "KeepUnchanged" : "RejectRequest",
+    },
+    headers: {
+      withUnderscoresAction: "RejectRequest",
+      xForwardedClientCert: {
+        mode: policy.forwarders.length > 0 ? "AppendForward" : "SanitizeSet",
+        certDetailsToAdd: ["URI"],
+      },
+    },
+    ...(hops > 0 && { clientIPDetection: { xForwardedFor: { numTrustedHops: hops } } }),
+    connection: {
+      bufferLimit: listener.per_connection_buffer_limit_bytes,
+      connectionLimit: { value: connections, maxConnectionDuration: common.max_connection_duration },
+    },
+    http2: {
+      maxConcurrentStreams: http2.max_concurrent_streams,
+      initialStreamWindowSize: http2.initial_stream_window_size,
+      initialConnectionWindowSize: http2.initial_connection_window_size,
+    },
+    timeout: {
+      http: {
+        idleTimeout: common.idle_timeout,
+        requestHeadersReceivedTimeout: manager.request_headers_timeout,
+        requestReceivedTimeout: manager.request_timeout,
+        streamIdleTimeout: manager.stream_idle_timeout,
+      },
+    },
+  };
+}
+
+function clientReasons({ identity, forwarders }: Policy): readonly Reason[] {
+  return [
+    [
+      ["spec", "tls", "clientValidation", "mode"],
+      identity === "mtls"
+        ? "Never RequireAny or Request: both take a certificate that its owner signed itself, with any SPIFFE ID."
+        : "Callers may come without a certificate (`trust.identity`). Never RequireAny or Request: both take a certificate that its\nowner signed itself, with any SPIFFE ID.",
+    ],
+    [
+      ["spec", "headers", "xForwardedClientCert"],
+      forwarders.length > 0
+        ? "The policy trusts gateways (`trust.forwarders`): what they say of their callers is kept, and this connection's added."
+        : "What a caller says of itself in this header is replaced by what its certificate says.",
+    ],
+    [
+      ["spec", "connection", "connectionLimit"],
+      "An open connection outlives its certificate by no more than this. Envoy Gateway resumes no TLS sessions.",
+    ],
+  ];
+}
+
+function codeOf({ kind, location: url, sha256 }: ModuleSource): Json {
+  return kind === "image" ? { type: "Image", image: { url, sha256 } } : { type: "HTTP", http: { url, sha256 } };
+}
+
+/** The roles of who writes routes and of who guards the gateway. */
+function roles(name: string): ManifestFile {
+  const verbs = ["get", "list", "watch", "create", "update", "patch", "delete"];
+  const role = (suffix: string, rules: Json[]): Json => ({
+    content: {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRole",
+      metadata: { name: `${name}-${suffix}` },
+      rules,
+    },
+  });
+  return yamlFile(
+    "envoy-gateway",
+    "50-roles.yaml",
+    "who may write routes may not write what replaces the filter and its check",
+    "A route's own SecurityPolicy replaces the check, its own EnvoyExtensionPolicy the filter; an EnvoyPatchPolicy can do anything.\nRoles only add up: bind route owners to the first, and to no other role with these resources.",
+    role("route-owner", [{ apiGroups: [group], resources: ["grpcroutes", "httproutes"], verbs }]),
+    role("gateway-owner", [
+      { apiGroups: [group], resources: ["gateways"], verbs },
+      {
+        apiGroups: ["gateway.envoyproxy.io"],
+        resources: [
+          "backendtrafficpolicies",
+          "clienttrafficpolicies",
+          "envoyextensionpolicies",
+          "envoypatchpolicies",
+          "envoyproxies",
+          "httproutefilters",
+          "securitypolicies",
+        ],
+        verbs,
+      },
+    ]),
+  );
+}
+
+function parameters(name: string): ManifestFile {
+  return yamlFile(
+    "envoy-gateway",
+    "gateway-parameters.yaml",
+    "has the Gateway use the EnvoyProxy",
+    "kubectl patch gateway NAME --type merge --patch-file gateway-parameters.yaml",
+    {
+      content: {
+        spec: { infrastructure: { parametersRef: { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", name } } },
+      },
+    },
+  );
+}

@@ -1,0 +1,292 @@
+/**
+ * What Istio is given for the sidecars of one workload. The enforcement check comes first: where a plugin is deleted, or refused and
+ * installed again, Istio's listener stays without it until the next push, and only the check is left.
+ */
+import { enforcementCheck } from "../envoy/enforcement.ts";
+import type { Policy } from "../policy/language/model.ts";
+import { type Manifest, type ManifestFile, type YamlDocument, yamlFile } from "./files.ts";
+import { istioServers } from "./istioservers.ts";
+import { kustomization } from "./kustomization.ts";
+import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
+import { type ModuleSource, resourceName } from "./options.ts";
+import type { Server } from "./servers.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
+type Json = any;
+
+/** What is known of the policy and its place. */
+export interface IstioPlace {
+  servers: readonly Server[];
+  forms: OpenForms;
+  hops: number;
+  module: ModuleSource;
+  namespace: string;
+  /** Labels of the pods. */
+  labels: unknown;
+}
+
+const manager_name = "envoy.filters.network.http_connection_manager";
+const tcp_name = "envoy.filters.network.tcp_proxy";
+const provider_name = "sallyport-access-log";
+/** What Istio has in its hands by itself, or by other resources. */
+const of_istio = ["@type", "stat_prefix", "codec_type", "route_config", "http_filters", "access_log"];
+
+/** The files for a policy. */
+export async function istioManifest(policy: Policy, place: IstioPlace): Promise<Manifest> {
+  const example = await readInbound();
+  const manager = managerFor(example, policy, place.forms, place.hops);
+  const name = resourceName(policy.name);
+  const { namespace, labels } = place;
+  const filters = (suffix: string, patches: Json[]): YamlDocument["content"] => ({
+    apiVersion: "networking.istio.io/v1alpha3",
+    kind: "EnvoyFilter",
+    metadata: { name: `${name}-${suffix}`, namespace },
+    spec: { workloadSelector: { labels }, configPatches: patches },
+  });
+  const applied = [
+    yamlFile(
+      "istio",
+      "10-enforcement-check.yaml",
+      "refuses every request that the filter did not admit",
+      "Apply it before the plugin, and remove it after the plugin. From here on requests are refused until the plugin is there.",
+      { content: filters("check", [checkPatch(policy.name)]) },
+    ),
+    yamlFile(
+      "istio",
+      "15-connection-check.yaml",
+      "refuses connections that would reach the workload without HTTP filters",
+      [
+        "Where a port's protocol is not declared (`appProtocol: http`, or a name such as `http-api`), or no Service has the port, Istio takes",
+        "a caller's connection for TCP where its ALPN is not HTTP: neither filter nor check would see what it sends. If the workload",
+        "serves other protocols too, add `match.listener.portNumber` for the ports that the policy guards.",
+      ].join("\n"),
+      { content: filters("connection-check", [connectionPatch()]) },
+    ),
+    yamlFile(
+      "istio",
+      "20-peer-authentication.yaml",
+      "no connection without a certificate of the mesh",
+      "The filter's callers are who their certificates say.",
+      {
+        content: {
+          apiVersion: "security.istio.io/v1",
+          kind: "PeerAuthentication",
+          metadata: { name, namespace },
+          spec: { selector: { matchLabels: labels }, mtls: { mode: "STRICT" } },
+        },
+      },
+    ),
+    yamlFile(
+      "istio",
+      "30-connection-manager.yaml",
+      "one reading of a request for the policy, the router and the workload",
+      "The settings of envoy/inbound.yaml, as far as Istio does not have them.",
+      {
+        content: filters("connection", [managerPatch(manager), resumptionPatch()]),
+        reasons: managerReasons(policy),
+      },
+    ),
+    ...istioServers(policy, place, filters),
+    accessLog(name, place),
+    bootstrapOverride(name, namespace, example.stats_config),
+    plugin(name, place),
+  ];
+  return {
+    applied,
+    others: [kustomization("istio", applied), meshConfig(accessLogFormat(example)), podAnnotations(name)],
+  };
+}
+
+function checkPatch(policy: string): Json {
+  const subFilter = { name: "envoy.filters.http.router" };
+  const listener = { filterChain: { filter: { name: manager_name, subFilter } } };
+  return {
+    applyTo: "HTTP_FILTER",
+    match: { context: "SIDECAR_INBOUND", listener },
+    patch: { operation: "INSERT_BEFORE", value: enforcementCheck({ policy }) },
+  };
+}
+
+/** Has connections that would be passed on as TCP lead nowhere: Envoy closes them. */
+function connectionPatch(): Json {
+  const nowhere = {
+    "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+    stat_prefix: "sallyport-connection-check",
+    cluster: "BlackHoleCluster",
+  };
+  return {
+    applyTo: "NETWORK_FILTER",
+    match: { context: "SIDECAR_INBOUND", listener: { filterChain: { filter: { name: tcp_name } } } },
+    patch: { operation: "REPLACE", value: { name: tcp_name, typed_config: nowhere } },
+  };
+}
+
+function managerPatch(manager: Json): Json {
+  const settings = structuredClone(manager);
+  for (const key of of_istio) delete settings[key];
+  // A control plane that does not know a field drops the whole patch, and these are new.
+  delete settings.http2_protocol_options.stream_reset_burst;
+  delete settings.http2_protocol_options.stream_reset_rate;
+  return {
+    applyTo: "NETWORK_FILTER",
+    match: { context: "SIDECAR_INBOUND", listener: { filterChain: { filter: { name: manager_name } } } },
+    patch: {
+      operation: "MERGE",
+      value: { name: manager_name, typed_config: { "@type": manager["@type"], ...settings } },
+    },
+  };
+}
+
+function managerReasons({ forwarders }: Policy): YamlDocument["reasons"] {
+  const config = ["spec", "configPatches", 0, "patch", "value", "typed_config"];
+  return [
+    [
+      [...config, "use_remote_address"],
+      "`source.ip` is the connection's peer. Istio has false here: then it is what a caller writes into x-forwarded-for.",
+    ],
+    [
+      [...config, "forward_client_cert_details"],
+      forwarders.length > 0
+        ? "The policy trusts gateways (`trust.forwarders`): what they say of their callers is kept, and this connection's added."
+        : "What a caller says of itself in x-forwarded-client-cert is replaced by what its certificate says.",
+    ],
+    [
+      ["spec", "configPatches", 1, "patch", "value", "transport_socket"],
+      "A resumed session would admit a certificate that has expired meanwhile.",
+    ],
+  ];
+}
+
+function resumptionPatch(): Json {
+  return {
+    applyTo: "FILTER_CHAIN",
+    match: { context: "SIDECAR_INBOUND", listener: { filterChain: { transportProtocol: "tls" } } },
+    patch: {
+      operation: "MERGE",
+      value: {
+        transport_socket: {
+          name: "envoy.transport_sockets.tls",
+          typed_config: {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            disable_stateless_session_resumption: true,
+            disable_stateful_session_resumption: true,
+          },
+        },
+      },
+    },
+  };
+}
+
+function accessLog(name: string, { namespace, labels }: IstioPlace): ManifestFile {
+  return yamlFile(
+    "istio",
+    "50-access-log.yaml",
+    "the access log, which has the filter's record",
+    "The provider is in mesh-config.yaml: give it to istiod first.",
+    {
+      content: {
+        apiVersion: "telemetry.istio.io/v1",
+        kind: "Telemetry",
+        metadata: { name, namespace },
+        spec: {
+          selector: { matchLabels: labels },
+          accessLogging: [{ match: { mode: "SERVER" }, providers: [{ name: provider_name }] }],
+        },
+      },
+    },
+  );
+}
+
+function meshConfig(labels: Record<string, string>): ManifestFile {
+  const envoyFileAccessLog = { path: "/dev/stdout", logFormat: { labels } };
+  return yamlFile(
+    "istio",
+    "mesh-config.yaml",
+    "the access log's format, for istiod",
+    "Values of the Helm chart `istio/istiod`, and the same under `spec.meshConfig` of an IstioOperator. If you have other\n`extensionProviders`, add this one to them.",
+    { content: { meshConfig: { extensionProviders: [{ name: provider_name, envoyFileAccessLog }] } } },
+  );
+}
+
+function bootstrapOverride(name: string, namespace: string, stats: Json): ManifestFile {
+  return yamlFile(
+    "istio",
+    "60-bootstrap.yaml",
+    "labels for the filter's metrics, cut out of their names",
+    "Pods take it where they are annotated (pod-annotations.yaml), when they start.",
+    {
+      content: {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: `${name}-bootstrap`, namespace },
+        data: { "custom_bootstrap.json": `${JSON.stringify({ stats_config: stats }, null, 2)}\n` },
+      },
+    },
+  );
+}
+
+function podAnnotations(name: string): ManifestFile {
+  const statsMatcher = { proxyStatsMatcher: { inclusionPrefixes: ["wasm.", "wasmcustom.sallyport_"] } };
+  return yamlFile(
+    "istio",
+    "pod-annotations.yaml",
+    "what the workload's pods have to say of themselves",
+    "kubectl patch deployment NAME --patch-file pod-annotations.yaml   (the pods start again)",
+    {
+      content: {
+        spec: {
+          template: {
+            metadata: {
+              annotations: {
+                "proxy.istio.io/config": JSON.stringify(statsMatcher),
+                "sidecar.istio.io/bootstrapOverride": `${name}-bootstrap`,
+              },
+            },
+          },
+        },
+      },
+      reasons: [
+        [
+          ["spec", "template", "metadata", "annotations", "proxy.istio.io/config"],
+          "Istio drops statistics that it does not know.",
+        ],
+      ],
+    },
+  );
+}
+
+function plugin(name: string, { namespace, labels, module }: IstioPlace): ManifestFile {
+  return yamlFile("istio", "70-wasm-plugin.yaml", "the filter", "Apply it last.", {
+    content: {
+      apiVersion: "extensions.istio.io/v1alpha1",
+      kind: "WasmPlugin",
+      metadata: { name, namespace },
+      spec: {
+        selector: { matchLabels: labels },
+        url: module.kind === "image" ? `oci://${module.location}` : module.location,
+        sha256: module.sha256,
+        pluginName: "sallyport",
+        phase: "AUTHN",
+        failStrategy: "FAIL_RELOAD",
+        match: [{ mode: "SERVER" }],
+      },
+    },
+    reasons: [
+      [
+        ["spec", "sha256"],
+        module.kind === "image"
+          ? "The digest of the image's manifest."
+          : "That of the module that `sallyport build` writes.",
+      ],
+      [
+        ["spec", "phase"],
+        "Before Istio's own token and authorization filters: they see admitted requests only, and the filter sees tokens\nbefore Istio takes them away.",
+      ],
+      [
+        ["spec", "failStrategy"],
+        "After a crash the module is loaded again; until then requests are refused. Istio 1.27 or newer; FAIL_CLOSE before.",
+      ],
+      [["spec", "match"], "Requests to the workload, not those it makes."],
+    ],
+  });
+}

@@ -1,0 +1,70 @@
+/** A policy and what an operator says of its place → the files that the system is given. */
+import { createHash } from "node:crypto";
+import program from "../../package.json" with { type: "json" };
+import { type CompiledPolicy, loadEngine } from "../policy/build.ts";
+import { imageChecksum } from "../policy/image/image.ts";
+import { openFormsOf } from "../policy/image/name.ts";
+import { embedImage } from "../policy/module/embed.ts";
+import { asChart, placeholder } from "./chart.ts";
+import { envoyManifest } from "./envoy.ts";
+import { gatewayManifest } from "./envoygateway.ts";
+import { type Manifest, ManifestError, type System } from "./files.ts";
+import { istioManifest } from "./istio.ts";
+import {
+  type GivenOptions,
+  kubernetesName,
+  type ModuleSource,
+  moduleSource,
+  parseSelector,
+  rateLimitAddress,
+  refuseOthers,
+  resourceName,
+  trustedHops,
+} from "./options.ts";
+import { serversOf } from "./servers.ts";
+
+const for_all = ["ratelimit", "trustedHops"] as const;
+const for_meshes = ["image", "url", "sha256", "namespace", "helm"] as const;
+const usual_upstream = "http://127.0.0.1:8080";
+
+/**
+ * The manifest of a policy.
+ * @throws ManifestError where an option is missing or makes no sense, or what is asked for would not be safe
+ */
+export async function makeManifest(system: System, compiled: CompiledPolicy, given: GivenOptions): Promise<Manifest> {
+  const { policy, image } = compiled;
+  const everywhere = {
+    servers: serversOf(policy, rateLimitAddress(given.ratelimit)),
+    forms: openFormsOf(image),
+    hops: trustedHops(given.trustedHops, policy.sourceAddress),
+  };
+  if (system === "envoy") {
+    refuseOthers(system, given, [...for_all, "upstream", "upstreamId"]);
+    const { upstream = usual_upstream, upstreamId } = given;
+    return envoyManifest(policy, { ...everywhere, upstream, upstreamId });
+  }
+  const target = system === "istio" ? "selector" : "gateway";
+  refuseOthers(system, given, [...for_all, ...for_meshes, target]);
+  const module = moduleSource(given, () => sha256Of(embedImage(loadEngine(), image)));
+  const namespace = kubernetesName("--namespace", given.namespace ?? "default");
+  const chosen = system === "istio" ? parseSelector(given.selector) : gatewayOf(given);
+  const make = async (at: { module: ModuleSource; namespace: string; chosen: unknown }): Promise<Manifest> => {
+    const { chosen: labels, ...place } = { ...everywhere, ...at };
+    return system === "istio"
+      ? istioManifest(policy, { ...place, labels })
+      : gatewayManifest(policy, { ...place, gateway: labels });
+  };
+  if (given.helm !== true) return make({ module, namespace, chosen });
+  const open = { ...module, location: placeholder("module"), sha256: placeholder("sha256") };
+  const manifest = await make({ module: open, namespace: placeholder("namespace"), chosen: placeholder(target) });
+  const names = { name: resourceName(policy.name), version: program.version, appVersion: imageChecksum(image) };
+  return asChart(system, manifest, names, { [target]: chosen, module: module.location, sha256: module.sha256 });
+}
+
+function gatewayOf({ gateway }: GivenOptions): string {
+  if (gateway === undefined)
+    throw new ManifestError("say which Gateway the policy guards: --gateway NAME, in the namespace of --namespace");
+  return kubernetesName("--gateway", gateway);
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
