@@ -1,19 +1,20 @@
 /**
  * Counters, under names that only the policy's author can choose and only so many of (rule_metrics_max). All are defined at
- * configure time; on a request they are numbers. The dots part names and values for Envoy's stats_tags
- * (envoy/inbound.yaml):
+ * configure time; on a request they are numbers. Names and values are parted for Envoy's stats_tags
+ * (envoy/inbound.yaml). A name that a policy chooses ends with a semicolon, and no name of ours with `cache`, `component` or `tag`: what
+ * stands between such a word and the next dots, Istio takes for tags of its own (tests/wasm/metrics.test.ts).
  *
- *   sallyport_requests.policy.<policy>.decision.<allow | deny | shadow_deny | gone>
- *   sallyport_denials.policy.<policy>.reason.<reason>
- *   sallyport_rules.policy.<policy>.rule.<rule>.decision.<allow | deny | shadow_allow | shadow_deny>
- *   sallyport_failures.policy.<policy>.cause.<failure>
- *   sallyport_token_cache.policy.<policy>.result.<hit | miss | eviction>
- *   sallyport_quarantine.policy.<policy>.quarantine.<quarantine>.event.<enter | leave | deny, with shadow_ before it in shadow mode>
- *   sallyport_key_set_<refreshes | failures>.policy.<policy>.set.<key set>
- *   sallyport_key_set_<age_seconds | keys>.policy.<policy>.set.<key set>          gauges
- *   sallyport_key_set_left_out.policy.<policy>.reason.<reason>.set.<key set>
- *   sallyport_fleet_answers.policy.<policy>.result.<granted | refused | unknown | failed | skipped | leased>   with limits of a fleet
- *   sallyport_limits.policy.<policy>.decision.shadow_deny
+ *   sallyport_requests.policy.<policy>;.decision.<allow | deny | shadow_deny | gone>
+ *   sallyport_denials.policy.<policy>;.reason.<reason>
+ *   sallyport_rules.policy.<policy>;.rule.<rule>;.decision.<allow | deny | shadow_allow | shadow_deny>
+ *   sallyport_failures.policy.<policy>;.cause.<failure>
+ *   sallyport_cached_tokens.policy.<policy>;.result.<hit | miss | eviction>
+ *   sallyport_quarantine.policy.<policy>;.quarantine.<quarantine>;.event.<enter | leave | deny, with shadow_ before it in shadow mode>
+ *   sallyport_key_set_<refreshes | failures>.policy.<policy>;.set.<key set>
+ *   sallyport_key_set_<age_seconds | keys>.policy.<policy>;.set.<key set>          gauges
+ *   sallyport_key_set_left_out.policy.<policy>;.reason.<reason>.set.<key set>
+ *   sallyport_fleet_answers.policy.<policy>;.result.<granted | refused | unknown | failed | skipped | leased>   with limits of a fleet
+ *   sallyport_limits.policy.<policy>;.decision.shadow_deny
  *
  * They lie beside the policy (audit/counts.ts):
  *
@@ -165,9 +166,9 @@ export function defineCounters(policy: Policy): bool {
   for (let failure: i32 = Failure.NONE + 1; failure < Failure.COUNT; failure++) {
     if (!define(policy, failures_at + failure, "failures", "cause", failureName(<Failure>failure))) return false;
   }
-  if (!define(policy, cache_at + CacheEvent.HIT, "token_cache", "result", "hit")) return false;
-  if (!define(policy, cache_at + CacheEvent.MISS, "token_cache", "result", "miss")) return false;
-  if (!define(policy, cache_at + CacheEvent.EVICTION, "token_cache", "result", "eviction")) return false;
+  if (!define(policy, cache_at + CacheEvent.HIT, "cached_tokens", "result", "hit")) return false;
+  if (!define(policy, cache_at + CacheEvent.MISS, "cached_tokens", "result", "miss")) return false;
+  if (!define(policy, cache_at + CacheEvent.EVICTION, "cached_tokens", "result", "eviction")) return false;
   if (!define(policy, limits_at, "limits", "decision", "shadow_deny")) return false;
   const quarantines = sectionCount(policy, layout.section_quarantines);
   for (let counter: u32 = 0; counter < quarantines * QuarantineEvent.COUNT; counter++) {
@@ -304,7 +305,7 @@ function defineQuarantine(policy: Policy, counter: u32): bool {
   openName(policy, "quarantine", "quarantine");
   const text = recordAt(policy, layout.section_quarantines, index) + layout.quarantine_name_at;
   writeBytes(writer, textStart(policy, text), textSize(text));
-  writeText(writer, ".event.");
+  writeText(writer, ";.event.");
   writeQuarantineEvent(writer, policy, index, <QuarantineEvent>(counter % QuarantineEvent.COUNT));
   return defineNamed(policy, quarantines_at + counter, false);
 }
@@ -331,7 +332,7 @@ function defineRule(policy: Policy, rule: u32, isOther: bool, allows: bool): boo
     const text = ruleAt(policy, rule) + layout.rule_name_at;
     writeBytes(writer, textStart(policy, text), textSize(text));
   }
-  writeText(writer, ".decision.");
+  writeText(writer, ";.decision.");
   if (!isOther && load<u32>(ruleAt(policy, rule), layout.rule_mode_at) == layout.mode_shadow)
     writeText(writer, "shadow_");
   writeText(writer, allows ? "allow" : "deny");
@@ -345,7 +346,7 @@ function openName(policy: Policy, metric: string, label: string): void {
   writeText(writer, ".policy.");
   const text = head(policy) + layout.policy_name_at;
   writeBytes(writer, textStart(policy, text), textSize(text));
-  writeText(writer, ".");
+  writeText(writer, ";.");
   writeText(writer, label);
   writeText(writer, ".");
 }

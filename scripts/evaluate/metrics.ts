@@ -36,7 +36,7 @@ export const metrics = {
     meaning:
       "what came of asking the rate limit service of a [fleet](limits.md#fleets), of policies that have one. `unknown`: it has no rule for a limit; `failed`: no answer in time, or none of use; `skipped`: it was not asked, since it fails again and again, or too many requests wait; `leased`: it was not asked, since the worker had tokens of a block",
   },
-  sallyport_token_cache: {
+  sallyport_cached_tokens: {
     labels: { result: ["hit", "miss", "eviction"] },
     meaning: "tokens that were in the cache, were not, and were evicted",
   },

@@ -174,7 +174,7 @@ test("a token that is known is judged as a fresh one", () => {
     const shown = JSON.stringify({ now, arrived, given, expected }, null, 1);
     assert.fail(`request ${number}, SEED=${seed}: product ${given.reason}, reference ${expected.reason}\n${shown}`);
   }
-  const metric = (result: string): number => product.metric(`sallyport_token_cache.policy.known.result.${result}`);
+  const metric = (result: string): number => product.metric(`sallyport_cached_tokens.policy.known;.result.${result}`);
   console.log(
     `${[...reasons].map(([reason, count]) => `${reason} ${count}`).join(", ")}; hits ${metric("hit")}, evictions ${metric("eviction")}`,
   );

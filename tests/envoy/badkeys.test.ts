@@ -116,7 +116,7 @@ describe("keys that look right and are not", () => {
     const stats = await envoy.stats();
     const expected = good.length + bad.filter(({ isLeftOut }) => isLeftOut !== true).length;
     for (const listener of listeners) {
-      assert.equal(stats.get(`wasmcustom.sallyport_key_set_keys.policy.${listener}.set.corp`), expected, listener);
+      assert.equal(stats.get(`wasmcustom.sallyport_key_set_keys.policy.${listener};.set.corp`), expected, listener);
     }
   });
 

@@ -42,9 +42,9 @@ async function recorded(world: StormWorld): Promise<Map<string, number>> {
   const add = (name: string): unknown => counts.set(name, (counts.get(name) ?? 0) + 1);
   for (const { record } of await world.local.accessLog()) {
     if (record === undefined) continue;
-    add(`requests.policy.storm.decision.${record.decision}`);
-    if (record.decision !== "allow") add(`denials.policy.storm.reason.${record.reason}`);
-    if (record.rule != null) add(`rules.policy.storm.rule.${record.rule}.decision.${record.decision}`);
+    add(`requests.policy.storm;.decision.${record.decision}`);
+    if (record.decision !== "allow") add(`denials.policy.storm;.reason.${record.reason}`);
+    if (record.rule != null) add(`rules.policy.storm;.rule.${record.rule};.decision.${record.decision}`);
   }
   return counts;
 }
@@ -93,10 +93,10 @@ describe("each decision is counted once", () => {
         isOver = true;
         await Promise.all(clients);
         const records = await recorded(world);
-        const known = ["allow", "deny"].map((decision) => records.get(`requests.policy.storm.decision.${decision}`)!);
+        const known = ["allow", "deny"].map((decision) => records.get(`requests.policy.storm;.decision.${decision}`)!);
         assert.ok(Math.min(...known) > 1000, `only ${known} requests`);
         for (const reason of reasons)
-          assert.ok((records.get(`denials.policy.storm.reason.${reason}`) ?? 0) > 100, reason);
+          assert.ok((records.get(`denials.policy.storm;.reason.${reason}`) ?? 0) > 100, reason);
         await assertCounted(world);
       });
     });

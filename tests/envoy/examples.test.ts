@@ -123,10 +123,11 @@ for (const example of exampleNames) {
       };
       for (const [metric, { labels }] of metricEntries) {
         const wanted: Record<string, string> = { sallyport_policy: "shop" };
-        let name = `wasmcustom.${metric}.policy.shop`;
+        let name = `wasmcustom.${metric}.policy.shop;`;
         for (const [label, [value = "any"]] of Object.entries(labels) as [string, readonly string[]][]) {
           wanted[`sallyport_${label}`] = value;
-          name += `.${label}.${value}`;
+          // What the policy chooses ends with a semicolon, unless it is the last.
+          name += `.${label}.${value}${label === "rule" || label === "quarantine" ? ";" : ""}`;
         }
         const found = stats_config.stats_tags.flatMap(({ tag_name, regex }) => {
           const match = new RegExp(regex, "u").exec(name);
@@ -215,12 +216,12 @@ for (const example of exampleNames) {
         const metrics = (await envoy.prometheus()).filter((line) => line.startsWith("sallyport_"));
         const names = new Set(metrics.map((line) => line.slice(0, line.indexOf("{"))));
         assert.deepEqual([...names].toSorted(), [
+          "sallyport_cached_tokens",
           "sallyport_denials",
           "sallyport_failures",
           "sallyport_limits",
           "sallyport_requests",
           "sallyport_rules",
-          "sallyport_token_cache",
         ]);
         const has = (name: string, ...labels: string[]): void => {
           const wanted = ['sallyport_policy="examples"', ...labels];
@@ -234,7 +235,7 @@ for (const example of exampleNames) {
         has("sallyport_denials", 'sallyport_reason="no_rule"');
         has("sallyport_rules", 'sallyport_rule="web-reads"', 'sallyport_decision="allow"');
         has("sallyport_failures", 'sallyport_cause="get_property"');
-        has("sallyport_token_cache", 'sallyport_result="hit"');
+        has("sallyport_cached_tokens", 'sallyport_result="hit"');
       });
     });
 

@@ -121,7 +121,7 @@ async function until(what: string, limitMs: number, holds: () => boolean | Promi
 type Metric = "age_seconds" | "keys" | "refreshes" | "failures";
 
 async function metric(envoy: TestEnvoy, name: Metric): Promise<number | undefined> {
-  return (await envoy.stats()).get(`wasmcustom.sallyport_key_set_${name}.policy.keys.set.corp`);
+  return (await envoy.stats()).get(`wasmcustom.sallyport_key_set_${name}.policy.keys;.set.corp`);
 }
 
 /** A key that has another one's ID. */
@@ -351,7 +351,7 @@ describe("keys behind a URL", () => {
 
   test("the metrics tell how old the keys are, how many, and how often they came or failed to", async () => {
     const stats = await envoy.stats();
-    const read = (name: Metric) => stats.get(`wasmcustom.sallyport_key_set_${name}.policy.keys.set.corp`);
+    const read = (name: Metric) => stats.get(`wasmcustom.sallyport_key_set_${name}.policy.keys;.set.corp`);
     assert.equal(read("keys"), 2);
     assert.ok(read("age_seconds")! <= (refreshMs + slackMs) / 1000, `${read("age_seconds")} s old`);
     assert.ok(read("refreshes")! >= troubles.length, `${read("refreshes")} refreshes`);

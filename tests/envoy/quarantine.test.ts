@@ -203,7 +203,7 @@ describe("in a real Envoy", () => {
   test("log, metrics and their labels tell of all that", async () => {
     const stats = await statsWithCounts(envoy.local);
     const counted = (quarantine: string, event: string): number | undefined =>
-      stats.get(`wasmcustom.sallyport_quarantine.policy.guarded.quarantine.${quarantine}.event.${event}`);
+      stats.get(`wasmcustom.sallyport_quarantine.policy.guarded;.quarantine.${quarantine};.event.${event}`);
     // One of them came again, and another came by a gateway.
     assert.equal(counted("probing", "enter"), 5);
     assert.equal(counted("probing", "leave"), 1);

@@ -88,7 +88,7 @@ describe("a stolen token used over another connection is refused", () => {
     return `${status} ${record?.reason} ${record?.caller ?? "nobody"}`;
   };
   const hits = async () =>
-    (await statsWithCounts(envoy.local)).get("wasmcustom.sallyport_token_cache.policy.stolen.result.hit") ?? 0;
+    (await statsWithCounts(envoy.local)).get("wasmcustom.sallyport_cached_tokens.policy.stolen;.result.hit") ?? 0;
   const elementOf = (identity: Identity, uri: string) => `By=${edge};Hash=${digestOf(identity)};URI=${uri}`;
 
   const binding = `401 token_binding`;

@@ -236,7 +236,7 @@ test(`${cases} tokens, cold and warm`, () => {
   }
   console.log(`${admitted} of ${cases * 2} decisions admitted`);
   for (const product of [early, late]) {
-    const hits = product.metric("sallyport_token_cache.policy.claims.result.hit");
+    const hits = product.metric("sallyport_cached_tokens.policy.claims;.result.hit");
     assert.ok(hits > cases / 4, `only ${hits} tokens were known: the test no longer tests much`);
   }
   assert.ok(admitted > cases / 10, `only ${admitted} were admitted: the test no longer tests much`);

@@ -228,7 +228,7 @@ test(`${cases} spoilt answers`, () => {
   let host: PluginHost;
   let root = 0;
   const what = (number: number): string => `case ${number}, SEED=${seed}`;
-  const metric = (name: string): bigint => host.metrics().get(`sallyport_key_set_${name}.policy.shop.set.idp`) ?? 0n;
+  const metric = (name: string): bigint => host.metrics().get(`sallyport_key_set_${name}.policy.shop;.set.idp`) ?? 0n;
 
   /** Lets time pass until the engine asks for the keys, and answers. */
   const fetch = (answer: CalloutAnswer, number: number): void => {

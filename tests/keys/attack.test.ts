@@ -141,7 +141,7 @@ test("a request that could not be let go on is not recorded as admitted", async 
   assert.equal(outcome.localResponse?.requestedStatus, 503);
   assert.equal(markOf(outcome), false);
   assert.equal(outcomeOf(outcome), "internal");
-  assert.equal(host.metrics().get("sallyport_failures.policy.shop.cause.continue_stream"), 1n);
+  assert.equal(host.metrics().get("sallyport_failures.policy.shop;.cause.continue_stream"), 1n);
 });
 
 test("what fails as a request is to wait for keys is counted, and is not why the record fails", async () => {
@@ -162,7 +162,7 @@ test("what fails as a request is to wait for keys is counted, and is not why the
   workers.tick(0);
   const causes = ["get_shared_data", "set_property"];
   assert.deepEqual(
-    causes.map((cause) => host.metrics().get(`sallyport_failures.policy.shop.cause.${cause}`)),
+    causes.map((cause) => host.metrics().get(`sallyport_failures.policy.shop;.cause.${cause}`)),
     [1n, 1n],
   );
 });

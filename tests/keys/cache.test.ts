@@ -11,7 +11,7 @@ import { imageOf, jwks, outcomeOf, Workers } from "../support/workers.ts";
 const isVerified = ({ calls }: Outcome) => calls.some(({ name }) => name === "call_foreign_function");
 const reasonOf = (outcome: Outcome) => recordOf(outcome).reason;
 const cache = (plugin: TestPlugin, result: string) =>
-  plugin.host.metrics().get(`sallyport_token_cache.policy.shop.result.${result}`);
+  plugin.host.metrics().get(`sallyport_cached_tokens.policy.shop;.result.${result}`);
 
 describe("a token seen before", () => {
   test("is not verified again, and its claims are the same", () => {
@@ -122,7 +122,7 @@ test("a flood of good tokens pushes out the oldest, grows nothing, and leaves ot
     assert.equal(outcomeOf(workers.ask(0, await one.token({ sub: `s${number}`, fill }))), "allowed");
   }
   workers.ask(0, others);
-  assert.ok((host.metrics().get("sallyport_token_cache.policy.shop.result.eviction") ?? 0n) > 0n);
+  assert.ok((host.metrics().get("sallyport_cached_tokens.policy.shop;.result.eviction") ?? 0n) > 0n);
   assert.equal(host.memoryBytes, before);
   assert.equal(isVerified(workers.ask(0, others)), false, "each key set has a cache of its own");
   assert.equal(isVerified(workers.ask(0, first)), true, "the oldest gave way");

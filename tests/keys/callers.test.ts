@@ -206,7 +206,7 @@ test("what is too long for a place goes nowhere else, from whichever place", () 
       assert.equal(reasonOf(keeper, { caller: alice, path: "/alice" }), `${alice} allowed`);
     }
   }
-  assert.equal(keeper.host.metrics().get("sallyport_requests.policy.known.decision.allow"), 1200n);
+  assert.equal(keeper.host.metrics().get("sallyport_requests.policy.known;.decision.allow"), 1200n);
 });
 
 describe("callers of JWT-SVIDs", () => {

@@ -225,7 +225,7 @@ describe("what goes wrong", () => {
     assert.notEqual(outcomeOf(workers.ask(1, tokenOne)), "allowed");
     assert.equal(workers.metric("failures"), 1);
     assert.equal(host.logs.filter(({ message }) => message.includes("could not be taken over")).length, 1);
-    assert.equal(host.metrics().get("sallyport_failures.policy.shop.cause.get_shared_data"), 5n);
+    assert.equal(host.metrics().get("sallyport_failures.policy.shop;.cause.get_shared_data"), 5n);
     host.faults = [];
     workers.tick(1);
     assert.equal(outcomeOf(workers.ask(1, tokenTwo)), "allowed");

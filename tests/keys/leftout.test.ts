@@ -19,7 +19,7 @@ const set = (...keys: unknown[]): string => JSON.stringify({ keys });
 const linesOf = (workers: Workers, words: string): string[] =>
   workers.hosts.flatMap(({ logs }) => logs.map(({ message }) => message)).filter((line) => line.includes(words));
 const counter = (workers: Workers, reason: string): number =>
-  Number(workers.counted(`sallyport_key_set_left_out.policy.shop.reason.${reason}.set.idp`));
+  Number(workers.counted(`sallyport_key_set_left_out.policy.shop;.reason.${reason}.set.idp`));
 
 /** An odd number of 1,024 bits. */
 const small = (modulus: string): string =>

@@ -30,7 +30,7 @@ function fetched(options = {}): Workers {
 }
 
 const reset = (workers: Workers, { context }: Outcome) => workers.hosts[0]!.deleteContext(context);
-const gone = (workers: Workers) => workers.counted("sallyport_requests.policy.shop.decision.gone");
+const gone = (workers: Workers) => workers.counted("sallyport_requests.policy.shop;.decision.gone");
 
 describe("a stream that ends while it waits", () => {
   for (const [what, answer] of [

@@ -51,7 +51,7 @@ describe("keys that have never come", () => {
         status: 503,
       });
       assert.match(outcome.localResponse!.details!, /keys_unavailable/);
-      assert.equal(workers.counted("sallyport_denials.policy.shop.reason.keys_unavailable"), 1n);
+      assert.equal(workers.counted("sallyport_denials.policy.shop;.reason.keys_unavailable"), 1n);
     });
   }
 

@@ -79,12 +79,12 @@ export class Account {
     reasons.set("limit_exceeded", overLimit);
 
     // A request that is broken off reaches the filter or does not: over HTTP/1.1 half of the headers never do.
-    const uploads = metric(`rules.policy.${policy_name}.rule.uploads.decision.allow`);
+    const uploads = metric(`rules.policy.${policy_name};.rule.uploads;.decision.allow`);
     const brokenOff = this.#expected.get(aborted) ?? 0;
     if (uploads > brokenOff) this.problems.push(`the filter admitted ${uploads} uploads where ${brokenOff} were sent`);
-    this.#hold("the filter admitted", metric(`requests.policy.${policy_name}.decision.allow`), admitted + uploads);
+    this.#hold("the filter admitted", metric(`requests.policy.${policy_name};.decision.allow`), admitted + uploads);
 
-    const prefix = `wasmcustom.sallyport_denials.policy.${policy_name}.reason.`;
+    const prefix = `wasmcustom.sallyport_denials.policy.${policy_name};.reason.`;
     for (const [name, count] of stats) {
       const reason = name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
       if (reason === undefined) continue;

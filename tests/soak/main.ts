@@ -114,7 +114,7 @@ async function conclude(
   const tokens = Object.fromEntries(
     ["hit", "miss", "eviction"].map((result) => [
       result,
-      stats.get(`wasmcustom.sallyport_token_cache.policy.${policy_name}.result.${result}`) ?? 0,
+      stats.get(`wasmcustom.sallyport_cached_tokens.policy.${policy_name};.result.${result}`) ?? 0,
     ]),
   );
   console.log(`tokens: ${tokens.hit} known, ${tokens.miss} not, ${tokens.eviction} gave way to newer ones`);

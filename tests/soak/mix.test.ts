@@ -58,12 +58,12 @@ test("a request without an answer is a problem", () => {
 test("metrics that disagree with what was sent are a problem", () => {
   const metric = "wasmcustom.sallyport_";
   const stats = new Map([
-    [`${metric}requests.policy.soak.decision.allow`, 2],
-    [`${metric}denials.policy.soak.reason.token_missing`, 1],
-    [`${metric}denials.policy.soak.reason.token_expired`, 1],
-    [`${metric}denials.policy.soak.reason.no_rule`, 1],
-    [`${metric}denials.policy.soak.reason.limit_exceeded`, 1],
-    [`${metric}denials.policy.soak.reason.scope_missing`, 0],
+    [`${metric}requests.policy.soak;.decision.allow`, 2],
+    [`${metric}denials.policy.soak;.reason.token_missing`, 1],
+    [`${metric}denials.policy.soak;.reason.token_expired`, 1],
+    [`${metric}denials.policy.soak;.reason.no_rule`, 1],
+    [`${metric}denials.policy.soak;.reason.limit_exceeded`, 1],
+    [`${metric}denials.policy.soak;.reason.scope_missing`, 0],
     ["http.inbound.downstream_cx_protocol_error", 0],
   ]);
   const close = (changed: Map<string, number>): string[] => {
@@ -74,5 +74,5 @@ test("metrics that disagree with what was sent are a problem", () => {
   };
   assert.deepEqual(close(stats), []);
   for (const [name, count] of stats) assert.equal(close(new Map([...stats, [name, count + 1]])).length, 1, name);
-  assert.equal(close(new Map([...stats, [`${metric}failures.policy.soak.cause.arena_full`, 1]])).length, 1);
+  assert.equal(close(new Map([...stats, [`${metric}failures.policy.soak;.cause.arena_full`, 1]])).length, 1);
 });

@@ -101,8 +101,8 @@ async function conclude(envoy: TestEnvoy, upstream: OpenUpstream, result: Broken
   const stat = async (name: string): Promise<number> => (await envoy.stats()).get(name) ?? 0;
   await until("nothing is open in Envoy", async () => (await stat("http.inbound.downstream_rq_active")) === 0);
   await until("nothing is open at the upstream", () => upstream.waiting.size === 0);
-  result.admitted = await stat("wasmcustom.sallyport_requests.policy.broken.decision.allow");
-  result.denied = await stat("wasmcustom.sallyport_requests.policy.broken.decision.deny");
+  result.admitted = await stat("wasmcustom.sallyport_requests.policy.broken;.decision.allow");
+  result.denied = await stat("wasmcustom.sallyport_requests.policy.broken;.decision.deny");
   if (Math.min(result.admitted, result.denied) < result.streams / 20) {
     result.problems.push("few were admitted, or few denied: it tried too little");
   }

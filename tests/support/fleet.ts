@@ -70,6 +70,6 @@ export class Fleet extends Workers {
 
   /** How often the answers to questions were of that kind. */
   answersOf(result: string): bigint {
-    return this.hosts[0]!.metrics().get(`sallyport_fleet_answers.policy.shop.result.${result}`) ?? 0n;
+    return this.hosts[0]!.metrics().get(`sallyport_fleet_answers.policy.shop;.result.${result}`) ?? 0n;
   }
 }

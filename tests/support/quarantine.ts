@@ -91,6 +91,6 @@ export class Guarded {
 
   /** How often something was counted. */
   counted(quarantine: string, event: string): number {
-    return Number(this.workers.counted(`sallyport_quarantine.policy.shop.quarantine.${quarantine}.event.${event}`));
+    return Number(this.workers.counted(`sallyport_quarantine.policy.shop;.quarantine.${quarantine};.event.${event}`));
   }
 }

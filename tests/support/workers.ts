@@ -143,7 +143,7 @@ export class Workers {
   }
 
   metric(name: string): number {
-    return Number(this.hosts[0]!.metrics().get(`sallyport_key_set_${name}.policy.shop.set.idp`) ?? -1n);
+    return Number(this.hosts[0]!.metrics().get(`sallyport_key_set_${name}.policy.shop;.set.idp`) ?? -1n);
   }
 }
 

@@ -113,9 +113,9 @@ describe("while it comes", () => {
     plugin.host.deleteContext(outcome.context);
     plugin.host.tick(plugin.root);
     const count = (name: string) => Number(plugin.host.metrics().get(`sallyport_${name}`));
-    assert.equal(count("denials.policy.sizes.reason.body_too_large"), 1);
-    assert.equal(count("requests.policy.sizes.decision.deny"), 1);
-    assert.equal(count("rules.policy.sizes.rule.body.decision.deny"), 1);
+    assert.equal(count("denials.policy.sizes;.reason.body_too_large"), 1);
+    assert.equal(count("requests.policy.sizes;.decision.deny"), 1);
+    assert.equal(count("rules.policy.sizes;.rule.body;.decision.deny"), 1);
   });
 
   test("a bound of nothing lets an empty body by", () => {

@@ -5,14 +5,14 @@ import { WasmResult } from "../../scripts/host/abi.ts";
 import { callNames, markOf, recordOf, TestPlugin } from "../support/plugin.ts";
 
 const identity = "get_property connection.uri_san_peer_certificate";
-const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop.decision.${decision}`;
+const requests = (decision: string) => `increment_metric sallyport_requests.policy.shop;.decision.${decision}`;
 const rules = (rule: string, decision: string) =>
-  `increment_metric sallyport_rules.policy.shop.rule.${rule}.decision.${decision}`;
-const denials = (reason: string) => `increment_metric sallyport_denials.policy.shop.reason.${reason}`;
+  `increment_metric sallyport_rules.policy.shop;.rule.${rule};.decision.${decision}`;
+const denials = (reason: string) => `increment_metric sallyport_denials.policy.shop;.reason.${reason}`;
 const record = "set_property sallyport";
 const answer = "send_local_response";
-const miss = "increment_metric sallyport_token_cache.policy.shop.result.miss";
-const hit = "increment_metric sallyport_token_cache.policy.shop.result.hit";
+const miss = "increment_metric sallyport_cached_tokens.policy.shop;.result.miss";
+const hit = "increment_metric sallyport_cached_tokens.policy.shop;.result.hit";
 const readings = [identity, "get_header_map_pairs", "get_current_time_nanoseconds"];
 
 describe("admitted", () => {

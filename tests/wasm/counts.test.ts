@@ -35,7 +35,7 @@ const healthz = (plugin: TestPlugin, root = plugin.root): Outcome =>
   });
 const denied = (plugin: TestPlugin): Outcome => plugin.request({ caller: "spiffe://example.org/billing" });
 const requests = (plugin: TestPlugin, decision: string): bigint =>
-  plugin.host.metrics().get(`sallyport_requests.policy.shop.decision.${decision}`)!;
+  plugin.host.metrics().get(`sallyport_requests.policy.shop;.decision.${decision}`)!;
 const increments = (calls: readonly HostCall[]): string[] => callNames(calls).filter((call) => /^increment/.test(call));
 const asksForTick = ({ calls }: Outcome): boolean => calls.some(({ name }) => name === "set_tick_period_milliseconds");
 
@@ -55,10 +55,10 @@ describe("gathered", () => {
     assert.equal(plugin.host.tickPeriodMs(plugin.root), count_tick_milliseconds);
     const { calls } = plugin.host.tick(plugin.root);
     assert.deepEqual(callNames(calls), [
-      "increment_metric sallyport_rules.policy.shop.rule.health.decision.allow",
-      "increment_metric sallyport_denials.policy.shop.reason.no_rule",
-      "increment_metric sallyport_requests.policy.shop.decision.deny",
-      "increment_metric sallyport_requests.policy.shop.decision.allow",
+      "increment_metric sallyport_rules.policy.shop;.rule.health;.decision.allow",
+      "increment_metric sallyport_denials.policy.shop;.reason.no_rule",
+      "increment_metric sallyport_requests.policy.shop;.decision.deny",
+      "increment_metric sallyport_requests.policy.shop;.decision.allow",
       "set_tick_period_milliseconds",
     ]);
     assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [7n, 3n]);
@@ -90,9 +90,9 @@ describe("gathered", () => {
     );
     plugin.host.tick(plugin.root);
     const metrics = plugin.host.metrics();
-    const value = (name: string) => metrics.get(`sallyport_${name.replace(".", ".policy.shop.")}`);
+    const value = (name: string) => metrics.get(`sallyport_${name.replace(".", ".policy.shop;.")}`);
     assert.deepEqual(
-      ["token_cache.result.miss", "token_cache.result.hit", "rules.rule.checkout-orders.decision.deny"].map(value),
+      ["cached_tokens.result.miss", "cached_tokens.result.hit", "rules.rule.checkout-orders;.decision.deny"].map(value),
       [2n, 1n, 2n],
     );
     assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [4n, 2n]);
@@ -107,7 +107,7 @@ describe("gathered", () => {
         plugin.host.faults = [];
         plugin.host.tick(plugin.root);
         const cause = fault === "get_current_time_nanoseconds" ? "get_current_time" : fault;
-        assert.equal(plugin.host.metrics().get(`sallyport_failures.policy.shop.cause.${cause}`), 1n);
+        assert.equal(plugin.host.metrics().get(`sallyport_failures.policy.shop;.cause.${cause}`), 1n);
         assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [2n, 1n]);
       }
     });
@@ -121,7 +121,7 @@ describe("a policy ends", () => {
     denied(plugin);
     const calls = callNames(plugin.host.deleteContext(plugin.root));
     assert.equal(calls[0], "set_tick_period_milliseconds");
-    assert.equal(calls.at(-1), "increment_metric sallyport_requests.policy.shop.decision.allow");
+    assert.equal(calls.at(-1), "increment_metric sallyport_requests.policy.shop;.decision.allow");
     assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [3n, 1n]);
     assert.equal(plugin.host.timers, 0);
   });
@@ -219,8 +219,8 @@ describe("the host refuses counts", () => {
       "what was kept is handed over with the first that passes",
     );
     assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [5n, 1n]);
-    assert.equal(plugin.host.metrics().get("sallyport_denials.policy.shop.reason.internal"), 1n);
-    assert.ok(plugin.host.metrics().get("sallyport_failures.policy.shop.cause.increment_metric")! >= 1n);
+    assert.equal(plugin.host.metrics().get("sallyport_denials.policy.shop;.reason.internal"), 1n);
+    assert.ok(plugin.host.metrics().get("sallyport_failures.policy.shop;.cause.increment_metric")! >= 1n);
     healthz(plugin);
     plugin.host.tick(plugin.root);
     assert.equal(requests(plugin, "allow"), 7n);
@@ -237,8 +237,8 @@ describe("the host refuses counts", () => {
       plugin.host.faults = [];
       plugin.host.tick(plugin.root);
       assert.deepEqual([requests(plugin, "allow"), requests(plugin, "deny")], [5n, 1n]);
-      assert.equal(plugin.host.metrics().get("sallyport_rules.policy.shop.rule.health.decision.allow"), 5n);
-      assert.equal(plugin.host.metrics().get("sallyport_failures.policy.shop.cause.increment_metric"), 1n);
+      assert.equal(plugin.host.metrics().get("sallyport_rules.policy.shop;.rule.health;.decision.allow"), 5n);
+      assert.equal(plugin.host.metrics().get("sallyport_failures.policy.shop;.cause.increment_metric"), 1n);
     }
   });
 

@@ -154,10 +154,10 @@ test("no failure is counted as an admission, and each is counted by name", () =>
     ask(plugin);
     const metrics = plugin.host.metrics();
     const what = `call ${index + 1}, ${name}`;
-    assert.equal(metrics.get("sallyport_requests.policy.shop.decision.allow"), 0n, what);
-    assert.equal(metrics.get("sallyport_requests.policy.shop.decision.deny"), 1n, what);
-    assert.equal(metrics.get("sallyport_denials.policy.shop.reason.internal"), 1n, what);
-    assert.equal(metrics.get(`sallyport_failures.policy.shop.cause.${causes[name] ?? name}`), 1n, what);
+    assert.equal(metrics.get("sallyport_requests.policy.shop;.decision.allow"), 0n, what);
+    assert.equal(metrics.get("sallyport_requests.policy.shop;.decision.deny"), 1n, what);
+    assert.equal(metrics.get("sallyport_denials.policy.shop;.reason.internal"), 1n, what);
+    assert.equal(metrics.get(`sallyport_failures.policy.shop;.cause.${causes[name] ?? name}`), 1n, what);
   }
 });
 
@@ -167,7 +167,7 @@ test("an answer that cannot be sent is tried once more, plainly, and counted by 
   const outcome = plugin.request({ caller: "spiffe://example.org/billing" });
   assert.equal(outcome.action, "pause");
   assert.equal(outcome.localResponse?.requestedStatus, 503);
-  assert.equal(plugin.host.metrics().get("sallyport_failures.policy.shop.cause.send_local_response"), 1n);
+  assert.equal(plugin.host.metrics().get("sallyport_failures.policy.shop;.cause.send_local_response"), 1n);
 });
 
 test("a policy in shadow mode lets a request through that it cannot record, but none that it cannot mark", () => {

@@ -31,7 +31,7 @@ test("what a rule in shadow mode would have done is recorded and counted", () =>
   assert.equal(recordOf(wanted).rule, undefined);
   assert.deepEqual(recordOf(wanted).shadow, [{ rule: "wanted", decision: "allow", reason: "allowed" }]);
   const metrics = plugin.host.metrics();
-  assert.equal(metrics.get("sallyport_rules.policy.grants.rule.open-denied.decision.shadow_deny"), 1n);
-  assert.equal(metrics.get("sallyport_rules.policy.grants.rule.wanted.decision.shadow_allow"), 1n);
-  assert.equal(metrics.get("sallyport_rules.policy.grants.rule.open.decision.allow"), 1n);
+  assert.equal(metrics.get("sallyport_rules.policy.grants;.rule.open-denied;.decision.shadow_deny"), 1n);
+  assert.equal(metrics.get("sallyport_rules.policy.grants;.rule.wanted;.decision.shadow_allow"), 1n);
+  assert.equal(metrics.get("sallyport_rules.policy.grants;.rule.open;.decision.allow"), 1n);
 });

@@ -106,7 +106,7 @@ describe("a limit in shadow mode", () => {
     }
     const denied = recordOf(asking.ask());
     assert.deepEqual([denied.reason, denied.limit, denied.shadow], ["limit_exceeded", "real", undefined]);
-    assert.equal(asking.counted("sallyport_limits.policy.shop.decision.shadow_deny"), 2n);
+    assert.equal(asking.counted("sallyport_limits.policy.shop;.decision.shadow_deny"), 2n);
   });
 
   test("is not taken from by a request that another limit refuses", () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { rule_metrics_max } from "../../assembly/limits.ts";
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type FailureName, failures } from "../../scripts/evaluate/failures.ts";
@@ -34,7 +35,7 @@ test("rules past the last with a counter of its own share `_other`", (context) =
     const sent = hostRequest({ ...request, host: "h", headers: [], token: null });
     assert.equal(host.request(rootContext, sent).action, "continue", `rule ${rule}`);
   };
-  const counter = (rule: string) => host.metrics().get(`sallyport_rules.policy.many.rule.${rule}.decision.allow`);
+  const counter = (rule: string) => host.metrics().get(`sallyport_rules.policy.many;.rule.${rule};.decision.allow`);
   ask(0);
   ask(rule_metrics_max - 1);
   ask(rule_metrics_max);
@@ -55,7 +56,8 @@ function definedBy(image: Uint8Array): Map<string, Map<string, Set<string>>> {
     const labels = metrics.get(metric!) ?? new Map<string, Set<string>>();
     metrics.set(metric!, labels);
     for (let part = 0; part < parts.length; part += 2) {
-      const [label, value] = [parts[part]!, parts[part + 1]!];
+      // A name that the policy chooses ends with a semicolon.
+      const [label, value] = [parts[part]!, parts[part + 1]!.replace(/;$/u, "")];
       labels.set(label, (labels.get(label) ?? new Set()).add(value));
     }
   }
@@ -97,3 +99,48 @@ test("the examples make a label of each", () => {
         assert.ok(text.includes(`tag_name: sallyport_${label}\n`), `${example}: ${label}`);
   }
 });
+
+/** The expressions for tags that Istio has by default, but those that begin with a prefix of Envoy's own (tools/packaging/common/envoy_bootstrap.json). */
+const istio_tags = [
+  /_rq(_(\d{3}))$/u,
+  /_rq(_(\dxx))$/u,
+  /(cache\.(.+?)\.)/u,
+  /(component\.(.+?)\.)/u,
+  /(tag\.(.+?);\.)/u,
+  /(wasm_filter\.(.+?)\.)/u,
+  /rbac(\.(allowed|denied))/u,
+  /(\.istio_dry_run_(allow|deny)_)/u,
+  /(\.shadow_(allowed|denied))/u,
+  /(destination_service=\.=(.*?);\.;)/u,
+];
+
+/** The tags of an example, as Envoy takes them from a name: what is left of the name, and the values (source/common/stats/tag_extractor_impl.cc). */
+function tagged(name: string, tags: readonly { tag_name: string; regex: string }[]): [string, Record<string, string>] {
+  let left = `wasmcustom.${name}`;
+  const values: Record<string, string> = {};
+  for (const { tag_name, regex } of tags) {
+    const [, cut, value] = new RegExp(regex, "u").exec(`wasmcustom.${name}`) ?? [];
+    if (cut === undefined) continue;
+    left = left.replace(cut, "");
+    values[tag_name] = value!;
+  }
+  return [left, values];
+}
+
+for (const chosen of ["cache", "component", "tag", "wasm_filter", "my-cache", "rbac", "x_rq_404", "shop"]) {
+  test(`names with \`${chosen}\` in them keep all that Istio would take for tags, and have those of the examples`, () => {
+    const quarantine = `quarantine: [{ name: ${chosen}, when: [no_rule], denials: 9, within: 1m, for: 1m, scope: fleet }]\n`;
+    const rule = `  - { name: ${chosen}, callers: [any], allow: [GET /a] }\n`;
+    const text = `${fetchingPolicy().replace("name: shop", `name: ${chosen}`)}${rule}fleet: { cluster: rls }\n${quarantine}`;
+    const host = PluginHost.load(engine);
+    assert.equal(host.startPlugin(pluginConfiguration(imageOf(text))).ok, true);
+    const example = parse(readFileSync("envoy/inbound.yaml", "utf8"));
+    const tags = example.stats_config.stats_tags;
+    for (const name of host.metrics().keys()) {
+      for (const expression of istio_tags) assert.doesNotMatch(`wasmcustom.${name}`, expression);
+      const [left, values] = tagged(name, tags);
+      assert.match(left, /^wasmcustom\.sallyport_[a-z_]+$/u, `${name}: what is not a label`);
+      assert.equal(values.sallyport_policy, chosen, name);
+    }
+  });
+}

@@ -138,7 +138,7 @@ describe("a host that fails", () => {
     assert.equal(guarded.probe(9), "no_rule");
     assert.equal(guarded.reason(), "allowed");
     guarded.workers.hosts[0]!.faults = [];
-    const failures = guarded.workers.counted("sallyport_failures.policy.shop.cause.shared_data_contention");
+    const failures = guarded.workers.counted("sallyport_failures.policy.shop;.cause.shared_data_contention");
     assert.equal(Number(failures), 9);
   });
 

@@ -29,7 +29,7 @@ test("a policy that comes again defines no metric again", () => {
   assert.notEqual(defined(1), 0);
   assert.deepEqual([defined(0), defined(1), defined(0)], [0, 0, 0]);
   plugin.order();
-  assert.equal(plugin.host.metrics().get("sallyport_requests.policy.shop.decision.allow"), 1n);
+  assert.equal(plugin.host.metrics().get("sallyport_requests.policy.shop;.decision.allow"), 1n);
 });
 
 test("a refused configuration leaves the old one in force", () => {
