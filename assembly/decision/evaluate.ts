@@ -21,7 +21,7 @@ import { head, Policy, ruleAt } from "../policy/policy";
 import { Reason } from "../reason";
 import { as_sent, readAs } from "../request/forms";
 import { addShadow, candidate, candidateBinding, candidateReading, request } from "../request/request";
-import { RuleResult } from "../request/result";
+import { RuleResult, result_bytes } from "../request/result";
 import { hasScopes } from "../token/scopes";
 import { tokenSlot } from "../token/slot";
 import { adoptToken, checkToken } from "../token/token";
@@ -46,8 +46,6 @@ const enum Among {
 const current = changetype<RuleResult>(memory.data(40, 16));
 /** What came of the rule whose optional token is there and not good; of rule 0 where there is none. */
 const refused = changetype<RuleResult>(memory.data(40, 16));
-const result_bytes: u32 = 40;
-if (!(offsetof<RuleResult>() == 40)) ERROR("a result is copied and cleared as a whole");
 
 /** Evaluates the candidates in the request's slot, whose result becomes that of the rule that decided. */
 export function evaluateRules(policy: Policy): Reason {

@@ -47,6 +47,8 @@ export class Policy {
   /** How often in a row the rate limit service of the fleet has not answered, and when it was asked last since (limit/fleet.ts). */
   fleetFailures: u32;
   fleetAskedAt: u64;
+  /** What kind of answer of its was composed last (response/respond.ts); 0 for none. */
+  answered: u32;
 }
 
 /** The sizes of records (policy/layout.ts) in a table, since a request asks for them often. */

@@ -24,3 +24,7 @@ export class RuleResult {
   /** Bit n: the rule's limit n is in shadow mode, and had no room. */
   shadowLimits: u32;
 }
+
+/** A result is copied, cleared and compared as a whole. */
+export const result_bytes: u32 = 40;
+if (!(offsetof<RuleResult>() == 40)) ERROR("result_bytes is the size of a result");

@@ -2,8 +2,9 @@
  * The answer to a denied request, over HTTP as problem details (RFC 9457), over gRPC as a status. Reason and rule go
  * into response_code_details, which access logs show and callers never see.
  */
-import { literal, textBytes } from "../bytes/literal";
-import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText, writeWord } from "../bytes/writer";
+import { literal } from "../bytes/literal";
+import { copyBytes, indexOfByte, sameBytes } from "../bytes/span";
+import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { replaceResponseHeader, sendResponse } from "../host/host";
 import { key_failing_interval_seconds_min, response_bytes_max } from "../limits";
@@ -11,6 +12,7 @@ import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart, wordAt } from "../policy/policy";
 import { Reason, reasonName, reasonStatus } from "../reason";
 import { request } from "../request/request";
+import { result_bytes } from "../request/result";
 import { grpcStatus, isChallenge, title } from "./status";
 
 const details = changetype<Writer>(memory.data(32, 8));
@@ -25,10 +27,48 @@ const headersBlock: usize = memory.data(response_bytes_max, 4);
 /** At most four headers: one of content, and a challenge or three of a limit. */
 const header_slots: u32 = 4;
 let headerCount: u32 = 0;
+/** Where the names and values of headers begin: room for their number and sizes is in front. */
+const headersText: usize = headersBlock + 4 + 8 * header_slots;
+/** Where the headers begin, as the host takes them. */
+let headersStart: usize = 0;
+
+/**
+ * Whose answer lies in the blocks, and the result that it was composed of. What a flood of requests is denied for is mostly the same, and
+ * so is its answer.
+ */
+let answeredPolicy: usize = 0;
+const answeredResult: usize = memory.data(result_bytes, 16);
 
 /** Answers the request. False when the host refused, so that the stream must not go on. */
 export function respond(policy: Policy, reason: Reason): bool {
-  const status = <u32>reasonStatus(reason);
+  const status = reasonStatus(reason);
+  const kind = ((<u32>reason) << 1) | <u32>request.isGrpc;
+  const result = changetype<usize>(request);
+  const isSame = answeredPolicy == changetype<usize>(policy) && policy.answered == kind;
+  if (!isSame || !sameBytes(answeredResult, result, result_bytes)) {
+    compose(policy, reason, status);
+    answeredPolicy = changetype<usize>(policy);
+    policy.answered = kind;
+    copyBytes(answeredResult, result, result_bytes);
+  }
+  return send(status);
+}
+
+function send(status: u32): bool {
+  return sendResponse(
+    status,
+    detailsBlock,
+    details.size,
+    bodyBlock,
+    body.size,
+    headersStart,
+    <u32>(headers.cursor - headersStart),
+    grpcStatus(status),
+  );
+}
+
+/** Writes an answer into the blocks. It depends on the policy, the reason, the kind of request and its result, and on nothing else. */
+function compose(policy: Policy, reason: Reason, status: u32): void {
   writeDetails(policy, reason);
   writeBody(status);
   openHeaders();
@@ -44,40 +84,35 @@ export function respond(policy: Policy, reason: Reason): bool {
   if (reason == Reason.KEYS_UNAVAILABLE) writeRetry(key_failing_interval_seconds_min);
   if (headers.full) openHeaders();
   closeHeaders();
-  return sendResponse(
-    status,
-    detailsBlock,
-    details.size,
-    bodyBlock,
-    body.size,
-    headersBlock,
-    headers.size,
-    grpcStatus(status),
-  );
 }
 
 /** Answers where there is no policy, or no other answer can be given: the plainest 503, with the failure that is to blame. */
 export function respondPlainly(failure: Failure): void {
-  openWriter(details, detailsBlock, details_bytes);
-  writeText(details, "sallyport_denied{internal}");
-  if (failure != Failure.NONE) {
-    writeByte(details, 0x7b);
-    writeText(details, failureName(failure));
-    writeByte(details, 0x7d);
-  }
+  openDetails(Reason.INTERNAL);
+  if (failure != Failure.NONE) writeBraced(failureName(failure));
+  openWriter(body, bodyBlock, 0);
   openHeaders();
   closeHeaders();
-  sendResponse(503, detailsBlock, details.size, bodyBlock, 0, headersBlock, headers.size, grpcStatus(503));
+  send(reasonStatus(Reason.INTERNAL));
 }
 
 function writeDetails(policy: Policy, reason: Reason): void {
-  openWriter(details, detailsBlock, details_bytes);
-  writeText(details, "sallyport_denied{");
-  writeText(details, reasonName(reason));
-  writeByte(details, 0x7d);
+  openDetails(reason);
   if (request.rule == 0) return;
   writeByte(details, 0x7b);
   writeTextOf(details, policy, ruleAt(policy, request.rule - 1) + layout.rule_name_at);
+  writeByte(details, 0x7d);
+}
+
+function openDetails(reason: Reason): void {
+  openWriter(details, detailsBlock, details_bytes);
+  writeText(details, "sallyport_denied");
+  writeBraced(reasonName(reason));
+}
+
+function writeBraced(text: string): void {
+  writeByte(details, 0x7b);
+  writeText(details, text);
   writeByte(details, 0x7d);
 }
 
@@ -169,42 +204,40 @@ const ratelimit_policy = literal("ratelimit-policy");
 export function tellOfLimit(policy: Policy, number: u32, left: u32, seconds: u32): void {
   const limit = limitAt(policy, number);
   const text = limit + layout.limit_header_at;
-  openWriter(headers, headersBlock, response_bytes_max);
+  openHeaders();
   writeQuota(policy, limit, left, seconds);
-  if (!replaceResponseHeader(ratelimit.start, ratelimit.size, headersBlock, headers.size)) return;
+  const size = <u32>(headers.cursor - headersText);
+  if (!replaceResponseHeader(ratelimit.start, ratelimit.size, headersText, size)) return;
   replaceResponseHeader(ratelimit_policy.start, ratelimit_policy.size, textStart(policy, text), textSize(text));
 }
 
-/** Header pairs are serialized with their sizes in front (request/headers.ts); room for all of those is kept. */
+/** Begins headers anew: those of an answer that was composed before are gone. */
 function openHeaders(): void {
-  openWriter(headers, headersBlock, response_bytes_max);
+  answeredPolicy = 0;
+  openWriter(headers, headersText, <u32>(headersBlock + response_bytes_max - headersText));
   headerCount = 0;
-  for (let word: u32 = 0; word < 1 + 2 * header_slots; word++) writeWord(headers, 0);
 }
 
-let valueAt: usize = 0;
-
 function openHeader(name: string): void {
-  store<u32>(headersBlock + 4 + ((<usize>headerCount) << 3), textBytes(name));
   writeText(headers, name);
   writeByte(headers, 0);
-  valueAt = headers.cursor;
 }
 
 function closeHeader(): void {
-  store<u32>(headersBlock + 8 + ((<usize>headerCount) << 3), <u32>(headers.cursor - valueAt));
   headerCount++;
   writeByte(headers, 0);
 }
 
-/** Closes the gap that unused sizes leave. */
+/** Header pairs are serialized with their number and their sizes in front (host/pairs.ts). All of them end with a NUL, and have none. */
 function closeHeaders(): void {
-  store<u32>(headersBlock, headerCount);
-  const kept = headersBlock + 4 + ((<usize>headerCount) << 3);
-  const text = headersBlock + 4 + ((<usize>header_slots) << 3);
-  const textBytes = headers.cursor - text;
-  memory.copy(kept, text, textBytes);
-  headers.cursor = kept + textBytes;
+  headersStart = headersText - 4 - ((<usize>headerCount) << 3);
+  store<u32>(headersStart, headerCount);
+  let text = headersText;
+  for (let sizes = headersStart + 4; sizes < headersText; sizes += 4) {
+    const size = indexOfByte(text, <u32>(headers.cursor - text), 0);
+    store<u32>(sizes, size);
+    text += size + 1;
+  }
 }
 
 function writeTextOf(writer: Writer, policy: Policy, text: usize): void {
