@@ -21,6 +21,7 @@ import { functions } from "../policy/condition/functions.ts";
 import { languageKeys } from "../policy/language/keys.ts";
 import type { CodeEntry, Example } from "../policy/source/codeentry.ts";
 import { code_tables } from "../policy/source/codes.ts";
+import { status_codes } from "../status/codes.ts";
 import { engineFolders, type Folder, toolFolders } from "./folders.ts";
 import { testFiles } from "./testindex.ts";
 
@@ -64,6 +65,14 @@ const blocks: Readonly<Record<string, () => string>> = {
         forms.map(code).join(", "),
         meaning,
         code(example),
+      ]),
+    ),
+  status: () =>
+    table(
+      ["code", "means"],
+      Object.entries(status_codes).map(([name, { meaning, ...entry }]) => [
+        code(name),
+        "isNote" in entry ? `a note: ${meaning}` : meaning,
       ]),
     ),
   verbs: verbTable,
@@ -165,6 +174,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   image: "[loading a policy](operations.md#loading-a-policy)",
   oci: "[images](images.md)",
   manifest: "[manifests](operations.md#manifests-for-envoy-istio-and-envoy-gateway), [fleets](limits.md#fleets)",
+  status: "[what is in force](operations.md#what-is-in-force)",
 };
 
 /** The verbs as the program itself says them. */

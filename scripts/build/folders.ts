@@ -291,6 +291,11 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/status/",
+    purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
+    imports: [...image_contract, "scripts/policy/image/", "scripts/policy/module/", "scripts/envoy/"],
+  },
+  {
     path: "scripts/commands/",
     purpose: "one file for each verb of the command line",
     imports: [
@@ -306,6 +311,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/demo/",
       "scripts/oci/",
       "scripts/manifest/",
+      "scripts/status/",
     ],
   },
   {
@@ -322,6 +328,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policy/condition/",
       "scripts/policy/module/",
       "scripts/evaluate/",
+      "scripts/status/",
       "scripts/commands/",
     ],
   },

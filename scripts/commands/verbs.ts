@@ -13,6 +13,7 @@ import { registerInit } from "./init.ts";
 import { registerManifest } from "./manifest.ts";
 import { registerOci } from "./oci.ts";
 import { registerRun } from "./run.ts";
+import { registerStatus } from "./status.ts";
 import { registerTest } from "./test.ts";
 import { registerToken } from "./token.ts";
 
@@ -28,6 +29,7 @@ export const verbs = {
   image: registerImage,
   oci: registerOci,
   manifest: registerManifest,
+  status: registerStatus,
   run: registerRun,
   demo: registerDemo,
 } as const satisfies Record<string, (program: Command) => void>;

@@ -69,8 +69,8 @@ export function enforcementCheck(mark: Mark): Json {
   };
 }
 
-/** What a filter looks for that is a enforcement check: one that refuses every other request, and that nothing can switch off. */
-function readEnforcementCheck(filter: Json): Mark | undefined {
+/** What a filter looks for that is an enforcement check: one that refuses every other request, and that nothing can switch off. */
+export function readEnforcementCheck(filter: Json): Mark | undefined {
   const tree = filter?.typed_config?.xds_matcher?.matcher_tree;
   const policy = /"policy":"(.*)",$/u.exec(Object.keys(tree?.prefix_match_map?.map ?? {})[0] ?? "")?.[1];
   const record = /^wasm\.sallyport\.(.*)$/u.exec(String(tree?.input?.typed_config?.key))?.[1];

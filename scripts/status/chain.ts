@@ -1,0 +1,175 @@
+/** Our filter among the others of a connection manager: what stands before it, and the enforcement check behind it. */
+import { type Finding, finding } from "./codes.ts";
+import type { HttpFilter, Manager } from "./dump.ts";
+import { isCheck, isCheckOf, readsRecord } from "./mark.ts";
+import { isAwaited, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
+
+/** Filters that may answer a request themselves, by the type of their configuration, and with what. */
+const answering: Readonly<Record<string, string>> = {
+  RBAC: "a refusal",
+  ExtAuthz: "the answer of another service",
+  ExternalProcessor: "the answer of another service",
+  HTTPFault: "an error on purpose",
+  Lua: "whatever its script says",
+  Wasm: "whatever its module says",
+  Config: "whatever its plugin says",
+  DynamicModuleFilter: "whatever its module says",
+  CacheConfig: "an answer that was for somebody else",
+  HealthCheck: "its own answer to health checks",
+  OAuth2: "a redirect to a login",
+  BasicAuth: "a refusal",
+  ApiKeyAuth: "a refusal",
+  CsrfPolicy: "a refusal",
+  RateLimit: "a refusal",
+  LocalRateLimit: "a refusal",
+  AdmissionControl: "a refusal",
+  FileSystemBufferFilterConfig: "a refusal",
+  Buffer: "a refusal",
+  AwsLambda: "the answer of a function",
+  GrpcJsonTranscoder: "a refusal",
+};
+
+/** Configurations of this type are told apart by what they are of. */
+const goPlugin = "envoy.extensions.filters.http.golang";
+
+/** What is wrong with the order of filters around one of ours. */
+export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[] {
+  const { manager, index, filter } = plugin;
+  const place = placeOf(manager, filter);
+  const isOurs = (at: number): boolean => others.some((other) => other.index === at);
+  const findings: Finding[] = [];
+  const wrapper = filter.config?.type === "ExtensionWithMatcher";
+  if (filter.entry.at("disabled").isTrue || wrapper) {
+    const how = wrapper
+      ? "stands in a matcher, which decides what requests meet it"
+      : "is `disabled: true`, so that it runs only where a route asks for it";
+    findings.push(
+      finding(
+        "filter_disabled",
+        place,
+        `The filter ${how}: every other request goes by undecided. Configure it in the list of HTTP filters, as in envoy/inbound.yaml.`,
+      ),
+    );
+  }
+  for (const [at, other] of manager.filters.slice(0, index).entries()) {
+    if (isOurs(at) || isCheck(other)) continue;
+    findings.push(...answersFirst(manager, other), ...takesToken(manager, other));
+  }
+  return [...findings, ...checkBehind(plugin, others)];
+}
+
+/** Filters of ours whose configuration has not come. */
+export function checkAwaited(manager: Manager): Finding[] {
+  return manager.filters.flatMap((filter, index) =>
+    isAwaited(manager, index)
+      ? [
+          finding(
+            "filter_missing",
+            placeOf(manager, filter),
+            "The filter's configuration is to come by ECDS, and Envoy has none: it answers every request with 500. Look at the control plane, and at `extension_config_discovery` in Envoy's statistics.",
+          ),
+        ]
+      : [],
+  );
+}
+
+function answersFirst(manager: Manager, filter: HttpFilter): Finding[] {
+  const { config } = filter;
+  if (config === undefined || filter.entry.at("disabled").isTrue) return [];
+  const wrapped = config.node.at("extension_config", "typed_config");
+  const { type, node } = config.type === "ExtensionWithMatcher" ? wrapped.message() : config;
+  if (type === "Config" && !(node.at("@type").text ?? "").includes(goPlugin)) return [];
+  const what = Object.hasOwn(answering, type) ? answering[type] : undefined;
+  if (what === undefined) return [];
+  return [
+    finding(
+      "filter_answers_first",
+      placeOf(manager, filter),
+      `This filter (${type}) stands in front of ours and can answer with ${what}: such a request has no decision, no record, and is in no metric. Put it behind the enforcement check.`,
+    ),
+  ];
+}
+
+/** Providers of `jwt_authn` that do not forward the token. */
+function takesToken(manager: Manager, filter: HttpFilter): Finding[] {
+  if (filter.config?.type !== "JwtAuthentication") return [];
+  const taking = filter.config.node
+    .at("providers")
+    .entries()
+    .filter(([, provider]) => !provider.at("forward").isTrue);
+  return taking.map(([name, provider]) =>
+    finding(
+      "token_taken",
+      { ...placeOf(manager, filter), path: provider.path },
+      `\`jwt_authn\` takes tokens of its provider "${name}" out of the request before our filter sees them: rules that want one deny. Set \`forward: true\` in the provider.`,
+    ),
+  );
+}
+
+/** The enforcement check behind one of ours. */
+function checkBehind(plugin: Plugin, others: readonly Plugin[]): Finding[] {
+  const { manager, index, filter } = plugin;
+  const next = others.find((other) => other.index > index)?.index;
+  const behind = manager.filters.slice(index + 1, next);
+  const distance = behind.findIndex((other) => isCheck(other));
+  const check = behind[distance];
+  if (check === undefined) {
+    const early = manager.filters.slice(0, index).some((other) => isCheck(other));
+    const where = early
+      ? "The enforcement check stands in front of the filter, and none behind it"
+      : "No enforcement check stands behind the filter";
+    return [
+      finding(
+        "check_missing",
+        placeOf(manager, filter),
+        `${where}: on a worker where the filter failed to start, or on a route that switches it off, requests pass undecided. Put the check right behind it, as envoy/inbound.yaml has it.`,
+      ),
+    ];
+  }
+  const place = placeOf(manager, check);
+  const findings: Finding[] = [];
+  if (distance > 0) {
+    const names = behind.slice(0, distance).map(({ name }) => `"${name}"`);
+    findings.push(
+      finding(
+        "check_not_next",
+        place,
+        `The enforcement check stands behind ${names.join(", ")}, which requests that nobody decided reach: move it right behind the filter.`,
+      ),
+    );
+  }
+  if (check.entry.at("disabled").isTrue)
+    findings.push(
+      finding("check_disabled", place, "The enforcement check is `disabled: true` and refuses nobody: take that out."),
+    );
+  return [...findings, ...checkMark(plugin, check)];
+}
+
+/** Whether the check wants the record that the filter writes. */
+function checkMark(plugin: Plugin, check: HttpFilter): Finding[] {
+  const place = placeOf(plugin.manager, check);
+  const mark = isCheckOf(check);
+  if (mark === undefined) {
+    if (!readsRecord(check)) return [];
+    return [
+      finding(
+        "check_missing",
+        place,
+        "The filter behind ours reads our record, and is not the enforcement check as the documents have it, so that nobody can say what it lets by. Take the check of envoy/inbound.yaml.",
+      ),
+    ];
+  }
+  const name = policyNameOfPlugin(plugin);
+  const key = (record: string | undefined): string =>
+    record === undefined ? "wasm.sallyport" : `wasm.sallyport.${record}`;
+  if (mark.policy === name && mark.record === plugin.record) return [];
+  const wants = `wants a record of policy "${mark.policy}" in ${key(mark.record)}`;
+  const has = `writes one of policy "${name}" into ${key(plugin.record)}`;
+  return [
+    finding(
+      "check_other_policy",
+      place,
+      `The enforcement check ${wants}, and the filter ${has}: every request is refused (403), or another filter's record lets it by. Put the policy's name into the check's prefix, and the record's into its key.`,
+    ),
+  ];
+}

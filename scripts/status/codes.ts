@@ -1,0 +1,84 @@
+/**
+ * What `sallyport status` can find: a code, whether something is wrong (the program ends with 1) or is only to be known, and what
+ * it means. The table of docs/operations.md is made from this one. A code never changes.
+ */
+
+interface CodeEntry {
+  /** A note does not make the program end with 1. */
+  isNote?: boolean;
+  meaning: string;
+}
+
+export const status_codes = {
+  not_live: { meaning: "Envoy does not serve: it starts, drains or waits for configuration" },
+  not_loaded: { meaning: "no listener has the filter" },
+  chain_without_filter: { meaning: "another filter chain of a listener that has the filter goes without it" },
+  way_around: { meaning: "a listener leads to a cluster that the filter stands in front of, without the filter" },
+  filter_missing: { meaning: "the filter's configuration is to come by itself (ECDS), and has not" },
+  filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
+  update_refused: { meaning: "Envoy has refused a newer configuration and goes on with the older one" },
+  not_in_force: { meaning: "the filter is configured, and none of its counters exist: no policy came into force" },
+  metrics_dropped: { meaning: "Envoy is told which metrics to keep, and has none of the filter's" },
+  worker_without_filter: { meaning: "there are fewer Wasm VMs than workers" },
+  policy_old: { meaning: "the policy in force is not the one that was given" },
+  engine_differs: { meaning: "the policy is the one that was given, in another engine than this package's" },
+  policy_unread: { isNote: true, meaning: "nothing tells which policy the filter has" },
+  module_changed: { meaning: "the module's file is newer than what Envoy has loaded" },
+  shadow_mode: { meaning: "the policy is in shadow mode: every request passes" },
+  fail_open: { meaning: "requests pass where the filter fails" },
+  no_reload: { meaning: "a VM that crashed is not built again" },
+  capability_missing: { meaning: "the capability list lacks what the policy needs" },
+  check_missing: { meaning: "no enforcement check stands behind the filter" },
+  check_not_next: { meaning: "the enforcement check does not stand right behind the filter" },
+  check_other_policy: { meaning: "the enforcement check wants another policy's record, or one of another name" },
+  check_disabled: { meaning: "the enforcement check is disabled" },
+  filter_answers_first: { meaning: "a filter in front of ours can answer requests" },
+  token_taken: { meaning: "`jwt_authn` in front of ours takes the token out of the request" },
+  route_disables_filter: { meaning: "a route, virtual host or cluster of a route switches the filter off" },
+  route_changes_check: {
+    meaning:
+      "a route, virtual host or cluster of a route switches the enforcement check off, or gives it another configuration",
+  },
+  upgrade_without_filter: { meaning: "an upgrade has a filter chain of its own, without the filter" },
+  plain_text: { meaning: "callers connect without TLS, so that nobody has a certificate" },
+  client_certificate_optional: { meaning: "callers may connect without a certificate, and no rule is for those" },
+  client_certificate_unchecked: { meaning: "no authority is named that callers' certificates must come from" },
+  session_resumption: { meaning: "TLS sessions are resumed, without a look at the certificate's end" },
+  connection_unbounded: { meaning: "open connections may outlive the certificate" },
+  xfcc_passed_on: { meaning: "what a caller writes into `x-forwarded-client-cert` goes on" },
+  remote_address_unset: {
+    meaning:
+      "a rule or limit reads the caller's address, and Envoy takes it from `x-forwarded-for`, which the caller writes",
+  },
+  path_not_normalized: { meaning: "`normalize_path` is off" },
+  slashes_not_merged: { meaning: "`merge_slashes` is off, and no rule takes empty segments" },
+  escaped_slashes_kept: { meaning: "encoded slashes are not refused, and no rule takes them" },
+  record_not_logged: { meaning: "no access log has the record" },
+  keys_stale: { meaning: "a key set was fetched too long ago" },
+  keys_missing: { meaning: "a key set has never been fetched" },
+  failures_counted: { isNote: true, meaning: "`sallyport_failures` is above zero, since Envoy's start" },
+} as const satisfies Record<string, CodeEntry>;
+
+export type StatusCode = keyof typeof status_codes;
+
+/** Where something was found; as much of it as there is. */
+export interface Place {
+  listener?: string;
+  chain?: string;
+  filter?: string;
+  /** In the dump, as `jq` takes it after a dot. */
+  path?: string;
+}
+
+export interface Finding extends Place {
+  code: StatusCode;
+  severity: "wrong" | "note";
+  /** What is so, what follows from it, and what to do. */
+  message: string;
+}
+
+/** A finding. */
+export function finding(code: StatusCode, place: Place, message: string): Finding {
+  const entry: CodeEntry = status_codes[code];
+  return { code, severity: entry.isNote === true ? "note" : "wrong", ...place, message };
+}

@@ -1,0 +1,250 @@
+/** One Envoy: which policy is in force where, and what is wrong. */
+import { checkAwaited, checkOrder } from "./chain.ts";
+import { type Finding, finding } from "./codes.ts";
+import { type Dump, readDump } from "./dump.ts";
+import { least_capabilities, type PolicyFacts } from "./facts.ts";
+import { answersItself, checkManager } from "./manager.ts";
+import { checkStats, readStats } from "./metrics.ts";
+import { Node } from "./node.ts";
+import { findPlugins, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
+import { checkAround, checkOverrides } from "./routes.ts";
+import { checkTls } from "./tls.ts";
+
+/** What an Envoy answered. */
+export interface Answers {
+  /** To `/config_dump`. */
+  dump: unknown;
+  /** To `/server_info` and `/stats?format=json`; undefined where only a dump was given. */
+  server?: unknown;
+  stats?: unknown;
+}
+
+/** The policy that ought to be in force. */
+export interface Wanted {
+  facts: PolicyFacts;
+  /** Of the module that this package makes of it. */
+  moduleSha256: string;
+}
+
+/** A policy in force. */
+export interface InForce {
+  listener: string;
+  chain: string;
+  filter: string;
+  /** null where nothing tells. */
+  policy: string | null;
+  checksum: string | null;
+  mode: "enforce" | "shadow" | null;
+  /** What the checksum was read from; null where nothing could be read. */
+  from: "configuration" | "module" | null;
+  module: { origin: string; sha256: string | null };
+  /** When Envoy took the configuration, and as which version of its control plane. */
+  since: string | null;
+  version: string | null;
+}
+
+export interface EnvoyStatus {
+  node: string | null;
+  envoyVersion: string | null;
+  state: string | null;
+  workers: number | null;
+  policies: InForce[];
+  findings: Finding[];
+}
+
+/**
+ * Judges one Envoy.
+ * @param source where modules are looked for
+ * @throws Error where the dump is none
+ */
+export function judge({ dump: value, server, stats }: Answers, source: ModuleSource, wanted?: Wanted): EnvoyStatus {
+  const dump = readDump(value);
+  const info = new Node(server);
+  const managers = dump.listeners.flatMap((listener) => listener.managers);
+  const perManager = managers.map((manager) => findPlugins(manager, source));
+  const plugins = perManager.flat();
+  const state = info.at("state").text;
+  // LIVE is the first of the states, which JSON of some versions leaves out.
+  const workers = info.at("command_line_options", "concurrency").number;
+  const findings: Finding[] = [];
+  if (server !== undefined && state !== undefined && state !== "LIVE")
+    findings.push(finding("not_live", {}, `Envoy's state is ${state}: it does not serve. Look at its log.`));
+  findings.push(...checkLoaded(dump, plugins));
+  for (const { what, details, since, path } of dump.refusals)
+    findings.push(
+      finding(
+        "update_refused",
+        { path },
+        `Envoy has refused a newer configuration of ${what}${since === undefined ? "" : ` (${since})`}, and goes on with the older one: ${details.trim()}`,
+      ),
+    );
+  for (const [at, manager] of managers.entries()) {
+    const ours = perManager[at]!;
+    findings.push(...checkAwaited(manager));
+    for (const plugin of ours) findings.push(...checkPlugin(plugin, wanted), ...checkOrder(plugin, ours));
+    const [first] = ours;
+    if (first === undefined || answersItself(first)) continue;
+    const policy = first.policy ?? wanted?.facts;
+    findings.push(...checkManager(first, policy), ...checkTls(manager, policy), ...checkOverrides(manager, ours));
+  }
+  findings.push(...checkAround(dump, plugins));
+  if (stats !== undefined)
+    findings.push(...checkStats(readStats(stats), dump, namedPolicies(plugins, wanted), workers));
+  return {
+    node: dump.nodeId ?? null,
+    envoyVersion: info.at("version").text?.split("/")[1] ?? null,
+    state: state ?? null,
+    workers: workers ?? null,
+    policies: plugins.map(inForce),
+    findings,
+  };
+}
+
+function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[] {
+  if (plugins.length > 0) return [];
+  const names = listeners.map(({ name }) => `"${name}"`).join(", ");
+  return [
+    finding(
+      "not_loaded",
+      {},
+      `No connection manager has the filter${names === "" ? "" : ` (listeners: ${names})`}: requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.`,
+    ),
+  ];
+}
+
+/** The filter by itself: its policy, and how Envoy runs it. */
+function checkPlugin(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
+  const { config, policy, filter } = plugin;
+  const place = placeOf(plugin.manager, filter);
+  const found = checkPolicy(plugin, wanted);
+  const isShadow = (plugin.mode ?? (policy?.isShadow === true ? "shadow" : undefined)) === "shadow";
+  if (isShadow && wanted?.facts.isShadow !== true)
+    found.push(
+      finding(
+        "shadow_mode",
+        place,
+        `The policy is in shadow mode${plugin.mode === "shadow" ? " by the filter's configuration" : ""}: every request passes, whatever it decides. Take \`mode: shadow\` out once \`shadow_deny\` in \`sallyport_requests\` has nothing that should pass.`,
+      ),
+    );
+  const failure = config.at("failure_policy").text;
+  if (failure === "FAIL_OPEN" || config.at("fail_open").isTrue)
+    found.push(
+      finding(
+        "fail_open",
+        { ...place, path: config.path },
+        "`failure_policy` is FAIL_OPEN: where the filter fails, requests go by it, and only the enforcement check is left. Set it to FAIL_RELOAD.",
+      ),
+    );
+  else if (failure !== "FAIL_RELOAD")
+    found.push(
+      finding(
+        "no_reload",
+        { ...place, path: config.path },
+        "`failure_policy` is not FAIL_RELOAD: after a crash, every request on that worker is answered 503 until Envoy restarts. Set it to FAIL_RELOAD.",
+      ),
+    );
+  return [...found, ...checkCapabilities(plugin, wanted)];
+}
+
+function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
+  const { policy, policyFrom, moduleSha256, moduleOrigin, filter } = plugin;
+  const place = placeOf(plugin.manager, filter);
+  const since = filter.since.updated;
+  if (
+    policyFrom === "module" &&
+    plugin.fileTime !== undefined &&
+    since !== undefined &&
+    plugin.fileTime > Date.parse(since)
+  )
+    return [
+      finding(
+        "module_changed",
+        place,
+        `${moduleOrigin} was written after Envoy took its configuration (${since}), so that nobody knows which policy is in force. Have Envoy load it: change the listener or the filter's configuration, or restart.`,
+      ),
+    ];
+  if (policy === undefined) {
+    if (wanted !== undefined && moduleSha256 !== undefined) {
+      if (moduleSha256 === wanted.moduleSha256) return [];
+      return [
+        finding(
+          "policy_old",
+          place,
+          `Envoy has the module of SHA-256 ${moduleSha256}, and the policy given makes ${wanted.moduleSha256}: roll out the module of this policy, or give the policy that is meant.`,
+        ),
+      ];
+    }
+    return [
+      finding(
+        "policy_unread",
+        place,
+        `Nothing here tells which policy is in force: the module (${moduleOrigin}) could not be read, and the filter's configuration has none. Give the module with --module.`,
+      ),
+    ];
+  }
+  if (wanted === undefined) return [];
+  const { name, checksum } = wanted.facts;
+  if (policy.checksum !== checksum)
+    return [
+      finding(
+        "policy_old",
+        place,
+        `Policy "${policy.name}" with the image ${policy.checksum} is in force since ${since ?? "an unknown time"}, and the policy given, "${name}", has the image ${checksum}: roll it out, or give the policy that is meant.`,
+      ),
+    ];
+  if (policyFrom === "module" && moduleSha256 !== wanted.moduleSha256)
+    return [
+      finding(
+        "engine_differs",
+        place,
+        `The module has the policy given in another engine than this package's: its SHA-256 is ${moduleSha256}, and \`sallyport build\` makes ${wanted.moduleSha256}. Build and roll out again, or use the sallyport that built it.`,
+      ),
+    ];
+  return [];
+}
+
+function checkCapabilities({ config, policy, manager, filter }: Plugin, wanted: Wanted | undefined): Finding[] {
+  // Newer Envoys take it in vm_config, too.
+  const list = [config, config.at("vm_config")]
+    .map((node) => node.at("capability_restriction_config", "allowed_capabilities"))
+    .find((node) => node.entries().length > 0);
+  if (list === undefined) return [];
+  const allowed = new Set(list.entries().map(([name]) => name));
+  const missing = ((policy ?? wanted?.facts)?.capabilities ?? least_capabilities).filter((name) => !allowed.has(name));
+  if (missing.length === 0) return [];
+  return [
+    finding(
+      "capability_missing",
+      { ...placeOf(manager, filter), path: list.path },
+      `The capability list lacks ${missing.join(", ")}, which the policy needs; "What a capability list lacks" in docs/operations.md says what follows. Take the list of envoy/inbound.yaml.`,
+    ),
+  ];
+}
+
+function namedPolicies(
+  plugins: readonly Plugin[],
+  wanted: Wanted | undefined,
+): { name: string; facts: PolicyFacts | undefined }[] {
+  const byName = new Map<string, PolicyFacts | undefined>();
+  for (const plugin of plugins) {
+    const name = policyNameOfPlugin(plugin);
+    if (name !== undefined) byName.set(name, plugin.policy ?? (wanted?.facts.name === name ? wanted.facts : undefined));
+  }
+  return [...byName].map(([name, facts]) => ({ name, facts }));
+}
+
+function inForce(plugin: Plugin): InForce {
+  const { manager, filter, policy, policyFrom, moduleOrigin, moduleSha256 } = plugin;
+  return {
+    listener: manager.listener.name,
+    chain: manager.chain,
+    filter: filter.name,
+    policy: policyNameOfPlugin(plugin) ?? null,
+    checksum: policy?.checksum ?? null,
+    mode: plugin.mode ?? (policy === undefined ? null : policy.isShadow ? "shadow" : "enforce"),
+    from: policyFrom ?? null,
+    module: { origin: moduleOrigin, sha256: moduleSha256 ?? null },
+    since: filter.since.updated ?? null,
+    version: filter.since.version ?? null,
+  };
+}

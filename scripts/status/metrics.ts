@@ -1,0 +1,121 @@
+/** What Envoy's statistics tell of the filter. They have no worker: Envoy adds up what its workers count. */
+import { type Finding, finding } from "./codes.ts";
+import type { Dump } from "./dump.ts";
+import type { PolicyFacts } from "./facts.ts";
+
+/** Counters and gauges by their full names. */
+export type Stats = ReadonlyMap<string, number>;
+
+/** Reads the answer to `/stats?format=json`. Histograms are left out. */
+export function readStats(value: unknown): Stats {
+  const entries = (value as { stats?: { name?: string; value?: number | string }[] }).stats ?? [];
+  return new Map(
+    entries.flatMap(({ name, value }) =>
+      name === undefined || value === undefined ? [] : [[name, Number(value)] as const],
+    ),
+  );
+}
+
+const prefix = "wasmcustom.sallyport_";
+/** A key set is fetched a tenth early, and again after at most 64 seconds where that failed: three periods are no accident. */
+const refreshes_missed = 3;
+
+/** What is wrong with the policies in force. @param names those that the configuration has @param workers how many worker threads Envoy has */
+export function checkStats(
+  stats: Stats,
+  dump: Dump,
+  policies: readonly { name: string; facts: PolicyFacts | undefined }[],
+  workers: number | undefined,
+): Finding[] {
+  const names = [...stats.keys()].filter((name) => name.startsWith(prefix));
+  const found: Finding[] = [];
+  if (names.length === 0 && policies.length > 0) {
+    found.push(
+      dump.hasStatsMatcher
+        ? finding(
+            "metrics_dropped",
+            {},
+            "Envoy's `stats_config.stats_matcher` drops the filter's metrics: nothing can be alerted on. Let `wasmcustom.sallyport_` through; under Istio by `proxyStatsMatcher`.",
+          )
+        : finding(
+            "not_in_force",
+            {},
+            "The filter is configured, and none of its counters exist: no policy has come into force. Look for `configuration refused` in Envoy's log.",
+          ),
+    );
+  }
+  for (const { name, facts } of policies) {
+    if (names.length > 0 && !names.some((stat) => stat.startsWith(`${prefix}requests.policy.${name}.`)))
+      found.push(
+        finding(
+          "not_in_force",
+          {},
+          `Envoy has counters of the filter, and none of policy "${name}", which its configuration names: the policy has not come into force. Look for \`configuration refused\` in Envoy's log.`,
+        ),
+      );
+    for (const set of facts?.fetched ?? []) found.push(...checkKeySet(stats, name, set));
+    const failed = [...stats].filter(
+      ([stat, count]) => stat.startsWith(`${prefix}failures.policy.${name}.cause.`) && count > 0,
+    );
+    for (const [stat, count] of failed) {
+      const cause = stat.slice(stat.lastIndexOf(".") + 1);
+      found.push(
+        finding(
+          "failures_counted",
+          {},
+          `Policy "${name}" has counted ${count} failures "${cause}" since Envoy's start; the table of causes in docs/operations.md says what to do.`,
+        ),
+      );
+    }
+  }
+  found.push(...checkVms(stats, policies.length, workers));
+  return found;
+}
+
+function checkKeySet(
+  stats: Stats,
+  policy: string,
+  { name, refreshSeconds, hasKeys }: PolicyFacts["fetched"][number],
+): Finding[] {
+  const of = (metric: string): number | undefined =>
+    stats.get(`${prefix}key_set_${metric}.policy.${policy}.set.${name}`);
+  const age = of("age_seconds") ?? 0;
+  const failures = of("failures") ?? 0;
+  const told = `its last ${failures === 0 ? "fetches left no failure" : `fetches failed (${failures} since Envoy's start)`}`;
+  const advice = "Envoy's log says why (`key set … not fetched`); docs/operations.md has what to do.";
+  if ((of("refreshes") ?? 0) === 0 && (failures > 0 || age > refreshSeconds)) {
+    const consequence = hasKeys ? "the keys in the policy serve" : "tokens of its issuer are answered with 503";
+    return [
+      finding(
+        "keys_missing",
+        {},
+        `Key set "${name}" of policy "${policy}" has never been fetched, and ${told}: ${consequence}. ${advice}`,
+      ),
+    ];
+  }
+  if (age <= refreshes_missed * refreshSeconds) return [];
+  return [
+    finding(
+      "keys_stale",
+      {},
+      `Key set "${name}" of policy "${policy}" was fetched ${age} s ago and is due every ${refreshSeconds} s; ${told}: keys that its issuer has withdrawn still count. ${advice}`,
+    ),
+  ];
+}
+
+/** The VM that all others are cloned from, and that of the main thread. */
+const vms_besides_workers = 2;
+
+/** Whether each worker may have a VM of ours. Other filters' VMs, and old ones that drain, are counted with them. */
+function checkVms(stats: Stats, plugins: number, workers: number | undefined): Finding[] {
+  const active = stats.get("wasm.envoy.wasm.runtime.v8.active");
+  if (plugins === 0 || active === undefined || workers === undefined || active >= workers + vms_besides_workers)
+    return [];
+  return [
+    finding(
+      "worker_without_filter",
+      {},
+      `Envoy has ${workers} workers, and ${active} Wasm VMs in all: a worker is without the filter, and its requests are refused by the enforcement check, or pass undecided without one. Look for the filter's failure in Envoy's log, and restart Envoy.`,
+    ),
+  ];
+}

@@ -1,0 +1,169 @@
+/** Which Wasm filters are Sallyport, and which policy each has. */
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { name_pattern } from "../policy/image/name.ts";
+import { extractImage } from "../policy/module/embed.ts";
+import type { Place } from "./codes.ts";
+import type { HttpFilter, Manager } from "./dump.ts";
+import { type PolicyFacts, readFacts } from "./facts.ts";
+import { isCheck, isCheckOf } from "./mark.ts";
+import type { Node } from "./node.ts";
+
+/** Where modules are looked for. */
+export interface ModuleSource {
+  /** Files that the dump names are on this machine. */
+  readsFiles: boolean;
+  /** The module that Envoy loads, if it was given. */
+  bytes?: Uint8Array;
+}
+
+/** A filter of ours. */
+export interface Plugin {
+  manager: Manager;
+  /** Its place among the manager's filters. */
+  index: number;
+  filter: HttpFilter;
+  /** `envoy.extensions.wasm.v3.PluginConfig`. */
+  config: Node;
+  policy: PolicyFacts | undefined;
+  /** What has the policy; undefined where nothing could be read. */
+  policyFrom: "configuration" | "module" | undefined;
+  /** The module's bytes are known, or Envoy was told their checksum. */
+  moduleSha256: string | undefined;
+  /** Where Envoy takes the module from: a file's path, a URL, or `inline`. */
+  moduleOrigin: string;
+  /** When the module's file was last written, in milliseconds; undefined where it was not read. */
+  fileTime: number | undefined;
+  /** Whether the filter's own configuration overrides the policy's mode. */
+  mode: "enforce" | "shadow" | undefined;
+  /** The record's own name. */
+  record: string | undefined;
+  /** `certificateEnd` is `checked`. */
+  checksCertificateEnd: boolean;
+}
+
+/** The configuration of a Wasm filter's plugin, also where a matcher wraps the filter; undefined for other filters. */
+export function wasmConfig({ config }: HttpFilter): Node | undefined {
+  if (config === undefined) return undefined;
+  const wrapped = config.node.at("extension_config", "typed_config");
+  const { type, node } = config.type === "ExtensionWithMatcher" && wrapped.exists ? wrapped.message() : config;
+  return type === "Wasm" ? node.at("config") : undefined;
+}
+
+/** The filters of a connection manager that are ours, in order. */
+export function findPlugins(manager: Manager, source: ModuleSource): Plugin[] {
+  return manager.filters.flatMap((filter, index) => {
+    const config = wasmConfig(filter);
+    if (config === undefined) return [];
+    const module = readModule(config.at("vm_config", "code"), source);
+    const next = manager.filters[index + 1];
+    const isOurs =
+      module.isEngine ||
+      ["name", "root_id"].some((key) => /sallyport/iu.test(config.at(key).text ?? "")) ||
+      /sallyport/iu.test(module.origin) ||
+      (next !== undefined && isCheck(next));
+    return isOurs ? [describe(manager, index, filter, config, module)] : [];
+  });
+}
+
+/** Whether a filter that has no configuration yet stands where ours would. */
+export function isAwaited(manager: Manager, index: number): boolean {
+  const filter = manager.filters[index]!;
+  const next = manager.filters[index + 1];
+  if (filter.config !== undefined || !filter.entry.at("config_discovery").exists) return false;
+  return /sallyport|wasm/iu.test(filter.name) || (next !== undefined && isCheck(next));
+}
+
+/** Where a filter stands. */
+export function placeOf({ listener, chain }: Manager, filter: HttpFilter): Place {
+  return { listener: listener.name, chain, filter: filter.name, path: filter.entry.path };
+}
+
+interface Module {
+  origin: string;
+  isEngine: boolean;
+  sha256: string | undefined;
+  image: Uint8Array | undefined;
+  fileTime: number | undefined;
+}
+
+function readModule(code: Node, source: ModuleSource): Module {
+  const local = code.at("local");
+  const remote = code.at("remote");
+  const file = local.at("filename").text;
+  const origin = file ?? remote.at("http_uri", "uri").text ?? "inline";
+  const told = remote.at("sha256").text || undefined;
+  const { bytes, fileTime } = bytesOf(local, file, source);
+  if (bytes === undefined) return { origin, isEngine: false, sha256: told, image: undefined, fileTime };
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  // The module that was given is another one than Envoy was told to take.
+  if (told !== undefined && told !== sha256)
+    return { origin, isEngine: false, sha256: told, image: undefined, fileTime };
+  try {
+    return { origin, isEngine: true, sha256, image: extractImage(bytes), fileTime };
+  } catch {
+    // Another filter's module, or a damaged one.
+    return { origin, isEngine: false, sha256, image: undefined, fileTime };
+  }
+}
+
+function bytesOf(
+  local: Node,
+  file: string | undefined,
+  source: ModuleSource,
+): { bytes: Uint8Array | undefined; fileTime: number | undefined } {
+  const inline = local.at("inline_bytes").text;
+  if (inline !== undefined) return { bytes: Buffer.from(inline, "base64"), fileTime: undefined };
+  if (source.bytes !== undefined) return { bytes: source.bytes, fileTime: undefined };
+  if (file === undefined || !source.readsFiles) return { bytes: undefined, fileTime: undefined };
+  try {
+    return { bytes: readFileSync(file), fileTime: statSync(file).mtimeMs };
+  } catch {
+    // Envoy runs in another container, say.
+    return { bytes: undefined, fileTime: undefined };
+  }
+}
+
+function describe(manager: Manager, index: number, filter: HttpFilter, config: Node, module: Module): Plugin {
+  const { policy: own, mode, record, certificateEnd } = configurationOf(config);
+  const configured = typeof own === "string" ? Buffer.from(own, "base64") : undefined;
+  const image = configured ?? module.image;
+  const policy = image === undefined ? undefined : readFacts(image);
+  return {
+    manager,
+    index,
+    filter,
+    config,
+    policy,
+    policyFrom: policy === undefined ? undefined : configured === undefined ? "module" : "configuration",
+    moduleSha256: module.sha256,
+    moduleOrigin: module.origin,
+    fileTime: module.fileTime,
+    mode: mode === "enforce" || mode === "shadow" ? mode : undefined,
+    record: typeof record === "string" && name_pattern.test(record) ? record : undefined,
+    checksCertificateEnd: certificateEnd === "checked",
+  };
+}
+
+/** The filter's own configuration: JSON in a string, or a structure. */
+function configurationOf(config: Node): Record<string, unknown> {
+  const { value } = config.at("configuration", "value");
+  try {
+    const read: unknown = typeof value === "string" ? JSON.parse(value) : value;
+    return typeof read === "object" && read !== null ? (read as Record<string, unknown>) : {};
+  } catch {
+    // The filter refuses it.
+    return {};
+  }
+}
+
+/** The policy's name: by its image, else by what the enforcement check wants. */
+export function policyNameOfPlugin({ policy, manager, index }: Plugin): string | undefined {
+  return (
+    policy?.name ??
+    manager.filters
+      .slice(index + 1)
+      .map(isCheckOf)
+      .find((mark) => mark !== undefined)?.policy
+  );
+}
