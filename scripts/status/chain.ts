@@ -73,14 +73,23 @@ export function checkAwaited(manager: Manager): Finding[] {
   );
 }
 
-function answersFirst(manager: Manager, filter: HttpFilter): Finding[] {
-  const { config } = filter;
-  if (config === undefined || filter.entry.at("disabled").isTrue) return [];
+/** What a filter may answer requests with; undefined where it answers none. */
+function answerOf({ entry, config }: HttpFilter): { type: string; what: string } | undefined {
+  if (config === undefined || entry.at("disabled").isTrue) return undefined;
   const wrapped = config.node.at("extension_config", "typed_config");
   const { type, node } = config.type === "ExtensionWithMatcher" ? wrapped.message() : config;
-  if (type === "Config" && !(node.at("@type").text ?? "").includes(goPlugin)) return [];
+  if (type === "Config" && !(node.at("@type").text ?? "").includes(goPlugin)) return undefined;
+  // Control planes put these in everywhere, empty, for routes that want one.
+  if (type === "HTTPFault" && !node.at("abort").exists && !node.at("delay").exists) return undefined;
+  if (type === "RBAC" && !["rules", "matcher"].some((key) => node.at(key).exists)) return undefined;
   const what = Object.hasOwn(answering, type) ? answering[type] : undefined;
-  if (what === undefined) return [];
+  return what === undefined ? undefined : { type, what };
+}
+
+function answersFirst(manager: Manager, filter: HttpFilter): Finding[] {
+  const answer = answerOf(filter);
+  if (answer === undefined) return [];
+  const { type, what } = answer;
   return [
     finding(
       "filter_answers_first",
@@ -129,13 +138,20 @@ function checkBehind(plugin: Plugin, others: readonly Plugin[]): Finding[] {
   const place = placeOf(manager, check);
   const findings: Finding[] = [];
   if (distance > 0) {
-    const names = behind.slice(0, distance).map(({ name }) => `"${name}"`);
+    const between = behind.slice(0, distance);
+    const named = between.map(({ name }) => `"${name}"`).join(", ");
     findings.push(
-      finding(
-        "check_not_next",
-        place,
-        `The enforcement check stands behind ${names.join(", ")}, which requests that nobody decided reach: move it right behind the filter.`,
-      ),
+      between.some((other) => answerOf(other) !== undefined)
+        ? finding(
+            "check_not_next",
+            place,
+            `The enforcement check stands behind ${named}, which can answer requests, and which those reach that nobody decided: move the check right behind the filter.`,
+          )
+        : finding(
+            "check_later",
+            place,
+            `The enforcement check stands behind ${named}: requests that nobody decided reach those, too, and are refused after them. Where the order is yours, move the check right behind the filter.`,
+          ),
     );
   }
   if (check.entry.at("disabled").isTrue)

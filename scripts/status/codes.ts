@@ -29,7 +29,11 @@ export const status_codes = {
   no_reload: { meaning: "a VM that crashed is not built again" },
   capability_missing: { meaning: "the capability list lacks what the policy needs" },
   check_missing: { meaning: "no enforcement check stands behind the filter" },
-  check_not_next: { meaning: "the enforcement check does not stand right behind the filter" },
+  check_not_next: { meaning: "a filter that can answer requests stands between the filter and its enforcement check" },
+  check_later: {
+    isNote: true,
+    meaning: "filters that answer nothing stand between the filter and its enforcement check, as under Istio",
+  },
   check_other_policy: { meaning: "the enforcement check wants another policy's record, or one of another name" },
   check_disabled: { meaning: "the enforcement check is disabled" },
   filter_answers_first: { meaning: "a filter in front of ours can answer requests" },

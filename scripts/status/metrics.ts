@@ -45,7 +45,7 @@ export function checkStats(
     );
   }
   for (const { name, facts } of policies) {
-    if (names.length > 0 && !names.some((stat) => stat.startsWith(`${prefix}requests.policy.${name}.`)))
+    if (names.length > 0 && !names.some((stat) => stat.startsWith(`${prefix}requests.policy.${name};.`)))
       found.push(
         finding(
           "not_in_force",
@@ -55,7 +55,7 @@ export function checkStats(
       );
     for (const set of facts?.fetched ?? []) found.push(...checkKeySet(stats, name, set));
     const failed = [...stats].filter(
-      ([stat, count]) => stat.startsWith(`${prefix}failures.policy.${name}.cause.`) && count > 0,
+      ([stat, count]) => stat.startsWith(`${prefix}failures.policy.${name};.cause.`) && count > 0,
     );
     for (const [stat, count] of failed) {
       const cause = stat.slice(stat.lastIndexOf(".") + 1);
@@ -78,7 +78,7 @@ function checkKeySet(
   { name, refreshSeconds, hasKeys }: PolicyFacts["fetched"][number],
 ): Finding[] {
   const of = (metric: string): number | undefined =>
-    stats.get(`${prefix}key_set_${metric}.policy.${policy}.set.${name}`);
+    stats.get(`${prefix}key_set_${metric}.policy.${policy};.set.${name}`);
   const age = of("age_seconds") ?? 0;
   const failures = of("failures") ?? 0;
   const told = `its last ${failures === 0 ? "fetches left no failure" : `fetches failed (${failures} since Envoy's start)`}`;

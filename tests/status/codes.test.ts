@@ -58,7 +58,7 @@ class Parts {
   readonly host = this.manager.route_config.virtual_hosts[0];
   readonly stats: Record<string, number> = {
     "wasm.envoy.wasm.runtime.v8.active": 4,
-    "wasmcustom.sallyport_requests.policy.shop.decision.allow": 3,
+    "wasmcustom.sallyport_requests.policy.shop;.decision.allow": 3,
   };
   readonly server: Json = {
     state: "LIVE",
@@ -155,12 +155,12 @@ const faults: Record<StatusCode, Fault> = {
     says: /Unable to create Wasm plugin/,
   },
   not_in_force: {
-    break: ({ stats }) => void delete stats["wasmcustom.sallyport_requests.policy.shop.decision.allow"],
+    break: ({ stats }) => void delete stats["wasmcustom.sallyport_requests.policy.shop;.decision.allow"],
     says: /none of its counters/,
   },
   metrics_dropped: {
     break: ({ dump, stats }) => {
-      delete stats["wasmcustom.sallyport_requests.policy.shop.decision.allow"];
+      delete stats["wasmcustom.sallyport_requests.policy.shop;.decision.allow"];
       dump.configs[0].bootstrap.stats_config = { stats_matcher: { inclusion_list: {} } };
     },
     says: /proxyStatsMatcher/,
@@ -214,6 +214,12 @@ const faults: Record<StatusCode, Fault> = {
   },
   check_missing: { break: ({ filters }) => void filters.splice(1, 1), says: /No enforcement check/ },
   check_not_next: {
+    break: ({ filters }) => {
+      filters.splice(1, 0, { name: "between", typed_config: type("filters.http.ext_authz.v3.ExtAuthz") });
+    },
+    says: /"between"/,
+  },
+  check_later: {
     break: ({ filters }) =>
       void filters.splice(1, 0, { name: "stats", typed_config: type("filters.http.grpc_stats.v3.FilterConfig") }),
     says: /behind "stats"/,
@@ -234,7 +240,8 @@ const faults: Record<StatusCode, Fault> = {
     says: /refuses nobody/,
   },
   filter_answers_first: {
-    break: ({ filters }) => void filters.unshift({ name: "first", typed_config: type("filters.http.rbac.v3.RBAC") }),
+    break: ({ filters }) =>
+      void filters.unshift({ name: "first", typed_config: { ...type("filters.http.rbac.v3.RBAC"), rules: {} } }),
     says: /RBAC/,
   },
   token_taken: {
@@ -308,22 +315,22 @@ const faults: Record<StatusCode, Fault> = {
   },
   keys_stale: {
     break: ({ stats }) => {
-      stats["wasmcustom.sallyport_key_set_age_seconds.policy.shop.set.idp"] = 5000;
-      stats["wasmcustom.sallyport_key_set_refreshes.policy.shop.set.idp"] = 2;
+      stats["wasmcustom.sallyport_key_set_age_seconds.policy.shop;.set.idp"] = 5000;
+      stats["wasmcustom.sallyport_key_set_refreshes.policy.shop;.set.idp"] = 2;
     },
     module: fetching.module,
     says: /"idp".*5000 s ago.*300 s/,
   },
   keys_missing: {
     break: ({ stats }) => {
-      stats["wasmcustom.sallyport_key_set_failures.policy.shop.set.idp"] = 4;
+      stats["wasmcustom.sallyport_key_set_failures.policy.shop;.set.idp"] = 4;
     },
     module: fetching.module,
     says: /never been fetched.*503/,
   },
   failures_counted: {
     break: ({ stats }) => {
-      stats["wasmcustom.sallyport_failures.policy.shop.cause.get_property"] = 2;
+      stats["wasmcustom.sallyport_failures.policy.shop;.cause.get_property"] = 2;
     },
     says: /2 failures "get_property"/,
   },
