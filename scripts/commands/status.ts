@@ -153,11 +153,11 @@ function show(result: Result): void {
     ...(workers === null ? [] : [counted(workers, "worker")]),
   ];
   const lines = [`${envoy}${facts.length === 0 ? "" : `: ${facts.join(", ")}`}`];
-  for (const { listener, chain, policy, checksum, mode, from, module, since, version } of policies) {
+  for (const { listener, chain, policy, checksum, mode, from, module, since, version, isRefused } of policies) {
     const what = policy === null ? "an unknown policy" : `policy ${policy}`;
     const image = checksum === null ? "" : `, image ${checksum} of the ${from}`;
     lines.push(
-      `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}`,
+      `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}${isRefused ? ": refused, an older one is in force" : ""}`,
       `    since ${since ?? "an unknown time"}${version === null ? "" : `, version ${printable(version)}`}, module ${printable(module.origin)}`,
     );
   }

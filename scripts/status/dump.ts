@@ -20,6 +20,8 @@ export interface HttpFilter {
   /** Its configuration; of a filter in an `ExtensionWithMatcher` that of the wrapper. Absent where it has not come yet. */
   config: Message | undefined;
   since: Since;
+  /** It came by itself (ECDS). Then it may be one that Envoy has refused: the dump has the last that came. */
+  isExtension: boolean;
 }
 
 /** A connection manager, with its routes as far as the dump has them. */
@@ -153,11 +155,17 @@ class Extensions {
   read(entry: Node, listener: Since): HttpFilter {
     const name = entry.at("name").text ?? "";
     const own = entry.at("typed_config");
-    if (own.exists) return { name, entry, config: own.message(), since: listener };
+    if (own.exists) return { name, entry, config: own.message(), since: listener, isExtension: false };
     const found = this.#filters.get(name);
-    if (found !== undefined) return { name, entry, ...found };
+    if (found !== undefined) return { name, entry, ...found, isExtension: true };
     const fallback = entry.at("config_discovery", "default_config");
-    return { name, entry, config: fallback.exists ? fallback.message() : undefined, since: listener };
+    return {
+      name,
+      entry,
+      config: fallback.exists ? fallback.message() : undefined,
+      since: listener,
+      isExtension: false,
+    };
   }
 }
 

@@ -4,7 +4,7 @@ import { type Finding, finding } from "./codes.ts";
 import { type Dump, readDump } from "./dump.ts";
 import { least_capabilities, type PolicyFacts } from "./facts.ts";
 import { answersItself, checkManager } from "./manager.ts";
-import { checkStats, readStats } from "./metrics.ts";
+import { checkStats, isRefused, readStats, readVersions, type Stats, type Versions } from "./metrics.ts";
 import { Node } from "./node.ts";
 import { findPlugins, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
@@ -41,6 +41,8 @@ export interface InForce {
   /** When Envoy took the configuration, and as which version of its control plane. */
   since: string | null;
   version: string | null;
+  /** Envoy has refused all this, and an older configuration, which it shows nowhere, is in force. */
+  isRefused: boolean;
 }
 
 export interface EnvoyStatus {
@@ -88,14 +90,16 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
     findings.push(...checkManager(first, policy), ...checkTls(manager, policy), ...checkOverrides(manager, ours));
   }
   findings.push(...checkAround(dump, plugins));
-  if (stats !== undefined)
-    findings.push(...checkStats(readStats(stats), dump, namedPolicies(plugins, wanted), workers));
+  const read = readStats(stats ?? {});
+  const versions = readVersions(stats ?? {});
+  findings.push(...plugins.flatMap((plugin) => checkRefused(plugin, read, versions)));
+  if (stats !== undefined) findings.push(...checkStats(read, dump, namedPolicies(plugins, wanted), workers));
   return {
     node: dump.nodeId ?? null,
     envoyVersion: info.at("version").text?.split("/")[1] ?? null,
     state: state ?? null,
     workers: workers ?? null,
-    policies: plugins.map(inForce),
+    policies: plugins.map((plugin) => inForce(plugin, isRefused(plugin.filter, read, versions))),
     findings,
   };
 }
@@ -108,6 +112,18 @@ function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[]
       "not_loaded",
       {},
       `No connection manager has the filter${names === "" ? "" : ` (listeners: ${names})`}: requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.`,
+    ),
+  ];
+}
+
+function checkRefused({ manager, filter }: Plugin, stats: Stats, versions: Versions): Finding[] {
+  if (!isRefused(filter, stats, versions)) return [];
+  const { version, updated } = filter.since;
+  return [
+    finding(
+      "update_refused",
+      placeOf(manager, filter),
+      `Envoy has refused this configuration of the filter (version ${version ?? "unknown"}, ${updated ?? "at an unknown time"}), although its dump has it: an older one is in force, of which only its log tells. Look for \`configuration refused\` there, and roll out a sound one.`,
     ),
   ];
 }
@@ -233,7 +249,7 @@ function namedPolicies(
   return [...byName].map(([name, facts]) => ({ name, facts }));
 }
 
-function inForce(plugin: Plugin): InForce {
+function inForce(plugin: Plugin, refused: boolean): InForce {
   const { manager, filter, policy, policyFrom, moduleOrigin, moduleSha256 } = plugin;
   return {
     listener: manager.listener.name,
@@ -246,5 +262,6 @@ function inForce(plugin: Plugin): InForce {
     module: { origin: moduleOrigin, sha256: moduleSha256 ?? null },
     since: filter.since.updated ?? null,
     version: filter.since.version ?? null,
+    isRefused: refused,
   };
 }

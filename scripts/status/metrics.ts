@@ -1,10 +1,37 @@
 /** What Envoy's statistics tell of the filter. They have no worker: Envoy adds up what its workers count. */
 import { type Finding, finding } from "./codes.ts";
-import type { Dump } from "./dump.ts";
+import type { Dump, HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
 
-/** Counters and gauges by their full names. */
+/** Counters and gauges by their full names. A text that Envoy counts among them is no number. */
 export type Stats = ReadonlyMap<string, number>;
+
+/** The version of each filter's configuration that Envoy has accepted last, by the statistic that has it. */
+export type Versions = ReadonlyMap<string, string>;
+
+/** Reads the texts out of the answer to `/stats?format=json`. */
+export function readVersions(value: unknown): Versions {
+  const entries = (value as { stats?: { name?: string; value?: number | string }[] }).stats ?? [];
+  return new Map(
+    entries.flatMap(({ name, value: text }) =>
+      name?.endsWith(".version_text") === true && typeof text === "string" ? [[name, text] as const] : [],
+    ),
+  );
+}
+
+/**
+ * Whether what the dump has of a filter that comes by ECDS was refused: Envoy 1.40 puts the last configuration that came into its dump, without a
+ * word on whether it took it. Its statistics have version and time of the last that it took.
+ */
+export function isRefused({ name, since, isExtension }: HttpFilter, stats: Stats, versions: Versions): boolean {
+  if (!isExtension) return false;
+  const discovery = `extension_config_discovery.http_filter.${name}`;
+  const accepted = versions.get(`${discovery}.version_text`);
+  if (accepted !== undefined && accepted !== "" && since.version !== undefined && accepted !== since.version)
+    return true;
+  const takenAt = stats.get(`${discovery}.update_time`);
+  return takenAt !== undefined && since.updated !== undefined && Date.parse(since.updated) > takenAt;
+}
 
 /** Reads the answer to `/stats?format=json`. Histograms are left out. */
 export function readStats(value: unknown): Stats {

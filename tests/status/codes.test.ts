@@ -430,6 +430,7 @@ describe("says what is in force", () => {
         module: { origin: "/etc/sallyport/sallyport.wasm", sha256: plain.wanted.moduleSha256 },
         since: "2026-11-29T23:00:00.000Z",
         version: "7",
+        isRefused: false,
       },
     ]);
   });
