@@ -13,8 +13,8 @@
  *             └─ a period                              hits of its own.
  *
  * Asked for is the period a little ahead. An Envoy that is told so shuts the key out until the period's end, and asks for what comes
- * after it. One that knows better, since it has counted the denials itself or the service has lost what it knew, tells the service. While
- * the service is away each Envoy's quarantines go on as its own.
+ * after it. One that knows better, since it has counted the denials itself or the service has lost what it knew, tells the service; of the
+ * period in which its own time ends it believes nobody. While the service is away each Envoy's quarantines go on as its own.
  *
  * A worker has one entry for each key, by bits of its hash, until it may ask again. Another key that meets it waits for that, and is next.
  *
@@ -24,12 +24,16 @@
  *   |          |              |      |       |      |      | the call | to come  | wait      | asked   |           |
  *   +----------+--------------+------+-------+------+------+----------+----------+-----------+---------+-----------+
  */
+import { countFleet, FleetAnswer } from "../audit/metrics";
 import { copyBytes } from "../bytes/span";
 import { Answer, failed, overs, statuses, unknown } from "../fleet/answer";
-import { addDescriptor, isTooLong, mayAsk, noteFailure, openQuestion, own_hits_max, send } from "../fleet/question";
+import { addDescriptor, mayAsk, noteFailure, openQuestion, own_hits_max, send } from "../fleet/question";
 import { Result } from "../host/abi";
 import { readClock } from "../host/host";
 import {
+  fleet_limit_bytes_max,
+  fleet_question_bytes_max,
+  name_bytes_max,
   quarantine_ask_seconds,
   quarantine_asks_max,
   quarantine_attempts_max,
@@ -45,7 +49,6 @@ import {
   findEntry,
   readSet,
   second_nanoseconds,
-  seconds_at,
   shut_at,
   shutAgain,
   shutUntil,
@@ -73,10 +76,15 @@ const entriesEnd: usize = entries + quarantine_asks_max * entry_bytes;
 const ask_nanoseconds: u64 = <u64>quarantine_ask_seconds * second_nanoseconds;
 /** How far ahead is asked for a period: until the next question, and for as long as another key may be before it. */
 const ahead_nanoseconds: u64 = 2 * ask_nanoseconds;
-/** In place of the hits of a call: it told of periods. */
-const hits_told: u32 = 0xffffffff;
 /** The most that are told of at a time: of a level's time, eight, and those at both ends. */
 const periods_max: u32 = 10;
+const descriptor_bytes_max: u32 = fleet_limit_bytes_max + 59;
+if (!(periods_max * descriptor_bytes_max + name_bytes_max + 8 <= fleet_question_bytes_max))
+  ERROR("a question holds them all");
+/** In an answer, of those that ask: the denials, a period in which nobody was shut out, and from the third on the levels. */
+const over_count: u32 = 1;
+const over_nobody: u32 = 2;
+const levels_shift: u32 = 2;
 
 const digest: usize = memory.data(32, 8);
 
@@ -107,7 +115,6 @@ export function hear(policy: Policy, index: u32, record: usize, hash: u64, denia
     store<u64>(entry, hash);
     store<u32>(entry, seed, seed_at);
     store<u32>(entry, 0, call_at);
-    store<u32>(entry, 0, owed_at);
   }
   // What could not be told at once is not told late: it would count in another minute than it was in.
   const owed = min((isRecent ? load<u32>(entry, owed_at) : 0) + denials, own_hits_max);
@@ -115,12 +122,14 @@ export function hear(policy: Policy, index: u32, record: usize, hash: u64, denia
   if (isRecent && (owed == 0 || load<u32>(entry, call_at) != 0)) return;
   store<u32>(entry, index, index_at);
   digestKey(policy, index, record, digest);
+  // Where only is told what would be, that is counted and told apart.
+  store<u64>(digest, load<u64>(digest) ^ (isQuarantineShadow(policy, index) ? 8 : 0));
   copyBytes(entry + digest_at, digest, 16);
-  ask(policy, index, record, entry, (now + ahead_nanoseconds) / second_nanoseconds);
+  ask(policy, record, entry, (now + ahead_nanoseconds) / second_nanoseconds);
 }
 
 /** Asks the fleet whether the key of an entry is out in a second to come, unless the service rests. */
-function ask(policy: Policy, index: u32, record: usize, entry: usize, ahead: u64): void {
+function ask(policy: Policy, record: usize, entry: usize, ahead: u64): void {
   if (!mayAsk(policy)) return;
   store<u64>(entry, request.nowNanoseconds, asked_at);
   store<u32>(entry, 0, wanted_at);
@@ -129,20 +138,16 @@ function ask(policy: Policy, index: u32, record: usize, entry: usize, ahead: u64
   openQuestion(policy);
   addDescriptor(policy, record + layout.quarantine_count_at, entry + digest_at, owed);
   store<u32>(entry, <u32>ahead, ahead_at);
-  let asked: u32 = 1;
-  for (let level: u32 = 0; isLevel(record, level); level++) {
-    addPeriod(policy, record, entry, index, level, ahead >> periodBits(record, level), 0);
-    asked++;
+  // Nobody has told of 1970. A service that knows somebody to be out then does not heed a descriptor's own hits: it counts all questions.
+  addPeriod(policy, record, entry, 0, 0, 0);
+  let level: u32 = 0;
+  for (; isLevel(record, level); level++) {
+    addPeriod(policy, record, entry, level, ahead >> periodBits(record, level), 0);
   }
-  call(policy, entry, owed, asked);
-}
-
-/** Sends the question, and keeps what was asked: so many hits, of so many descriptors. */
-function call(policy: Policy, entry: usize, hits: u32, asked: u32): void {
-  const number = isTooLong() ? -1 : send(policy, 1);
+  const number = send(policy, 1);
   store<u32>(entry, number < 0 ? 0 : <u32>number, call_at);
-  store<u32>(entry, hits, hits_at);
-  store<u32>(entry, asked, statuses_at);
+  store<u32>(entry, owed, hits_at);
+  store<u32>(entry, level + levels_shift, statuses_at);
 }
 
 /** Whether a quarantine has that level. */
@@ -156,11 +161,10 @@ function periodBits(record: usize, level: u32): u32 {
   return 31 - clz((load<u32>(record, layout.quarantine_for_seconds_at) >> 2) | 1) + level;
 }
 
-/** Adds a period to the question. Where only is told what would be, that is told apart. */
-function addPeriod(policy: Policy, record: usize, entry: usize, index: u32, level: u32, period: u64, hits: u32): void {
-  const shadow: u64 = isQuarantineShadow(policy, index) ? 8 : 0;
+/** Adds a period to the question. */
+function addPeriod(policy: Policy, record: usize, entry: usize, level: u32, period: u64, hits: u32): void {
   copyBytes(digest, entry + digest_at, 16);
-  store<u64>(digest, load<u64>(digest) ^ ((period << 4) | shadow | <u64>level));
+  store<u64>(digest, load<u64>(digest) ^ ((period << 4) | <u64>level));
   addDescriptor(policy, record + layout.quarantine_shut_at, digest, hits);
 }
 
@@ -176,18 +180,21 @@ export function takeNews(policy: Policy, number: u32, answer: Answer): bool {
   }
   policy.fleetFailures = 0;
   const index = load<u32>(entry, index_at);
-  const hits = load<u32>(entry, hits_at);
+  if (answer == unknown || (overs & over_nobody) != 0) {
+    countFleet(policy, FleetAnswer.UNKNOWN);
+    return true;
+  }
   // Another configuration of the same root context may have other quarantines.
-  if (answer == unknown || hits == hits_told || index >= sectionCount(policy, layout.section_quarantines)) return true;
+  if (index >= sectionCount(policy, layout.section_quarantines)) return true;
   const record = recordAt(policy, layout.section_quarantines, index);
   if (load<u32>(record, layout.quarantine_seed_at) != load<u32>(entry, seed_at)) return true;
   clearRequest();
   request.nowNanoseconds = readClock();
   if (request.nowNanoseconds == 0) return true;
-  const next = learn(policy, index, record, entry, hits != 0 && (overs & 1) != 0);
+  const next = learn(policy, index, record, entry, load<u32>(entry, hits_at) != 0 && (overs & over_count) != 0);
   // What comes after a period that is news; or denials since then.
   if (next != 0 || (load<u32>(entry, call_at) == 0 && load<u32>(entry, owed_at) != 0))
-    ask(policy, index, record, entry, max(next, load<u32>(entry, ahead_at)));
+    ask(policy, record, entry, max(next, load<u32>(entry, ahead_at)));
   return true;
 }
 
@@ -198,10 +205,17 @@ export function takeNews(policy: Policy, number: u32, answer: Answer): bool {
 function learn(policy: Policy, index: u32, record: usize, entry: usize, isTooMany: bool): u64 {
   const now = request.nowNanoseconds;
   const ahead = <u64>load<u32>(entry, ahead_at);
+  let since: u64 = 0;
   let until: u64 = 0;
+  let times: u32 = 0;
   for (let level: u32 = 0; isLevel(record, level); level++) {
     const bits = periodBits(record, level);
-    if (((overs >> (level + 1)) & 1) != 0) until = max(until, (((ahead >> bits) + 1) << bits) * second_nanoseconds);
+    const period = ahead >> bits;
+    const end = ((period + 1) << bits) * second_nanoseconds;
+    if (((overs >> (level + levels_shift)) & 1) == 0 || end <= until) continue;
+    since = (period << bits) * second_nanoseconds;
+    until = end;
+    times = level + 1;
   }
   const most = <u64>load<u32>(record, layout.quarantine_max_seconds_at) * second_nanoseconds;
   const within = <u64>load<u32>(record, layout.quarantine_within_seconds_at) * second_nanoseconds;
@@ -215,21 +229,22 @@ function learn(policy: Policy, index: u32, record: usize, entry: usize, isTooMan
     if (kept == 0) return 0;
     end = endOf(kept, now);
     const isIn = load<u8>(kept, shut_at) != 0 && end > now;
-    isNews = until > max(now, end);
-    if (isNews) shutUntil(kept, now, until, load<u8>(kept, times_at) + (isIn ? 0 : 1));
+    // In the period of the end that is known here the key was to be let in: who told of it may have been us.
+    isNews = until > now && since >= end;
+    if (isNews) shutUntil(kept, now, until, max<u32>(load<u8>(kept, times_at), times));
     else if (isTooMany && !isIn) shutAgain(kept, record, now, end + most <= now);
     else break;
     end = endOf(kept, now);
     const written = writeSet();
-    if (written == Result.OK && !isIn) tell(policy, index, QuarantineEvent.ENTER, load<u32>(kept, seconds_at), true);
+    if (written == Result.OK && !isIn) tell(policy, index, QuarantineEvent.ENTER, 0, true);
     if (written != Result.CAS_MISMATCH) break;
   }
-  if (until == 0 && end > ahead * second_nanoseconds) announce(policy, index, record, entry, end);
+  if (until == 0 && end > ahead * second_nanoseconds) announce(policy, record, entry, end);
   return isNews ? until / second_nanoseconds : 0;
 }
 
 /** Tells the fleet that a key is shut out until a time. */
-function announce(policy: Policy, index: u32, record: usize, entry: usize, end: u64): void {
+function announce(policy: Policy, record: usize, entry: usize, end: u64): void {
   const now = request.nowNanoseconds;
   let level: u32 = 0;
   const first = <u64>load<u32>(record, layout.quarantine_for_seconds_at) * second_nanoseconds;
@@ -239,8 +254,9 @@ function announce(policy: Policy, index: u32, record: usize, entry: usize, end: 
   openQuestion(policy);
   let told: u32 = 0;
   for (let period = (now / second_nanoseconds) >> bits; period <= last && told < periods_max; period++) {
-    addPeriod(policy, record, entry, index, level, period, 1);
+    addPeriod(policy, record, entry, level, period, 1);
     told++;
   }
-  call(policy, entry, hits_told, told);
+  // Whether that was heard shows when the key is asked for again.
+  send(policy, 1);
 }

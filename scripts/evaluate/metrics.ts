@@ -34,7 +34,7 @@ export const metrics = {
   sallyport_fleet_answers: {
     labels: { result: ["granted", "refused", "unknown", "failed", "skipped", "leased"] },
     meaning:
-      "what came of asking the rate limit service of a [fleet](limits.md#fleets), of policies that have one. `unknown`: it has no rule for a limit; `failed`: no answer in time, or none of use; `skipped`: it was not asked, since it fails again and again, or too many requests wait; `leased`: it was not asked, since the worker had tokens of a block",
+      "what came of asking the rate limit service of a [fleet](limits.md#fleets), of policies that have one. `unknown`: it has no rule for a limit or a quarantine, or does not heed the hits of a descriptor, which [quarantines](limits.md#quarantines-of-a-fleet) need; `failed`: no answer in time, or none of use; `skipped`: it was not asked, since it fails again and again, or too many requests wait; `leased`: it was not asked, since the worker had tokens of a block",
   },
   sallyport_cached_tokens: {
     labels: { result: ["hit", "miss", "eviction"] },

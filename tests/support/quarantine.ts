@@ -93,4 +93,9 @@ export class Guarded {
   counted(quarantine: string, event: string): number {
     return Number(this.workers.counted(`sallyport_quarantine.policy.shop;.quarantine.${quarantine};.event.${event}`));
   }
+
+  /** How often the rate limit service of the fleet has answered so. */
+  answers(result: string): number {
+    return Number(this.workers.counted(`sallyport_fleet_answers.policy.shop.result.${result}`));
+  }
 }

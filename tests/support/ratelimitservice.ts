@@ -10,6 +10,8 @@ export class RateLimitService {
   readonly #seconds: () => number;
   /** How many descriptors it was asked for. */
   asked = 0;
+  /** Whether it knows the hits of a descriptor; those before 2024-12-27 count the request's for each (envoyproxy/ratelimit#802). */
+  heedsOwnHits = true;
 
   constructor(configuration: RateLimitConfiguration, seconds: () => number) {
     this.#seconds = seconds;
@@ -32,7 +34,8 @@ export class RateLimitService {
         const now = Math.floor(this.#seconds());
         const window = now - (now % rule.seconds);
         const name = `${limit}|${key}|${window}`;
-        const count = (this.#counters.get(name) ?? 0) + (ownHits[index] ?? Math.max(1, hits));
+        const count =
+          (this.#counters.get(name) ?? 0) + ((this.heedsOwnHits ? ownHits[index] : undefined) ?? Math.max(1, hits));
         this.#counters.set(name, count);
         return { code: count > rule.most ? 2 : 1, resetSeconds: window + rule.seconds - now };
       }),

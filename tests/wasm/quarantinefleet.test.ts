@@ -31,6 +31,13 @@ class Fleet {
     this.envoys = Array.from({ length: count }, () => new Guarded(policy, 2, { clusters: ["rls"], clock }));
   }
 
+  /** What the answer to a request of a key that is shut out tells it to wait, in seconds; -1 where it is not out. */
+  retryAfter(envoy: number, request: Partial<FilterRequest> = {}): number {
+    const seconds = this.envoys[envoy]!.retryAfter(request);
+    this.settle();
+    return seconds;
+  }
+
   /** A request at an Envoy; then everything that it had asked the service of is answered. */
   reason(envoy: number, request: Partial<FilterRequest> = {}, worker = 0): string {
     const reason = this.envoys[envoy]!.reason(request, worker);
@@ -96,6 +103,24 @@ describe("a caller that one Envoy shuts out", () => {
     }
   });
 
+  test("is let in where it was denied when it has waited for as long as it was told, and is not shut out by the echo", () => {
+    for (let start = 0; start < 16; start++) {
+      const fleet = new Fleet();
+      fleet.pass(start);
+      fleet.probe(0, 4);
+      const seconds = fleet.retryAfter(0);
+      assert.equal(seconds, 120);
+      for (let left = seconds; left > 1; left--) {
+        fleet.pass(1);
+        if (start % 2 === 0) assert.equal(fleet.reason(0), "quarantined");
+      }
+      fleet.pass(1);
+      assert.deepEqual(met(fleet, 0), ["allowed", "allowed"], `begun at ${start} s`);
+      fleet.probe(0, 4);
+      assert.equal(fleet.retryAfter(0), 240, "it has happened once before");
+    }
+  });
+
   test("is shut out where it comes late, and until the end", () => {
     const fleet = new Fleet();
     fleet.probe(0, 4);
@@ -119,6 +144,36 @@ describe("a caller that one Envoy shuts out", () => {
       assert.equal(fleet.reason(0), "allowed");
       assert.equal(fleet.reason(1), "allowed");
     }
+  });
+});
+
+describe("how often it has happened", () => {
+  test("an Envoy knows that is told, whether or not it was told before", () => {
+    const fleet = new Fleet();
+    for (const seconds of [120, 240, 480]) {
+      fleet.probe(0, 4);
+      assert.equal(fleet.retryAfter(0), seconds);
+      if (seconds < 480) fleet.pass(seconds * quarter);
+    }
+    assert.deepEqual(met(fleet, 1), ["allowed", "quarantined"]);
+    fleet.pass(480 * quarter);
+    fleet.probe(1, 4);
+    assert.equal(fleet.retryAfter(1), 960);
+  });
+
+  test("is not more because an Envoy is told of the same time twice", () => {
+    const fleet = new Fleet();
+    fleet.probe(0, 4);
+    // The first answer comes; what is asked then is lost.
+    const [host] = fleet.envoys[1]!.workers.hosts;
+    fleet.envoys[1]!.reason();
+    host!.answerGrpc(host!.grpcCalls[0]!.token, fleet.service.answer(host!.grpcCalls[0]!.message));
+    host!.answerGrpc(host!.grpcCalls[0]!.token, 14);
+    fleet.pass(fleet.retryAfter(1) + quarantine_ask_seconds);
+    assert.deepEqual(met(fleet, 1), ["allowed", "quarantined"]);
+    fleet.pass(120 * quarter);
+    fleet.probe(1, 4);
+    assert.equal(fleet.retryAfter(1), 240);
   });
 });
 
@@ -155,10 +210,10 @@ describe("denials", () => {
     const hitsOfCall = (): (number | undefined)[] => readQuestion(host!.grpcCalls[0]!.message).ownHits;
     for (let count = 0; count < 3; count++) fleet.envoys[0]!.reason({ path: "/nothing" });
     // The first request asked before it was denied.
-    assert.deepEqual(hitsOfCall(), [0, 0, 0, 0, 0]);
+    assert.deepEqual(hitsOfCall(), [0, 0, 0, 0, 0, 0]);
     const [call] = host!.grpcCalls;
     host!.answerGrpc(call!.token, fleet.service.answer(call!.message));
-    assert.deepEqual(hitsOfCall(), [3, 0, 0, 0, 0]);
+    assert.deepEqual(hitsOfCall(), [3, 0, 0, 0, 0, 0]);
     fleet.settle();
     fleet.probe(1, 1);
     fleet.pass(quarantine_ask_seconds);
@@ -209,6 +264,22 @@ describe("the service", () => {
       fleet.envoys[0]!.workers.hosts[0]!.answerGrpc(grpcCalls[0]!.token, other.answer(grpcCalls[0]!.message));
     }
     assert.equal(fleet.envoys[0]!.reason(), "allowed");
+    assert.equal(fleet.envoys[0]!.answers("unknown"), 3);
+  });
+
+  test("that does not heed the hits of a descriptor shuts nobody out, and is taken for one without a rule", () => {
+    const fleet = new Fleet();
+    fleet.service.heedsOwnHits = false;
+    for (let count = 0; count < 5; count++) {
+      for (const envoy of [0, 1]) for (const caller of [web, mobile]) met(fleet, envoy, { caller });
+      fleet.pass(quarantine_ask_seconds);
+    }
+    for (const envoy of [0, 1])
+      for (const caller of [web, mobile]) assert.equal(fleet.reason(envoy, { caller }), "allowed");
+    assert.ok(fleet.envoys[0]!.answers("unknown") > 0);
+    fleet.probe(0, 4);
+    assert.equal(fleet.reason(0), "quarantined", "by itself");
+    assert.deepEqual(met(fleet, 1), ["allowed", "allowed"]);
   });
 
   test("that lies shuts out for twice the longest time at the most, and is not asked without end", () => {
@@ -217,7 +288,11 @@ describe("the service", () => {
     fleet.envoys[0]!.reason();
     let asked = 0;
     for (let [call] = host!.grpcCalls; call !== undefined; [call] = host!.grpcCalls) {
-      const lies = readQuestion(call.message).descriptors.map(() => ({ code: 2, resetSeconds: 1e9 }));
+      // It does not say of all that they are over: that would be one that counts questions.
+      const lies = readQuestion(call.message).descriptors.map((_, index) => ({
+        code: index === 1 ? 1 : 2,
+        resetSeconds: 1e9,
+      }));
       host!.answerGrpc(call.token, writeAnswer(lies));
       asked++;
     }
@@ -234,6 +309,16 @@ describe("what stays apart", () => {
     fleet.probe(0, 5);
     assert.deepEqual(met(fleet, 1), ["allowed", "allowed"]);
     assert.equal(fleet.envoys[1]!.counted("probing", "shadow_enter"), 1);
+  });
+
+  test("what is counted in shadow mode shuts nobody out where the quarantine is enforced", () => {
+    const fleet = new Fleet(2);
+    fleet.envoys[1]!.reload(policyOf(probing.replace("scope: fleet", "scope: fleet, mode: shadow")));
+    fleet.probe(1, 3);
+    fleet.probe(0, 1);
+    assert.equal(fleet.reason(0), "allowed");
+    fleet.probe(0, 3);
+    assert.equal(fleet.reason(0), "quarantined");
   });
 
   test("callers that are let out by name are neither asked for nor told of", () => {
