@@ -96,6 +96,6 @@ export class Guarded {
 
   /** How often the rate limit service of the fleet has answered so. */
   answers(result: string): number {
-    return Number(this.workers.counted(`sallyport_fleet_answers.policy.shop.result.${result}`));
+    return Number(this.workers.counted(`sallyport_fleet_answers.policy.shop;.result.${result}`));
   }
 }
