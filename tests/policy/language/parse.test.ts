@@ -83,20 +83,6 @@ for (const [what, marked, code, message] of cases) {
   });
 }
 
-/** Parts of the language that this version cannot hold must never be passed over. */
-const unsupported: string[] = [
-  `${head}quarantine:\n  - { name: a, when: [no_rule], denials: 20, within: 1m, for: 5m, ${mark}scope: fleet }\nrules: []\n`,
-];
-
-for (const marked of unsupported) {
-  const key = /^\w+/u.exec(marked.slice(marked.indexOf(mark) + 1))![0];
-  test(`not supported yet, and said so: ${key}`, () => {
-    const { text, line, column } = unmark(marked);
-    const found = check(text).errors.find((error) => error.code === "unsupported");
-    assert.deepEqual([found?.line, found?.column], [line, column]);
-  });
-}
-
 test("what is done anyway may be asked for", () => {
   const text = `${withRule("    cost: 1\n    mode: enforce\n")}`
     .replace("per: [caller] }", "per: [caller], scope: proxy }")
