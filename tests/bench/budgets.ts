@@ -117,7 +117,7 @@ export function judge(results: readonly CaseResult[]): Judged[] {
 }
 
 /** A cost that noise has made nothing, or less, cannot be divided by. */
-function ratioOf(above: number, below: number): number | null {
+export function ratioOf(above: number, below: number): number | null {
   return below > 0 ? above / below : null;
 }
 

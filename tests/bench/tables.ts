@@ -85,7 +85,7 @@ export function budgetLines(judged: readonly Judged[], checks: readonly Enforcem
   return lines;
 }
 
-function ratioText(ratio: number | null): string {
+export function ratioText(ratio: number | null): string {
   return ratio === null ? "?" : ratio.toFixed(2);
 }
 

@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rateOf } from "../bench/limits/admitted.ts";
+import { chains } from "../bench/limits/chains.ts";
 import { admittedByOneBucket, judge, leastByOneBucket, reservedTokens } from "../bench/limits/exact.ts";
-import { cellHeader, cellLine } from "../bench/limits/tables.ts";
+import { ratiosOf } from "../bench/limits/ratios.ts";
+import { cellHeader, cellLine, ratioLines } from "../bench/limits/tables.ts";
+import type { CaseResult } from "../bench/results.ts";
+import { summarize } from "../bench/statistics.ts";
 
 describe("one exact bucket", () => {
   const rate = { perSecond: 10, burst: 2, cost: 1 };
@@ -58,4 +62,37 @@ test("limits of more than clients can ask for take several tokens a request, as 
     [100_000, 100_000],
   ].map(([perSecond, burst]) => rateOf(perSecond!, burst!).cost);
   assert.deepEqual(costs, [1, 100, 1, 10, 100]);
+});
+
+describe("ratios of costs", () => {
+  /** All chains as they were in three rounds, some of them given. */
+  const measured = (given: Readonly<Record<string, number[]>>): CaseResult[] =>
+    Object.keys(chains).map((chain) => {
+      const roundMicroseconds = given[chain] ?? [30, 40, 50];
+      const microseconds = summarize(roundMicroseconds);
+      return { chain, roundMicroseconds, microseconds } as unknown as CaseResult;
+    });
+  const ratioOf = (results: readonly CaseResult[], what: string) => {
+    const found = ratiosOf(results).find((one) => one.what === what);
+    assert.ok(found !== undefined, what);
+    return [found.ratio, found.ratioByMinima];
+  };
+
+  test("in all, or of what is added to a base in the same round", () => {
+    const results = measured({
+      router: [10, 20, 40],
+      "ours-429": [20, 26, 60],
+      "ours-shared": [20, 30, 44],
+      "ours-shared-upstream": [40, 52, 90],
+    });
+    // The differences of each round are 10, 6, 20 and 10, 10, 4.
+    assert.deepEqual(ratioOf(results, "ours-429 over the router : ours-shared over the router"), [1, 1]);
+    assert.deepEqual(ratioOf(results, "ours-429, in all : ours-shared-upstream, in all"), [0.5, 0.5]);
+  });
+
+  test("are unknown where noise has left nothing to divide by", () => {
+    const results = measured({ router: [30, 40, 50], "ours-shared": [30, 40, 50], "ours-429": [40, 50, 60] });
+    assert.deepEqual(ratioOf(results, "ours-429 over the router : ours-shared over the router"), [null, null]);
+    assert.match(ratioLines([{ what: "x", ratio: null, ratioByMinima: 1.234 }]).at(-1)!, /^ +\? +1\.23 {2}x$/);
+  });
 });

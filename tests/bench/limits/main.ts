@@ -4,9 +4,9 @@
  * or keeps more than its fixed size of many keys.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { findEnvoy } from "../../../scripts/envoy/find.ts";
 import { compilePolicyFile, loadEngine } from "../../../scripts/policy/build.ts";
 import { runSeed } from "../../support/random.ts";
@@ -15,7 +15,7 @@ import { caseLines } from "../tables.ts";
 import { benchTools } from "../tools.ts";
 import { makeWorld } from "../world.ts";
 import { type Cell, type Extent, measureAdmitted } from "./admitted.ts";
-import { type CostOptions, measureCosts } from "./costs.ts";
+import { type CostOptions, cost_notes, measureCosts } from "./costs.ts";
 import { type Footprint, many_keys_policy, sendManyKeys, value_bytes_max, values_max } from "./manykeys.ts";
 import { cellHeader, cellLine, keysLine, ratioLines } from "./tables.ts";
 
@@ -42,9 +42,15 @@ const quick: typeof full = {
 const given = new Command("npm run bench:limits --")
   .description("What limits admit, and what they cost beside Envoy's local_ratelimit and ratelimit filters.")
   .option("--quick", "fewer limits, and shorter: about a minute, and less exact")
+  .addOption(
+    new Option("--only <part>", "one of the three parts; writes no file").choices(["admitted", "costs", "keys"]),
+  )
   .parse()
-  .opts<{ quick?: boolean }>();
+  .opts<{ quick?: boolean; only?: string }>();
 const extent = given.quick ? quick : full;
+const isWanted = (part: string): boolean => given.only === undefined || given.only === part;
+/** What else the machine has to do shows in the figures. */
+const loadText = (): string => loadavg()[0]!.toFixed(1);
 
 const directory = await mkdtemp(join(tmpdir(), "sallyport-limits-"));
 try {
@@ -53,43 +59,61 @@ try {
   const environment = await describeEnvironment(envoyPath);
   const world = await makeWorld(directory);
   const { processor, processors, kernel } = environment;
-  console.log(`Envoy ${environment.envoy}; ${processors} processors (${processor}), Linux ${kernel}\n`);
-
-  console.log("admitted on one key, 64 connections, in tokens");
-  console.log(cellHeader);
-  const cells = await measureAdmitted(world, envoyPath, tools.load, extent, (cell: Cell) => {
-    console.log(cellLine(cell));
-  });
-  const failed = cells.filter(({ problem }) => problem !== "");
-  const held = `${cells.length - failed.length} of ${cells.length} limits held`;
-  console.log(`${held}: never beyond rate × time + burst + reserved, nor a hundredth less than one bucket would admit`);
-  if (failed.length > 0) process.exitCode = 1;
-
-  const costs = await measureCosts(world, envoyPath, tools.load, extent);
   console.log(
-    `\ncost of a request; ${costs.pinned}. The service of the ratelimit filter runs in this process and counts nothing:`,
+    `Envoy ${environment.envoy}; ${processors} processors (${processor}), Linux ${kernel}; load average ${loadText()}`,
   );
-  console.log("its CPU, and the round trip to a service elsewhere, come on top of what is shown for it.");
-  for (const line of [...caseLines("http1", costs.cases), ...ratioLines(costs.ratios)]) console.log(line);
-
-  const seed = runSeed();
-  console.log(`\ndistinct keys of one limit, two workers in Node, SEED=${seed}`);
-  const samples: Footprint[] = [];
-  const policyPath = join(directory, "many.yaml");
-  await writeFile(policyPath, many_keys_policy);
-  const given = { keys: extent.keys, seed, every: extent.keys / 4 };
-  sendManyKeys(loadEngine(), compilePolicyFile(policyPath).image, given, (sample) => {
-    samples.push(sample);
-    console.log(keysLine(sample));
-  });
-  if (samples.some(({ values, valueBytes }) => values > values_max || valueBytes > value_bytes_max)) {
-    console.log(`MORE THAN ${values_max} values of ${value_bytes_max} bytes`);
-    process.exitCode = 1;
+  const measured = {
+    ...(isWanted("admitted") ? { cells: await showAdmitted() } : {}),
+    ...(isWanted("costs") ? await showCosts() : {}),
+    ...(isWanted("keys") ? { samples: await showKeys() } : {}),
+  };
+  if (given.only === undefined) {
+    await mkdir("build", { recursive: true });
+    await writeFile(json_path, `${JSON.stringify({ environment, ...measured }, undefined, 2)}\n`);
+    console.log(`\nwritten: ${json_path}`);
   }
 
-  await mkdir("build", { recursive: true });
-  await writeFile(json_path, `${JSON.stringify({ environment, cells, ...costs, samples }, undefined, 2)}\n`);
-  console.log(`\nwritten: ${json_path}`);
+  async function showAdmitted(): Promise<Cell[]> {
+    console.log("\nadmitted on one key, 64 connections, in tokens");
+    console.log(cellHeader);
+    const cells = await measureAdmitted(world, envoyPath, tools.load, extent, (cell: Cell) => {
+      console.log(cellLine(cell));
+    });
+    const failed = cells.filter(({ problem }) => problem !== "");
+    const held = `${cells.length - failed.length} of ${cells.length} limits held`;
+    console.log(
+      `${held}: never beyond rate × time + burst + reserved, nor a hundredth less than one bucket would admit`,
+    );
+    if (failed.length > 0) process.exitCode = 1;
+    return cells;
+  }
+
+  async function showCosts(): Promise<Awaited<ReturnType<typeof measureCosts>>> {
+    const before = loadText();
+    const costs = await measureCosts(world, envoyPath, tools.load, extent);
+    console.log(`\ncost of a request; ${costs.pinned}; load average ${before} before, ${loadText()} after`);
+    const lines = [...cost_notes, ...caseLines("http1", costs.cases), ...ratioLines(costs.ratios)];
+    for (const line of lines) console.log(line);
+    return costs;
+  }
+
+  async function showKeys(): Promise<Footprint[]> {
+    const seed = runSeed();
+    console.log(`\ndistinct keys of one limit, two workers in Node, SEED=${seed}`);
+    const samples: Footprint[] = [];
+    const policyPath = join(directory, "many.yaml");
+    await writeFile(policyPath, many_keys_policy);
+    const given = { keys: extent.keys, seed, every: extent.keys / 4 };
+    sendManyKeys(loadEngine(), compilePolicyFile(policyPath).image, given, (sample) => {
+      samples.push(sample);
+      console.log(keysLine(sample));
+    });
+    if (samples.some(({ values, valueBytes }) => values > values_max || valueBytes > value_bytes_max)) {
+      console.log(`MORE THAN ${values_max} values of ${value_bytes_max} bytes`);
+      process.exitCode = 1;
+    }
+    return samples;
+  }
 } finally {
   await rm(directory, { recursive: true, force: true });
 }

@@ -1,7 +1,8 @@
 /** The results of limits as text. */
+import { ratioText } from "../tables.ts";
 import type { Cell } from "./admitted.ts";
-import type { Ratio } from "./costs.ts";
 import type { Footprint } from "./manykeys.ts";
+import type { Ratio } from "./ratios.ts";
 
 const widths = [7, 9, 9, 6, 10, 9, 11, 13, 11, 9, 10];
 
@@ -26,7 +27,10 @@ export function cellLine(cell: Cell): string {
 }
 
 export function ratioLines(ratios: readonly Ratio[]): string[] {
-  return ["", "ratios, by medians", ...ratios.map(({ what, ratio }) => `${ratio.toFixed(2).padStart(7)}  ${what}`)];
+  const lines = ratios.map(({ what, ratio, ratioByMinima }) => {
+    return `${ratioText(ratio).padStart(9)}${ratioText(ratioByMinima).padStart(9)}  ${what}`;
+  });
+  return ["", "ratios, by the medians of rounds, and by minima", ...lines];
 }
 
 export function keysLine({ keys, admitted, values, valueBytes, memoryBytes }: Footprint): string {
