@@ -1,4 +1,4 @@
-/** The arithmetic of `npm run bench:limits`: what one exact bucket admits, and when a limit counts as held. */
+/** The arithmetic of `npm run bench:limits`: what one exact bucket admits, when a limit counts as held, and ratios of costs. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rateOf } from "../bench/limits/admitted.ts";

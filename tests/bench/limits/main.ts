@@ -41,7 +41,7 @@ const quick: typeof full = {
 
 const given = new Command("npm run bench:limits --")
   .description("What limits admit, and what they cost beside Envoy's local_ratelimit and ratelimit filters.")
-  .option("--quick", "fewer limits, and shorter: about a minute, and less exact")
+  .option("--quick", "fewer limits, and shorter: one to two minutes, and less exact")
   .addOption(
     new Option("--only <part>", "one of the three parts; writes no file").choices(["admitted", "costs", "keys"]),
   )
