@@ -43,7 +43,7 @@ import * as layout from "../policy/layout";
 import { Policy, recordAt, sectionCount, textSize } from "../policy/policy";
 import { isQuarantineShadow, QuarantineEvent } from "../request/quarantine";
 import { clearRequest, request } from "../request/request";
-import { digestKey } from "./key";
+import { digestKey, isReleased } from "./key";
 import {
   endOf,
   findEntry,
@@ -119,7 +119,7 @@ export function hear(policy: Policy, index: u32, record: usize, hash: u64, denia
   // What could not be told at once is not told late: it would count in another minute than it was in.
   const owed = min((isRecent ? load<u32>(entry, owed_at) : 0) + denials, own_hits_max);
   store<u32>(entry, owed, owed_at);
-  if (isRecent && (owed == 0 || load<u32>(entry, call_at) != 0)) return;
+  if ((isRecent && (owed == 0 || load<u32>(entry, call_at) != 0)) || isReleased(policy, record)) return;
   store<u32>(entry, index, index_at);
   digestKey(policy, index, record, digest);
   // Where only is told what would be, that is counted and told apart.
@@ -229,10 +229,11 @@ function learn(policy: Policy, index: u32, record: usize, entry: usize, isTooMan
     if (kept == 0) return 0;
     end = endOf(kept, now);
     const isIn = load<u8>(kept, shut_at) != 0 && end > now;
+    const isQuiet = end + most <= now;
     // In the period of the end that is known here the key was to be let in: who told of it may have been us.
     isNews = until > now && since >= end;
-    if (isNews) shutUntil(kept, now, until, max<u32>(load<u8>(kept, times_at), times));
-    else if (isTooMany && !isIn) shutAgain(kept, record, now, end + most <= now);
+    if (isNews) shutUntil(kept, now, until, max<u32>(isQuiet ? 0 : load<u8>(kept, times_at), times));
+    else if (isTooMany && !isIn) shutAgain(kept, record, now, isQuiet);
     else break;
     end = endOf(kept, now);
     const written = writeSet();

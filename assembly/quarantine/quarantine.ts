@@ -76,8 +76,7 @@ function askAll(policy: Policy, isDecided: bool, decided: Reason): Reason {
     }
     const hash = hashOfKey(policy, index, record);
     const left = hash == nobody ? 0 : ask(policy, index, record, hash, isDecided);
-    if (hash != nobody && !isSourceLost && isOfFleet(record) && !isReleased(policy, record))
-      hear(policy, index, record, hash, isDecided ? 1 : 0);
+    if (hash != nobody && !isSourceLost && isOfFleet(record)) hear(policy, index, record, hash, isDecided ? 1 : 0);
     const denies = load<u32>(record, layout.quarantine_mode_at) != layout.mode_shadow;
     if (isDecided) continue;
     if (left < 0 || isSourceLost) {

@@ -1,6 +1,15 @@
 /** Limits of a fleet: which limits are, and the rate limit service that they are asked of. */
 import { fleet_deadline_milliseconds_max, lease_divisor } from "../../../assembly/limits.ts";
-import type { DraftFile, DraftFleet, DraftLimit, Fleet, Limit, Policy, Quarantine } from "../language/model.ts";
+import type {
+  DraftFile,
+  DraftFleet,
+  DraftLimit,
+  DraftQuarantine,
+  Fleet,
+  Limit,
+  Policy,
+  Quarantine,
+} from "../language/model.ts";
 import { evenShare, leaseTokens, localBurst, printRate, unitOf } from "../language/rate.ts";
 import { parseDeadlineMilliseconds } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -32,17 +41,22 @@ export function checkScope(
   return { headers: draft.headers?.value ?? "denied" };
 }
 
-/** Checks what a policy says of the rate limit service of its fleet; undefined where nothing is asked of it. */
+/** Checks what a policy says of the rate limit service of its fleet; undefined where nothing is asked of it. @param drafts of quarantines */
 export function checkFleet(
   reporter: Reporter,
   draft: DraftFleet | undefined,
   limits: readonly Limit[],
   quarantines: readonly Quarantine[],
+  drafts: readonly DraftQuarantine[],
   files: readonly DraftFile[],
 ): Fleet | undefined {
   const isAsked =
     limits.some(({ onError }) => onError !== undefined) || quarantines.some(({ scope }) => scope === "fleet");
-  if (draft !== undefined && !isAsked) {
+  // Also what is left out of the policy, since something else of it is wrong.
+  const isMeant =
+    drafts.some(({ scope }) => scope?.value === "fleet") ||
+    files.some(({ part }) => (part.limits ?? []).some(({ value }) => value?.scope?.value === "fleet"));
+  if (draft !== undefined && !isMeant) {
     const message = "no limit and no quarantine has `scope: fleet`, so that nothing is asked of the fleet";
     reporter.warn("unused_fleet", draft.at, message);
   } else if (draft?.replicas === undefined) {

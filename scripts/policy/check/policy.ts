@@ -70,8 +70,9 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   if (errors.length === errorsBeside) checkUnnamed(context, files, rules);
   const lists = context.lists.finish();
   const limits = known(context.limits.values());
-  const quarantines = checkQuarantines(context, policy.quarantine?.value ?? []);
-  const fleet = checkFleet(reporter, policy.fleet, limits, quarantines, files);
+  const quarantineDrafts = policy.quarantine?.value ?? [];
+  const quarantines = checkQuarantines(context, quarantineDrafts);
+  const fleet = checkFleet(reporter, policy.fleet, limits, quarantines, quarantineDrafts, files);
   warnShares(files, { fleet, limits, rules });
   const used = usedNames(draft);
   const forwards = checkForwards(context, policy.forward ?? [], used.issuers.size > 0, rules);

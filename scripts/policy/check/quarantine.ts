@@ -81,7 +81,7 @@ function checkFleetTimes(
         : "than the Envoys of a fleet take to tell each other";
     reporter.error("quarantine", draft.for!.at, `it is shorter ${why}; write \`for: ${printDuration(least)}\` or more`);
   }
-  const most = forSeconds * quarantine_fleet_factor_max;
+  const most = Math.max(forSeconds, least) * quarantine_fleet_factor_max;
   if (maxSeconds > most) {
     const message = `in a fleet the longest time is at most ${quarantine_fleet_factor_max} times the first one; write \`max: ${printDuration(most)}\` or less, or a longer \`for\``;
     reporter.error("bound", draft.max!.at, message);

@@ -107,3 +107,25 @@ test("a quarantine in shadow mode is warned of at its name", () => {
   assert.match(found!.message, /`a` shuts nobody out/);
   assert.ok(!check(policyWith(sound)).warnings.some(({ code }) => code === "shadow_quarantine"));
 });
+
+test("what else is wrong with a quarantine or a limit of the fleet does not leave the fleet unused", () => {
+  const fleet = policyWith(`${sound}, scope: fleet`).replace("trust:", "fleet: { cluster: rls }\ntrust:");
+  const limits = fleet.replace(/quarantine:\n.*\n/u, "limits: { l: { rate: 10/x, scope: fleet } }\n");
+  for (const text of [fleet.replace("for: 5m", "for: 5"), limits]) {
+    const { errors, warnings } = check(text);
+    assert.notEqual(errors.length, 0);
+    assert.ok(!warnings.some(({ code }) => code === "unused_fleet"), text);
+  }
+  const unused = check(fleet.replace(", scope: fleet", ""));
+  assert.ok(unused.warnings.some(({ code }) => code === "unused_fleet"));
+});
+
+test("a longest time is held against the first one as it has to be", () => {
+  const { errors } = check(
+    policyWith("name: a, when: [no_rule], denials: 20, within: 90s, for: 10s, max: 10h, scope: fleet"),
+  );
+  assert.deepEqual(
+    errors.map(({ message }) => /write `([^`]*)`/u.exec(message)?.[1]),
+    ["for: 90s", "max: 48m"],
+  );
+});
