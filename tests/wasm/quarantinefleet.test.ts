@@ -3,81 +3,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { quarantine_ask_seconds } from "../../assembly/limits.ts";
 import type { FilterRequest } from "../../scripts/evaluate/engine.ts";
-import { rateLimitConfiguration } from "../../scripts/policy/fleet.ts";
-import { check } from "../support/policy.ts";
-import { Guarded, mobile, quarantinePolicy, web } from "../support/quarantine.ts";
+import { mobile, web } from "../support/quarantine.ts";
+import { fleetPolicy, fleetProbing, GuardedFleet, met, quarter } from "../support/quarantinefleet.ts";
 import { Random } from "../support/random.ts";
-import { readQuestion, writeAnswer } from "../support/ratelimit.ts";
-import { RateLimitService } from "../support/ratelimitservice.ts";
-
-const probing = "{ name: probing, when: [no_rule], denials: 4, within: 1m, for: 2m, max: 16m, scope: fleet }";
-const policyOf = (quarantine = probing): string =>
-  quarantinePolicy(quarantine, "fleet: { cluster: rls, domain: shops }");
-/** The longest that a period of a level is, against its time. */
-const quarter = 1.25;
-
-/** Envoys of a fleet. */
-class Fleet {
-  readonly envoys: Guarded[];
-  readonly service: RateLimitService;
-  isAway = false;
-  #seconds = 1_796_000_000;
-
-  constructor(count = 2, policy = policyOf()) {
-    const configuration = rateLimitConfiguration([check(policy).policy!]);
-    if (typeof configuration === "string") throw new Error(configuration);
-    this.service = new RateLimitService(configuration, () => this.#seconds);
-    const clock = (): bigint => BigInt(Math.round(this.#seconds * 1000)) * 1_000_000n;
-    this.envoys = Array.from({ length: count }, () => new Guarded(policy, 2, { clusters: ["rls"], clock }));
-  }
-
-  /** What the answer to a request of a key that is shut out tells it to wait, in seconds; -1 where it is not out. */
-  retryAfter(envoy: number, request: Partial<FilterRequest> = {}): number {
-    const seconds = this.envoys[envoy]!.retryAfter(request);
-    this.settle();
-    return seconds;
-  }
-
-  /** A request at an Envoy; then everything that it had asked the service of is answered. */
-  reason(envoy: number, request: Partial<FilterRequest> = {}, worker = 0): string {
-    const reason = this.envoys[envoy]!.reason(request, worker);
-    this.settle();
-    return reason;
-  }
-
-  probe(envoy: number, times: number, request: Partial<FilterRequest> = {}): string {
-    let last = "";
-    for (let count = 0; count < times; count++) last = this.reason(envoy, { path: "/nothing", ...request }, count % 2);
-    return last;
-  }
-
-  /** Answers all calls under way, and those that the answers lead to. */
-  settle(): void {
-    for (const host of this.envoys.flatMap(({ workers }) => workers.hosts)) {
-      for (let [call] = host.grpcCalls; call !== undefined; [call] = host.grpcCalls) {
-        const turn = host.answerGrpc(call.token, this.isAway ? 14 : this.service.answer(call.message));
-        assert.equal(turn.trapped, false, turn.error?.message);
-      }
-    }
-  }
-
-  pass(seconds: number): void {
-    this.#seconds += seconds;
-  }
-
-  get seconds(): number {
-    return this.#seconds;
-  }
-}
-
-/** What a first request of a key at an Envoy is, and a second one, once the first has asked the fleet. */
-function met(fleet: Fleet, envoy: number, request: Partial<FilterRequest> = {}): string[] {
-  return [fleet.reason(envoy, request), fleet.reason(envoy, request)];
-}
+import { readQuestion } from "../support/ratelimit.ts";
 
 describe("a caller that one Envoy shuts out", () => {
   test("is shut out by the others once they have asked, on all their workers", () => {
-    const fleet = new Fleet(3);
+    const fleet = new GuardedFleet(3);
     fleet.probe(0, 4);
     assert.equal(fleet.reason(0), "quarantined");
     for (const envoy of [1, 2]) {
@@ -89,7 +22,7 @@ describe("a caller that one Envoy shuts out", () => {
 
   test("is let in again everywhere when its time is over, at most a quarter later where another Envoy says so", () => {
     for (const start of [0, 17, 31, 40]) {
-      const fleet = new Fleet();
+      const fleet = new GuardedFleet();
       fleet.pass(start);
       fleet.probe(0, 4);
       met(fleet, 1);
@@ -105,7 +38,7 @@ describe("a caller that one Envoy shuts out", () => {
 
   test("is let in where it was denied when it has waited for as long as it was told, and is not shut out by the echo", () => {
     for (let start = 0; start < 16; start++) {
-      const fleet = new Fleet();
+      const fleet = new GuardedFleet();
       fleet.pass(start);
       fleet.probe(0, 4);
       const seconds = fleet.retryAfter(0);
@@ -122,7 +55,7 @@ describe("a caller that one Envoy shuts out", () => {
   });
 
   test("is shut out where it comes late, and until the end", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     fleet.probe(0, 4);
     fleet.pass(90);
     assert.deepEqual(met(fleet, 1), ["allowed", "quarantined"]);
@@ -131,7 +64,7 @@ describe("a caller that one Envoy shuts out", () => {
   });
 
   test("is shut out for longer each time, everywhere", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     for (const seconds of [120, 240, 480, 960, 960]) {
       fleet.probe(0, 4);
       fleet.pass(quarantine_ask_seconds);
@@ -149,7 +82,7 @@ describe("a caller that one Envoy shuts out", () => {
 
 describe("how often it has happened", () => {
   test("an Envoy knows that is told, whether or not it was told before", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     for (const seconds of [120, 240, 480]) {
       fleet.probe(0, 4);
       assert.equal(fleet.retryAfter(0), seconds);
@@ -162,7 +95,7 @@ describe("how often it has happened", () => {
   });
 
   test("is forgotten after the longest time, also where the next time is told", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     for (const seconds of [120, 240, 480]) {
       fleet.probe(1, 4);
       fleet.pass(seconds * quarter);
@@ -177,7 +110,7 @@ describe("how often it has happened", () => {
   });
 
   test("is not more because an Envoy is told of the same time twice", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     fleet.probe(0, 4);
     // The first answer comes; what is asked then is lost.
     const [host] = fleet.envoys[1]!.workers.hosts;
@@ -194,7 +127,7 @@ describe("how often it has happened", () => {
 
 describe("denials", () => {
   test("count together that several Envoys have", () => {
-    const fleet = new Fleet(4);
+    const fleet = new GuardedFleet(4);
     for (const envoy of [0, 1, 2]) fleet.probe(envoy, 1);
     assert.equal(fleet.reason(0), "allowed");
     fleet.probe(3, 1);
@@ -204,7 +137,7 @@ describe("denials", () => {
   });
 
   test("of another minute of the clock do not", () => {
-    const fleet = new Fleet(4);
+    const fleet = new GuardedFleet(4);
     for (const envoy of [0, 1, 2]) fleet.probe(envoy, 1);
     fleet.pass(60);
     fleet.probe(3, 1);
@@ -212,7 +145,7 @@ describe("denials", () => {
   });
 
   test("of before do not count again once a caller is let in", () => {
-    const fleet = new Fleet();
+    const fleet = new GuardedFleet();
     fleet.probe(0, 4);
     fleet.pass(120 * quarter);
     assert.equal(fleet.probe(0, 3), "no_rule");
@@ -220,7 +153,7 @@ describe("denials", () => {
   });
 
   test("that come faster than answers are told together", () => {
-    const fleet = new Fleet(2);
+    const fleet = new GuardedFleet(2);
     const [host] = fleet.envoys[0]!.workers.hosts;
     const hitsOfCall = (): (number | undefined)[] => readQuestion(host!.grpcCalls[0]!.message).ownHits;
     for (let count = 0; count < 3; count++) fleet.envoys[0]!.reason({ path: "/nothing" });
@@ -236,101 +169,17 @@ describe("denials", () => {
   });
 });
 
-describe("the service", () => {
-  test("is asked of a key once in a while, however many requests it sends", () => {
-    const fleet = new Fleet(1);
-    fleet.reason(0);
-    const once = fleet.service.asked;
-    for (let count = 0; count < 100; count++) fleet.reason(0);
-    assert.equal(fleet.service.asked, once);
-    fleet.pass(quarantine_ask_seconds);
-    fleet.reason(0);
-    assert.equal(fleet.service.asked, 2 * once);
-  });
-
-  test("that is away leaves each Envoy its own, and is told when it is back", () => {
-    const fleet = new Fleet();
-    fleet.isAway = true;
-    fleet.probe(0, 4);
-    assert.equal(fleet.reason(0), "quarantined");
-    assert.deepEqual(met(fleet, 1), ["allowed", "allowed"]);
-    fleet.isAway = false;
-    fleet.pass(quarantine_ask_seconds);
-    assert.equal(fleet.reason(0), "quarantined");
-    assert.deepEqual(met(fleet, 1), ["allowed", "quarantined"]);
-  });
-
-  test("that has forgotten is told again", () => {
-    const fleet = new Fleet(3);
-    fleet.probe(0, 4);
-    met(fleet, 1);
-    fleet.service.forget();
-    fleet.pass(quarantine_ask_seconds);
-    assert.equal(fleet.reason(1), "quarantined");
-    assert.deepEqual(met(fleet, 2), ["allowed", "quarantined"]);
-  });
-
-  test("that has no rule for the quarantine says nothing", () => {
-    const fleet = new Fleet();
-    const other = new RateLimitService({ domain: "shops", descriptors: [] }, () => 0);
-    for (let count = 0; count < 3; count++) {
-      fleet.envoys[0]!.reason({ path: "/nothing" });
-      const { grpcCalls } = fleet.envoys[0]!.workers.hosts[0]!;
-      fleet.envoys[0]!.workers.hosts[0]!.answerGrpc(grpcCalls[0]!.token, other.answer(grpcCalls[0]!.message));
-    }
-    assert.equal(fleet.envoys[0]!.reason(), "allowed");
-    assert.equal(fleet.envoys[0]!.answers("unknown"), 3);
-  });
-
-  test("that does not heed the hits of a descriptor shuts nobody out, and is taken for one without a rule", () => {
-    const fleet = new Fleet();
-    fleet.service.heedsOwnHits = false;
-    for (let count = 0; count < 5; count++) {
-      for (const envoy of [0, 1]) for (const caller of [web, mobile]) met(fleet, envoy, { caller });
-      fleet.pass(quarantine_ask_seconds);
-    }
-    for (const envoy of [0, 1])
-      for (const caller of [web, mobile]) assert.equal(fleet.reason(envoy, { caller }), "allowed");
-    // Callers that share an entry take turns.
-    const unknown = fleet.envoys[0]!.answers("unknown");
-    assert.ok(unknown >= 6, `${unknown}`);
-    fleet.probe(0, 4);
-    assert.equal(fleet.reason(0), "quarantined", "by itself");
-    assert.deepEqual(met(fleet, 1), ["allowed", "allowed"]);
-  });
-
-  test("that lies shuts out for twice the longest time at the most, and is not asked without end", () => {
-    const fleet = new Fleet(1);
-    const [host] = fleet.envoys[0]!.workers.hosts;
-    fleet.envoys[0]!.reason();
-    let asked = 0;
-    for (let [call] = host!.grpcCalls; call !== undefined; [call] = host!.grpcCalls) {
-      // It does not say of all that they are over: that would be one that counts questions.
-      const lies = readQuestion(call.message).descriptors.map((_, index) => ({
-        code: index === 1 ? 1 : 2,
-        resetSeconds: 1e9,
-      }));
-      host!.answerGrpc(call.token, writeAnswer(lies));
-      asked++;
-    }
-    assert.ok(asked > 1 && asked < 20, `${asked} questions`);
-    assert.equal(fleet.reason(0), "quarantined");
-    fleet.pass(2 * 960);
-    assert.equal(fleet.reason(0), "allowed");
-  });
-});
-
 describe("what stays apart", () => {
   test("a quarantine in shadow mode shuts nobody out elsewhere either", () => {
-    const fleet = new Fleet(2, policyOf(probing.replace("scope: fleet", "scope: fleet, mode: shadow")));
+    const fleet = new GuardedFleet(2, fleetPolicy(fleetProbing.replace("scope: fleet", "scope: fleet, mode: shadow")));
     fleet.probe(0, 5);
     assert.deepEqual(met(fleet, 1), ["allowed", "allowed"]);
     assert.equal(fleet.envoys[1]!.counted("probing", "shadow_enter"), 1);
   });
 
   test("what is counted in shadow mode shuts nobody out where the quarantine is enforced", () => {
-    const fleet = new Fleet(2);
-    fleet.envoys[1]!.reload(policyOf(probing.replace("scope: fleet", "scope: fleet, mode: shadow")));
+    const fleet = new GuardedFleet(2);
+    fleet.envoys[1]!.reload(fleetPolicy(fleetProbing.replace("scope: fleet", "scope: fleet, mode: shadow")));
     fleet.probe(1, 3);
     fleet.probe(0, 1);
     assert.equal(fleet.reason(0), "allowed");
@@ -339,10 +188,10 @@ describe("what stays apart", () => {
   });
 
   test("callers that are let out by name are neither asked for nor told of", () => {
-    const fleet = new Fleet(2);
+    const fleet = new GuardedFleet(2);
     fleet.probe(0, 4);
     met(fleet, 1);
-    const released = policyOf(probing.replace("scope: fleet", `scope: fleet, release: ["${web}"]`));
+    const released = fleetPolicy(fleetProbing.replace("scope: fleet", `scope: fleet, release: ["${web}"]`));
     for (const envoy of fleet.envoys) envoy.reload(released);
     const { asked } = fleet.service;
     for (let count = 0; count < 10; count++) {
@@ -353,8 +202,8 @@ describe("what stays apart", () => {
   });
 
   test("two quarantines of a caller are asked for each by itself", () => {
-    const other = probing.replace("probing", "scopes").replace("no_rule", "scope_missing");
-    const fleet = new Fleet(2, policyOf(`${probing}, ${other}`));
+    const other = fleetProbing.replace("probing", "scopes").replace("no_rule", "scope_missing");
+    const fleet = new GuardedFleet(2, fleetPolicy(`${fleetProbing}, ${other}`));
     fleet.probe(0, 4);
     met(fleet, 1);
     assert.equal(fleet.envoys[1]!.counted("probing", "enter"), 1);
@@ -363,7 +212,7 @@ describe("what stays apart", () => {
 });
 
 test("who is shut out by the fleet is said once on each Envoy", () => {
-  const fleet = new Fleet();
+  const fleet = new GuardedFleet();
   fleet.probe(0, 4);
   for (let count = 0; count < 5; count++) {
     met(fleet, 1);
@@ -376,7 +225,7 @@ test("who is shut out by the fleet is said once on each Envoy", () => {
 });
 
 /** Whether an Envoy has a key out, once it has heard of it. */
-function isOut(fleet: Fleet, envoy: number, request: Partial<FilterRequest>): boolean {
+function isOut(fleet: GuardedFleet, envoy: number, request: Partial<FilterRequest>): boolean {
   fleet.pass(quarantine_ask_seconds / 2);
   return met(fleet, envoy, request)[1] === "quarantined";
 }
@@ -387,7 +236,7 @@ const first = Number(process.env.SEED ?? 1);
 for (let seed = first; seed < first + seeds; seed++) {
   test(`Envoys agree on who is out, whatever happened, and nobody is who was not denied (SEED=${seed} SEEDS=1)`, () => {
     const random = new Random(seed);
-    const fleet = new Fleet(3);
+    const fleet = new GuardedFleet(3);
     const callers = [web, mobile, "spiffe://example.org/quiet"];
     /** When each caller was denied, anywhere. */
     const denied = new Map(callers.map((caller): [string, number[]] => [caller, []]));
