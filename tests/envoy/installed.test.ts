@@ -111,12 +111,12 @@ rules: [{ name: read, callers: [spiffe://example.org/web], allow: [GET /], limit
   assert.match(await sallyport("manifest", "--for", "ratelimit", "fleet.yaml"), /^domain: fleet$/mu);
 });
 
-test("run: an Envoy that enforces the policy, and token: what it made is good", async () => {
+test("run: an Envoy that enforces the policy; token: what it made is good; status: nothing is wrong", async () => {
   const child = start(["run", "policy.yaml", "--format", "json"]);
   try {
     const { value } = await createInterface(child.stdout!)[Symbol.asyncIterator]().next();
     if (value === undefined) assert.fail(await text(child.stderr!));
-    const { port, authority, callers, tokens } = JSON.parse(value) as ReadyLine;
+    const { port, adminPort, authority, callers, tokens } = JSON.parse(value) as ReadyLine;
     const web = callers.find(({ id }) => id === "spiffe://example.org/web")!;
     const target = {
       port,
@@ -126,6 +126,8 @@ test("run: an Envoy that enforces the policy, and token: what it made is good", 
     assert.equal((await sendRequest(target, { path: "/catalog/shoes" })).status, 200);
     assert.equal((await sendRequest(target, { path: "/orders/7" })).status, 403);
     assert.match(await sallyport("token", tokens[0]!.token, "--policy", "policy.yaml"), /^good: /u);
+    const admin = `http://127.0.0.1:${adminPort}`;
+    assert.match(await sallyport("status", "policy.yaml", "--admin", admin), /^ {2}nothing is wrong/mu);
     await interrupt(child);
   } finally {
     child.kill("SIGKILL");
