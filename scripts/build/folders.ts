@@ -291,6 +291,18 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/rollout/",
+    purpose:
+      "an old and a new policy → the files of each step between them, and what both have decided by an access log",
+    imports: [
+      "scripts/policy/language/",
+      "scripts/policy/image/",
+      "scripts/policy/",
+      "scripts/evaluate/",
+      "scripts/manifest/",
+    ],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [...image_contract, "scripts/policy/image/", "scripts/policy/module/", "scripts/envoy/"],
@@ -311,6 +323,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/demo/",
       "scripts/oci/",
       "scripts/manifest/",
+      "scripts/rollout/",
       "scripts/status/",
     ],
   },

@@ -12,6 +12,7 @@ import { registerImage } from "./image.ts";
 import { registerInit } from "./init.ts";
 import { registerManifest } from "./manifest.ts";
 import { registerOci } from "./oci.ts";
+import { registerRollout } from "./rollout.ts";
 import { registerRun } from "./run.ts";
 import { registerStatus } from "./status.ts";
 import { registerTest } from "./test.ts";
@@ -29,6 +30,7 @@ export const verbs = {
   image: registerImage,
   oci: registerOci,
   manifest: registerManifest,
+  rollout: registerRollout,
   status: registerStatus,
   run: registerRun,
   demo: registerDemo,

@@ -10,9 +10,10 @@ import { addPlainGrpc, speakOnly } from "../envoy/plain.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { type Manifest, ManifestError, yamlFile } from "./files.ts";
+import { type Manifest, ManifestError, type ManifestFile, yamlFile } from "./files.ts";
 import { managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { clusterOf, isLoopback, parseAddress, type Server } from "./servers.ts";
+import { logShadow, type ShadowFilter } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -26,12 +27,16 @@ export interface EnvoyPlace {
   upstream: string;
   /** The SPIFFE ID of an upstream with `https`. */
   upstreamId: string | undefined;
+  /** The module's file in the folder. */
+  module: string;
+  shadow: ShadowFilter<string> | undefined;
 }
 
 const folder = "/etc/sallyport";
 const filter_name = "sallyport";
 const cluster_name = "upstream";
 const xds = { resource_api_version: "V3" };
+const text_type = "type.googleapis.com/google.protobuf.StringValue";
 const fromFile = (name: string): Json => ({
   path_config_source: { path: `${folder}/${name}`, watched_directory: { path: folder } },
   ...xds,
@@ -48,14 +53,20 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   const [chain] = listener.filter_chains;
   const manager = managerFor(example, policy, place.forms, place.hops);
   trustCallers(chain.transport_socket.typed_config, policy);
+  const { shadow } = place;
+  if (shadow !== undefined) logShadow(example, shadow);
   const [filter, , router] = manager.http_filters;
-  manager.http_filters = [discovered(filter), enforcementCheck({ policy: policy.name }), router];
+  const tried = shadow && shadowOf(filter, shadow);
+  restrict(filter, policy, place.module);
+  manager.http_filters = [
+    ...(shadow === undefined ? [] : [discovered(filter, shadow.record)]),
+    discovered(filter),
+    enforcementCheck({ policy: policy.name }),
+    router,
+  ];
   setUpstream(example, policy, place);
   const { clusters } = example.static_resources;
   clusters.push(...place.servers.map(clusterOf));
-  filter.typed_config.config.capability_restriction_config = {
-    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy).map((name) => [name, {}])),
-  };
   const bootstrap = {
     node: { id: `sallyport-${policy.name}`, cluster: policy.name },
     admin: example.admin,
@@ -64,6 +75,7 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
     dynamic_resources: { lds_config: fromFile("lds.yaml") },
     static_resources: { clusters },
   };
+  const at = shadow === undefined ? 0 : 1;
   const certificates = policy.trustDomains.map((name) => `#   ${folder}/certificates/bundles/${name}.pem`);
   return {
     applied: [
@@ -74,7 +86,7 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
         [
           `Put these files into ${folder} and start \`envoy -c ${folder}/bootstrap.yaml\`. For a bootstrap of yours, take over`,
           "`stats_config`, `dynamic_resources` and the clusters. Beside them have to be:",
-          `  ${folder}/sallyport.wasm, made by \`sallyport build\``,
+          `  ${folder}/${place.module}, made by \`sallyport build\``,
           `  ${folder}/certificates/svid.pem and svid-key.pem, this workload's X.509-SVID`,
           ...certificates.map((line) => line.replace("# ", "")),
         ].join("\n"),
@@ -106,15 +118,16 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
           ],
         },
       ),
+      ...(shadow === undefined ? [] : [shadowFile(tried, shadow)]),
       yamlFile("envoy", "lds.yaml", "the listener", "Envoy takes a new one when a file is moved onto this one.", {
         content: { resources: [{ "@type": typeOf("config.listener.v3.Listener"), ...listener }] },
         reasons: [
           [
-            [...filters_path, 0, "config_discovery"],
+            [...filters_path, at, "config_discovery"],
             "No default: where the filter does not come, requests are refused.",
           ],
           [
-            [...filters_path, 1],
+            [...filters_path, at + 1],
             "Refuses every request that the filter did not admit. Keep it right behind the filter.",
           ],
         ],
@@ -127,14 +140,42 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
 const config_path = ["resources", 0, "typed_config", "config"] as const;
 const filters_path = ["resources", 0, "filter_chains", 0, "filters", 0, "typed_config", "http_filters"] as const;
 const typeOf = (message: string): string => `type.googleapis.com/envoy.${message}`;
-const named = ({ typed_config }: Json): Json => ({ name: filter_name, typed_config });
+const nameOf = (record?: string): string => (record === undefined ? filter_name : `${filter_name}-${record}`);
+const fileOf = (record?: string): string => (record === undefined ? "ecds.yaml" : `ecds-${record}.yaml`);
+const named = ({ typed_config }: Json, record?: string): Json => ({ name: nameOf(record), typed_config });
 
-/** The place of a filter whose configuration comes by itself. */
-function discovered({ typed_config }: Json): Json {
+/** The place of a filter whose configuration comes by itself; with a record's name, of the one that tries a policy. */
+function discovered({ typed_config }: Json, record?: string): Json {
   return {
-    name: filter_name,
-    config_discovery: { config_source: fromFile("ecds.yaml"), type_urls: [typed_config["@type"]] },
+    name: nameOf(record),
+    config_discovery: { config_source: fromFile(fileOf(record)), type_urls: [typed_config["@type"]] },
   };
+}
+
+/** Has a filter run this module, with what the policy needs of the host and nothing else. */
+function restrict({ typed_config: { config } }: Json, policy: Policy, module: string): void {
+  config.vm_config.code.local.filename = `${folder}/${module}`;
+  config.capability_restriction_config = {
+    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy).map((name) => [name, {}])),
+  };
+}
+
+/** The filter that tries a policy, like the one that enforces. */
+function shadowOf(filter: Json, { policy, configuration, module }: ShadowFilter<string>): Json {
+  const tried = structuredClone(filter);
+  restrict(tried, policy, module);
+  tried.typed_config.config.configuration = { "@type": text_type, value: configuration };
+  return tried;
+}
+
+function shadowFile(tried: Json, { record }: ShadowFilter<string>): ManifestFile {
+  return yamlFile(
+    "envoy",
+    fileOf(record),
+    "the filter that tries the new policy",
+    "It lets every request pass, to the filter that enforces, and writes a record of its own. Its policy is the new one in shadow\nmode, under another name, without headers for the upstream.",
+    { content: { resources: [{ "@type": typeOf("config.core.v3.TypedExtensionConfig"), ...named(tried, record) }] } },
+  );
 }
 
 /** Whose certificates count: those of the policy's trust domains, each by its own bundle. */

@@ -10,6 +10,7 @@ import { kustomization } from "./kustomization.ts";
 import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { type ModuleSource, resourceName } from "./options.ts";
 import { clusterOf, type Server } from "./servers.ts";
+import { logShadow, type ShadowFilter } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -20,6 +21,7 @@ export interface GatewayPlace {
   forms: OpenForms;
   hops: number;
   module: ModuleSource;
+  shadow: ShadowFilter<ModuleSource> | undefined;
   namespace: string;
   /** The name of the Gateway, in that namespace. */
   gateway: unknown;
@@ -34,6 +36,7 @@ export const trust_bundle = "sallyport-trust-bundle";
 export async function gatewayManifest(policy: Policy, place: GatewayPlace): Promise<Manifest> {
   refuseSharedBundle(policy);
   const example = await readInbound();
+  if (place.shadow !== undefined) logShadow(example, place.shadow);
   const name = resourceName(policy.name);
   const metadata = { name, namespace: place.namespace };
   const targetRefs = [{ group, kind: "Gateway", name: place.gateway }];
@@ -116,12 +119,15 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
           metadata,
           spec: {
             targetRefs,
-            wasm: [{ name: "sallyport", rootID: "sallyport", failOpen: false, code: codeOf(place.module) }],
+            wasm: [
+              ...(place.shadow === undefined ? [] : [shadowWasm(place.shadow)]),
+              wasmOf("sallyport", place.module),
+            ],
           },
         },
         reasons: [
           [
-            ["spec", "wasm", 0, "code"],
+            ["spec", "wasm", place.shadow === undefined ? 0 : 1, "code"],
             place.module.kind === "image"
               ? "`sha256` is the digest of the image's manifest."
               : "`sha256` is that of the module that `sallyport build` writes.",
@@ -219,6 +225,15 @@ function clientReasons({ identity, forwarders }: Policy): readonly Reason[] {
       "An open connection outlives its certificate by no more than this. Envoy Gateway resumes no TLS sessions.",
     ],
   ];
+}
+
+function wasmOf(name: string, module: ModuleSource): Json {
+  return { name, rootID: "sallyport", failOpen: false, code: codeOf(module) };
+}
+
+/** The filter that tries another policy. */
+function shadowWasm({ record, configuration, module }: ShadowFilter<ModuleSource>): Json {
+  return { ...wasmOf(`sallyport-${record}`, module), config: JSON.parse(configuration) };
 }
 
 function codeOf({ kind, location: url, sha256 }: ModuleSource): Json {

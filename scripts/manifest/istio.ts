@@ -10,6 +10,7 @@ import { kustomization } from "./kustomization.ts";
 import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { type ModuleSource, resourceName } from "./options.ts";
 import type { Server } from "./servers.ts";
+import { logShadow, type ShadowFilter } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -20,6 +21,7 @@ export interface IstioPlace {
   forms: OpenForms;
   hops: number;
   module: ModuleSource;
+  shadow: ShadowFilter<ModuleSource> | undefined;
   namespace: string;
   /** Labels of the pods. */
   labels: unknown;
@@ -34,6 +36,7 @@ const of_istio = ["@type", "stat_prefix", "codec_type", "route_config", "http_fi
 /** The files for a policy. */
 export async function istioManifest(policy: Policy, place: IstioPlace): Promise<Manifest> {
   const example = await readInbound();
+  if (place.shadow !== undefined) logShadow(example, place.shadow);
   const manager = managerFor(example, policy, place.forms, place.hops);
   const name = resourceName(policy.name);
   const { namespace, labels } = place;
@@ -89,6 +92,7 @@ export async function istioManifest(policy: Policy, place: IstioPlace): Promise<
     ...istioServers(policy, place, filters),
     accessLog(name, place),
     bootstrapOverride(name, namespace, example.stats_config),
+    ...(place.shadow === undefined ? [] : [shadowPlugin(name, place, place.shadow)]),
     plugin(name, place),
   ];
   return {
@@ -255,26 +259,50 @@ function podAnnotations(name: string): ManifestFile {
   );
 }
 
-function plugin(name: string, { namespace, labels, module }: IstioPlace): ManifestFile {
+/** The filter that tries another policy: in front of the one that enforces, which has no priority and so comes after it. */
+function shadowPlugin(name: string, place: IstioPlace, shadow: ShadowFilter<ModuleSource>): ManifestFile {
+  const { configuration, record, module } = shadow;
+  return yamlFile(
+    "istio",
+    `65-wasm-plugin-${record}.yaml`,
+    "the filter that tries the new policy",
+    "It lets every request pass, to the filter that enforces, and writes a record of its own. Its policy is the new one in shadow\nmode, under another name, without headers for the upstream.",
+    {
+      content: {
+        apiVersion: "extensions.istio.io/v1alpha1",
+        kind: "WasmPlugin",
+        metadata: { name: `${name}-${record}`, namespace: place.namespace },
+        spec: { ...pluginSpec({ ...place, module }), priority: 1, pluginConfig: JSON.parse(configuration) },
+      },
+      reasons: [[["spec", "priority"], "Before the filter that enforces: it sees denied requests too."]],
+    },
+  );
+}
+
+function pluginSpec({ labels, module }: IstioPlace): Json {
+  return {
+    selector: { matchLabels: labels },
+    url: module.kind === "image" ? `oci://${module.location}` : module.location,
+    sha256: module.sha256,
+    pluginName: "sallyport",
+    phase: "AUTHN",
+    failStrategy: "FAIL_RELOAD",
+    match: [{ mode: "SERVER" }],
+  };
+}
+
+function plugin(name: string, place: IstioPlace): ManifestFile {
   return yamlFile("istio", "70-wasm-plugin.yaml", "the filter", "Apply it last.", {
     content: {
       apiVersion: "extensions.istio.io/v1alpha1",
       kind: "WasmPlugin",
-      metadata: { name, namespace },
-      spec: {
-        selector: { matchLabels: labels },
-        url: module.kind === "image" ? `oci://${module.location}` : module.location,
-        sha256: module.sha256,
-        pluginName: "sallyport",
-        phase: "AUTHN",
-        failStrategy: "FAIL_RELOAD",
-        match: [{ mode: "SERVER" }],
-      },
+      metadata: { name, namespace: place.namespace },
+      spec: pluginSpec(place),
     },
     reasons: [
       [
         ["spec", "sha256"],
-        module.kind === "image"
+        place.module.kind === "image"
           ? "The digest of the image's manifest."
           : "That of the module that `sallyport build` writes.",
       ],

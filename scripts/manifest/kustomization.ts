@@ -1,11 +1,13 @@
 /** What Kustomize reads: the resources of a folder in the order in which they are applied. */
 import { type ManifestFile, type System, yamlFile } from "./files.ts";
 
+export const kustomization_name = "kustomization.yaml";
+
 /** `kustomization.yaml` for these files. */
 export function kustomization(system: System, applied: readonly ManifestFile[]): ManifestFile {
   return yamlFile(
     system,
-    "kustomization.yaml",
+    kustomization_name,
     "for `kubectl apply -k` and Kustomize",
     "The files may also be applied one by one, in this order.",
     {

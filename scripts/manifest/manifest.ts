@@ -22,34 +22,57 @@ import {
   trustedHops,
 } from "./options.ts";
 import { serversOf } from "./servers.ts";
+import type { ShadowFilter } from "./shadow.ts";
 
 const for_all = ["ratelimit", "trustedHops"] as const;
 const for_meshes = ["image", "url", "sha256", "namespace", "helm"] as const;
+const usual_file = "sallyport.wasm";
 const usual_upstream = "http://127.0.0.1:8080";
+
+/** What is tried beside the policy: by a module of its own, which in a mesh is fetched like the policy's. */
+export interface Tried extends Omit<ShadowFilter<string>, "module"> {
+  /** The policy that will be in force: its servers have to be there. */
+  next: CompiledPolicy;
+  /** Where its module is: with `envoy`, its file. */
+  source: GivenOptions;
+  file: string;
+}
 
 /**
  * The manifest of a policy.
+ * @param file with `envoy`, the module's file beside the others
+ * @param tried a policy to try beside it
  * @throws ManifestError where an option is missing or makes no sense, or what is asked for would not be safe
  */
-export async function makeManifest(system: System, compiled: CompiledPolicy, given: GivenOptions): Promise<Manifest> {
+export async function makeManifest(
+  system: System,
+  compiled: CompiledPolicy,
+  given: GivenOptions,
+  { file = usual_file, tried }: { file?: string; tried?: Tried | undefined } = {},
+): Promise<Manifest> {
   const { policy, image } = compiled;
   const everywhere = {
-    servers: serversOf(policy, rateLimitAddress(given.ratelimit)),
+    servers: serversOf(
+      [policy, ...(tried === undefined ? [] : [tried.next.policy])],
+      rateLimitAddress(given.ratelimit),
+    ),
     forms: openFormsOf(image),
     hops: trustedHops(given.trustedHops, policy.sourceAddress),
   };
   if (system === "envoy") {
     refuseOthers(system, given, [...for_all, "upstream", "upstreamId"]);
     const { upstream = usual_upstream, upstreamId } = given;
-    return envoyManifest(policy, { ...everywhere, upstream, upstreamId });
+    const shadow = tried && { ...tried, module: tried.file };
+    return envoyManifest(policy, { ...everywhere, upstream, upstreamId, module: file, shadow });
   }
   const target = system === "istio" ? "selector" : "gateway";
   refuseOthers(system, given, [...for_all, ...for_meshes, target]);
-  const module = moduleSource(given, () => sha256Of(embedImage(loadEngine(), image)));
+  const module = sourceOf(given, compiled);
+  const shadow = tried && { ...tried, module: sourceOf(tried.source, tried.next) };
   const namespace = kubernetesName("--namespace", given.namespace ?? "default");
   const chosen = system === "istio" ? parseSelector(given.selector) : gatewayOf(given);
   const make = async (at: { module: ModuleSource; namespace: string; chosen: unknown }): Promise<Manifest> => {
-    const { chosen: labels, ...place } = { ...everywhere, ...at };
+    const { chosen: labels, ...place } = { ...everywhere, shadow, ...at };
     return system === "istio"
       ? istioManifest(policy, { ...place, labels })
       : gatewayManifest(policy, { ...place, gateway: labels });
@@ -59,6 +82,10 @@ export async function makeManifest(system: System, compiled: CompiledPolicy, giv
   const manifest = await make({ module: open, namespace: placeholder("namespace"), chosen: placeholder(target) });
   const names = { name: resourceName(policy.name), version: program.version, appVersion: imageChecksum(image) };
   return asChart(system, manifest, names, { [target]: chosen, module: module.location, sha256: module.sha256 });
+}
+
+function sourceOf(given: GivenOptions, { image }: CompiledPolicy): ModuleSource {
+  return moduleSource(given, () => sha256Of(embedImage(loadEngine(), image)));
 }
 
 function gatewayOf({ gateway }: GivenOptions): string {

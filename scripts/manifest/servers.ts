@@ -38,32 +38,51 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * The servers of a policy, by the names of their clusters.
+ * The servers of policies, by the names of their clusters.
  * @param rateLimit where the rate limit service of the fleet is; undefined where nobody said
  * @throws ManifestError where what is asked for would not be safe, or is not known
  */
-export function serversOf(policy: Policy, rateLimit: ServerAddress | undefined): Server[] {
-  const { fetches, problems } = keyFetches(policy);
-  if (problems.length > 0) throw new ManifestError(problems.join("\n"));
-  const servers = new Map(fetches.map(({ url, cluster }) => [cluster, keyServer(url, cluster)]));
-  if (policy.fleet === undefined) {
-    if (rateLimit === undefined) return byName([...servers.values()]);
-    throw new ManifestError("--ratelimit is for policies with `scope: fleet`: leave it out");
+export function serversOf(policies: readonly Policy[], rateLimit: ServerAddress | undefined): Server[] {
+  const servers = new Map<string, Server>();
+  for (const policy of policies) {
+    const { fetches, problems } = keyFetches(policy);
+    if (problems.length > 0) throw new ManifestError(problems.join("\n"));
+    for (const { url, cluster } of fetches) addServer(servers, keyServer(url, cluster));
   }
-  const { cluster } = policy.fleet;
+  const fleets = policies.flatMap(({ fleet }) => fleet ?? []);
+  if (fleets.length === 0 && rateLimit !== undefined)
+    throw new ManifestError("--ratelimit is for policies with `scope: fleet`: leave it out");
+  for (const { cluster } of fleets) addServer(servers, fleetServer(cluster, rateLimit));
+  return byName([...servers.values()]);
+}
+
+function fleetServer(cluster: string, rateLimit: ServerAddress | undefined): Server {
   const address = rateLimit ?? serviceAddress(cluster);
   if (address === undefined) {
     throw new ManifestError(
       `the policy has limits or quarantines of a fleet, and does not say where its rate limit service is, cluster \`${cluster}\`: add --ratelimit HOST:PORT`,
     );
   }
-  if (servers.has(cluster)) {
+  return { ...address, name: cluster, kind: "fleet", isPlain: false };
+}
+
+/** Throws ManifestError where the cluster is to lead to two servers. */
+function addServer(servers: Map<string, Server>, server: Server): void {
+  const other = servers.get(server.name);
+  if (other !== undefined && other.kind !== server.kind) {
     throw new ManifestError(
-      `the cluster \`${cluster}\` leads to keys and to the rate limit service: give one of them another name`,
+      `the cluster \`${server.name}\` leads to keys and to the rate limit service: give one of them another name`,
     );
   }
-  servers.set(cluster, { ...address, name: cluster, kind: "fleet", isPlain: false });
-  return byName([...servers.values()]);
+  if (
+    other !== undefined &&
+    (other.host !== server.host || other.port !== server.port || other.isPlain !== server.isPlain)
+  ) {
+    throw new ManifestError(
+      `the cluster \`${server.name}\` leads to ${other.host}:${other.port} in one policy and to ${server.host}:${server.port} in the other: give one of them another name`,
+    );
+  }
+  servers.set(server.name, server);
 }
 
 function keyServer(text: string, name: string): Server {

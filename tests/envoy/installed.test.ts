@@ -111,6 +111,14 @@ rules: [{ name: read, callers: [spiffe://example.org/web], allow: [GET /], limit
   assert.match(await sallyport("manifest", "--for", "ratelimit", "fleet.yaml"), /^domain: fleet$/mu);
 });
 
+test("rollout", async () => {
+  const place = ["--for", "envoy", "-o", "steps"];
+  assert.match(
+    await sallyport("rollout", "fleet.yaml", "fleet.yaml", "--ratelimit", "127.0.0.1:8081", ...place),
+    /1-shadow/u,
+  );
+});
+
 test("run: an Envoy that enforces the policy; token: what it made is good; status: nothing is wrong", async () => {
   const child = start(["run", "policy.yaml", "--format", "json"]);
   try {

@@ -5,9 +5,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -28,6 +27,7 @@ import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { compile, manifestOf, type Parts, policies, policyText, resourceOf, web } from "../manifest/policies.ts";
 import { managerOf, startTestEnvoy } from "../support/envoy.ts";
+import { install } from "../support/installed.ts";
 import { makeKey, startJwksServer } from "../support/jwks-server.ts";
 import { until } from "../support/until.ts";
 
@@ -39,28 +39,11 @@ before(async () => {
 });
 
 /** A manifest in a folder of its own, with the certificates and the module that it names. */
-async function installed(parts: Parts, given: GivenOptions, keysCa = authority.certificatePem): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-manifest-"));
+async function installed(parts: Parts, given: GivenOptions, keysCa?: string): Promise<string> {
   const compiled = compile(parts);
   const { applied } = await makeManifest("envoy", compiled, given);
-  const own = await authority.issue({ spiffeId: upstream_id, dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] });
-  await mkdir(join(folder, "certificates/bundles"), { recursive: true });
-  const files: Record<string, string | Uint8Array> = {
-    "certificates/svid.pem": own.certificatePem,
-    "certificates/svid-key.pem": own.privateKeyPem,
-    "certificates/bundles/example.org.pem": authority.certificatePem,
-    "authorities.pem": keysCa,
-    "sallyport.wasm": embedImage(loadEngine(), compiled.image),
-  };
-  for (const { name, text } of applied) {
-    files[name] = text
-      .replaceAll("/etc/sallyport", folder)
-      .replaceAll("/etc/ssl/certs/ca-certificates.crt", join(folder, "authorities.pem"))
-      .replace("address: 0.0.0.0\n        port_value: 15006", "address: 127.0.0.1\n        port_value: 0")
-      .replace("port_value: 9901", "port_value: 0");
-  }
-  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
-  return folder;
+  const modules = { "sallyport.wasm": embedImage(loadEngine(), compiled.image) };
+  return install({ files: applied, modules, spiffeId: upstream_id, authority, keysCa });
 }
 
 /** Runs with an Envoy that has a manifest of this policy. */

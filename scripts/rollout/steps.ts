@@ -1,0 +1,92 @@
+/**
+ * A rollout in steps, each with the files that are applied: the new policy is tried in shadow mode in front of the one in force, then it
+ * takes its place. The way back is a step too.
+ */
+import { parseAllDocuments } from "yaml";
+import type { Manifest, ManifestFile, System } from "../manifest/files.ts";
+import { kustomization_name } from "../manifest/kustomization.ts";
+import { makeManifest } from "../manifest/manifest.ts";
+import type { GivenOptions } from "../manifest/options.ts";
+import { type CompiledPolicy, compilePolicy } from "../policy/build.ts";
+import { imageChecksum } from "../policy/image/image.ts";
+import { shadow_record, shadowCopyOf } from "./shadowcopy.ts";
+
+/** A policy and where its module is. */
+export interface Side {
+  path: string;
+  compiled: CompiledPolicy;
+  /** What is said of its module's place in a mesh, and of everything else. */
+  given: GivenOptions;
+}
+
+/** One step: a folder of files. */
+export interface Step {
+  folder: string;
+  files: ManifestFile[];
+  /** Those of them that differ from what a step before has in place, in the order in which they are applied. */
+  changed: ManifestFile[];
+}
+
+/** What is to be done, and what it cannot show. */
+export interface Rollout {
+  /** Has what changes and no more. */
+  shadow: Step;
+  enforce: Step;
+  back: Step;
+  /** Limits that the new policy is tried without. */
+  leftOut: string[];
+  /** The name under which the new policy is tried. */
+  triedName: string;
+}
+
+/** The file that has a policy's module, beside Envoy's configuration: named by the policy's image, so that a new policy is a new file. */
+export function moduleFile({ image }: CompiledPolicy): string {
+  return `sallyport-${imageChecksum(image)}.wasm`;
+}
+
+/**
+ * The files of each step.
+ * @throws ManifestError where an option is missing or makes no sense
+ */
+export async function planRollout(system: System, before: Side, after: Side): Promise<Rollout> {
+  const { policy, leftOut } = shadowCopyOf(after.compiled.policy);
+  const { image } = compilePolicy({ policy, warnings: [] }, after.path);
+  const configuration = JSON.stringify({ policy: Buffer.from(image).toString("base64"), record: shadow_record });
+  const tried = {
+    policy,
+    configuration,
+    record: shadow_record,
+    next: after.compiled,
+    source: after.given,
+    file: moduleFile(after.compiled),
+  };
+  const now = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled) });
+  const both = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled), tried });
+  const then = await makeManifest(system, after.compiled, after.given, { file: tried.file });
+  const shadow = changedFrom(now, both).filter(({ name }) => name !== kustomization_name);
+  return {
+    shadow: stepOf("1-shadow", shadow, shadow),
+    enforce: stepOf("2-enforce", filesOf(then), changedFrom(both, then)),
+    back: stepOf(
+      "back",
+      filesOf(now),
+      filesOf(now).filter((file) => [both, then].some((other) => changedFrom(other, now).includes(file))),
+    ),
+    leftOut,
+    triedName: policy.name,
+  };
+}
+
+const filesOf = ({ applied, others }: Manifest): ManifestFile[] => [...applied, ...others];
+
+function stepOf(folder: string, files: readonly ManifestFile[], changed: readonly ManifestFile[]): Step {
+  const inFolder = (file: ManifestFile): ManifestFile => ({ ...file, name: `${folder}/${file.name}` });
+  return { folder, files: files.map(inFolder), changed: changed.map(inFolder) };
+}
+
+/** What of a manifest differs from one before, in more than comments. */
+function changedFrom(before: Manifest, after: Manifest): ManifestFile[] {
+  const contentOf = ({ text }: ManifestFile): string => JSON.stringify(parseAllDocuments(text));
+  const known = new Map(filesOf(before).map((file) => [file.name, contentOf(file)]));
+  return filesOf(after).filter((file) => known.get(file.name) !== contentOf(file));
+}

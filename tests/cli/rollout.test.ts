@@ -1,0 +1,136 @@
+/** `sallyport rollout` as a user runs it: the steps it writes, what it refuses, and what it says of a log. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { parse } from "yaml";
+import { sallyport } from "./program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-rollout-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function policy(file: string, endpoint: string, { name = "shop", more = "" } = {}): string {
+  const path = join(folder, file);
+  const rule = `rules:\n  - { name: only, callers: [spiffe://example.org/web], allow: [${endpoint}]${more} }\n`;
+  const limits = "fleet: { replicas: 2 }\nlimits: { all: { rate: 100/s, scope: fleet }, own: { rate: 100/s } }\n";
+  writeFileSync(
+    path,
+    `version: 1\nname: ${name}\ntrust: { domains: [example.org] }\n${more === "" ? "" : limits}${rule}`,
+  );
+  return path;
+}
+
+const old = policy("old.yaml", "GET /a");
+const next = policy("new.yaml", "GET /b");
+const digest = "a".repeat(64);
+const images = ["--image", "r.example.org/shop:2", "--sha256", digest, "--old-image", "r.example.org/shop:1"];
+const mesh = [...images, "--old-sha256", "b".repeat(64)];
+
+describe("usage: exit 2 with the way out", () => {
+  const other = policy("other.yaml", "GET /a", { name: "other" });
+  const cases: [args: string[], says: RegExp][] = [
+    [[old, next], /say which system runs the filter.* --for envoy -o rollout.* --log access\.log/su],
+    [[old, next, "--for", "envoy"], /where to write the steps/u],
+    [[old, other, "--for", "envoy", "-o", folder], /policy `shop`, and .*`other`: give both one name/u],
+    [[old, next, "--for", "istio", "-o", folder, "--selector", "app=a"], /say where the module is/u],
+    [[old, next, "--for", "envoy", "-o", folder, ...mesh], /--image is not for envoy/u],
+    [[old, next, "--log", join(folder, "nowhere.log")], /cannot read .*nowhere\.log/u],
+  ];
+  for (const [args, says] of cases) {
+    test(args.map((arg) => arg.replace(folder, "…")).join(" "), () => {
+      const { code, stderr } = sallyport(["rollout", ...args]);
+      assert.match(stderr.replaceAll(/\s+/gu, " "), says);
+      assert.equal(code, 2);
+    });
+  }
+});
+
+test("Envoy: the first step leaves the filter that enforces as it is", () => {
+  const output = join(folder, "envoy");
+  const { code, stdout } = sallyport(["rollout", old, next, "--for", "envoy", "-o", output]);
+  assert.equal(code, 0);
+  assert.deepEqual(readdirSync(join(output, "1-shadow")).sort(), ["ecds-next.yaml", "lds.yaml"]);
+  const listener = parse(readFileSync(join(output, "1-shadow/lds.yaml"), "utf8")).resources[0];
+  const manager = listener.filter_chains[0].filters[0].typed_config;
+  assert.deepEqual(
+    manager.http_filters.map(({ name }: { name: string }) => name),
+    ["sallyport-next", "sallyport", "enforcement-check", "envoy.filters.http.router"],
+  );
+  const enforced = parse(readFileSync(join(output, "2-enforce/ecds.yaml"), "utf8")).resources[0].typed_config.config;
+  const { filename } = enforced.vm_config.code.local;
+  assert.match(filename, /^\/etc\/sallyport\/sallyport-[0-9a-f]{8}\.wasm$/u);
+  assert.equal(enforced.configuration, undefined);
+  assert.match(stdout, new RegExp(`sallyport build ${next} -o ${filename.slice("/etc/sallyport/".length)} `, "u"));
+  assert.match(stdout, /1 gained, 1 lost/u);
+});
+
+for (const [system, more, file] of [
+  ["istio", ["--selector", "app=orders"], "65-wasm-plugin-next.yaml"],
+  ["envoy-gateway", ["--gateway", "eg"], "40-filter.yaml"],
+] as const) {
+  test(`${system}: the new policy is tried by the new image, and the old image enforces meanwhile`, () => {
+    const output = join(folder, system);
+    const { code, stderr } = sallyport(["rollout", old, next, "--for", system, "-o", output, ...mesh, ...more]);
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    const tried = readFileSync(join(output, "1-shadow", file), "utf8");
+    assert.match(tried, new RegExp(digest, "u"));
+    assert.match(tried, /record: next/u);
+    assert.ok(!existsSync(join(output, "1-shadow/kustomization.yaml")), "it would name files that are not there");
+    const files = (step: string): string => readdirSync(join(output, step)).join();
+    assert.equal(files("2-enforce"), files("back"));
+  });
+}
+
+test("modules by URL: the digests are those of what `build` makes of each policy", () => {
+  const output = join(folder, "urls");
+  const urls = ["--url", "https://r.example.org/new.wasm", "--old-url", "https://r.example.org/old.wasm"];
+  const args = ["--for", "istio", "--namespace", "shop", "--selector", "app=orders", "-o", output, ...urls];
+  assert.equal(sallyport(["rollout", old, next, ...args]).code, 0);
+  const sha256 = (path: string): string => parse(readFileSync(join(output, path), "utf8")).spec.sha256;
+  const [tried, then, now] = ["1-shadow/65-wasm-plugin-next", "2-enforce/70-wasm-plugin", "back/70-wasm-plugin"].map(
+    (name) => sha256(`${name}.yaml`),
+  );
+  assert.equal(tried, then);
+  assert.notEqual(now, then);
+});
+
+test("limits of the fleet are left out of what is tried, and it says so", () => {
+  const fleet = policy("fleet.yaml", "GET /a", { more: ", limit: [all, own]" });
+  const place = ["--for", "envoy", "-o", join(folder, "fleet"), "--ratelimit", "127.0.0.1:8081"];
+  const { code, stdout } = sallyport(["rollout", fleet, fleet, ...place]);
+  assert.equal(code, 0);
+  assert.match(stdout, /tried without these limits, of a fleet or of hops: all\./u);
+});
+
+describe("a log", () => {
+  const record = (name: string, decision: string, path = "/a"): string =>
+    JSON.stringify({ admit: true, policy: name, decision, reason: decision === "allow" ? "allowed" : "no_rule", path });
+  const log = (...lines: object[]): string => {
+    const path = join(folder, "access.log");
+    writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return path;
+  };
+  const same = { record: record("shop", "allow"), next: record("shop-next", "allow") };
+
+  test("exit 0 where nothing that is admitted would be denied", () => {
+    const { code, stdout } = sallyport(["rollout", old, next, "--log", log(same, same)]);
+    assert.equal(stdout.split("\n")[0], "2 requests judged by both, 2 of them alike");
+    assert.equal(code, 0);
+  });
+
+  test("exit 1 where something would be, and what callers sent cannot write to a terminal", () => {
+    const lost = { record: record("shop", "allow"), next: record("shop-next", "deny", "/\u001b[31m") };
+    const { code, stdout } = sallyport(["rollout", old, next, "--log", log(same, lost)]);
+    assert.match(stdout, /1 admitted now, and denied by the new policy\n- 1 × \(no caller\) {2}\/.*no_rule/u);
+    assert.ok(!stdout.includes("\u001b"), "an escape sequence came through");
+    assert.equal(code, 1);
+  });
+
+  test("exit 1 where no request has both records, with the way out", () => {
+    const { code, stdout } = sallyport(["rollout", old, next, "--log", log({ record: record("shop", "allow") })]);
+    assert.match(stdout, /is the first step applied/u);
+    assert.equal(code, 1);
+  });
+});
