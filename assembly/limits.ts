@@ -32,6 +32,8 @@ export const json_unread_depth_max: u32 = 4096;
 /** SPIFFE-ID §2.3 and §2.1. */
 export const spiffe_id_bytes_max: u32 = 2048;
 export const trust_domain_bytes_max: u32 = 255;
+/** The path of the property that says who the caller is. */
+export const identity_path_bytes_max: u32 = 256;
 
 /** Slots of a table one lookup looks at. Tables are at most half full, so that even the longest search of a large one is far shorter. */
 export const slot_probes_max: u32 = 1024;

@@ -1,7 +1,10 @@
-/** Who the caller is, by the certificate it proved to own in the TLS handshake. */
-import { literal } from "../bytes/literal";
-import { failed, sameBytes, spanSize, spanStart } from "../bytes/span";
-import { readProperty } from "../host/host";
+/**
+ * Who the caller is: by the certificate it proved to own in the TLS handshake, or by filter state that a listener in front has
+ * written of that. The policy has the name of the host's property: `connection.uri_san_peer_certificate`, the first URI among the
+ * subject alternative names, whose chain Envoy's TLS context has validated; or one of `filter_state`.
+ */
+import { absent, failed, sameBytes, spanSize, spanStart } from "../bytes/span";
+import { readPropertyAt } from "../host/host";
 import * as layout from "../policy/layout";
 import { head, Policy, textAt, textSize, textStart } from "../policy/policy";
 import { Reason } from "../reason";
@@ -10,19 +13,13 @@ import { request } from "../request/request";
 import { trust_domain_offset, trustDomainBytes } from "../request/spiffe";
 import { placeOfCaller, recallCaller, rememberCaller } from "./known";
 
-/** The first URI among the subject alternative names; Envoy's TLS context has validated the chain. */
-const uri_san = literal("connection\0uri_san_peer_certificate");
-
 /**
  * Reads the caller's SPIFFE ID into the request's slot. An identity that is missing or does not count is kept as such: a
  * rule for `anonymous` may still admit. INTERNAL, or ALLOWED.
  */
 export function readIdentity(policy: Policy): Reason {
-  if (load<u32>(head(policy), layout.policy_identity_at) == layout.identity_jwt_svid) {
-    request.callerReason = Reason.IDENTITY_MISSING;
-    return Reason.ALLOWED;
-  }
-  const id = readProperty(uri_san);
+  const path = head(policy) + layout.policy_identity_at;
+  const id = textSize(path) == 0 ? absent : readPropertyAt(textStart(policy, path), textSize(path));
   if (id == failed) return Reason.INTERNAL;
   if (spanSize(id) == 0) {
     request.callerReason = Reason.IDENTITY_MISSING;

@@ -25,13 +25,9 @@ import { takeCaller } from "./identity";
  */
 export function readSvid(policy: Policy): Reason {
   const record = head(policy);
-  if (load<u32>(record, layout.policy_identity_at) == layout.identity_mtls) return Reason.ALLOWED;
-  if (request.callerReason != Reason.IDENTITY_MISSING) return Reason.ALLOWED;
-  const found = judgeSvid(
-    policy,
-    load<u32>(record, layout.policy_svids_at),
-    load<u32>(record, layout.policy_svids_at + 4),
-  );
+  const count = load<u32>(record, layout.policy_svids_at + 4);
+  if (count == 0 || request.callerReason != Reason.IDENTITY_MISSING) return Reason.ALLOWED;
+  const found = judgeSvid(policy, load<u32>(record, layout.policy_svids_at), count);
   const reason = reasonOf(found);
   if (reason == Reason.INTERNAL) return reason;
   if (reason == Reason.ALLOWED) {

@@ -226,14 +226,14 @@ function hasSoundClaims(issuer: usize): bool {
 function hasSoundSvids(): bool {
   lookAt(layout.section_policy, 0);
   const policy = at(layout.section_policy, 0);
-  const identity = load<u32>(policy, layout.policy_identity_at);
-  if (identity > layout.identity_either) return refuse("identity");
+  const identity = policy + layout.policy_identity_at;
+  if (!isText(identity, limits.identity_path_bytes_max)) return refuse("identity");
   const run = policy + layout.policy_svids_at;
   if (!isRun(run, layout.section_issuers)) return refuse("issuers of JWT-SVIDs");
   const first = load<u32>(run);
   const count = load<u32>(run, 4);
   if (count != 0 && first + count != countOf(layout.section_issuers)) return refuse("issuers of JWT-SVIDs");
-  if (identity != layout.identity_mtls && count == 0) return refuse("no issuer of JWT-SVIDs");
+  if (load<u32>(identity, 4) == 0 && count == 0) return refuse("no issuer of JWT-SVIDs");
   for (let index = first; index < first + count; index++) {
     lookAt(layout.section_issuers, index);
     const issuer = at(layout.section_issuers, index);

@@ -88,7 +88,7 @@ export * from "./layout-quarantines";
 export * from "./layout-rules";
 
 export const image_magic: u32 = 0x31495053;
-export const image_version: u32 = 4;
+export const image_version: u32 = 5;
 /**
  * Ends an engine's memory when an image is embedded: "SPTR", version with the callbacks that were left out in the bits above, the
  * image's offset from the memory's end, its size.
@@ -157,8 +157,8 @@ export const section_tiers: u32 = 34;
 
 /**
  * POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS), what says
- * who the caller is, whose JWT-SVIDs are believed (run in ISSUERS, whose name and `iss` are then a trust domain), shapes of caller
- * patterns, aliases of trust domains, and where the caller's address may come
+ * who the caller is, whose JWT-SVIDs are believed where that says nobody (run in ISSUERS, whose name and `iss` are then a trust
+ * domain), shapes of caller patterns, aliases of trust domains, and where the caller's address may come
  * from.
  */
 export const policy_name_at: u32 = 0;
@@ -173,27 +173,28 @@ export const policy_host_depths_at: u32 = 36;
 /** How many rules, counted from the first, have a metric of their own. */
 export const policy_rule_metrics_at: u32 = 40;
 export const policy_forwarders_at: u32 = 44;
+/** The host's property that has the caller's SPIFFE ID, its path joined by NUL; empty: none has. */
 export const policy_identity_at: u32 = 52;
-export const policy_svids_at: u32 = 56;
+export const policy_svids_at: u32 = 60;
 /** The shapes of CALLERS' texts that have a `*` in them (run in WORDS, two for each: the kind and how many segments, then bit n: segment n is `*`). */
-export const policy_caller_shapes_at: u32 = 64;
+export const policy_caller_shapes_at: u32 = 68;
 /** IDs of one trust domain that are IDs of another: pairs of trust domains (run in TEXTS). */
-export const policy_aliases_at: u32 = 72;
+export const policy_aliases_at: u32 = 76;
 /** The values of `typ` that issuers name and that have no number of their own, without `application/` and in lower case (run in TEXTS). */
-export const policy_types_at: u32 = 80;
-export const policy_source_at: u32 = 88;
+export const policy_types_at: u32 = 84;
+export const policy_source_at: u32 = 92;
 /** The forms of paths that some allow rule takes, and those that the policy's own `paths` does; `form_case`: some rule folds. */
-export const policy_open_forms_at: u32 = 92;
-export const policy_own_forms_at: u32 = 96;
+export const policy_open_forms_at: u32 = 96;
+export const policy_own_forms_at: u32 = 100;
 /** The bytes that a token may have. */
-export const policy_token_bytes_at: u32 = 100;
+export const policy_token_bytes_at: u32 = 104;
 /** The cluster of the fleet's rate limit service, the domain it is asked about, and how long it may take: 0 where no limit is the fleet's. */
-export const policy_fleet_cluster_at: u32 = 104;
-export const policy_fleet_domain_at: u32 = 112;
-export const policy_fleet_deadline_milliseconds_at: u32 = 120;
+export const policy_fleet_cluster_at: u32 = 108;
+export const policy_fleet_domain_at: u32 = 116;
+export const policy_fleet_deadline_milliseconds_at: u32 = 124;
 /** What only some policies need, a bit each. A module whose own policy needs no callback for bodies is built without it. */
-export const policy_needs_at: u32 = 124;
-export const policy_record_bytes: u32 = 128;
+export const policy_needs_at: u32 = 128;
+export const policy_record_bytes: u32 = 132;
 
 /** The callbacks for bodies and for answers; to tick all the time, since streams hold slots of limits; headers that count hops. */
 export const needs_body: u32 = 1;
@@ -204,11 +205,6 @@ export const needs_hops: u32 = 8;
 /** A shape's first word: the kind in CALLERS in the bits below this one, and the number of segments from it on. */
 export const caller_shape_segments_shift: u32 = 8;
 export const caller_shape_words: u32 = 2;
-
-/** The client's certificate; the JWT-SVID; the certificate or, where the connection has none, the JWT-SVID. */
-export const identity_mtls: u32 = 0;
-export const identity_jwt_svid: u32 = 1;
-export const identity_either: u32 = 2;
 
 /** The caller's address is that of the connection; it may be what a header says, where Envoy takes it from there. */
 export const source_connection: u32 = 0;

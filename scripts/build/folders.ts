@@ -305,7 +305,13 @@ export const toolFolders: readonly Folder[] = [
   {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
-    imports: [...image_contract, "scripts/policy/image/", "scripts/policy/module/", "scripts/envoy/"],
+    imports: [
+      ...image_contract,
+      "scripts/policy/language/",
+      "scripts/policy/image/",
+      "scripts/policy/module/",
+      "scripts/envoy/",
+    ],
   },
   {
     path: "scripts/commands/",

@@ -6,7 +6,7 @@ import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngine } from "../policy/build.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
-import { byCertificate, type Prepared, prepare } from "../policytest/cases.ts";
+import { type Prepared, prepare, withoutSvids } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
 import { callerFault, pathFault } from "../policytest/lint.ts";
 import { MintError } from "../policytest/mint.ts";
@@ -35,7 +35,7 @@ export function registerExplain(program: Command): void {
     .command("explain")
     .argument("<policy>", "the policy file")
     .description("show the decision on one request, and for each rule how far it got and why it stopped")
-    .option("--caller <id>", "the caller's SPIFFE ID; left out: no certificate")
+    .option("--caller <id>", "the caller's SPIFFE ID; left out: it has none")
     .option(
       "--svid <token>",
       "the JWT-SVID it carries; @file and - as with --token, a SPIFFE ID or {sub: …, claims: {…}} has one made",
@@ -111,8 +111,8 @@ function warnOf(option: string, fault: string | undefined): void {
 function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
   const { method, path, headers } = options.request;
   const { source, destination, host, at: now = Date.now() } = options;
-  if (options.svid !== undefined && policy.identity === "mtls") {
-    throw new UsageError(`--svid: ${byCertificate("--caller")}`);
+  if (options.svid !== undefined && policy.svids.size === 0) {
+    throw new UsageError(`--svid: ${withoutSvids(policy, "--caller")}`);
   }
   const request = { source, destination, method, path, host, headers: [...headers, ...options.header] };
   try {
@@ -164,13 +164,13 @@ const outcomeOrder: readonly RuleExplanation["outcome"][] = [
   "not_applicable",
 ];
 
-function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation, { identity }: TestPolicy): string {
+function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation, { svids }: TestPolicy): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
   const mode = verdict.mode === "shadow" ? `${paint("yellow", "SHADOW")}, let through whatever the verdict: ` : "";
   // Of a token that a rule asks for the rule is named.
-  const isOfSvid = identity !== "mtls" && verdict.rule === null && verdict.reason.startsWith("token_");
+  const isOfSvid = svids.size > 0 && verdict.rule === null && verdict.reason.startsWith("token_");
   const why = `${isOfSvid ? "its JWT-SVID: " : ""}${reasonWords(verdict.reason)}${detail === null ? "" : `: ${detail}`}`;
   const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`];
   if (quarantines !== undefined) lines.push(`such denials count towards quarantine: ${quarantines.join(", ")}`);

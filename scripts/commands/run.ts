@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import { type Command, InvalidArgumentError } from "commander";
 import { type AccessLogLine, followAccessLog } from "../envoy/accesslog.ts";
-import type { UpstreamAddress } from "../envoy/bootstrap.ts";
+import type { Bootstrap, UpstreamAddress } from "../envoy/bootstrap.ts";
 import { admitsAnonymous, callerExamples } from "../envoy/callers.ts";
 import { curlCommand } from "../envoy/curl.ts";
 import { findSigners } from "../envoy/exampletokens.ts";
@@ -16,6 +16,7 @@ import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type KeyFetch, keyFetches } from "../envoy/keyfetches.ts";
 import { type LocalEnvoy, type StoredIdentity, startLocalEnvoy } from "../envoy/local.ts";
+import { principalFilter } from "../envoy/principal.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
 import { type Credential, type Suggestions, suggest } from "../envoy/suggestions.ts";
 import type { AuditRecord } from "../evaluate/record.ts";
@@ -106,7 +107,8 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
   try {
     const envoyPath = await findEnvoy({ onDownload: (message) => process.stderr.write(`${message}\n`) });
     // No caller without a certificate can connect, unless some rule lets in those who have none, or a JWT-SVID says who it is.
-    const requireClientCertificate = policy.identity === "mtls" && !admitsAnonymous(policy);
+    const requireClientCertificate = policy.svids.length === 0 && !admitsAnonymous(policy);
+    const { filterState } = policy;
     const opened = await startLocalEnvoy({
       wasm,
       envoyPath,
@@ -115,6 +117,13 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
       trustDomains: policy.trustDomains,
       ...(options.upstream === undefined ? {} : { upstream: await upstreamAddress(options.upstream) }),
       keyClusters: await keyClusters(fetches.fetches, options.keysCa),
+      // There is no listener in front here: this one writes what that would.
+      ...(filterState !== undefined && {
+        adjust: ({ static_resources: { listeners } }: Bootstrap) => {
+          for (const { filter_chains } of listeners)
+            for (const { filters } of filter_chains) filters.unshift(principalFilter(filterState));
+        },
+      }),
     });
     local = opened;
     const identities = new Map<string, StoredIdentity>();

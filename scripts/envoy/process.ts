@@ -232,7 +232,10 @@ interface AdminAnswer {
 }
 
 interface ListenersAnswer {
-  listener_statuses?: { name: string; local_address?: { socket_address?: { port_value?: number } } }[];
+  listener_statuses?: {
+    name: string;
+    local_address?: { socket_address?: { port_value?: number }; envoy_internal_address?: unknown };
+  }[];
 }
 
 /** The ports, once Envoy is live and all its listeners are bound; undefined until then. */
@@ -246,6 +249,8 @@ async function readiness(adminAddressPath: string): Promise<Readiness | undefine
     const answer = JSON.parse((await adminGet(adminPort, "/listeners?format=json")).body) as ListenersAnswer;
     const listenerPorts = new Map<string, number>();
     for (const { name, local_address } of answer.listener_statuses ?? []) {
+      // One without an address, which only this Envoy itself reaches.
+      if (local_address?.envoy_internal_address !== undefined) continue;
       const port = local_address?.socket_address?.port_value ?? 0;
       if (port === 0) return undefined;
       listenerPorts.set(name, port);

@@ -32,6 +32,8 @@ export interface FilterRequest {
   placedToken?: string;
   /** SHA-256 of the caller's certificate in lower-case hexadecimal digits. */
   certificateDigest?: string;
+  /** Envoy's filter state by its keys, as a listener in front has written it. */
+  filterState?: Readonly<Record<string, string>>;
 }
 
 /** What the filter decided. */
@@ -200,6 +202,9 @@ export function hostRequest(request: FilterRequest): Parameters<PluginHost["requ
       "connection.mtls": request.caller !== null,
       ...(request.caller !== null && { "connection.uri_san_peer_certificate": request.caller }),
       ...(request.certificateDigest && { "connection.sha256_peer_certificate_digest": request.certificateDigest }),
+      ...Object.fromEntries(
+        Object.entries(request.filterState ?? {}).map(([key, value]) => [`filter_state.${key}`, value]),
+      ),
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { trustDomainOf } from "../envoy/callers.ts";
 import { enforcementCheck } from "../envoy/enforcement.ts";
 import { addPlainGrpc, speakOnly } from "../envoy/plain.ts";
+import { principalFilter } from "../envoy/principal.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -65,6 +66,8 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
     router,
   ];
   setUpstream(example, policy, place);
+  // This listener ends the caller's mTLS itself, and writes what one in front would.
+  if (policy.filterState !== undefined) chain.filters.unshift(principalFilter(policy.filterState));
   const { clusters } = example.static_resources;
   clusters.push(...place.servers.map(clusterOf));
   const bootstrap = {
@@ -123,11 +126,11 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
         content: { resources: [{ "@type": typeOf("config.listener.v3.Listener"), ...listener }] },
         reasons: [
           [
-            [...filters_path, at, "config_discovery"],
+            [...filtersPath(chain), at, "config_discovery"],
             "No default: where the filter does not come, requests are refused.",
           ],
           [
-            [...filters_path, at + 1],
+            [...filtersPath(chain), at + 1],
             "Refuses every request that the filter did not admit. Keep it right behind the filter.",
           ],
         ],
@@ -138,7 +141,17 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
 }
 
 const config_path = ["resources", 0, "typed_config", "config"] as const;
-const filters_path = ["resources", 0, "filter_chains", 0, "filters", 0, "typed_config", "http_filters"] as const;
+/** The connection manager's filters: it is the last of its chain. */
+const filtersPath = ({ filters }: Json): (string | number)[] => [
+  "resources",
+  0,
+  "filter_chains",
+  0,
+  "filters",
+  filters.length - 1,
+  "typed_config",
+  "http_filters",
+];
 const typeOf = (message: string): string => `type.googleapis.com/envoy.${message}`;
 const nameOf = (record?: string): string => (record === undefined ? filter_name : `${filter_name}-${record}`);
 const fileOf = (record?: string): string => (record === undefined ? "ecds.yaml" : `ecds-${record}.yaml`);
@@ -181,7 +194,7 @@ function shadowFile(tried: Json, { record }: ShadowFilter<string>): ManifestFile
 /** Whose certificates count: those of the policy's trust domains, each by its own bundle. */
 function trustCallers(tls: Json, { identity, trustDomains }: Policy): void {
   const validation = tls.common_tls_context.validation_context;
-  if (identity === "mtls") {
+  if (identity === "mtls" || identity === "filter-state") {
     validation.custom_validator_config.typed_config.trust_domains = trustDomains.map(bundleOf);
     return;
   }

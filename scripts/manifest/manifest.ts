@@ -65,6 +65,12 @@ export async function makeManifest(
     const shadow = tried && { ...tried, module: tried.file };
     return envoyManifest(policy, { ...everywhere, upstream, upstreamId, module: file, shadow });
   }
+  if (policy.filterState !== undefined) {
+    const whose = system === "istio" ? "Istio's sidecars end" : "Envoy Gateway's listeners end";
+    throw new ManifestError(
+      `${whose} the caller's mTLS themselves, and write no filter state \`${policy.filterState}\`, so that every request would be denied: write \`trust.identity: mtls\``,
+    );
+  }
   const target = system === "istio" ? "selector" : "gateway";
   refuseOthers(system, given, [...for_all, ...for_meshes, target]);
   const module = sourceOf(given, compiled);

@@ -94,8 +94,8 @@ function sentRequest(
 ): Pick<ConcreteTest, "request" | "image"> {
   const { token, svid, caller, source, destination } = test;
   const unasked = { source, destination, ...test.request };
-  if (svid != null && policy.identity === "mtls") {
-    fail("svid", `${byCertificate("caller")} there`, test.svidPlace);
+  if (svid != null && policy.svids.size === 0) {
+    fail("svid", `${withoutSvids(policy, "caller")} there`, test.svidPlace);
     return { request: { caller, ...unasked, token: null }, image: policy.image };
   }
   const shiftSeconds = Math.floor(now / 1000) - Math.floor(written / 1000);
@@ -122,8 +122,9 @@ function sentRequest(
 }
 
 /** Why a policy without JWT-SVIDs takes none. @param instead what to give in its place */
-export function byCertificate(instead: string): string {
-  return `the policy knows callers by their certificates: give \`${instead}\`, or write \`identity: either\``;
+export function withoutSvids({ filterState }: TestPolicy, instead: string): string {
+  const by = filterState === undefined ? "their certificates" : "filter state";
+  return `the policy knows callers by ${by}: give \`${instead}\`, or write \`identity: either\``;
 }
 
 /** Claims whose times move along with the clock. */
@@ -169,8 +170,10 @@ export function prepare(
   const usesDigests = [...policy.issuers.values()].some(({ bind }) => bind === "certificate");
   let sent: FilterRequest = {
     ...request,
-    caller: certificate,
+    caller: policy.filterState === undefined ? certificate : null,
     token: null,
+    ...(policy.filterState !== undefined &&
+      certificate !== null && { filterState: { [policy.filterState]: certificate } }),
     ...(usesDigests && certificate !== null && { certificateDigest: digestOf(certificate) }),
   };
   if (made !== null)

@@ -7,7 +7,7 @@ import type { TestSvid } from "./token.ts";
 
 /** What a request says of its caller. */
 export interface CallerIdentity {
-  /** The SPIFFE ID in the certificate; null: no certificate. */
+  /** The SPIFFE ID in the certificate, here or at a listener in front; null: no certificate. */
   certificate: string | null;
   /** The JWT-SVID; null: none. */
   svid: string | null;

@@ -40,6 +40,8 @@ export interface TestPolicy {
   issuers: ReadonlyMap<string, TestIssuer>;
   /** What says who the caller is. */
   identity: Identity;
+  /** The key of the filter state that does; undefined where none does. */
+  filterState: string | undefined;
   /** Who vouches for JWT-SVIDs, by trust domain. */
   svids: ReadonlyMap<string, TestIssuer>;
   /** Where a token goes that no issuer of the policy would have issued. */
@@ -84,6 +86,7 @@ export function loadTestPolicy(path: string): TestPolicy {
     quarantines: policy.quarantines,
     issuers: new Map(policy.issuers.map((issuer) => [issuer.name, testIssuer(issuer)])),
     identity: policy.identity,
+    filterState: policy.filterState,
     svids: new Map(policy.svids.map((svid) => [svid.name, testSvid(svid)])),
     rawPlace: rawPlaceOf(policy.issuers),
     image,

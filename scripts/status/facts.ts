@@ -4,6 +4,7 @@ import { op_source_ip, op_source_port } from "../../assembly/policy/instructions
 import * as layout from "../../assembly/policy/layout.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { openFormsOf, policyNameOf } from "../policy/image/name.ts";
+import { certificate_attribute } from "../policy/language/identity.ts";
 
 /** A key set that is fetched. */
 export interface FetchedSet {
@@ -81,11 +82,12 @@ export function readFacts(image: Uint8Array): PolicyFacts | undefined {
     records(layout.section_instructions).some((at) =>
       [op_source_ip, op_source_port].includes(word(at + layout.instruction_opcode_at)),
     ) || records(layout.section_selectors).some((at) => word(at + layout.selector_kind_at) === layout.selector_source);
+  const byCertificate = text(policy + layout.policy_identity_at) === certificate_attribute.join("\0");
   return {
     name,
     checksum: imageChecksum(image),
     isShadow: word(policy + layout.policy_mode_at) === layout.mode_shadow,
-    needsCertificate: word(policy + layout.policy_identity_at) === layout.identity_mtls && !admitsAnonymous,
+    needsCertificate: byCertificate && word(policy + layout.policy_svids_at + 4) === 0 && !admitsAnonymous,
     readsSource,
     takesForwardedSource: word(policy + layout.policy_source_at) === layout.source_forwarded,
     hasForwarders: word(policy + layout.policy_forwarders_at + 4) > 0,

@@ -29,7 +29,6 @@ const sizes = ["image_header_bytes", "trailer_bytes"];
 const header = ["magic_at", "version_at", "size_at", "checksum_at", "sections_at"];
 /** What a field may hold, by what the names begin with. */
 const values: Record<string, string[]> = {
-  identity: ["mtls", "jwt_svid", "either"],
   mode: ["enforce", "shadow"],
   caller: ["exact", "child", "descendants"],
   group: ["any", "anonymous"],

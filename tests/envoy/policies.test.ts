@@ -9,6 +9,7 @@ import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
+import { principalFilter } from "../../scripts/envoy/principal.ts";
 import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases.ts";
@@ -54,6 +55,8 @@ function httpStatusOf(code: number): number {
 
 for (const name of readdirSync(folder).sort()) {
   describe(name, () => {
+    const file = readTestFile(`${folder}/${name}`);
+    const policy = loadTestPolicy(file.policy);
     const envoys = new Map<Uint8Array, Promise<TestEnvoy>>();
     const identities = new Map<string, Promise<Identity>>();
     after(async () => {
@@ -68,7 +71,11 @@ for (const name of readdirSync(folder).sort()) {
         wasm,
         pluginConfiguration: configuration,
         requireClientCertificate: false,
-        adjust: keepPaths,
+        adjust: (bootstrap) => {
+          keepPaths(bootstrap);
+          const [chain] = bootstrap.static_resources.listeners[0].filter_chains;
+          if (policy.filterState !== undefined) chain.filters.unshift(principalFilter(policy.filterState));
+        },
       });
       envoys.set(image, envoy);
       return envoy;
@@ -88,6 +95,7 @@ for (const name of readdirSync(folder).sort()) {
         const before = headers[header];
         headers[header] = before === undefined ? value : [before, value].flat();
       }
+      const shown = policy.filterState === undefined ? request.caller : request.filterState?.[policy.filterState];
       if (request.token !== null) headers.authorization = `Bearer ${request.token}`;
       const asked = {
         method: request.method,
@@ -95,7 +103,7 @@ for (const name of readdirSync(folder).sort()) {
         headers,
         // Node writes HTTP/1.1 methods in capitals, and sends no header twice over HTTP/2.
         http2: !Object.values(headers).some(Array.isArray),
-        ...(request.caller === null ? {} : { identity: await identityOf(envoy, request.caller) }),
+        ...(shown == null ? {} : { identity: await identityOf(envoy, shown) }),
       };
       for (let count = 1; count < repeat; count++) await envoy.request(asked);
       const { response, record } = await envoy.judge(asked);
@@ -106,8 +114,6 @@ for (const name of readdirSync(folder).sort()) {
       return { status, mode: record.mode, decision: record.decision, reason: record.reason, rule: record.rule ?? null };
     }
 
-    const file = readTestFile(`${folder}/${name}`);
-    const policy = loadTestPolicy(file.policy);
     for (const [index, { name: title }] of file.tests.entries()) {
       test(title, async () => {
         await earlyInSecond();

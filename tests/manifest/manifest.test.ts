@@ -4,12 +4,15 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
+import { principalFilter } from "../../scripts/envoy/principal.ts";
 import { headingOf, ManifestError, systems } from "../../scripts/manifest/files.ts";
 import { makeManifest } from "../../scripts/manifest/manifest.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { compile, digest, enough, manifestOf, type Parts, policies, type Resource, resourceOf } from "./policies.ts";
 
+/** Trust in a listener in front. */
+const behind = "domains: [example.org], identity: filter-state";
 const check_mark = '{"admit":true,"policy":"shop",';
 const managerOf = (filter: Resource): Resource => filter.spec.configPatches[0].patch.value.typed_config;
 
@@ -237,6 +240,8 @@ describe("is refused, with a way out:", () => {
       {},
       /one set of authorities/u,
     ],
+    ["callers that nobody tells of", "istio", { trust: behind }, {}, /Istio's sidecars end the caller's mTLS/u],
+    ["callers that nobody tells of", "envoy-gateway", { trust: behind }, {}, /Envoy Gateway's listeners end/u],
     ["hops that nobody believes", "envoy", {}, { trustedHops: "1" }, /--trusted-hops is for policies with/u],
     ["no hop", "envoy", policies["forwarded addresses"]!, { trustedHops: "0" }, /from 1 to 99/u],
     [
@@ -259,6 +264,15 @@ describe("is refused, with a way out:", () => {
       });
     });
   }
+});
+
+test("the listener writes the filter state that says who the caller is", async () => {
+  const { applied } = await manifestOf("envoy", { trust: `${behind}, filterState: app.peer` });
+  const lds = parse(applied.find(({ name }) => name === "lds.yaml")!.text);
+  const [{ filters, transport_socket }] = lds.resources[0].filter_chains;
+  assert.equal(transport_socket.typed_config.require_client_certificate, true);
+  assert.deepEqual(filters[0], principalFilter("app.peer"));
+  assert.equal(filters[1].typed_config.http_filters[0].name, "sallyport");
 });
 
 test("a trust domain of old and its alias are one owner's", async () => {

@@ -27,6 +27,17 @@ const map = (value: unknown): Record<string, Mapping> => (value ?? {}) as Record
 const trustOf = (policy: PolicyData): Mapping => policy.trust as Mapping;
 const svidOf = (policy: PolicyData): Mapping | undefined => trustOf(policy).jwtSvid as Mapping | undefined;
 
+/** Has something else say who the caller is, with what that takes and without what does not go with it. */
+function identify(policy: PolicyData, identity: string): void {
+  const trust = trustOf(policy);
+  const hasSvids = identity === "either" || identity === "jwt-svid";
+  put(trust, "identity", identity);
+  put(trust, "jwtSvid", hasSvids ? (trust.jwtSvid ?? jwtSvid(["example.org", "partner.net"])) : undefined);
+  if (identity === "jwt-svid" || identity === "filter-state") delete trust.forwarders;
+  if (identity !== "filter-state") delete trust.filterState;
+  else for (const issuer of Object.values(map(policy.issuers))) if (issuer.bind === "certificate") delete issuer.bind;
+}
+
 function put(target: Mapping | undefined, key: string, value: unknown): void {
   if (target === undefined) return;
   if (value === undefined) delete target[key];
@@ -254,17 +265,16 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
         put(trust, "aliases", isMet ? aliases : undefined);
       },
   ),
-  "trust.identity": some("mtls", "either", "jwt-svid").map(
+  "trust.identity": some("mtls", "either", "jwt-svid", "filter-state").map(
     (identity): Apply =>
+      (policy) =>
+        identify(policy, identity),
+  ),
+  "trust.filterState": some(undefined, "app.peer").map(
+    (key): Apply =>
       (policy) => {
-        const trust = trustOf(policy);
-        put(trust, "identity", identity);
-        put(
-          trust,
-          "jwtSvid",
-          identity === "mtls" ? undefined : (trust.jwtSvid ?? jwtSvid(["example.org", "partner.net"])),
-        );
-        if (identity === "jwt-svid") delete trust.forwarders;
+        identify(policy, "filter-state");
+        put(trustOf(policy), "filterState", key);
       },
   ),
   "trust.sourceAddress": some(undefined, "connection", "forwarded").map(

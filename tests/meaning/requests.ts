@@ -74,6 +74,7 @@ const token: fc.Arbitrary<TokenParts> = fc
 export const someAsking: fc.Arbitrary<Asking> = fc
   .record({
     caller: some(...ids, "spiffe://partner.net/p", "spiffe://elsewhere.example/x", null, null),
+    state: some(...ids),
     told: fc.oneof(
       { arbitrary: fc.constant(undefined), weight: 2 },
       { arbitrary: some(...ids, "spiffe://partner.net/p"), weight: 1 },
@@ -89,9 +90,10 @@ export const someAsking: fc.Arbitrary<Asking> = fc
       }),
     ),
   })
-  .map(({ caller, told, forged, tokens }) => ({
+  .map(({ caller, state, told, forged, tokens }) => ({
     request: {
       caller,
+      ...(caller !== null && { filterState: { "io.istio.peer_principal": caller, "app.peer": state } }),
       digest: caller === null ? null : digests[0]!,
       source: "10.0.0.1",
       method: "GET",

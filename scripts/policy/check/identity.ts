@@ -1,9 +1,11 @@
-/** What says who the caller is: its certificate, a JWT-SVID, or either. */
-import { leeway_seconds_max, policy_issuers_max } from "../../../assembly/limits.ts";
+/** What says who the caller is: its certificate, a JWT-SVID, either, or filter state. */
+import { identity_path_bytes_max, leeway_seconds_max, policy_issuers_max } from "../../../assembly/limits.ts";
 import { svid_algorithm_names } from "../language/algorithms.ts";
+import { usual_filter_state } from "../language/identity.ts";
 import { placeKey, placeText } from "../language/location.ts";
-import type { DraftTrust, Issuer, Policy } from "../language/model.ts";
+import type { Draft, DraftTrust, Issuer, Policy } from "../language/model.ts";
 import { usual_terms } from "../language/terms.ts";
+import { forms } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
@@ -14,9 +16,10 @@ import type { Context } from "./names.ts";
 import { checkDuration, checkTexts } from "./texts.ts";
 
 type DraftSvid = NonNullable<DraftTrust["jwtSvid"]>;
+type DraftIssuers = NonNullable<Draft["policy"]["issuers"]>;
 
 /**
- * Checks `trust.identity` and `trust.jwtSvid`.
+ * Checks `trust.identity`, `trust.filterState` and `trust.jwtSvid`.
  * @param issuerCount how many issuers the policy has besides
  */
 export function checkIdentity(
@@ -25,17 +28,31 @@ export function checkIdentity(
   sources: KeySources,
   places: Places,
   issuerCount: number,
-): Pick<Policy, "identity" | "svids"> {
+): Pick<Policy, "identity" | "filterState" | "svids"> {
   const { reporter } = context;
-  const { jwtSvid, forwarders } = trust ?? {};
+  const { jwtSvid, forwarders, filterState } = trust ?? {};
   const identity = trust?.identity?.value ?? "mtls";
-  if (identity === "mtls") {
+  if (filterState !== undefined && identity !== "filter-state") {
+    const message = "`filterState` is read with `identity: filter-state` alone; write that, or remove it";
+    reporter.error("identity", filterState.at, message);
+  }
+  if (identity === "mtls" || identity === "filter-state") {
     if (jwtSvid !== undefined) {
-      const message =
-        "`jwtSvid` has no effect where callers are known by their certificates; write `identity: jwt-svid` or `either`, or remove it";
+      const by = identity === "mtls" ? "their certificates" : "filter state";
+      const message = `\`jwtSvid\` has no effect where callers are known by ${by}; write \`identity: jwt-svid\` or \`either\`, or remove it`;
       reporter.error("identity", jwtSvid.at, message);
     }
-    return { identity, svids: [] };
+    if (identity === "mtls") return { identity, svids: [] };
+    if (forwarders !== undefined) {
+      const message =
+        "`forwarders` tell of callers in a header that Envoy takes away from connections without a certificate, as those behind another listener are; remove them, or have the listener in front write who the caller is";
+      reporter.error("identity", forwarders.at, message);
+    }
+    if (filterState !== undefined && !forms.filterState.test(filterState.value)) {
+      const message = `a key of filter state is printable without blanks, has at most ${identity_path_bytes_max - "filter_state.".length} bytes, and does not begin with \`wasm.\`, which is for what Wasm filters write; write \`${usual_filter_state}\`, or what the listener in front writes`;
+      reporter.error("value", filterState.at, message);
+    }
+    return { identity, filterState: filterState?.value ?? usual_filter_state, svids: [] };
   }
   if (identity === "jwt-svid" && forwarders !== undefined) {
     const message =
@@ -48,6 +65,25 @@ export function checkIdentity(
     return { identity, svids: [] };
   }
   return { identity, svids: checkSvids(context, trust!, jwtSvid, sources, places, issuerCount) };
+}
+
+/**
+ * Refuses tokens that are bound to a certificate where filter state says who the caller is: the connection's certificate, if it has one,
+ * is not the caller's.
+ * @param issuers as the file has them
+ */
+export function refuseCertificateBinding(
+  reporter: Reporter,
+  issuers: DraftIssuers,
+  { identity }: Pick<Policy, "identity">,
+): void {
+  if (identity !== "filter-state") return;
+  for (const { value } of issuers) {
+    if (value?.bind?.value !== "certificate") continue;
+    const message =
+      "with `identity: filter-state` the caller's certificate ended at another listener, so that no token could be held against it; write `bind: caller`, or leave it out";
+    reporter.error("identity", value.bind.at, message);
+  }
 }
 
 function checkSvids(

@@ -14,7 +14,7 @@ import { checkUnnamed, warnAbsent } from "./absence.ts";
 import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
 import { checkFleet, warnShares } from "./fleet.ts";
 import { checkForwarders, checkForwards, forwardVariables } from "./forward.ts";
-import { checkIdentity, warnSharedBundle, warnSharedPlace } from "./identity.ts";
+import { checkIdentity, refuseCertificateBinding, warnSharedBundle, warnSharedPlace } from "./identity.ts";
 import { checkIssuer } from "./issuer.ts";
 import { KeySources } from "./keysources.ts";
 import { checkLimit } from "./limits.ts";
@@ -60,6 +60,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   if (issuers[0] !== undefined) checkTypeCount(reporter, known(context.issuers.values()), issuers[0].name.at);
   const identity = checkIdentity(context, policy.trust, sources, places, issuers.length);
   if (trustDomains.size > 1) warnSharedBundle(reporter, domains, identity.identity);
+  refuseCertificateBinding(reporter, issuers, identity);
   warnSharedPlace(context, identity, new Map(issuers.map(({ name }) => [name.value, name.at])));
   context.callableDomains = callableDomains(trustDomains, aliases, identity);
   checkParts(context, draft);

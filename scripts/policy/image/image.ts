@@ -6,7 +6,8 @@ import { compileIndex, type Index } from "../index/index.ts";
 import type { TrieNode } from "../index/trie.ts";
 import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
 import { ruleVariables, variableOfCapture } from "../language/condition.ts";
-import type { Identity, Limit, MostBytes, Policy, Rule } from "../language/model.ts";
+import { identityAttribute } from "../language/identity.ts";
+import type { Limit, MostBytes, Policy, Rule } from "../language/model.ts";
 import { countable_reasons } from "../language/quarantine.ts";
 import {
   fleetName,
@@ -74,12 +75,6 @@ const errors: Record<NonNullable<Limit["onError"]>, number> = {
   allow: layout.error_allow,
 };
 
-const identities: Record<Identity, number> = {
-  mtls: layout.identity_mtls,
-  "jwt-svid": layout.identity_jwt_svid,
-  either: layout.identity_either,
-};
-
 /**
  * Writes the image of a policy: the same bytes for policies that differ only in the order things are named in.
  * @throws BoundError where the policy as a whole passes a bound of assembly/limits.ts
@@ -140,8 +135,7 @@ class ImageWriter extends TokenSections {
   }
 
   private writePolicy(): void {
-    const { name, mode, trustDomains, aliases, forwarders, identity, issuers, svids, rules, paths, sourceAddress } =
-      this.policy;
+    const { name, mode, trustDomains, aliases, forwarders, issuers, svids, rules, paths, sourceAddress } = this.policy;
     let children = 0;
     let descendants = 0;
     for (const { pattern } of this.index.callers) {
@@ -161,7 +155,7 @@ class ImageWriter extends TokenSections {
       host_depths: hosts,
       rule_metrics: Math.min(rules.length, rule_metrics_max),
       forwarders: this.textRun(sorted(forwarders)),
-      identity: identities[identity],
+      identity: this.text(identityAttribute(this.policy)?.join("\0") ?? ""),
       svids: [svids.length === 0 ? 0 : issuers.length, svids.length],
       caller_shapes: this.wordRun(this.callerShapes()),
       aliases: this.textRun(sorted(aliases.keys()).flatMap((alias) => [alias, aliases.get(alias)!])),

@@ -26,9 +26,14 @@ export interface Policy {
   trustDomains: string[];
   /** Trust domains whose IDs are IDs of another one, by the name of the former. */
   aliases: ReadonlyMap<string, string>;
-  /** What says who the caller is: its certificate, its JWT-SVID, or the certificate and, where there is none, the JWT-SVID. */
+  /**
+   * What says who the caller is: its certificate, its JWT-SVID, the certificate and, where there is none, the JWT-SVID, or filter
+   * state that a listener in front has written.
+   */
   identity: Identity;
-  /** Whose JWT-SVIDs are believed: `name` and `issuer` are the trust domain; empty with `mtls`. No rule names them. */
+  /** The key of that filter state; undefined with any other identity. */
+  filterState?: string | undefined;
+  /** Whose JWT-SVIDs are believed: `name` and `issuer` are the trust domain; empty without any. No rule names them. */
   svids: Issuer[];
   /** Whether `source.ip` may be what `x-forwarded-for` says. */
   sourceAddress: "connection" | "forwarded";
@@ -49,7 +54,7 @@ export interface Policy {
   rules: Rule[];
 }
 
-export type Identity = "mtls" | "jwt-svid" | "either";
+export type Identity = "mtls" | "jwt-svid" | "either" | "filter-state";
 
 /** Whose tokens are believed, and when. */
 export interface Issuer {

@@ -10,6 +10,7 @@ import {
   usual_token_bytes_max,
 } from "../../../assembly/limits.ts";
 import type { Located } from "../source/yaml.ts";
+import { usual_filter_state } from "./identity.ts";
 import { issuer, jwt_svid } from "./issuers.ts";
 import { limit } from "./limits.ts";
 import { paths_shape } from "./pathoptions.ts";
@@ -58,11 +59,16 @@ const trust = mapping({
     { examples: [{ "old.example.org": "example.org" }] },
   ),
   identity: optional(
-    word(["mtls", "jwt-svid", "either"]),
-    "What says who the caller is. `mtls`: its client certificate; `jwt-svid`: the JWT-SVID it sends; `either`: the certificate and, where the connection has none, the JWT-SVID.",
+    word(["mtls", "jwt-svid", "either", "filter-state"]),
+    "What says who the caller is. `mtls`: its client certificate; `jwt-svid`: the JWT-SVID it sends; `either`: the certificate and, where the connection has none, the JWT-SVID; `filter-state`: a listener in front that ended the caller's mTLS, by Envoy's filter state.",
     {
       default: "mtls",
     },
+  ),
+  filterState: optional(
+    text({ pattern: forms.filterState, like: usual_filter_state }),
+    "The key of the filter state that has the caller's SPIFFE ID; only with `identity: filter-state`.",
+    { default: usual_filter_state },
   ),
   sourceAddress: optional(
     word(["connection", "forwarded"]),

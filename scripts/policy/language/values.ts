@@ -3,6 +3,7 @@ import {
   cluster_name_bytes_max,
   header_name_bytes_max,
   host_bytes_max,
+  identity_path_bytes_max,
   limit_rate_per_second_max,
   name_bytes_max,
   pattern_segments_max,
@@ -58,6 +59,8 @@ export const forms = {
   /** `https` with host, port, path and query, in the characters of RFC 3986. */
   url: /^(https?):\/\/([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(\/[\w.~!$&'()*+,;=:@%/-]*)?(\?[\w.~!$&'()*+,;=:@%/?-]*)?$/u,
   cluster: new RegExp(`^[!-~]{1,${cluster_name_bytes_max}}$`, "u"),
+  /** A key of Envoy's filter state. Those under `wasm.` are what Wasm filters write, this one among them. */
+  filterState: new RegExp(`^(?!wasm\\.)[!-~]{1,${identity_path_bytes_max - "filter_state.".length}}$`, "u"),
   /** A token (RFC 9110 §5.6.2): the name of a header that carries a token, or of a cookie (RFC 6265 §4.1.1). */
   field: new RegExp(`^[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,${place_name_bytes_max}}$`, "u"),
   /** Unreserved characters (RFC 3986 §2.3), which need no encoding in a query. */

@@ -100,6 +100,15 @@ export const policy_rows: readonly Row<Policy>[] = [
       meeting.pair.before.identity !== "either" || meeting.pair.after.identity !== "mtls" || admitsNameless(meeting),
   },
   {
+    // Somebody else says who the caller is.
+    kind: "choice",
+    keys: ["trust.filterState"],
+    parts: ["filterState"],
+    what: "filterState",
+    value: ({ filterState }) => filterState ?? "none",
+    changed: true,
+  },
+  {
     // Where the address is refused, a condition is an error: an allow rule does not hold then, and a deny rule matches.
     kind: "choice",
     keys: ["trust.sourceAddress"],

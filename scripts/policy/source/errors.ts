@@ -144,7 +144,7 @@ export const errors = {
     example: { issuer: "keys: { file: keys.json, refresh: 5m }" },
   },
   identity: {
-    meaning: "`jwtSvid` or `forwarders` with an `identity` they do not go with",
+    meaning: "`jwtSvid`, `forwarders`, `filterState` or `bind: certificate` with an `identity` they do not go with",
     example: {
       trust:
         "domains: [example.org]\njwtSvid: { audiences: [api], bundles: { example.org: { url: https://spire.example.org/bundle, cluster: spire } } }",

@@ -25,13 +25,20 @@ const identity = fc.oneof(
   { arbitrary: fc.constant(undefined), weight: 6 },
   {
     arbitrary: fc.record({
-      kind: some("jwt-svid", "either", "either"),
+      kind: some("jwt-svid" as const, "either" as const, "either" as const),
       domains: some(["example.org", "partner.net"], ["example.org", "partner.net"], ["example.org"]),
       audiences: some(["order-api"], ["order-api", "other"]),
       leeway: sometimes(some("0s", "5m"), 2),
       from: somePlaces,
     }),
     weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("filter-state" as const),
+      filterState: sometimes(some("io.istio.peer_principal", "app.peer"), 2),
+    }),
+    weight: 1,
   },
 );
 
@@ -221,16 +228,22 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
       ...rest
     }) => {
       const { rules, includedRules, style } = rest;
+      const isOfState = shown?.kind === "filter-state";
+      const svid =
+        shown === undefined || shown.kind === "filter-state"
+          ? undefined
+          : {
+              audiences: shown.audiences,
+              bundles: Object.fromEntries(shown.domains.map((domain) => [domain, { file: `${domain}.jwks.json` }])),
+              ...(shown.leeway !== undefined && { leeway: shown.leeway }),
+              ...placesOf(shown.from, common, stripped),
+            };
       const svids = shown && {
         identity: shown.kind,
-        jwtSvid: {
-          audiences: shown.audiences,
-          bundles: Object.fromEntries(shown.domains.map((domain) => [domain, { file: `${domain}.jwks.json` }])),
-          ...(shown.leeway !== undefined && { leeway: shown.leeway }),
-          ...placesOf(shown.from, common, stripped),
-        },
+        ...(svid !== undefined && { jwtSvid: svid }),
+        ...(shown.kind === "filter-state" && shown.filterState !== undefined && { filterState: shown.filterState }),
       };
-      const gateways = shown?.kind === "jwt-svid" ? undefined : forwarders;
+      const gateways = shown?.kind === "jwt-svid" || isOfState ? undefined : forwarders;
       const declared = new Map<string, Declared | undefined>(
         Object.entries(all).map(([name, issuer]) => [name, "claims" in issuer ? issuer.claims : undefined]),
       );
@@ -265,6 +278,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
                 keys: name === fetched ? never_fetched[name] : { file: `${key_files[name]}.jwks.json` },
                 ...issuer,
                 ...of,
+                ...(isOfState && issuer.bind === "certificate" && { bind: "caller" }),
                 ...placesOf(from, common, stripped),
               },
             ]),

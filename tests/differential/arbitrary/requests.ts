@@ -54,6 +54,13 @@ const caller = mostly(
   6,
 );
 
+/** Of a certificate with several names Envoy writes them one after the other, and of none a dash. */
+const state = mostly(
+  caller.map((id) => id ?? ""),
+  some("-", "spiffe://example.org/a,spiffe://example.org/b", "spiffe://example.org/a\0"),
+  6,
+);
+
 const source = some(
   "10.1.2.3",
   "10.1.2.3:443",
@@ -287,6 +294,7 @@ export const someStep: fc.Arbitrary<Step> = fc
     ),
     afterMilliseconds: mostly(some(0, 0, 0, 0, 0, 0, 0, 1, 250, 500, 1000, 7000), some(20000), 60),
     caller,
+    filterState: fc.record({ "io.istio.peer_principal": state, "app.peer": state }, { requiredKeys: [] }),
     digest: some(digests[0]!, digests[0]!, digests[1]!, digests[0]!.toUpperCase(), null),
     source,
     destination: some<number | undefined>(80, 443, 9090, undefined),

@@ -85,6 +85,7 @@ export const traitNames: readonly string[] = [
   "optional token left out",
   "optional token refused",
   "caller by an alias",
+  "caller by filter state",
   "caller by JWT-SVID, jwt-svid",
   "caller by JWT-SVID, either",
   "header from a segment of the caller's ID",
@@ -130,8 +131,8 @@ export class Reference {
 
   /** Whose request it is, as far as it is known when a quarantine is asked: of one that is not formed, not what it says of its caller. */
   #someone(arrived: Arrived, now: number): Someone {
-    const { identity, domains, aliases, forwarders, takesForwardedAddress } = this.#policy;
-    const shown = identity === "jwt-svid" ? null : withoutAlias(arrived.caller, aliases);
+    const { domains, aliases, forwarders, takesForwardedAddress } = this.#policy;
+    const shown = withoutAlias(this.#shown(arrived), aliases);
     const peer = identityFault(shown, domains) === undefined ? shown : null;
     return {
       caller: isFormed(arrived) ? this.#identify(arrived, now).caller : peer,
@@ -216,21 +217,30 @@ export class Reference {
     return rule.isTokenOptional && this.#checkToken(rule, asked) === "token_missing";
   }
 
+  /** The ID that the request came with, before anybody asks what it is worth. */
+  #shown({ caller, filterState = {} }: Arrived): string | null {
+    const { identity, filterState: key } = this.#policy;
+    if (identity === "jwt-svid") return null;
+    if (identity !== "filter-state") return caller;
+    return filterState[key] || null;
+  }
+
   /** Who calls, or why nobody does who counts. */
   #identify(
     arrived: Arrived,
     now: number,
   ): { caller: string | null; digest: string | null; fault: Reason | undefined } {
     const { identity, domains, aliases } = this.#policy;
-    const shown = { ...arrived, caller: identity === "jwt-svid" ? null : withoutAlias(arrived.caller, aliases) };
+    const shown = { ...arrived, caller: withoutAlias(this.#shown(arrived), aliases) };
     const isAccepted = identityFault(shown.caller, domains) === undefined;
     const told = isAccepted ? callerOf(shown, this.#policy) : { id: shown.caller, digest: shown.digest };
     const { digest } = told;
     const id = withoutAlias(told.id, aliases);
-    for (const one of [arrived.caller, told.id])
+    for (const one of [this.#shown(arrived), told.id])
       if (one !== withoutAlias(one, aliases)) this.onTrait("caller by an alias");
     const fault = identityFault(id, domains);
-    if (fault !== "identity_missing" || identity === "mtls")
+    if (fault === undefined && identity === "filter-state") this.onTrait("caller by filter state");
+    if (fault !== "identity_missing" || identity === "mtls" || identity === "filter-state")
       return { caller: fault === undefined ? id : null, digest, fault };
     const bearer = { arrived, caller: null, aliases, digest, nowSeconds: Math.floor(now / 1000) };
     const svid = checkSvid(bearer, this.#policy);

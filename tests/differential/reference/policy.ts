@@ -18,7 +18,8 @@ export interface Policy {
   domains: string[];
   /** Trust domains whose IDs are IDs of another one. */
   aliases: Map<string, string>;
-  identity: "mtls" | "jwt-svid" | "either";
+  identity: "mtls" | "jwt-svid" | "either" | "filter-state";
+  filterState: string;
   /** Whose JWT-SVIDs are believed, by trust domain, and where they stand. */
   svids: Map<string, Issuer>;
   svidPlaces: Place[];
@@ -158,6 +159,7 @@ export function readPolicy(text: string, included: readonly string[], folder: st
     domains: list(trust.domains),
     aliases: new Map(entries(trust.aliases).map(([name, target]) => [name, String(target)])),
     identity: (trust.identity ?? "mtls") as Policy["identity"],
+    filterState: String(trust.filterState ?? "io.istio.peer_principal"),
     svids: readSvids(svid, folder),
     svidPlaces: readPlaces(svid),
     takesForwardedAddress: trust.sourceAddress === "forwarded",

@@ -7,6 +7,8 @@ export interface Arrived {
   caller: string | null;
   /** SHA-256 of that certificate in hexadecimal digits; null where it is not known. */
   digest: string | null;
+  /** What listeners in front have left of Envoy's filter state. */
+  filterState?: Readonly<Record<string, string>>;
   /** An address, with or without a port. */
   source: string;
   /** The port it came to; undefined where it came to none. */

@@ -30,6 +30,51 @@ const errors: Case[] = [
     "identity",
     /identity: either/,
   ],
+  [
+    "filter state that nobody reads",
+    trust(`  domains: [example.org]\n  filterState: ${mark}app.peer`),
+    "identity",
+    /`identity: filter-state` alone/,
+  ],
+  [
+    "filter state that Wasm filters write, ours among them",
+    trust(`  domains: [example.org]\n  identity: filter-state\n  filterState: ${mark}wasm.sallyport`),
+    "value",
+    /io\.istio\.peer_principal/,
+  ],
+  [
+    "a key with a blank",
+    trust(`  domains: [example.org]\n  identity: filter-state\n  filterState: ${mark}"a b"`),
+    "value",
+    /io\.istio\.peer_principal/,
+  ],
+  [
+    "a key that is too long",
+    trust(`  domains: [example.org]\n  identity: filter-state\n  filterState: ${mark}${"k".repeat(244)}`),
+    "value",
+    /io\.istio\.peer_principal/,
+  ],
+  [
+    "JWT-SVIDs beside filter state",
+    trust(`  domains: [example.org]\n  identity: filter-state\n  ${mark}jwtSvid: { audiences: [a], ${bundles} }`),
+    "identity",
+    /known by filter state/,
+  ],
+  [
+    "gateways behind another listener",
+    trust(`  domains: [example.org]\n  identity: filter-state\n  ${mark}forwarders: [spiffe://example.org/edge]`),
+    "identity",
+    /takes away from connections without a certificate/,
+  ],
+  [
+    "tokens bound to a certificate that ended elsewhere",
+    trust("  domains: [example.org]\n  identity: filter-state").replace(
+      "    leeway: 30s",
+      `    leeway: 30s\n    ${mark}bind: certificate`,
+    ),
+    "identity",
+    /write `bind: caller`/,
+  ],
   ["no audiences", svid(bundles).replace("audiences: [order-api]", `${mark}audiences: []`), "value", /another service/],
   [
     "audiences left out",
@@ -93,6 +138,17 @@ run("warnings", [
     /no such request can pass/,
   ],
 ] satisfies Case[]);
+
+test("filter state has a usual key, and may have any other that a listener writes", () => {
+  for (const [line, key] of [
+    ["", "io.istio.peer_principal"],
+    ["\n  filterState: app.peer", "app.peer"],
+    [`\n  filterState: ${"k".repeat(243)}`, "k".repeat(243)],
+  ] as const) {
+    const { errors, policy: read } = check(trust(`  domains: [example.org]\n  identity: filter-state${line}`));
+    assert.deepEqual([errors, read?.identity, read?.filterState], [[], "filter-state", key]);
+  }
+});
 
 test("each bundle is an issuer of JWT-SVIDs", () => {
   const {

@@ -69,7 +69,7 @@ test("issuers of JWT-SVIDs come after the others, by their trust domains", () =>
     [algorithmMask(["EdDSA"]), algorithmMask(["EdDSA", "PS256"]), svid_algorithms, svid_algorithms],
   );
   const at = record(layout.section_policy, 0);
-  assert.equal(word(at + layout.policy_identity_at), layout.identity_either);
+  assert.equal(texts(at + layout.policy_identity_at), "connection\0uri_san_peer_certificate");
   assert.deepEqual([word(at + layout.policy_svids_at), word(at + layout.policy_svids_at + 4)], [2, 2]);
   assert.deepEqual(
     readImage(image).issuers.map(({ name }) => name),
@@ -156,8 +156,5 @@ test("a policy of certificates has no issuers of JWT-SVIDs", () => {
   const bytes = writeImage(other.policy!);
   const at = new DataView(bytes.buffer).getUint32(layout.sections_at, true);
   const one = (offset: number): number => new DataView(bytes.buffer).getUint32(at + offset, true);
-  assert.deepEqual(
-    [one(layout.policy_identity_at), one(layout.policy_svids_at), one(layout.policy_svids_at + 4)],
-    [layout.identity_mtls, 0, 0],
-  );
+  assert.deepEqual([one(layout.policy_svids_at), one(layout.policy_svids_at + 4)], [0, 0]);
 });
