@@ -1,4 +1,5 @@
 /** What is logged of configurations: one line each, whatever became of it. */
+import { raiseInfo } from "./audit/metrics";
 import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import { imageSize } from "./configuration";
 import { LogLevel } from "./host/abi";
@@ -13,7 +14,8 @@ const line: usize = memory.data(log_bytes_max);
 
 /**
  * One line that says what is in force from now on; the image's checksum is the one `sallyport build` and `image` print. `waited` is
- * for how many seconds there was no memory for it.
+ * for how many seconds there was no memory for it. The first worker of an Envoy that says so does it where an Envoy that logs warnings
+ * alone has it, too: as Istio's and Envoy Gateway's do.
  */
 export function announce(policy: Policy, waited: u64): void {
   openLine("policy ");
@@ -30,7 +32,7 @@ export function announce(policy: Policy, waited: u64): void {
     writeDecimal(writer, waited);
     writeText(writer, " s without memory");
   }
-  log(policy.shadow ? LogLevel.WARN : LogLevel.INFO, line, writer.size);
+  log(raiseInfo(policy) ? LogLevel.WARN : LogLevel.INFO, line, writer.size);
 }
 
 /** There is no memory, and for how long that will be so. */

@@ -16,7 +16,7 @@ import {
   warn,
 } from "./announce";
 import { gatheredCounts, handOverCounts } from "./audit/counts";
-import { counters_bytes_max, defineCounters } from "./audit/metrics";
+import { counters_bytes_max, defineCounters, lowerInfo } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { spanSize, spanStart } from "./bytes/span";
 import {
@@ -240,6 +240,7 @@ function forgetGone(): void {
 function forget(context: u32): void {
   const policy = removePolicy(context);
   if (policy == null) return;
+  lowerInfo(policy);
   if (!handOverCounts(policy)) announceLostCounts(policy, gatheredCounts(policy));
   endFetches(policy);
   closeKeySets(policy);

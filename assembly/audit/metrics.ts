@@ -15,24 +15,34 @@
  *   sallyport_key_set_left_out.policy.<policy>;.reason.<reason>.set.<key set>
  *   sallyport_fleet_answers.policy.<policy>;.result.<granted | refused | unknown | failed | skipped | leased>   with limits of a fleet
  *   sallyport_limits.policy.<policy>;.decision.shadow_deny
+ *   sallyport_policy_info.policy.<policy>;.image.<checksum>.mode.<enforce | shadow>.engine.<version>      gauge
  *
  * They lie beside the policy (audit/counts.ts):
  *
  *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
- *   | decisions | reasons | failures | cache | limits, quarantines | some for each key set | allow, deny for each rule |
+ *   | decisions | reasons | failures | cache | limits, in force, quarantines | some for each key set | allow, deny for each rule |
  *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
  */
-import { openWriter, Writer, writeBytes, writeText } from "../bytes/writer";
+import { openWriter, Writer, writeBytes, writeHex, writeNth, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
-import { recordGauge, takeFailures } from "../host/host";
+import { readGauge, recordGauge, takeFailures } from "../host/host";
 import { fetched_key_sets_max, policy_quarantines_max, rule_metrics_max } from "../limits";
 import * as layout from "../policy/layout";
 import { hasFleet, head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
+import { newestPolicy } from "../policy/root";
 import { Reason, reasonName } from "../reason";
 import { QuarantineEvent, writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { count, counter_bytes, numberAt, setNumber } from "./counts";
 import { numberOfMetric } from "./numbers";
+
+/** What becomes of a look into the cache of tokens. */
+const enum CacheEvent {
+  HIT = 0,
+  MISS,
+  EVICTION,
+  COUNT,
+}
 
 const decisions: u32 = 4;
 const decision_allow: u32 = 0;
@@ -43,16 +53,10 @@ const decision_gone: u32 = 3;
 const reasons_at: u32 = decisions;
 const failures_at: u32 = reasons_at + Reason.COUNT;
 const cache_at: u32 = failures_at + Failure.COUNT;
-const limits_at: u32 = cache_at + 3;
-const quarantines_at: u32 = limits_at + 1;
+const limits_at: u32 = cache_at + CacheEvent.COUNT;
+const info_at: u32 = limits_at + 1;
+const quarantines_at: u32 = info_at + 1;
 const sets_at: u32 = quarantines_at + policy_quarantines_max * QuarantineEvent.COUNT;
-
-/** What becomes of a look into the cache of tokens. */
-const enum CacheEvent {
-  HIT = 0,
-  MISS,
-  EVICTION,
-}
 
 /** What is counted, or measured, of a key set that is fetched. */
 export const enum KeySetMetric {
@@ -80,26 +84,9 @@ export const enum LeftOut {
   FOREIGN,
 }
 
-/** The name of such a reason, in the log and in metrics. */
-export function leftOutName(why: LeftOut): string {
-  switch (why) {
-    case LeftOut.SECRET:
-      return "secret";
-    case LeftOut.USE:
-      return "use";
-    case LeftOut.KID:
-      return "kid";
-    case LeftOut.TYPE:
-      return "type";
-    case LeftOut.ALG:
-      return "alg";
-    case LeftOut.CERTIFICATE:
-      return "certificate";
-    case LeftOut.WEAK:
-      return "weak";
-    default:
-      return "malformed";
-  }
+/** Writes the name of such a reason, as the log and metrics have it. */
+export function writeLeftOut(target: Writer, why: LeftOut): void {
+  writeNth(target, "secret,use,kid,type,alg,certificate,weak,malformed", why - LeftOut.NONE - 1);
 }
 
 /** What came of asking the fleet's rate limit service for a request. */
@@ -114,23 +101,6 @@ export const enum FleetAnswer {
   /** It was not asked: the worker had tokens of a block (limit/lease.ts). */
   LEASED,
   COUNT,
-}
-
-function fleetAnswerName(answer: FleetAnswer): string {
-  switch (answer) {
-    case FleetAnswer.GRANTED:
-      return "granted";
-    case FleetAnswer.REFUSED:
-      return "refused";
-    case FleetAnswer.UNKNOWN:
-      return "unknown";
-    case FleetAnswer.FAILED:
-      return "failed";
-    case FleetAnswer.SKIPPED:
-      return "skipped";
-    default:
-      return "leased";
-  }
 }
 
 const left_out_reasons: u32 = LeftOut.COUNT - LeftOut.NONE - 1;
@@ -156,20 +126,16 @@ function rulesAt(policy: Policy): u32 {
 
 /** Defines every counter of a policy; false when the host refuses one. */
 export function defineCounters(policy: Policy): bool {
-  if (!define(policy, decision_allow, "requests", "decision", "allow")) return false;
-  if (!define(policy, decision_deny, "requests", "decision", "deny")) return false;
-  if (!define(policy, decision_shadow_deny, "requests", "decision", "shadow_deny")) return false;
-  if (!define(policy, decision_gone, "requests", "decision", "gone")) return false;
+  if (!defineAll(policy, 0, "requests", "decision", "allow,deny,shadow_deny,gone", decisions)) return false;
   for (let reason: i32 = Reason.ALLOWED + 1; reason < Reason.COUNT; reason++) {
     if (!define(policy, reasons_at + reason, "denials", "reason", reasonName(<Reason>reason))) return false;
   }
   for (let failure: i32 = Failure.NONE + 1; failure < Failure.COUNT; failure++) {
     if (!define(policy, failures_at + failure, "failures", "cause", failureName(<Failure>failure))) return false;
   }
-  if (!define(policy, cache_at + CacheEvent.HIT, "cached_tokens", "result", "hit")) return false;
-  if (!define(policy, cache_at + CacheEvent.MISS, "cached_tokens", "result", "miss")) return false;
-  if (!define(policy, cache_at + CacheEvent.EVICTION, "cached_tokens", "result", "eviction")) return false;
-  if (!define(policy, limits_at, "limits", "decision", "shadow_deny")) return false;
+  if (!defineAll(policy, cache_at, "cached_tokens", "result", "hit,miss,eviction", CacheEvent.COUNT)) return false;
+  if (!defineAll(policy, limits_at, "limits", "decision", "shadow_deny", 1)) return false;
+  if (!defineInfo(policy)) return false;
   const quarantines = sectionCount(policy, layout.section_quarantines);
   for (let counter: u32 = 0; counter < quarantines * QuarantineEvent.COUNT; counter++) {
     if (!defineQuarantine(policy, counter)) return false;
@@ -184,11 +150,9 @@ export function defineCounters(policy: Policy): bool {
   }
   policy.counterCount = fleetAt(policy);
   if (!hasFleet(policy)) return true;
-  for (let answer: i32 = 0; answer < FleetAnswer.COUNT; answer++) {
-    const result = fleetAnswerName(<FleetAnswer>answer);
-    if (!define(policy, policy.counterCount++, "fleet_answers", "result", result)) return false;
-  }
-  return true;
+  policy.counterCount += FleetAnswer.COUNT;
+  const results = "granted,refused,unknown,failed,skipped,leased";
+  return defineAll(policy, fleetAt(policy), "fleet_answers", "result", results, FleetAnswer.COUNT);
 }
 
 function fleetAt(policy: Policy): u32 {
@@ -272,10 +236,48 @@ export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, val
   recordGauge(numberAt(policy, sets_at + key_set_metrics * set + metric), value);
 }
 
+/** Defines one counter for each value of a label, `count` of them, in the order of their numbers. */
+function defineAll(policy: Policy, first: u32, metric: string, label: string, values: string, count: u32): bool {
+  for (let index: u32 = 0; index < count; index++) {
+    openName(policy, metric, label);
+    writeNth(writer, values, index);
+    if (!defineNamed(policy, first + index, false)) return false;
+  }
+  return true;
+}
+
 function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
   openName(policy, metric, label);
   writeText(writer, value);
   return defineNamed(policy, counter, false);
+}
+
+/** The engine's version is last, since it has dots. It is that of package.json (scripts/build/sources.ts). */
+function defineInfo(policy: Policy): bool {
+  openName(policy, "policy_info", "image");
+  writeHex(writer, load<u32>(policy.image, layout.checksum_at));
+  writeText(writer, policy.shadow ? ".mode.shadow" : ".mode.enforce");
+  writeText(writer, ".engine.@version@");
+  return defineNamed(policy, info_at, true);
+}
+
+/** Says that a policy is in force. True: no worker of this Envoy has said so, or all that had have ended it since. */
+export function raiseInfo(policy: Policy): bool {
+  const gauge = numberAt(policy, info_at);
+  const isFirst = readGauge(gauge) == 0;
+  recordGauge(gauge, 1);
+  return isFirst;
+}
+
+/**
+ * Says that a policy, which was taken out of force, is so no more. Others may be the same policy: a configuration that came again, or
+ * that of another listener.
+ */
+export function lowerInfo(policy: Policy): void {
+  recordGauge(numberAt(policy, info_at), 0);
+  for (let other = newestPolicy(); other != 0; other = changetype<Policy>(other).next) {
+    recordGauge(numberAt(changetype<Policy>(other), info_at), 1);
+  }
 }
 
 /** Only sets that are fetched have something to tell. */
@@ -292,7 +294,7 @@ function defineKeySet(policy: Policy, set: u32): bool {
   for (let why: i32 = LeftOut.NONE + 1; why < LeftOut.COUNT; why++) {
     // The set last: its name may have dots.
     openName(policy, "key_set_left_out", "reason");
-    writeText(writer, leftOutName(<LeftOut>why));
+    writeLeftOut(writer, <LeftOut>why);
     writeText(writer, ".set.");
     writeBytes(writer, textStart(policy, text), textSize(text));
     if (!defineNamed(policy, leftOutAt(set, why), false)) return false;

@@ -66,6 +66,16 @@ export function writeText(writer: Writer, text: string): void {
   writer.cursor += size;
 }
 
+/** Writes one of the words of an ASCII string literal, which commas part; the first is number 0. A list takes less room than its words by themselves. */
+export function writeNth(writer: Writer, list: string, index: u32): void {
+  const size = textBytes(list);
+  for (let at: u32 = 0; at < size; at++) {
+    const byte = load<u8>(changetype<usize>(list) + <usize>(at * text_stride));
+    if (byte == 0x2c) index--;
+    else if (index == 0) writeByte(writer, byte);
+  }
+}
+
 export function writeWord(writer: Writer, word: u32): void {
   if (writer.end - writer.cursor < 4) {
     writer.full = true;

@@ -9,6 +9,7 @@ export {
   proxy_get_buffer_bytes,
   proxy_get_current_time_nanoseconds,
   proxy_get_header_map_pairs,
+  proxy_get_metric,
   proxy_get_property,
   proxy_get_shared_data,
   proxy_http_call,

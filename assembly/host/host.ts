@@ -173,6 +173,13 @@ export function incrementCounter(counter: u32, times: u32): bool {
   return false;
 }
 
+/** What a gauge of this Envoy stands at; 0 where the host does not tell. */
+export function readGauge(gauge: u32): u64 {
+  store<u64>(out, 0);
+  abi.proxy_get_metric(gauge, out);
+  return load<u64>(out);
+}
+
 /** Sets a gauge. It changes no decision, so its result is not one. */
 export function recordGauge(gauge: u32, value: u64): void {
   abi.proxy_record_metric(gauge, value);

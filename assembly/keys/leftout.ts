@@ -2,7 +2,7 @@
  * Keys of a fetched set that do not count: which, and why. Reading a set notes them here; the worker that fetched it logs and counts them,
  * once for each set that is another than before (keys/refresh.ts). Nothing here runs on a request's path.
  */
-import { countLeftOut, LeftOut, leftOutName } from "../audit/metrics";
+import { countLeftOut, LeftOut, writeLeftOut } from "../audit/metrics";
 import { writeDecimal, writeJsonString, writeText } from "../bytes/writer";
 import { LogLevel } from "../host/abi";
 import { left_out_lines_max } from "../limits";
@@ -63,7 +63,7 @@ function tellKey(set: KeySet, note: usize): void {
   if (kidSize == 0) writeText(writer, "without kid");
   else writeJsonString(writer, load<u32>(note, 4), kidSize, kid_shown_bytes);
   writeText(writer, " (");
-  writeText(writer, leftOutName(why));
+  writeLeftOut(writer, why);
   writeText(writer, "): ");
   const isBundle = load<u32>(set.record, layout.key_set_use_at) == layout.use_jwt_svid;
   writeText(writer, leftOutWords(why, isBundle));

@@ -22,6 +22,7 @@ export const allowedImports = [
   "proxy_get_buffer_bytes",
   "proxy_get_current_time_nanoseconds",
   "proxy_get_header_map_pairs",
+  "proxy_get_metric",
   "proxy_get_property",
   "proxy_get_shared_data",
   "proxy_grpc_call",

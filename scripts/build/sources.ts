@@ -7,9 +7,12 @@
  *
  * AssemblyScript keeps a text in UTF-16, twice as long as it is. So two characters go into one here, and assembly/bytes/literal.ts
  * knows (PACKED in asconfig.json).
+ *
+ * `@version@` stands for the version of the package.
  */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
 
 /** Comments and texts: what begins in one of them ends there. */
 const tokens = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/gu;
@@ -21,7 +24,7 @@ export async function readEngineSource(name: string, folder: string): Promise<st
   const text = await readFile(resolve(folder, name), "utf8").catch(() => null);
   if (!name.endsWith(".ts") || text === null) return text;
   // Libraries have texts for the compiler alone.
-  const packed = name.includes("node_modules") ? text : packTexts(text);
+  const packed = name.includes("node_modules") ? text : packTexts(text.replaceAll("@version@", manifest.version));
   return packed.replace(/^\/\/ (@inline|@external\(.*\))$/gm, "$1");
 }
 

@@ -4,9 +4,13 @@
 const line_form = /\[(?:warning|error|critical)\]\[wasm\].* wasm log [^:]*: sallyport: (.*)$/u;
 const quietMs = 10_000;
 
+/** What it says of level warn and is no warning: Envoys that log nothing less shall have it, too. */
+const in_force = /^policy \S+ in force, .*, enforced/u;
+
 /** The filter's own words in a line of Envoy's log, of level warn or above; undefined for any other line. */
 export function filterWords(line: string): string | undefined {
-  return line_form.exec(line)?.[1];
+  const words = line_form.exec(line)?.[1];
+  return words === undefined || in_force.test(words) ? undefined : words;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * What `internal` stands for, in words, by the engine's own list (assembly/failure.ts): one that is added there has to be added
- * here. The table of docs/operations.md is made from it.
+ * here. The table of docs/observability.md is made from it.
  */
 import type { Failure } from "../../assembly/failure.ts";
 
@@ -29,7 +29,7 @@ export const failures: Readonly<Record<FailureName, string>> = {
   certificate_end:
     "the configuration has `certificateEnd`, and filter state `sallyport.certificate_end` is missing or no time in seconds",
   out_of_memory:
-    "there is [no memory](#out-of-memory) for the policy yet; in the record and in `%RESPONSE_CODE_DETAILS%`, `sallyport_denied{internal}{out_of_memory}`, but in no metric, since those belong to a policy; the record's `policy` is empty",
+    "there is [no memory](operations.md#out-of-memory) for the policy yet; in the record and in `%RESPONSE_CODE_DETAILS%`, `sallyport_denied{internal}{out_of_memory}`, but in no metric, since those belong to a policy; the record's `policy` is empty",
   no_policy: "in the same places: the configuration was refused, by a line of log, and Envoy asked all the same",
   shared_data_contention: "many workers want one bucket at once: use a key for the limit that spreads callers",
   rate_limit_service:

@@ -1,6 +1,6 @@
 /**
  * The metrics that the engine defines (assembly/audit/metrics.ts): their labels, and what they count. The table of
- * docs/operations.md is made from it, and tests/wasm/metrics.test.ts compares it with what the engine defines.
+ * docs/observability.md is made from it, and tests/wasm/metrics.test.ts compares it with what the engine defines.
  */
 import { rule_metrics_max } from "../../assembly/limits.ts";
 
@@ -13,6 +13,12 @@ interface MetricEntry {
 }
 
 export const metrics = {
+  sallyport_policy_info: {
+    labels: { image: [], mode: ["enforce", "shadow"], engine: [] },
+    isGauge: true,
+    meaning:
+      "above 0 while the policy is in force, 0 once it is not. `sallyport_image` is the image's checksum, as `sallyport build` prints it; `sallyport_engine` the engine's version. [More](observability.md#what-is-in-force)",
+  },
   sallyport_requests: {
     labels: { decision: ["allow", "deny", "shadow_deny", "gone"] },
     meaning:

@@ -41,7 +41,7 @@ export interface AuditRecord {
   cause?: FailureName;
 }
 
-/** When each member is there, and what it says: the table of docs/operations.md. */
+/** When each member is there, and what it says: the table of docs/observability.md. */
 export const record_members: Readonly<Record<keyof AuditRecord, string>> = {
   admit: "always, and first: whether the request goes on. In shadow mode it does, whatever the decision",
   policy: "always, and second: the policy's name",

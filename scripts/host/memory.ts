@@ -47,6 +47,12 @@ export class GuestMemory {
     return this.write(pointer, word);
   }
 
+  writeLong(pointer: number, value: bigint): boolean {
+    const long = new Uint8Array(8);
+    new DataView(long.buffer).setBigUint64(0, value, true);
+    return this.write(pointer, long);
+  }
+
   /** Room for `size` bytes from the module's `malloc`, or undefined when it gives none or none that is in memory. */
   allocate(size: number): number | undefined {
     const pointer = this.#malloc(size) >>> 0;

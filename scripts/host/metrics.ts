@@ -1,5 +1,5 @@
 /**
- * Metrics of one VM, as Envoy's Context::defineMetric, incrementMetric and recordMetric keep them. Ids are the VM's own, values
+ * Metrics of one VM, as Envoy's Context::defineMetric, incrementMetric, recordMetric and getMetric keep them. Ids are the VM's own, values
  * belong to the whole process: workers given the same values count together.
  */
 import { metricCounter, metricGauge, metricHistogram, WasmResult } from "./abi.ts";
@@ -46,6 +46,15 @@ export class Metrics {
     const before = (id & typeMask) === metricCounter ? this.#values.get(name)! : 0n;
     this.#values.set(name, before + BigInt.asUintN(64, value));
     return WasmResult.Ok;
+  }
+
+  /** What a counter or a gauge stands at, for the whole process. A histogram has no value. */
+  read(id: number): { result: WasmResult; value: bigint } {
+    const type = id & typeMask;
+    if (type !== metricCounter && type !== metricGauge) return { result: WasmResult.BadArgument, value: 0n };
+    const value = this.#values.get(this.#names.get(id) ?? "");
+    if (value === undefined) return { result: WasmResult.NotFound, value: 0n };
+    return { result: WasmResult.Ok, value: BigInt.asUintN(64, value) };
   }
 
   /** The name an id was defined with. */

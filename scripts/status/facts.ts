@@ -46,7 +46,7 @@ const base_capabilities = [
   ],
   ...["proxy_get_property", "proxy_set_property", "proxy_get_header_map_pairs", "proxy_send_local_response"],
   ...["proxy_get_current_time_nanoseconds", "proxy_define_metric", "proxy_increment_metric", "proxy_get_shared_data"],
-  ...["proxy_set_shared_data", "random_get"],
+  ...["proxy_set_shared_data", "random_get", "proxy_record_metric", "proxy_get_metric"],
 ];
 const holding = [
   ...["proxy_on_delete", "proxy_on_tick", "proxy_set_tick_period_milliseconds", "proxy_set_effective_context"],
@@ -106,7 +106,7 @@ export function readFacts(image: Uint8Array): PolicyFacts | undefined {
         ? ["proxy_on_delete", "proxy_on_tick", "proxy_set_tick_period_milliseconds"]
         : []),
       ...(sets.length > 0 || hasFleet ? holding : []),
-      ...(sets.length > 0 ? ["proxy_http_call", "proxy_on_http_call_response", "proxy_record_metric"] : []),
+      ...(sets.length > 0 ? ["proxy_http_call", "proxy_on_http_call_response"] : []),
       ...(hasFleet ? ["proxy_grpc_call", "proxy_on_grpc_receive", "proxy_on_grpc_close"] : []),
     ].filter((capability, at, all) => all.indexOf(capability) === at),
   };

@@ -90,7 +90,7 @@ export function checkStats(
         finding(
           "failures_counted",
           {},
-          `Policy "${name}" has counted ${count} failures "${cause}" since Envoy's start; the table of causes in docs/operations.md says what to do.`,
+          `Policy "${name}" has counted ${count} failures "${cause}" since Envoy's start; the table of causes in docs/observability.md says what to do.`,
         ),
       );
     }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
+import manifest from "../../package.json" with { type: "json" };
 import {
   type Bootstrap,
   bootstrapFrom,
@@ -220,6 +221,7 @@ for (const example of exampleNames) {
           "sallyport_denials",
           "sallyport_failures",
           "sallyport_limits",
+          "sallyport_policy_info",
           "sallyport_requests",
           "sallyport_rules",
         ]);
@@ -230,6 +232,12 @@ for (const example of exampleNames) {
           );
           assert.ok(found, `${name}{${wanted.join(",")}} is not among\n${metrics.join("\n")}`);
         };
+        // Once, although two workers and the main thread have the policy, and although this Envoy logs warnings alone.
+        const lines = envoy.local.envoy.log().match(/policy examples in force, .*/gu) ?? [];
+        assert.equal(lines.length, 1, lines.join("\n"));
+        const image = /, image ([0-9a-f]{8}), of the module/u.exec(lines[0]!)?.[1];
+        const engine = `sallyport_engine="${manifest.version}"`;
+        has("sallyport_policy_info", `sallyport_image="${image}"`, 'sallyport_mode="enforce"', engine, "} 1");
         has("sallyport_requests", 'sallyport_decision="allow"');
         has("sallyport_requests", 'sallyport_decision="deny"');
         has("sallyport_denials", 'sallyport_reason="no_rule"');

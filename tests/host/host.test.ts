@@ -175,6 +175,24 @@ describe("calls", () => {
     );
   });
 
+  test("counters and gauges are read, histograms are not", async () => {
+    const host = await resultsOf(`
+      const name = memory.data<u8>([99, 103, 104]);
+      for (let kind: u32 = 0; kind < 3; kind++) proxy_define_metric(kind, name + kind, 1, out + 4 * kind);
+      proxy_increment_metric(load<u32>(out), 3);
+      proxy_record_metric(load<u32>(out + 4), 5000000000);
+      => proxy_get_metric(load<u32>(out), out + 16));
+      => <u32>load<u64>(out + 16));
+      => proxy_get_metric(load<u32>(out + 4), out + 16));
+      => <u32>(load<u64>(out + 16) / 1000000000));
+      => proxy_get_metric(load<u32>(out + 8), out + 16));
+      => proxy_get_metric(401, out + 16));
+      => proxy_get_metric(load<u32>(out), 0xfffffffc));
+    `);
+    const { Ok, BadArgument, NotFound, InvalidMemoryAccess } = WasmResult;
+    assert.deepEqual(run(host).results, [Ok, 3, Ok, 5, BadArgument, NotFound, InvalidMemoryAccess]);
+  });
+
   test("faults answer in place of the call", async () => {
     const host = await resultsOf(`
       => proxy_get_current_time_nanoseconds(out));

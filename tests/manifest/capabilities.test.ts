@@ -16,7 +16,6 @@ const added: Readonly<Record<string, string[]>> = {
     "proxy_continue_stream",
     "proxy_http_call",
     "proxy_on_http_call_response",
-    "proxy_record_metric",
   ],
   "a fleet": ["proxy_continue_stream", "proxy_grpc_call", "proxy_on_grpc_close", "proxy_on_grpc_receive"],
   "a quarantine of a fleet": [

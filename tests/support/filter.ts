@@ -15,6 +15,7 @@ const prelude = `
 @external("env", "proxy_define_metric") declare function proxy_define_metric(type: u32, name: usize, size: usize, at: usize): u32;
 @external("env", "proxy_increment_metric") declare function proxy_increment_metric(id: u32, offset: i64): u32;
 @external("env", "proxy_record_metric") declare function proxy_record_metric(id: u32, value: u64): u32;
+@external("env", "proxy_get_metric") declare function proxy_get_metric(id: u32, at: usize): u32;
 @external("env", "proxy_set_tick_period_milliseconds") declare function proxy_set_tick_period_milliseconds(period: u32): u32;
 @external("env", "proxy_set_effective_context") declare function proxy_set_effective_context(id: u32): u32;
 @external("env", "proxy_continue_stream") declare function proxy_continue_stream(type: u32): u32;

@@ -6,12 +6,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { rule_metrics_max } from "../../assembly/limits.ts";
+import manifest from "../../package.json" with { type: "json" };
 import { hostRequest, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { type FailureName, failures } from "../../scripts/evaluate/failures.ts";
 import { metricEntries } from "../../scripts/evaluate/metrics.ts";
 import { reasonNames } from "../../scripts/evaluate/reasons.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
+import { imageChecksum } from "../../scripts/policy/image/image.ts";
 import { engine } from "../support/plugin.ts";
 import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
@@ -46,13 +48,15 @@ test("rules past the last with a counter of its own share `_other`", (context) =
   assert.ok(counted.length <= 2 * (rule_metrics_max + 1), `${counted.length} counters of rules`);
 });
 
-/** The metrics of a policy, with the values that each label has. */
-function definedBy(image: Uint8Array): Map<string, Map<string, Set<string>>> {
+/** The metrics of a policy in these modes, with the values that each label has. */
+function definedBy(image: Uint8Array, ...modes: string[]): Map<string, Map<string, Set<string>>> {
   const host = PluginHost.load(engine);
-  assert.equal(host.startPlugin(pluginConfiguration(image)).ok, true);
+  for (const mode of modes)
+    assert.equal(host.startPlugin(JSON.stringify({ ...JSON.parse(pluginConfiguration(image)), mode })).ok, true);
   const metrics = new Map<string, Map<string, Set<string>>>();
   for (const full of host.metrics().keys()) {
-    const [metric, ...parts] = full.split(".");
+    // The engine's version is last, and has dots.
+    const [metric, ...parts] = full.split(/\.(?!\d+\.\d+(?:-|$)|\d+(?:-|$))/u);
     const labels = metrics.get(metric!) ?? new Map<string, Set<string>>();
     metrics.set(metric!, labels);
     for (let part = 0; part < parts.length; part += 2) {
@@ -70,7 +74,8 @@ test("the engine defines the metrics of the table, with its labels and their val
   const quarantines = ["enforce", "shadow"].map(
     (mode) => `{ name: ${mode}d, when: [no_rule], denials: 9, within: 1m, for: 1m, mode: ${mode} }`,
   );
-  const defined = definedBy(imageOf(`${fetchingPolicy()}${shadow}${fleet}quarantine: [${quarantines}]\n`));
+  const image = imageOf(`${fetchingPolicy()}${shadow}${fleet}quarantine: [${quarantines}]\n`);
+  const defined = definedBy(image, "enforce", "shadow");
   const uncounted: readonly FailureName[] = ["out_of_memory", "no_policy"];
   const named: Readonly<Record<string, readonly string[]>> = {
     policy: ["shop"],
@@ -79,6 +84,8 @@ test("the engine defines the metrics of the table, with its labels and their val
     rule: ["_other", "orders", "tried"],
     quarantine: ["enforced", "shadowd"],
     set: ["idp"],
+    image: [imageChecksum(image)],
+    engine: [manifest.version],
   };
   const expected = metricEntries.map(([name, { labels }]) => {
     const all = Object.entries({ policy: [], ...labels });

@@ -16,6 +16,14 @@ export const incrementMetric: Call = ({ metrics }, [id], offset) => {
   return { args: [metrics.name(id!) ?? id!, offset], result };
 };
 
+export const getMetric: Call = ({ memory, metrics }, [id, valueAt]) => {
+  const { result, value } = metrics.read(id!);
+  const named = metrics.name(id!) ?? id!;
+  if (result !== WasmResult.Ok) return failed(result, named);
+  if (!memory.writeLong(valueAt!, value)) return outOfMemory(named);
+  return { args: [named], result, value: String(value) };
+};
+
 export const recordMetric: Call = ({ metrics }, [id], value) => {
   const recorded = BigInt.asUintN(64, value);
   return { args: [metrics.name(id!) ?? id!, recorded], result: metrics.record(id!, recorded) };

@@ -5,7 +5,7 @@
 import { getBufferBytes } from "./buffers.ts";
 import { callForeignFunction, randomGet } from "./functions.ts";
 import { getHeaderMapPairs, removeHeader, replaceHeader } from "./headers.ts";
-import { defineMetric, incrementMetric, recordMetric } from "./metrics.ts";
+import { defineMetric, getMetric, incrementMetric, recordMetric } from "./metrics.ts";
 import { getProperty, setProperty } from "./properties.ts";
 import { getCurrentTime, grpcCall, httpCall, log, setTickPeriod } from "./root.ts";
 import type { Call } from "./scope.ts";
@@ -26,6 +26,7 @@ export const hostCalls: Readonly<Record<string, Call>> = {
   define_metric: defineMetric,
   increment_metric: incrementMetric,
   record_metric: recordMetric,
+  get_metric: getMetric,
   set_tick_period_milliseconds: setTickPeriod,
   set_effective_context: setEffectiveContext,
   continue_stream: continueStream,
