@@ -29,8 +29,16 @@ export interface GatewayPlace {
 
 const apiVersion = "gateway.envoyproxy.io/v1alpha1";
 const group = "gateway.networking.k8s.io";
-/** Of the ConfigMap with the trust domain's authorities under `ca.crt`. */
-export const trust_bundle = "sallyport-trust-bundle";
+const object_name_characters_max = 253;
+
+/**
+ * The ConfigMap with the authorities of the policy's trust domain under `ca.crt`. Each domain has one of its own: Gateways of one namespace
+ * must not come to share a bundle by its name.
+ */
+export function trustBundleOf(policy: Policy): string {
+  const [owner] = ownersOf(policy);
+  return `sallyport-trust-bundle.${owner!.replaceAll("_", "-")}`.slice(0, object_name_characters_max);
+}
 
 /** The files for a policy. Throws ManifestError where what is asked for would not be safe. */
 export async function gatewayManifest(policy: Policy, place: GatewayPlace): Promise<Manifest> {
@@ -77,7 +85,7 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
       "envoy-gateway",
       "20-client-traffic.yaml",
       "who may connect, and one reading of a request for the policy, the router and the upstream",
-      `The ConfigMap ${trust_bundle} has the authorities of the trust domain under \`ca.crt\`; trust-manager or SPIRE's notifier\nk8sbundle can keep it.`,
+      `The ConfigMap ${trustBundleOf(policy)} has the authorities of the trust domain\nunder \`ca.crt\`; trust-manager or SPIRE's notifier k8sbundle can keep it.`,
       {
         content: {
           apiVersion,
@@ -99,12 +107,19 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
           kind: "EnvoyProxy",
           metadata,
           spec: {
+            mergeType: "StrategicMerge",
             bootstrap: { type: "JSONPatch", jsonPatches: patches },
             telemetry: {
               accessLog: { settings: [{ format: { type: "JSON", json: accessLogFormat(example) }, sinks: [sink] }] },
             },
           },
         },
+        reasons: [
+          [
+            ["spec", "mergeType"],
+            "What the GatewayClass and the installation say stays: without this, all of that would be replaced. Lists are replaced\nall the same.",
+          ],
+        ],
       },
     ),
     yamlFile(
@@ -132,6 +147,10 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
               ? "`sha256` is the digest of the image's manifest."
               : "`sha256` is that of the module that `sallyport build` writes.",
           ],
+          [
+            ["spec", "wasm", 0, "env"],
+            "The name of a variable that nobody sets. Envoy fetches another module and goes on with the old one, as long as the policy\nhas the same name and the same variables: this one is another for each module.",
+          ],
         ],
       },
     ),
@@ -141,12 +160,17 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
 }
 
 /** Envoy Gateway has one set of authorities, each of which may sign for all trust domains. */
-function refuseSharedBundle({ trustDomains, aliases }: Policy): void {
-  const owners = new Set(trustDomains.map((name) => aliases.get(name) ?? name));
-  if (owners.size <= 1) return;
+function refuseSharedBundle(policy: Policy): void {
+  const owners = ownersOf(policy);
+  if (owners.length <= 1) return;
   throw new ManifestError(
-    `Envoy Gateway checks callers of all trust domains by one set of authorities, so that each of them could sign for the others, and the policy has ${[...owners].join(", ")}: write a policy with one domain, or use --for envoy, which has a bundle for each`,
+    `Envoy Gateway checks callers of all trust domains by one set of authorities, so that each of them could sign for the others, and the policy has ${owners.join(", ")}: write a policy with one domain, or use --for envoy, which has a bundle for each`,
   );
+}
+
+/** The trust domains of a policy; those that are other names of one are one. */
+function ownersOf({ trustDomains, aliases }: Policy): string[] {
+  return [...new Set(trustDomains.map((name) => aliases.get(name) ?? name))];
 }
 
 /** CEL for the requests whose record begins with the policy's mark. */
@@ -171,7 +195,7 @@ function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops }: Gate
       minVersion: "1.3",
       clientValidation: {
         mode: policy.identity === "mtls" ? "RequireAndVerify" : "VerifyIfGiven",
-        caCertificateRefs: [{ group: "", kind: "ConfigMap", name: trust_bundle }],
+        caCertificateRefs: [{ group: "", kind: "ConfigMap", name: trustBundleOf(policy) }],
       },
     },
     path: {
@@ -228,7 +252,8 @@ function clientReasons({ identity, forwarders }: Policy): readonly Reason[] {
 }
 
 function wasmOf(name: string, module: ModuleSource): Json {
-  return { name, rootID: "sallyport", failOpen: false, code: codeOf(module) };
+  const env = { hostKeys: [module.sha256] };
+  return { name, rootID: "sallyport", failOpen: false, code: codeOf(module), env };
 }
 
 /** The filter that tries another policy. */

@@ -10,7 +10,8 @@ export class BenchToolsError extends Error {
   override name = "BenchToolsError";
 }
 
-const build_timeout_ms = 15 * 60_000;
+/** Control planes are the largest: Envoy Gateway takes eleven minutes on two cores that have nothing else to do. */
+const build_timeout_ms = 60 * 60_000;
 
 /** Where built programs are kept, each in a folder of its version. */
 export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "sallyport");

@@ -158,6 +158,29 @@ describe("Envoy Gateway", () => {
     assert.equal(resourceOf(manifest, "EnvoyExtensionPolicy").spec.wasm[0].failOpen, false);
   });
 
+  test("keeps what the class of Gateways says of Envoy", async () => {
+    const { mergeType, provider } = resourceOf(await manifestOf("envoy-gateway"), "EnvoyProxy").spec;
+    assert.deepEqual([mergeType, provider], ["StrategicMerge", undefined]);
+  });
+
+  test("another module comes with another name of a variable, without which Envoy would go on with the old one", async () => {
+    const keysOf = async (sha256: string): Promise<string[]> =>
+      resourceOf(await manifestOf("envoy-gateway", {}, { sha256 }), "EnvoyExtensionPolicy").spec.wasm[0].env.hostKeys;
+    const other = "f".repeat(64);
+    assert.deepEqual([await keysOf(digest), await keysOf(other)], [[digest], [other]]);
+  });
+
+  test("each trust domain has a bundle of its own name", async () => {
+    const nameOf = async (trust: string): Promise<string> => {
+      const { tls } = resourceOf(await manifestOf("envoy-gateway", { trust }), "ClientTrafficPolicy").spec;
+      return tls.clientValidation.caCertificateRefs[0].name;
+    };
+    assert.equal(await nameOf("domains: [example.org]"), "sallyport-trust-bundle.example.org");
+    assert.equal(await nameOf("domains: [a_b.example.org]"), "sallyport-trust-bundle.a-b.example.org");
+    const alias = "domains: [old.example.net, example.org], aliases: { old.example.net: example.org }";
+    assert.equal(await nameOf(alias), "sallyport-trust-bundle.example.org");
+  });
+
   test("who may write routes may write nothing else", async () => {
     const { rules } = resourceOf(await manifestOf("envoy-gateway"), "ClusterRole", "sallyport-shop-route-owner");
     assert.deepEqual(
