@@ -179,7 +179,7 @@ function readCacheControl(answer: Answer, start: usize, size: u32): void {
 }
 
 /** The number that the leading digits make, at most so many of them; -1 for none, or more. */
-function readNumber(start: usize, size: u32, most: u32): i64 {
+export function readNumber(start: usize, size: u32, most: u32): i64 {
   let number: i64 = 0;
   let index: u32 = 0;
   for (; index < size; index++) {

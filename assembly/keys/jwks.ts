@@ -2,8 +2,10 @@
  * A fetched key set (RFC 7517 §5) becomes records like those of the image (KEYS of policy/layout.ts), in a region of its own:
  *
  *   +---------+---+-----------------+------------------------------------------------ ... -+
- *   | count   | 0 | count records   | key IDs, SubjectPublicKeyInfo, public parts          |
+ *   | count   | h | count records   | key IDs, SubjectPublicKeyInfo, public parts          |
  *   +---------+---+-----------------+------------------------------------------------ ... -+
+ *
+ * h is `spiffe_refresh_hint` (SPIFFE Trust Domain and Bundle §4.1.2): after how many seconds its server wants it fetched again, 0 where it does not say.
  *
  * Nothing here runs on a request's path.
  */
@@ -16,11 +18,13 @@ import { openWriter, Writer } from "../bytes/writer";
 import { giveRegion, takeRegion } from "../host/region";
 import { jwks_nodes_max, key_bytes_max, key_set_keys_max } from "../limits";
 import * as layout from "../policy/layout";
+import { readNumber } from "./fetch";
 import { Jwk, readKey } from "./jwk";
 import { clearLeftOut, leaveOut } from "./leftout";
 import { writeCurveKey, writeRsaKey } from "./spki";
 
 const keys_name = literal("keys");
+const refresh_hint_name = literal("spiffe_refresh_hint");
 const kty_name = literal("kty");
 const writer = changetype<Writer>(memory.data(32, 8));
 const jwk = changetype<Jwk>(memory.data(32, 8));
@@ -60,6 +64,9 @@ function readKeys(root: usize, size: u32, use: u32): usize {
   const room = head_bytes + count * (layout.key_record_bytes + 128) + 2 * size + key_bytes_max;
   const region = takeRegion(room);
   if (region == 0) return 0;
+  const hint = json.member(root, refresh_hint_name.start, refresh_hint_name.size);
+  // What is no number is one that never comes.
+  if (hint != json.absent) store<u32>(region, <u32>readNumber(json.startOf(hint), json.sizeOf(hint), 9), 4);
   clearLeftOut();
   let record = region + head_bytes;
   let cursor = record + <usize>count * layout.key_record_bytes;

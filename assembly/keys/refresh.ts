@@ -73,8 +73,11 @@ function refresh(policy: Policy, set: KeySet, index: u32, state: State, now: u64
     fail(policy, set, index, "the host has lost its answer: is proxy_on_http_call_response allowed?", 0);
 }
 
+/** How often a set is fetched: as the policy says, or sooner where the set in force says so. */
 function refreshSeconds(set: KeySet): u32 {
-  return load<u32>(set.record, layout.key_set_refresh_seconds_at);
+  const own = load<u32>(set.record, layout.key_set_refresh_seconds_at);
+  const told: u32 = set.region == 0 ? 0 : load<u32>(set.region, 4);
+  return told == 0 ? own : min(own, max(told, limits.max_age_seconds_min));
 }
 
 /** Takes over what was fetched before this policy came into force, for sets that are there. */

@@ -1,15 +1,16 @@
 /** `sallyport token`: decodes and checks a token as the filter would. */
 import type { Command } from "commander";
 import { Engine } from "../evaluate/engine.ts";
-import { isMilliseconds, isSvid, issuersHint, svid_hint, termsHint } from "../evaluate/hints.ts";
+import { isMilliseconds, isSvid, issuersHint, termsHint } from "../evaluate/hints.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
+import { inspectSvid, policyForSvid, policyForSvids, subjectDomain } from "../evaluate/svid.ts";
 import { decodeToken, inspectToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
 import { compilePolicy, loadEngine, loadPolicyFile } from "../policy/build.ts";
 import { parseKeySet } from "../policy/check/jwks.ts";
 import { mistakenForToken, paddingHint } from "../policy/check/notkeys.ts";
-import { algorithm_names } from "../policy/language/algorithms.ts";
-import type { Issuer, KeySet, Policy, PolicyKey } from "../policy/language/model.ts";
+import { algorithm_names, svid_algorithm_names } from "../policy/language/algorithms.ts";
+import type { Issuer, KeySet, KeyUse, Policy, PolicyKey } from "../policy/language/model.ts";
 import { templateClaims } from "../policy/language/template.ts";
 import { Findings, Reporter } from "../policy/source/diagnostic.ts";
 import { readSource } from "../policy/source/read.ts";
@@ -45,7 +46,10 @@ export function registerToken(program: Command): void {
     .command("token")
     .argument("<token>", "the token; @file reads it from a file, - from standard input")
     .description("decode a token and check it as the filter does")
-    .option("--keys <file>", "the issuer's keys (a JWKS); with --policy they stand in for the policy's")
+    .option(
+      "--keys <file>",
+      "the issuer's keys (a JWKS), or a SPIFFE bundle; with --policy they stand in for the policy's",
+    )
     .option("--policy <file>", "judge by the issuer of this policy that has the token's `iss`")
     .option("--issuer <name>", "judge by this issuer of the policy")
     .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
@@ -71,6 +75,8 @@ function run(token: string, options: TokenOptions): Judged {
   if (/^bearer\s/iu.test(token)) {
     throw new UsageError("`Bearer` is what stands before a token in its header, no part of it: leave that off");
   }
+  const svids = svidPolicy(token, options);
+  if (svids !== undefined) return judgedSvid(svids, token, options);
   const choice = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
   const { policy, issuer, bind } = choice;
   const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
@@ -85,14 +91,13 @@ function run(token: string, options: TokenOptions): Judged {
     hints.push(`the keys of \`${issuer}\` are fetched, which the command line does not: give \`--keys\``);
   }
   // Of several issuers none was meant, and so the keys of the first say nothing.
-  const isNobodys = isForeign && (policy.issuers.length > 1 || isSvid(policy, report.claims));
+  const isNobodys = isForeign && policy.issuers.length > 1;
   const unchecked = isNobodys ? "no issuer" : isKeyless ? "no key" : undefined;
   return { report: { ...report, ...(bind !== "none" && { bind }) }, unchecked, hints };
 }
 
 /** What the policy asks for that the token does not have. @param isForeign no issuer of the policy has issued it */
 function hintsOf(report: TokenReport, { policy, issuer }: Choice, isForeign: boolean): string[] {
-  if (isForeign && isSvid(policy, report.claims)) return [svid_hint];
   if (isForeign && policy.issuers.length > 1) return [issuersHint(policy, report.claims)];
   const terms = termsHint(report, policy.issuers.find(({ name }) => name === issuer)!);
   return terms === undefined ? [] : [terms];
@@ -115,10 +120,43 @@ function adHoc(token: string, keysPath: string): Choice {
   return { policy, issuer: policy.issuers[0]!.name, bind: "none" };
 }
 
-/** Reads a JWKS. Throws PolicyError. */
-function readKeyFile(path: string): PolicyKey[] {
+/** The policy to judge a JWT-SVID by; undefined where the token is none, or meant for an issuer. */
+function svidPolicy(token: string, { keys, policy: path, issuer }: TokenOptions): Policy | undefined {
+  const { claims } = decodeToken(token);
+  const domain = subjectDomain(claims);
+  if (domain === undefined || issuer !== undefined) return undefined;
+  if (path === undefined) {
+    const bundle = readKeyFile(keys!, "jwt-svid");
+    return bundle.length === 0 ? undefined : policyForSvid(claims, domain, bundle, [...svid_algorithm_names]);
+  }
+  const { policy } = loadPolicyFile(path);
+  if (!isSvid(policy, claims)) return undefined;
+  if (keys === undefined) return policyForSvids(policy);
+  const keySet: KeySet = { use: "jwt-svid", keys: readKeyFile(keys, "jwt-svid"), source: undefined };
+  const svids = policy.svids.map((svid) => (svid.name === domain ? { ...svid, keySet } : svid));
+  return policyForSvids({ ...policy, svids });
+}
+
+function judgedSvid(policy: Policy, token: string, options: TokenOptions): Judged {
+  const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
+  const { report, isKeyless } = inspectSvid(new Engine(loadEngine()).start(image, options.at), token);
+  const domain = subjectDomain(report.claims);
+  const svid = policy.svids.find(({ name }) => name === domain);
+  const hints: string[] = [];
+  if (report.reason === "token_audience" && svid !== undefined)
+    hints.push(
+      `JWT-SVIDs have to be for ${svid.audiences.join(" or ")}; this one's \`aud\` is ${JSON.stringify(report.claims?.aud)}`,
+    );
+  if (isKeyless && svid?.keySet.source !== undefined)
+    hints.push(`the bundle of \`${domain}\` is fetched, which the command line does not: give \`--keys\``);
+  const unchecked = isKeyless ? "no key" : svid === undefined ? "no bundle" : undefined;
+  return { report, unchecked, hints };
+}
+
+/** Reads a JWKS. Throws PolicyError. @param use `jwt-svid`: it is a SPIFFE bundle */
+function readKeyFile(path: string, use: KeyUse = "sig"): PolicyKey[] {
   const findings = new Findings();
-  const keys = parseKeySet(new Reporter(readSource(path), findings));
+  const keys = parseKeySet(new Reporter(readSource(path), findings), use);
   findings.throwIfErrors();
   return keys ?? [];
 }
@@ -133,7 +171,6 @@ function chosen(token: string, options: TokenOptions): Choice {
   const { policy } = loadPolicyFile(options.policy!);
   const names = policy.issuers.map(({ name }) => name);
   const { claims } = decodeToken(token);
-  if (names.length === 0 && isSvid(policy, claims)) throw new UsageError(svid_hint);
   if (names.length === 0) throw new UsageError(`${options.policy}: the policy has no issuers`);
   if (options.issuer !== undefined && !names.includes(options.issuer)) {
     const hint = didYouMean(options.issuer, names);

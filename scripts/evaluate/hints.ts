@@ -76,9 +76,6 @@ export function isSvid({ issuers, svids }: Policy, claims: Claims): boolean {
   return typeof claims?.sub === "string" && claims.sub.startsWith("spiffe://");
 }
 
-export const svid_hint =
-  "its `sub` is a SPIFFE ID, so this is a JWT-SVID, which says who a caller is: `sallyport explain --svid` judges it";
-
 /** What says whom a token is for, and who may have it, with the way out where the token has nothing there. */
 function audienceHint({ name, audiences, audienceClaim }: Issuer, claims: Claims): string {
   const value = valueAt(claims, audienceClaim);

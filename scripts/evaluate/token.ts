@@ -52,27 +52,38 @@ export function judgeToken(evaluator: Evaluator, issuer: number, token: string):
 /** How the engine begins to say which claim is not what it is declared to be. */
 const claim_line = "inspect claim ";
 
+/** A token as it was judged. */
+export interface InspectedToken {
+  report: TokenReport;
+  /** Nobody has a key that could tell whether the signature fits. */
+  isKeyless: boolean;
+}
+
 /** As `judgeToken`; besides, whether the issuer has no key that could tell whether the signature fits. */
-export function inspectToken(
-  evaluator: Evaluator,
-  issuer: number,
-  token: string,
-): { report: TokenReport; isKeyless: boolean } {
+export function inspectToken(evaluator: Evaluator, issuer: number, token: string): InspectedToken {
   const { reason, lines } = evaluator.inspectToken(issuer, Buffer.from(token, "utf8"));
-  const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
   const detail = lines.findLast((line) => line.startsWith("inspect detail "))?.split(" ")[2] as
     | DetailName
     | "none"
     | undefined;
   const claim = lines.findLast((line) => line.startsWith(claim_line))?.slice(claim_line.length);
+  const { signature, isKeyless } = signatureOf(lines);
   const report: TokenReport = {
-    signature: signatureState(state),
+    signature,
     ...decodeToken(token),
     reason: reason === 0 ? null : (reasonName(reason) as ReasonName),
     detail:
       claim !== undefined ? claimWords(claim) : detail === undefined || detail === "none" ? null : detailWords(detail),
   };
-  return { report, isKeyless: state === "key_unknown" };
+  return { report, isKeyless };
+}
+
+/** What the engine's lines say of a token's signature. */
+export function signatureOf(
+  lines: readonly string[],
+): Pick<InspectedToken, "isKeyless"> & Pick<TokenReport, "signature"> {
+  const state = lines.findLast((line) => line.startsWith("inspect signature "))?.split(" ")[2];
+  return { signature: signatureState(state), isKeyless: state === "key_unknown" };
 }
 
 /** No key to verify with means that nobody vouches for the signature: the reason tells it from a forged one. */

@@ -95,6 +95,57 @@ describe("fetching", () => {
     }
   });
 
+  test("spiffe_refresh_hint shortens the time as max-age does, on every worker, and what is no number says nothing", () => {
+    for (const [hint, seconds] of [
+      [20, 20],
+      [3, 10],
+      [300, 60],
+      [0, 60],
+      [-20, 60],
+      [12_345_678_901, 60],
+      [null, 60],
+      ["soon", 60],
+      [[20], 60],
+      [{ seconds: 20 }, 60],
+    ] as const) {
+      const body = JSON.stringify({ keys: [one.jwk], spiffe_refresh_hint: hint });
+      const workers = new Workers(image);
+      workers.fetch({ body, headers: [["etag", '"v1"']] });
+      // A set that has not changed says the same as before.
+      for (const answer of [{ status: 304 }, { body }]) {
+        workers.pass(seconds * 0.89);
+        workers.tickAll();
+        assert.equal(workers.fetches, 0, `${hint}`);
+        workers.pass(seconds * 0.12);
+        workers.tickAll();
+        assert.equal(workers.fetches, 1, `${hint}`);
+        workers.answer(answer);
+        workers.tickAll();
+      }
+    }
+  });
+
+  test("a hint goes with the set that has it, and max-age may say less", () => {
+    const workers = new Workers(image);
+    const hinted = (seconds: number): string => JSON.stringify({ spiffe_refresh_hint: seconds, keys: [one.jwk] });
+    const wait = (seconds: number, answer: { body: string; headers?: [string, string][] }): void => {
+      workers.pass(seconds * 0.89);
+      workers.tickAll();
+      assert.equal(workers.fetches, 0, `${seconds}`);
+      workers.pass(seconds * 0.12);
+      workers.tickAll();
+      assert.equal(workers.fetches, 1, `${seconds}`);
+      workers.answer(answer);
+      workers.tickAll();
+    };
+    workers.fetch({ body: hinted(30) });
+    wait(30, { body: hinted(30), headers: [["cache-control", "max-age=12"]] });
+    wait(12, { body: jwks(one) });
+    wait(60, { body: hinted(15) });
+    wait(15, { body: hinted(15), headers: [["cache-control", "max-age=3600"]] });
+    wait(15, { body: jwks(one) });
+  });
+
   test("ETag: what has not changed is not sent again, and known tokens stay known", () => {
     const workers = new Workers(image);
     workers.fetch({ body: jwks(one), headers: [["etag", '"v1"']] });

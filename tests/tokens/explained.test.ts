@@ -50,6 +50,10 @@ const folder = folderOf({
   "certificate.yaml": policy("    bind: certificate\n"),
   "several.yaml": policy(second),
   "svid.yaml": svidPolicy,
+  "fetchedsvid.yaml": svidPolicy.replace(
+    "{ file: bundle.json }",
+    '{ url: "https://spire.example.org/", cluster: spire }',
+  ),
   "both.yaml": policy("").replace("trust: { domains: [example.org] }", svidTrust),
   "bundle.json": JSON.stringify({ keys: [{ ...jwkOf(pairs.p256), use: "jwt-svid" }] }),
 });
@@ -177,7 +181,8 @@ describe("what the issuer's terms are, for people", () => {
   const byOf = (name: string) => ["--policy", folder.path(name)];
   const lifetime = es256({ claims: { iat: nowSeconds, exp: nowSeconds + 7200 } });
   const ofSecond = { iss: "https://second.example.org" };
-  const svid = es256({ claims: { iss: undefined, sub: "spiffe://example.org/web" } });
+  const ofSvid = { iss: undefined, sub: "spiffe://example.org/web" };
+  const svid = es256({ claims: ofSvid });
   const cases: Record<string, [reason: ReasonName, line: RegExp, signature: string, token: string, args: string[]]> = {
     "another `iss`": [
       "token_issuer",
@@ -214,11 +219,11 @@ describe("what the issuer's terms are, for people", () => {
       lifetime,
       byPolicy,
     ],
-    "a JWT-SVID": [
-      "token_issuer",
-      /JWT-SVID.*`sallyport explain --svid`/u,
-      "not checked (no issuer)",
-      svid,
+    "the audiences of JWT-SVIDs": [
+      "token_audience",
+      /^JWT-SVIDs have to be for order-api; this one's `aud` is \["c"\]$/u,
+      "valid",
+      es256({ claims: { ...ofSvid, aud: ["c"] } }),
       byOf("both.yaml"),
     ],
   };
@@ -234,10 +239,44 @@ describe("what the issuer's terms are, for people", () => {
     });
   }
 
-  test("a JWT-SVID, where there are no issuers at all", () => {
-    const { code, stderr } = sallyport(["token", "-", ...byOf("svid.yaml")], { input: svid });
-    assert.equal(code, 2);
-    assert.match(stderr, /JWT-SVID.*`sallyport explain --svid`/u);
+  describe("a JWT-SVID is judged by the bundle of its trust domain", () => {
+    const byBundle = ["--keys", folder.path("bundle.json")];
+    for (const [what, args] of [
+      ["the policy's", byOf("svid.yaml")],
+      ["the policy's, beside issuers", byOf("both.yaml")],
+      ["one that is given", byBundle],
+      ["one that is given in place of the policy's", [...byOf("fetchedsvid.yaml"), ...byBundle]],
+    ] as const) {
+      test(what, () => {
+        const { code, stdout } = sallyport(["token", "-", ...args], { input: svid });
+        assert.match(stdout, /^good: the filter would take this token\nsignature: valid\n/u);
+        assert.equal(code, 0);
+        const at = svid.length - 10;
+        const changed = svid.slice(0, at) + (svid[at] === "A" ? "B" : "A") + svid.slice(at + 1);
+        assert.equal(judge(changed, [...args]).reason, "token_signature");
+        const { reason, signature } = judge(es256({ claims: { ...ofSvid, exp: nowSeconds - 600 } }), [...args]);
+        assert.deepEqual([reason, signature], ["token_expired", "valid"]);
+        const ofOthers = es256({ claims: { ...ofSvid, sub: "spiffe://other.example/web" } });
+        // A bundle by itself says not of which trust domain it is.
+        assert.equal(judge(ofOthers, [...args]).reason, args === byBundle ? null : "identity_untrusted");
+      });
+    }
+
+    test("one whose bundle would be fetched", () => {
+      const { stdout } = sallyport(["token", "-", ...byOf("fetchedsvid.yaml")], { input: svid });
+      assert.match(
+        stdout,
+        /^keys_unavailable: .*\nthe bundle of `example\.org` is fetched, .*give `--keys`\nsignature: not checked \(no key\)\n/u,
+      );
+    });
+
+    test("not where an issuer is meant, or its keys are", () => {
+      const es = judge(svid, [...byOf("both.yaml"), "--issuer", "es256"]);
+      assert.equal(es.reason, "token_issuer");
+      const asToken = es256({ claims: { sub: "spiffe://example.org/web" } });
+      assert.equal(judge(asToken, byKeys).reason, null);
+      assert.equal(judge(asToken, byOf("both.yaml")).reason, null);
+    });
   });
 
   test("a key that is absent, and one that would be fetched", () => {
