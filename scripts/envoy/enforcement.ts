@@ -45,6 +45,15 @@ export function markOf(policy: string): string {
   return `{"admit":true,"policy":"${policy}",`;
 }
 
+/**
+ * All texts from `from` on, and before `below`, are the marked records of a policy: what CEL can say in place of "begins with", since the
+ * record is bytes there.
+ */
+export function markRange(policy: string): { from: string; below: string } {
+  const from = markOf(policy);
+  return { from, below: from.slice(0, -1) + String.fromCharCode(from.charCodeAt(from.length - 1) + 1) };
+}
+
 /** Which requests get around the check: those whose record begins so. */
 function skipMarked({ policy, record }: Mark): Json {
   const key = record === undefined ? stateKey : `${stateKey}.${record}`;

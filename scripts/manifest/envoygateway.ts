@@ -3,7 +3,7 @@
  * be who may write those: the roles at the end.
  */
 import type { Bootstrap } from "../envoy/bootstrap.ts";
-import { markOf } from "../envoy/enforcement.ts";
+import { markRange } from "../envoy/enforcement.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { kustomization } from "./kustomization.ts";
@@ -176,9 +176,8 @@ function ownersOf({ trustDomains, aliases }: Policy): string[] {
 /** CEL for the requests whose record begins with the policy's mark. */
 export function checkExpression(policy: string): string {
   const record = "filter_state['wasm.sallyport']";
-  const mark = markOf(policy);
-  const next = mark.slice(0, -1) + String.fromCharCode(mark.charCodeAt(mark.length - 1) + 1);
-  return `${record} >= b'${mark}' && ${record} < b'${next}'`;
+  const { from, below } = markRange(policy);
+  return `${record} >= b'${from}' && ${record} < b'${below}'`;
 }
 
 function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops }: GatewayPlace): Json {

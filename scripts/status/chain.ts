@@ -2,6 +2,8 @@
 import { type Finding, finding } from "./codes.ts";
 import type { HttpFilter, Manager } from "./dump.ts";
 import { isCheck, isCheckOf, readsRecord } from "./mark.ts";
+import { isOn, routesOf } from "./overrides.ts";
+import { checkSwitched, isSwitchedByRoutes } from "./perroute.ts";
 import { isAwaited, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 
 /** Filters that may answer a request themselves, by the type of their configuration, and with what. */
@@ -38,8 +40,9 @@ export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[]
   const place = placeOf(manager, filter);
   const isOurs = (at: number): boolean => others.some((other) => other.index === at);
   const findings: Finding[] = [];
+  const isSwitched = isSwitchedByRoutes(plugin);
   const wrapper = filter.config?.type === "ExtensionWithMatcher";
-  if (filter.entry.at("disabled").isTrue || wrapper) {
+  if ((filter.entry.at("disabled").isTrue && !isSwitched) || wrapper) {
     const how = wrapper
       ? "stands in a matcher, which decides what requests meet it"
       : "is `disabled: true`, so that it runs only where a route asks for it";
@@ -53,9 +56,12 @@ export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[]
   }
   for (const [at, other] of manager.filters.slice(0, index).entries()) {
     if (isOurs(at) || isCheck(other)) continue;
-    findings.push(...answersFirst(manager, other), ...takesToken(manager, other));
+    findings.push(...answersFirst(plugin, other), ...takesToken(manager, other));
   }
-  return [...findings, ...checkBehind(plugin, others)];
+  const hasCheck = manager.filters.slice(index + 1).some(isCheck);
+  if (isSwitched) findings.push(...checkSwitched(plugin, hasCheck));
+  // Where routes switch the filter on, they may bring the check, too.
+  return isSwitched && !hasCheck ? findings : [...findings, ...checkBehind(plugin, others)];
 }
 
 /** Filters of ours whose configuration has not come. */
@@ -74,8 +80,13 @@ export function checkAwaited(manager: Manager): Finding[] {
 }
 
 /** What a filter may answer requests with; undefined where it answers none. */
-function answerOf({ entry, config }: HttpFilter): { type: string; what: string } | undefined {
-  if (config === undefined || entry.at("disabled").isTrue) return undefined;
+function answerOf(filter: HttpFilter): { type: string; what: string } | undefined {
+  return filter.entry.at("disabled").isTrue ? undefined : answerOfConfig(filter);
+}
+
+/** The same, of a filter that runs whatever its entry says. */
+function answerOfConfig({ config }: HttpFilter): { type: string; what: string } | undefined {
+  if (config === undefined) return undefined;
   const wrapped = config.node.at("extension_config", "typed_config");
   const { type, node } = config.type === "ExtensionWithMatcher" ? wrapped.message() : config;
   if (type === "Config" && !(node.at("@type").text ?? "").includes(goPlugin)) return undefined;
@@ -86,8 +97,9 @@ function answerOf({ entry, config }: HttpFilter): { type: string; what: string }
   return what === undefined ? undefined : { type, what };
 }
 
-function answersFirst(manager: Manager, filter: HttpFilter): Finding[] {
-  const answer = answerOf(filter);
+function answersFirst({ manager, filter: ours }: Plugin, filter: HttpFilter): Finding[] {
+  const runsWithOurs = routesOf(manager).some((route) => isOn(route, ours) && isOn(route, filter));
+  const answer = answerOf(filter) ?? (runsWithOurs ? answerOfConfig(filter) : undefined);
   if (answer === undefined) return [];
   const { type, what } = answer;
   return [

@@ -15,6 +15,7 @@ export const status_codes = {
   chain_without_filter: { meaning: "another filter chain of a listener that has the filter goes without it" },
   way_around: { meaning: "a listener leads to a cluster that the filter stands in front of, without the filter" },
   filter_missing: { meaning: "the filter's configuration is to come by itself (ECDS), and has not" },
+  route_without_filter: { meaning: "routes switch the filter on, as under Envoy Gateway, and one of them does not" },
   filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
   update_refused: { meaning: "Envoy has refused a newer configuration and goes on with the older one" },
   not_in_force: { meaning: "the filter is configured, and none of its counters exist: no policy came into force" },
@@ -27,6 +28,10 @@ export const status_codes = {
   shadow_mode: { meaning: "the policy is in shadow mode: every request passes" },
   fail_open: { meaning: "requests pass where the filter fails" },
   no_reload: { meaning: "a VM that crashed is not built again" },
+  reload_unavailable: {
+    isNote: true,
+    meaning: "the same, under Envoy Gateway, whose API has nothing against it",
+  },
   capability_missing: { meaning: "the capability list lacks what the policy needs" },
   check_missing: { meaning: "no enforcement check stands behind the filter" },
   check_not_next: { meaning: "a filter that can answer requests stands between the filter and its enforcement check" },

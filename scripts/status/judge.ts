@@ -151,15 +151,19 @@ function checkPlugin(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
         "`failure_policy` is FAIL_OPEN: where the filter fails, requests go by it, and only the enforcement check is left. Set it to FAIL_RELOAD.",
       ),
     );
-  else if (failure !== "FAIL_RELOAD")
-    found.push(
-      finding(
-        "no_reload",
-        { ...place, path: config.path },
-        "`failure_policy` is not FAIL_RELOAD: after a crash, every request on that worker is answered 503 until Envoy restarts. Set it to FAIL_RELOAD.",
-      ),
-    );
+  else if (failure !== "FAIL_RELOAD") found.push(withoutReload(plugin));
   return [...found, ...checkCapabilities(plugin, wanted)];
+}
+
+/** What follows from a `failure_policy` that has no VM built again. */
+function withoutReload({ manager, filter, config }: Plugin): Finding {
+  const place = { ...placeOf(manager, filter), path: config.path };
+  const consequence = "after a crash, every request on that worker is answered 503 until Envoy restarts.";
+  // Envoy Gateway calls a filter so, and a VM by the rest of it.
+  const isOfEnvoyGateway = filter.name === `envoy.filters.http.wasm/${config.at("vm_config", "vm_id").text}`;
+  return isOfEnvoyGateway
+    ? finding("reload_unavailable", place, `Envoy Gateway has no \`failure_policy\`: ${consequence}`)
+    : finding("no_reload", place, `\`failure_policy\` is not FAIL_RELOAD: ${consequence} Set it to FAIL_RELOAD.`);
 }
 
 function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {

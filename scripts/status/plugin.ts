@@ -8,6 +8,7 @@ import type { HttpFilter, Manager } from "./dump.ts";
 import { type PolicyFacts, readFacts } from "./facts.ts";
 import { isCheck, isCheckOf } from "./mark.ts";
 import type { Node } from "./node.ts";
+import { markOfRoutes } from "./overrides.ts";
 
 /** Where modules are looked for. */
 export interface ModuleSource {
@@ -159,11 +160,9 @@ function configurationOf(config: Node): Record<string, unknown> {
 
 /** The policy's name: by its image, else by what the enforcement check wants. */
 export function policyNameOfPlugin({ policy, manager, index }: Plugin): string | undefined {
-  return (
-    policy?.name ??
-    manager.filters
-      .slice(index + 1)
-      .map(isCheckOf)
-      .find((mark) => mark !== undefined)?.policy
-  );
+  const check = manager.filters
+    .slice(index + 1)
+    .map(isCheckOf)
+    .find((mark) => mark !== undefined);
+  return policy?.name ?? (check ?? markOfRoutes(manager, index))?.policy;
 }

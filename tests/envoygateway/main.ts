@@ -11,7 +11,9 @@ import { mkdir, rmdir } from "node:fs/promises";
 import { findPrograms } from "./programs.ts";
 import { ca_folder } from "./system.ts";
 
-const files = ["admission", "enforcement", "modules", "changes"].map((name) => `tests/envoygateway/${name}.ts`);
+const files = ["admission", "enforcement", "modules", "changes", "status"].map(
+  (name) => `tests/envoygateway/${name}.ts`,
+);
 const asked = process.argv.slice(2);
 const chosen = asked.length === 0 ? files : files.filter((path) => asked.some((name) => path.includes(`/${name}.ts`)));
 if (chosen.length === 0) throw new Error(`no file is named so: there are ${files.join(", ")}`);

@@ -179,7 +179,13 @@ export class EnvoyGateway {
     throw new Error(`Envoy Gateway has ended with ${child.exitCode}:\n${log.split("\n").slice(-20).join("\n")}`);
   }
 
+  /** Ends it, and its Envoys with it; the folder may be removed then. */
   async stop(): Promise<void> {
+    await this.#end();
+    for (const place of ["/etc/hosts", ca_folder]) await must("umount", [place], "/");
+  }
+
+  async #end(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");

@@ -207,6 +207,23 @@ const faults: Record<StatusCode, Fault> = {
     },
     says: /FAIL_OPEN/,
   },
+  reload_unavailable: {
+    break: ({ wasm, filters }) => {
+      delete wasm.failure_policy;
+      wasm.vm_config.vm_id = "/default/shop/wasm/0";
+      filters[0].name = "envoy.filters.http.wasm//default/shop/wasm/0";
+    },
+    says: /Envoy Gateway/,
+  },
+  route_without_filter: {
+    break: ({ filters, host }) => {
+      filters[0].disabled = true;
+      const on = { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", config: {} };
+      host.routes.push(structuredClone(host.routes[0]));
+      host.routes[0].typed_per_filter_config = { [filters[0].name]: on };
+    },
+    says: /are refused by the enforcement check/,
+  },
   no_reload: { break: ({ wasm }) => void delete wasm.failure_policy, says: /FAIL_RELOAD/ },
   capability_missing: {
     break: ({ wasm }) => void delete wasm.capability_restriction_config.allowed_capabilities.proxy_on_request_headers,
