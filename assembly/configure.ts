@@ -20,7 +20,7 @@ import { no_shared_data, openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
-import { holdsRequests } from "./keys/waiting";
+import { holdsRequests, moveWaiting } from "./keys/waiting";
 import { key_tick_milliseconds, short_configuration_bytes_max, shortages_max } from "./limits";
 import * as layout from "./policy/layout";
 import { hasFleet, head, needs, Policy, placeAt, sectionCount } from "./policy/policy";
@@ -28,11 +28,13 @@ import {
   addPolicy,
   areContextsAnnounced,
   goneRoot,
+  isHeir,
   isStream,
   newestPolicy,
   policyOfRoot,
   removePolicy,
   rootOfStream,
+  setHeir,
 } from "./policy/root";
 import { Parking } from "./shortage/parking";
 import { shareTokenRoom, takeRoom } from "./shortage/room";
@@ -157,7 +159,7 @@ export function endConfiguration(context: u32): void {
   const policy = policyOfRoot(context);
   if (policy == null) return;
   if (policy.isTicking) setTickPeriod(0);
-  forget(context);
+  end(context);
 }
 
 /** Puts a configuration in force that the host hands over, or that was kept. Others give up what they can if they may be asked. */
@@ -207,12 +209,41 @@ function readText(size: u32, shortage: Shortage | null): Attempt {
 
 /** Gives back what belonged to root contexts that are gone, before more is taken. Another context is in hand afterwards. */
 function forgetGone(): void {
-  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) forget(gone);
+  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) end(gone);
   if (!hasShortages()) return;
   for (let index: u32 = 0; index < shortages_max; index++) {
     const shortage = shortageAt(index);
     if (shortage.rootContext != 0 && isContextGone(shortage.rootContext)) endShortage(shortage);
   }
+}
+
+/**
+ * A root context that has a policy ends. If that decides for others too, one with the same image does so from now on. Where there is none,
+ * but one with an older image, the policy is that root context's from now on, in place of its own.
+ */
+function end(context: u32): void {
+  if (isHeir(context)) {
+    const policy = policyOfRoot(context)!;
+    let heir: u32 = 0;
+    let isSame = false;
+    for (let each = newestPolicy(); each != 0 && !isSame; each = changetype<Policy>(each).next) {
+      const other = changetype<Policy>(each);
+      if (other == policy) continue;
+      isSame = other.identity == policy.identity;
+      if (isSame || heir == 0) heir = other.rootContext;
+    }
+    setHeir(heir);
+    if (heir != 0 && !isSame) {
+      forget(heir);
+      removePolicy(context);
+      moveWaiting(context, heir);
+      policy.rootContext = heir;
+      addPolicy(policy);
+      if (policy.isTicking && setContext(heir)) setTickPeriod(key_tick_milliseconds);
+      return;
+    }
+  }
+  forget(context);
 }
 
 /** Gives back what belonged to a root context. */
@@ -316,6 +347,7 @@ function putPolicyInForce(rootContext: u32, policy: Policy, shortage: Shortage |
   if (ownedBytes == 0) giveRegion(region);
   else trimRegion(region, ownedBytes);
   addPolicy(policy);
+  if (takesSigned()) setHeir(rootContext);
   adoptKeySets(policy);
   announce(policy, shortage == null ? 0 : max(secondsSince(shortage.since), 1));
   return true;

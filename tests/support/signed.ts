@@ -30,7 +30,7 @@ name: ${name}
 ${more}
 trust: { domains: [example.org] }
 rules:
-  - { name: only, callers: [any], allow: [GET /${path}] }
+  - { name: only, callers: [any], allow: ["GET|POST /${path}"] }
 `);
 }
 

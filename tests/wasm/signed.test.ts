@@ -169,6 +169,48 @@ describe("which versions are taken", () => {
     assert.equal(envoy.sharedData.keys().filter((key) => key === "sallyport:version:1:shop").length, 1);
   });
 
+  test("a root context that is left with streams open, and comes again without a word, is under what is in force", () => {
+    const [seven, nine, ten] = [a, b, c].map((image, index) => signedConfiguration(image, one, [7, 9, 10][index]!));
+    for (const first of [seven!, "{}"]) {
+      const envoy = trusting(0);
+      const host = envoy.vm();
+      const admitted = (root: number): string[] => ["own", "a", "b", "c"].filter((path) => admits(host, root, path));
+      const old = envoy.start(host, first).rootContext;
+      const before = admitted(old);
+      assert.equal(before.length, 1);
+      const newer = envoy.start(host, nine!).rootContext;
+      assert.deepEqual([admitted(old), admitted(newer)], [["b"], ["b"]]);
+      // The old one is alone again, as where Envoy hands out the plugin that it still has.
+      host.deleteContext(newer);
+      assert.deepEqual(admitted(old), ["b"]);
+      const [latest, twin] = [envoy.start(host, ten!).rootContext, envoy.start(host, ten!).rootContext];
+      assert.deepEqual([admitted(old), admitted(latest), admitted(twin)], [["c"], ["c"], ["c"]]);
+      host.deleteContext(twin);
+      host.deleteContext(latest);
+      assert.deepEqual(admitted(old), ["c"]);
+      host.deleteContext(old);
+      // Nothing is left: a VM that goes on has nothing to go on with.
+      const again = envoy.start(host, first).rootContext;
+      assert.match(envoy.said, /is older than 10.*\n.*every request is denied$/u);
+      assert.deepEqual(admitted(again), []);
+    }
+  });
+
+  test("of three root contexts the last that is left has what was in force", () => {
+    const envoy = trusting(0);
+    const host = envoy.vm();
+    const roots = [a, b, c].map(
+      (image, index) => envoy.start(host, signedConfiguration(image, one, index + 1)).rootContext,
+    );
+    for (const ended of [1, 2]) {
+      host.deleteContext(roots[ended]!);
+      assert.deepEqual(
+        ["a", "b", "c"].filter((path) => admits(host, roots[0]!, path)),
+        ["c"],
+      );
+    }
+  });
+
   test("minimumVersion of the module's policy holds after every restart", () => {
     const module = (): SignedEnvoy => new SignedEnvoy(allowing("own", "minimumVersion: 12"), [one]);
     const envoy = module();
