@@ -353,6 +353,11 @@ export const toolFolders: readonly Folder[] = [
     imports: ["scripts/policy/source/", "scripts/commands/"],
   },
   {
+    path: "scripts/observability/",
+    purpose: "what the Grafana dashboard asks, and the file that Grafana reads",
+    imports: [],
+  },
+  {
     path: "scripts/build/",
     purpose: "building, the gates, the test runner, the documents' tables, and this one",
     imports: [
