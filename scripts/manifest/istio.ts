@@ -29,6 +29,8 @@ export interface IstioPlace {
 
 const manager_name = "envoy.filters.network.http_connection_manager";
 const tcp_name = "envoy.filters.network.tcp_proxy";
+/** The VMs of filters, our metrics, and which of its configurations Envoy has taken, without which `status` cannot tell that one was refused. */
+const kept_statistics = ["wasm.", "wasmcustom.sallyport_", "extension_config_discovery.http_filter."];
 const provider_name = "sallyport-access-log";
 /** What Istio has in its hands by itself, or by other resources. */
 const of_istio = ["@type", "stat_prefix", "codec_type", "route_config", "http_filters", "access_log"];
@@ -230,7 +232,7 @@ function bootstrapOverride(name: string, namespace: string, stats: Json): Manife
 }
 
 function podAnnotations(name: string): ManifestFile {
-  const statsMatcher = { proxyStatsMatcher: { inclusionPrefixes: ["wasm.", "wasmcustom.sallyport_"] } };
+  const statsMatcher = { proxyStatsMatcher: { inclusionPrefixes: kept_statistics } };
   return yamlFile(
     "istio",
     "pod-annotations.yaml",

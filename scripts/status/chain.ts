@@ -6,9 +6,12 @@ import { isOn, routesOf } from "./overrides.ts";
 import { checkSwitched, isSwitchedByRoutes } from "./perroute.ts";
 import { isAwaited, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 
+/** Of filters that answer so, nothing is lost where requests reach them undecided. */
+const a_refusal = "a refusal";
+
 /** Filters that may answer a request themselves, by the type of their configuration, and with what. */
 const answering: Readonly<Record<string, string>> = {
-  RBAC: "a refusal",
+  RBAC: a_refusal,
   ExtAuthz: "the answer of another service",
   ExternalProcessor: "the answer of another service",
   HTTPFault: "an error on purpose",
@@ -19,16 +22,16 @@ const answering: Readonly<Record<string, string>> = {
   CacheConfig: "an answer that was for somebody else",
   HealthCheck: "its own answer to health checks",
   OAuth2: "a redirect to a login",
-  BasicAuth: "a refusal",
-  ApiKeyAuth: "a refusal",
-  CsrfPolicy: "a refusal",
-  RateLimit: "a refusal",
-  LocalRateLimit: "a refusal",
-  AdmissionControl: "a refusal",
-  FileSystemBufferFilterConfig: "a refusal",
-  Buffer: "a refusal",
+  BasicAuth: a_refusal,
+  ApiKeyAuth: a_refusal,
+  CsrfPolicy: a_refusal,
+  RateLimit: a_refusal,
+  LocalRateLimit: a_refusal,
+  AdmissionControl: a_refusal,
+  FileSystemBufferFilterConfig: a_refusal,
+  Buffer: a_refusal,
   AwsLambda: "the answer of a function",
-  GrpcJsonTranscoder: "a refusal",
+  GrpcJsonTranscoder: a_refusal,
 };
 
 /** Configurations of this type are told apart by what they are of. */
@@ -153,11 +156,11 @@ function checkBehind(plugin: Plugin, others: readonly Plugin[]): Finding[] {
     const between = behind.slice(0, distance);
     const named = between.map(({ name }) => `"${name}"`).join(", ");
     findings.push(
-      between.some((other) => answerOf(other) !== undefined)
+      between.some((other) => ![undefined, a_refusal].includes(answerOf(other)?.what))
         ? finding(
             "check_not_next",
             place,
-            `The enforcement check stands behind ${named}, which can answer requests, and which those reach that nobody decided: move the check right behind the filter.`,
+            `The enforcement check stands behind ${named}, which can answer requests with more than a refusal, and which those reach that nobody decided: move the check right behind the filter.`,
           )
         : finding(
             "check_later",

@@ -25,10 +25,6 @@ export const status_codes = {
   engine_differs: { meaning: "the policy is the one that was given, in another engine than this package's" },
   policy_unread: { isNote: true, meaning: "nothing tells which policy the filter has" },
   module_changed: { meaning: "the module's file is newer than what Envoy has loaded" },
-  signature_unchecked: { meaning: "the policy is signed, and the module has no trust keys to check that" },
-  image_expired: {
-    meaning: "the signed policy in force has ended: it goes on, and no Envoy that starts anew takes it",
-  },
   shadow_mode: { meaning: "the policy is in shadow mode: every request passes" },
   fail_open: { meaning: "requests pass where the filter fails" },
   no_reload: { meaning: "a VM that crashed is not built again" },
@@ -38,10 +34,14 @@ export const status_codes = {
   },
   capability_missing: { meaning: "the capability list lacks what the policy needs" },
   check_missing: { meaning: "no enforcement check stands behind the filter" },
-  check_not_next: { meaning: "a filter that can answer requests stands between the filter and its enforcement check" },
+  check_not_next: {
+    meaning:
+      "a filter that can answer requests with more than a refusal stands between the filter and its enforcement check",
+  },
   check_later: {
     isNote: true,
-    meaning: "filters that answer nothing stand between the filter and its enforcement check, as under Istio",
+    meaning:
+      "filters that answer nothing, or refuse, stand between the filter and its enforcement check, as under Istio",
   },
   check_other_policy: { meaning: "the enforcement check wants another policy's record, or one of another name" },
   check_disabled: { meaning: "the enforcement check is disabled" },

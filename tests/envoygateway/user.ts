@@ -39,14 +39,24 @@ export function usersResources({ authority, server, upstreamPort, envoyVersion }
       apiVersion: v1alpha1,
       kind: "EnvoyProxy",
       metadata: metadata("machine"),
-      // Several Gateways are several Envoys on this machine.
+      spec: { concurrency: 2, provider: { type: "Host", host: { envoyVersion } } },
+    },
+    {
+      apiVersion: v1,
+      kind: "Gateway",
+      metadata: metadata(gateway_name),
       spec: {
-        concurrency: 2,
-        extraArgs: ["--use-dynamic-base-id"],
-        provider: { type: "Host", host: { envoyVersion } },
+        gatewayClassName: "eg",
+        listeners: [
+          {
+            name: "https",
+            protocol: "HTTPS",
+            port: gateway_port,
+            tls: { mode: "Terminate", certificateRefs: [{ name: "server" }] },
+          },
+        ],
       },
     },
-    gateway(gateway_name, gateway_port),
     {
       apiVersion: "v1",
       kind: "Secret",
@@ -65,36 +75,25 @@ export function usersResources({ authority, server, upstreamPort, envoyVersion }
   ];
 }
 
-/** A Gateway with one listener, for HTTPS. */
-export function gateway(name: string, port: number): Resource {
-  const tls = { mode: "Terminate", certificateRefs: [{ name: "server" }] };
-  return {
-    apiVersion: v1,
-    kind: "Gateway",
-    metadata: metadata(name),
-    spec: { gatewayClassName: "eg", listeners: [{ name: "https", protocol: "HTTPS", port, tls }] },
-  };
-}
-
-/** The trust bundle of a domain, by the name that manifests have for it. */
-export function bundleOf(certificatesPem: string, trustDomain = "example.org"): Resource {
+/** The trust bundle of `example.org`, by the name that manifests have for it. */
+export function bundleOf(certificatesPem: string): Resource {
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
-    metadata: metadata(`sallyport-trust-bundle.${trustDomain}`),
+    metadata: metadata("sallyport-trust-bundle.example.org"),
     data: { "ca.crt": certificatesPem },
   };
 }
 
 /** A route of all requests below a path to the order API. */
-export function route(name: string, path: string, parent = gateway_name): Resource {
+export function route(name: string, path: string): Resource {
   const backend = { group: "gateway.envoyproxy.io", kind: "Backend", name: "orders" };
   return {
     apiVersion: v1,
     kind: "HTTPRoute",
     metadata: metadata(name),
     spec: {
-      parentRefs: [{ name: parent }],
+      parentRefs: [{ name: gateway_name }],
       rules: [{ matches: [{ path: { type: "PathPrefix", value: path } }], backendRefs: [backend] }],
     },
   };

@@ -84,6 +84,20 @@ describe("Envoy", () => {
 });
 
 describe("Istio", () => {
+  test("the pods keep the filter's statistics, and those by which `status` sees a refused configuration", async () => {
+    const { others, applied } = await manifestOf("istio");
+    const { annotations } = parse(others.find(({ name }) => name === "pod-annotations.yaml")!.text).spec.template
+      .metadata;
+    const { inclusionPrefixes } = JSON.parse(annotations["proxy.istio.io/config"]).proxyStatsMatcher;
+    const isKept = (statistic: string): boolean => inclusionPrefixes.some((one: string) => statistic.startsWith(one));
+    const plugin = "extensions.istio.io/trafficextension/default.sallyport-shop~istio-translated-wasmplugin";
+    assert.ok(isKept("wasmcustom.sallyport_requests.policy.shop;.decision.allow"), "our metrics");
+    assert.ok(isKept("wasm.envoy.wasm.runtime.v8.active"), "the VMs");
+    assert.ok(isKept(`extension_config_discovery.http_filter.${plugin}.version_text`), "what Envoy has taken");
+    const configMap = parse(applied.find(({ name }) => name === "60-bootstrap.yaml")!.text);
+    assert.equal(annotations["sidecar.istio.io/bootstrapOverride"], configMap.metadata.name);
+  });
+
   test("has the check first and the plugin last, with its checksum", async () => {
     const manifest = await manifestOf("istio");
     const { resources, sortOptions } = parse(manifest.others.find(({ name }) => name === "kustomization.yaml")!.text);

@@ -166,7 +166,6 @@ class ImageWriter extends TokenSections {
       own_forms: formsOf(paths),
       ...this.fleet(),
       needs: needsOf(this.policy),
-      minimum_version: this.policy.minimumVersion ?? 0,
     });
   }
 
