@@ -1,13 +1,13 @@
 /** What is logged of configurations: one line each, whatever became of it. */
 import { raiseInfo } from "./audit/metrics";
-import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
-import { imageSize } from "./configuration";
+import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
 import { log_bytes_max } from "./limits";
 import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import * as layout from "./policy/layout";
 import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
+import { expires, keyId, version } from "./trust/envelope";
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes_max);
@@ -25,7 +25,11 @@ export function announce(policy: Policy, waited: u64): void {
   writeDecimal(writer, sectionCount(policy, layout.section_rules));
   writeText(writer, " rules, image ");
   writeHex(writer, load<u32>(policy.image, layout.checksum_at));
-  writeText(writer, imageSize == 0 ? ", of the module" : ", of the configuration");
+  writeText(writer, policy.configurationRegion == 0 ? ", of the module" : ", of the configuration");
+  if (version() != 0) {
+    writeText(writer, ", ");
+    writeVersion();
+  }
   writeText(writer, policy.shadow ? ", in shadow mode: every request passes" : ", enforced");
   if (waited != 0) {
     writeText(writer, ", after ");
@@ -60,28 +64,26 @@ export function announceLostCounts(policy: Policy, counts: u64): void {
 }
 
 export function refuse(phrase: string): bool {
-  openLine("configuration refused: ");
-  writeText(writer, phrase);
+  openRefusal(phrase);
   return closeRefusal();
 }
 
 /** The host does not allow what the policy needs. */
 export function refuseWithout(capability: string): bool {
-  openLine("configuration refused: the host does not allow ");
+  openRefusal("the host does not allow ");
   writeText(writer, capability);
   return closeRefusal();
 }
 
 export function refuseAt(phrase: string, offset: usize): bool {
-  openLine("configuration refused: ");
-  writeText(writer, phrase);
+  openRefusal(phrase);
   writeText(writer, ", at byte ");
   writeDecimal(writer, offset);
   return closeRefusal();
 }
 
 export function refuseImage(): bool {
-  openLine("configuration refused: policy image: ");
+  openRefusal("policy image: ");
   writeText(writer, problem);
   if (problemSection != no_section) {
     writeText(writer, ", in section ");
@@ -92,9 +94,42 @@ export function refuseImage(): bool {
   return closeRefusal();
 }
 
+/** Where `refuseVersion` has none to tell. */
+export const no_number: u64 = 0xffffffffffffffff;
+
+/** Of an image that a module with trust keys was given: the version, key and end that it says, a phrase, and maybe a number in it. */
+export function refuseVersion(phrase: string, number: u64, rest: string): bool {
+  openRefusal("image ");
+  writeVersion();
+  writeText(writer, phrase);
+  if (number != no_number) writeDecimal(writer, number);
+  writeText(writer, rest);
+  return closeRefusal();
+}
+
+/** Such as `version 7 (key 8a88e3dd7409f195, expires 1767225600)`; a module's own policy has no key, and many no end. */
+function writeVersion(): void {
+  writeText(writer, "version ");
+  writeDecimal(writer, version());
+  if (keyId(0) == 0) return;
+  writeText(writer, " (key ");
+  writeHex(writer, keyId(0));
+  writeHex(writer, keyId(4));
+  if (expires() != 0) {
+    writeText(writer, ", expires ");
+    writeDecimal(writer, expires());
+  }
+  writeByte(writer, 0x29);
+}
+
 function openLine(phrase: string): void {
   openWriter(writer, line, log_bytes_max);
   writeText(writer, "sallyport: ");
+  writeText(writer, phrase);
+}
+
+function openRefusal(phrase: string): void {
+  openLine("configuration refused: ");
   writeText(writer, phrase);
 }
 

@@ -132,21 +132,21 @@ function takeField(tag: u32, end: usize): bool {
 /** One member; `text` is 0 where its value is no string. */
 function takeMember(name: usize, nameSize: u32, text: usize, size: u32): bool {
   if (isLiteral(name, nameSize, policy_key)) {
-    if (imageSize != 0) return refuse("`policy` twice", name);
+    if (imageSize != 0) return refuse("a key twice", name);
     if (text == 0 || size == 0) return refuse("`policy` is not the base64 of a policy image", name);
     imageStart = text;
     imageSize = size;
     return true;
   }
   if (isLiteral(name, nameSize, mode_key)) {
-    if (mode != mode_of_policy) return refuse("`mode` twice", name);
+    if (mode != mode_of_policy) return refuse("a key twice", name);
     if (isText(text, size, enforce_value)) mode = layout.mode_enforce;
     else if (isText(text, size, shadow_value)) mode = layout.mode_shadow;
     else return refuse("`mode` is neither `enforce` nor `shadow`", name);
     return true;
   }
   if (isLiteral(name, nameSize, record_key)) {
-    if (recordNameSize != 0) return refuse("`record` twice", name);
+    if (recordNameSize != 0) return refuse("a key twice", name);
     if (text == 0 || size > name_bytes_max || !isNameText(text, size)) {
       return refuse("`record` is not 1 to 64 letters, digits, `-` and `_`", name);
     }
@@ -155,7 +155,7 @@ function takeMember(name: usize, nameSize: u32, text: usize, size: u32): bool {
     return true;
   }
   if (isLiteral(name, nameSize, certificate_end_key)) {
-    if (checksCertificateEnd) return refuse("`certificateEnd` twice", name);
+    if (checksCertificateEnd) return refuse("a key twice", name);
     if (!isText(text, size, checked_value)) return refuse("`certificateEnd` is not `checked`", name);
     checksCertificateEnd = true;
     return true;

@@ -5,53 +5,36 @@
  * request, and tries again (shortage/shortage.ts).
  */
 
-import {
-  announce,
-  announceLostCounts,
-  announceShortage,
-  refuse,
-  refuseAt,
-  refuseImage,
-  refuseWithout,
-  warn,
-} from "./announce";
+import { announce, announceLostCounts, announceShortage, refuse, refuseVersion, refuseWithout, warn } from "./announce";
 import { gatheredCounts, handOverCounts } from "./audit/counts";
 import { counters_bytes_max, defineCounters, lowerInfo } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { spanSize, spanStart } from "./bytes/span";
-import {
-  checksCertificateEnd,
-  imageSize,
-  imageStart,
-  mistake,
-  mistakeAt,
-  mode,
-  mode_of_policy,
-  readConfigurationText,
-  recordName,
-  recordNameSize,
-} from "./configuration";
+import { chooseCopy, chooseImage, chosenStart, envelopeBytes, ownedBytes, takesSigned } from "./chosen";
+import { checksCertificateEnd, mode, mode_of_policy, recordName, recordNameSize } from "./configuration";
 import { lendArena, resetArena, takeBytes } from "./host/arena";
 import { isContextGone, readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
 import { missingCall, missingFetchCall, missingFleetCall, missingHeaderCall, missingHoldCall } from "./host/probe";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
-import { openSecret, secretProblem } from "./host/secret";
+import { no_shared_data, openSecret, secretProblem } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { closeKeySets, keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
 import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
-import { holdsRequests } from "./keys/waiting";
+import { holdsRequests, moveWaiting } from "./keys/waiting";
 import { key_tick_milliseconds, short_configuration_bytes_max, shortages_max } from "./limits";
-import { isImage } from "./policy/image";
 import * as layout from "./policy/layout";
-import { hasFleet, head, needs, Policy, placeAt, sectionCount, sectionIn } from "./policy/policy";
+import { hasFleet, head, needs, Policy, placeAt, sectionCount } from "./policy/policy";
 import {
   addPolicy,
   areContextsAnnounced,
   goneRoot,
+  isHeir,
   isStream,
+  newestPolicy,
   policyOfRoot,
   removePolicy,
   rootOfStream,
+  setHeir,
 } from "./policy/root";
 import { Parking } from "./shortage/parking";
 import { shareTokenRoom, takeRoom } from "./shortage/room";
@@ -68,11 +51,8 @@ import {
 } from "./shortage/shortage";
 import { held_bytes, isHeldOpen, openHeld } from "./streams/held";
 import { hostCanVerify } from "./token/signature";
-
-/** The last 16 bytes of the module's initial memory, where `sallyport build` leaves a trailer (policy/layout.ts). */
-const trailer: usize = ((<usize>memory.size()) << 16) - layout.trailer_bytes;
-// What the engine keeps in static memory must leave those bytes alone; if it did not, no module of it would load.
-if (__heap_base > trailer) unreachable();
+import { expires, identity } from "./trust/envelope";
+import { heldIdentity, heldVersion, keepVersion, readStanding, Standing, wasInForce } from "./trust/version";
 
 /** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, save the key sets of a policy with many. */
 const policy_bytes: usize = 128;
@@ -85,14 +65,15 @@ if (
 )
   ERROR("a page holds a policy with its tables");
 
-/** The image found. */
-let policyStart: usize = 0;
-let policySize: u32 = 0;
+/** The region that has what the host was given, the image among it if it is from there; 0 for what is in the arena. */
+let region: usize = 0;
 
 /** What became of a configuration. */
 const enum Attempt {
   IN_FORCE = 0,
   REFUSED,
+  /** It is older than what was in force, and the worker has nothing of that: every request is denied. */
+  SUPERSEDED,
   /** There is no memory for it now. */
   NO_MEMORY,
   /** What was kept of it is there no more. */
@@ -109,7 +90,7 @@ export function configure(rootContext: u32, size: u32): bool {
   const before = shortageOf(rootContext);
   if (before != null) endShortage(before);
   const outcome = attempt(rootContext, size, null, true);
-  if (outcome != Attempt.NO_MEMORY) return outcome == Attempt.IN_FORCE;
+  if (outcome != Attempt.NO_MEMORY) return outcome != Attempt.REFUSED;
   // The host configures a root context again only with what it was configured with.
   if (policyOfRoot(rootContext) != null) return true;
   const shortage = noteShortage(rootContext, size);
@@ -178,7 +159,7 @@ export function endConfiguration(context: u32): void {
   const policy = policyOfRoot(context);
   if (policy == null) return;
   if (policy.isTicking) setTickPeriod(0);
-  forget(context);
+  end(context);
 }
 
 /** Puts a configuration in force that the host hands over, or that was kept. Others give up what they can if they may be asked. */
@@ -186,12 +167,12 @@ function attempt(rootContext: u32, size: u32, shortage: Shortage | null, mayAskO
   resetArena();
   const isShort = size <= short_configuration_bytes_max;
   // The larger one first, so that the other does not take from where it would fit.
-  const region = isShort ? 0 : takeRoom(<usize>size + 16, mayAskOthers);
+  region = isShort ? 0 : takeRoom(<usize>size + 16, mayAskOthers);
   const page = !isShort && region == 0 ? 0 : takeRoom(page_room_bytes, mayAskOthers);
   let outcome = Attempt.NO_MEMORY;
   if (page != 0) {
-    outcome = readText(size, region, shortage);
-    if (outcome == Attempt.IN_FORCE) outcome = putImageInForce(rootContext, size, page, region, shortage, mayAskOthers);
+    outcome = readText(size, shortage);
+    if (outcome == Attempt.IN_FORCE) outcome = putImageInForce(rootContext, size, page, shortage, mayAskOthers);
   }
   if (outcome != Attempt.IN_FORCE) {
     giveRegion(region);
@@ -205,8 +186,8 @@ function attempt(rootContext: u32, size: u32, shortage: Shortage | null, mayAskO
 /** Where the configuration in hand begins. */
 let textStartAt: usize = 0;
 
-/** Reads the configuration into `region`, or into the arena where it is short. IN_FORCE: it is there. */
-function readText(size: u32, region: usize, shortage: Shortage | null): Attempt {
+/** Reads the configuration into its region, or into the arena where it is short. IN_FORCE: it is there. */
+function readText(size: u32, shortage: Shortage | null): Attempt {
   textStartAt = region;
   if (shortage != null) {
     if (region == 0) textStartAt = takeBytes(short_configuration_bytes_max);
@@ -228,12 +209,41 @@ function readText(size: u32, region: usize, shortage: Shortage | null): Attempt 
 
 /** Gives back what belonged to root contexts that are gone, before more is taken. Another context is in hand afterwards. */
 function forgetGone(): void {
-  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) forget(gone);
+  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) end(gone);
   if (!hasShortages()) return;
   for (let index: u32 = 0; index < shortages_max; index++) {
     const shortage = shortageAt(index);
     if (shortage.rootContext != 0 && isContextGone(shortage.rootContext)) endShortage(shortage);
   }
+}
+
+/**
+ * A root context that has a policy ends. If that decides for others too, one with the same image does so from now on. Where there is none,
+ * but one with an older image, the policy is that root context's from now on, in place of its own.
+ */
+function end(context: u32): void {
+  if (isHeir(context)) {
+    const policy = policyOfRoot(context)!;
+    let heir: u32 = 0;
+    let isSame = false;
+    for (let each = newestPolicy(); each != 0 && !isSame; each = changetype<Policy>(each).next) {
+      const other = changetype<Policy>(each);
+      if (other == policy) continue;
+      isSame = other.identity == policy.identity;
+      if (isSame || heir == 0) heir = other.rootContext;
+    }
+    setHeir(heir);
+    if (heir != 0 && !isSame) {
+      forget(heir);
+      removePolicy(context);
+      moveWaiting(context, heir);
+      policy.rootContext = heir;
+      addPolicy(policy);
+      if (policy.isTicking && setContext(heir)) setTickPeriod(key_tick_milliseconds);
+      return;
+    }
+  }
+  forget(context);
 }
 
 /** Gives back what belonged to a root context. */
@@ -250,63 +260,19 @@ function forget(context: u32): void {
   endings++;
 }
 
-/** Finds the image: in the configuration in hand, or else in the module. */
-function findImage(size: u32): bool {
-  // The image is decoded to where the configuration begins, so that it is aligned. In a short one there is room for none that is valid.
-  if (!readConfigurationText(textStartAt, size, textStartAt)) return refuseAt(mistake, mistakeAt);
-  policyStart = imageStart;
-  policySize = imageSize;
-  return policySize != 0 || findEmbedded();
-}
-
-/** Whether a sound image needs a callback that was left out when the module was made, for a policy that needs it not. */
-function lacksCallbacks(image: usize): bool {
-  if (load<u32>(trailer) != layout.trailer_magic) return false;
-  const left = load<u32>(trailer, 4) >> layout.trailer_callbacks_shift;
-  return (left & load<u32>(sectionIn(image, layout.section_policy), layout.policy_needs_at)) != 0;
-}
-
-function findEmbedded(): bool {
-  if (load<u32>(trailer) != layout.trailer_magic) {
-    return refuse("no policy: this module has none inside, so give `policy`, or make a module with `sallyport build`");
-  }
-  const end = trailer + layout.trailer_bytes;
-  const distance = load<u32>(trailer, 8);
-  policySize = load<u32>(trailer, 12);
-  policyStart = end - distance;
-  const isInside =
-    distance >= layout.trailer_bytes &&
-    distance <= <u32>(end - __heap_base) &&
-    policySize <= distance - layout.trailer_bytes;
-  const version = load<u32>(trailer, 4) & ((1 << layout.trailer_callbacks_shift) - 1);
-  if (version != layout.image_version || !isInside || (policyStart & 7) != 0) {
-    return refuse("the embedded policy image is not where its trailer says");
-  }
-  return true;
-}
-
-/** Puts the configuration that was read in force, with its tables in `page`. `region` has what the host was given, the image among it if it is from there. */
+/** Puts the configuration that was read in force, with its tables in `page`. */
 function putImageInForce(
   rootContext: u32,
   size: u32,
   page: usize,
-  region: usize,
   shortage: Shortage | null,
   mayAskOthers: bool,
 ): Attempt {
-  if (!findImage(size)) return Attempt.REFUSED;
-  if (!isImage(policyStart, policySize)) {
-    refuseImage();
-    return Attempt.REFUSED;
-  }
-  if (lacksCallbacks(policyStart)) {
-    refuse(
-      "this module was built for a policy without `maxBodyBytes` or `headers: always`: build it anew with this one, or use the engine",
-    );
-    return Attempt.REFUSED;
-  }
+  if (!chooseImage(textStartAt, size)) return Attempt.REFUSED;
+  const outcome = holdAgainstVersion(mayAskOthers);
+  if (outcome != Attempt.IN_FORCE) return outcome;
   const policy = changetype<Policy>(page);
-  policy.image = policyStart;
+  policy.image = chosenStart;
   if (needs(policy, layout.needs_body | layout.needs_response | layout.needs_ticks) && !isHeldOpen()) {
     const held = takeRoom(held_bytes, mayAskOthers);
     if (held == 0) return Attempt.NO_MEMORY;
@@ -315,20 +281,61 @@ function putImageInForce(
   const bytes = keySetsRegionBytes(policy);
   if (bytes != 0) policy.keySetsRegion = takeRoom(bytes, mayAskOthers);
   if (bytes != 0 && policy.keySetsRegion == 0) return Attempt.NO_MEMORY;
-  if (putPolicyInForce(rootContext, policy, region, shortage)) return Attempt.IN_FORCE;
+  if (putPolicyInForce(rootContext, policy, shortage)) return Attempt.IN_FORCE;
   giveRegion(policy.keySetsRegion);
   return Attempt.REFUSED;
 }
 
+/**
+ * Holds the chosen image against what was in force in this Envoy. One that may not come in force again, and did not go through the main
+ * thread either, is refused. To refuse one that did would leave this worker without the filter (trust/version.ts): a copy of what
+ * is in force here takes its place, or nothing does.
+ */
+function holdAgainstVersion(mayAskOthers: bool): Attempt {
+  if (!takesSigned()) return Attempt.IN_FORCE;
+  const standing = readStanding(chosenStart);
+  if (standing == Standing.CURRENT) return Attempt.IN_FORCE;
+  let isRefused = standing == Standing.UNKNOWN;
+  if (isRefused) refuse(no_shared_data);
+  else if (standing == Standing.NEWER) {
+    const now = readClock() / 1000000000;
+    // A host that tells no time has it be 0.
+    if (expires() == 0 || (now != 0 && now < <u64>expires())) return Attempt.IN_FORCE;
+    isRefused = true;
+    refuseVersion(" has expired: now is ", now, "");
+  } else {
+    isRefused = newestPolicy() == 0 && !wasInForce();
+    refuseVersion(
+      standing == Standing.OLDER ? " is older than " : " is not the ",
+      heldVersion(),
+      ", which was in force in this Envoy",
+    );
+  }
+  if (isRefused) return Attempt.REFUSED;
+  for (let each = newestPolicy(); each != 0; each = changetype<Policy>(each).next) {
+    const policy = changetype<Policy>(each);
+    // A module's own has no identity.
+    if (policy.identity == 0 || policy.identity != heldIdentity()) continue;
+    giveRegion(region);
+    region = takeRoom(envelopeBytes(policy.image), mayAskOthers);
+    if (region == 0) return Attempt.NO_MEMORY;
+    chooseCopy(policy.image, region);
+    return Attempt.IN_FORCE;
+  }
+  warn("every request is denied");
+  return Attempt.SUPERSEDED;
+}
+
 /** Puts a policy in force whose image is sound, and which has room for its key sets. */
-function putPolicyInForce(rootContext: u32, policy: Policy, region: usize, shortage: Shortage | null): bool {
+function putPolicyInForce(rootContext: u32, policy: Policy, shortage: Shortage | null): bool {
   const page = changetype<usize>(policy);
-  policy.configurationRegion = imageSize == 0 ? 0 : region;
+  policy.configurationRegion = ownedBytes == 0 ? 0 : region;
   policy.recordProperty = page + policy_bytes;
   policy.knownCallers = policy.recordProperty + record_property_bytes;
   policy.counters = policy.knownCallers + known_callers_bytes;
   policy.keySets = policy.keySetsRegion == 0 ? (policy.counters + counters_bytes_max + 15) & ~15 : policy.keySetsRegion;
   policy.rootContext = rootContext;
+  policy.identity = identity();
   policy.shadow =
     (mode == mode_of_policy ? load<u32>(head(policy), layout.policy_mode_at) : mode) == layout.mode_shadow;
   nameRecord(policy, recordName, recordNameSize);
@@ -337,9 +344,10 @@ function putPolicyInForce(rootContext: u32, policy: Policy, region: usize, short
   if (!isServed(policy, shortage == null ? false : shortage.ticks)) return false;
   openKeySets(policy);
   forget(rootContext);
-  if (imageSize == 0) giveRegion(region);
-  else trimRegion(region, imageSize);
+  if (ownedBytes == 0) giveRegion(region);
+  else trimRegion(region, ownedBytes);
   addPolicy(policy);
+  if (takesSigned()) setHeir(rootContext);
   adoptKeySets(policy);
   announce(policy, shortage == null ? 0 : max(secondsSince(shortage.since), 1));
   return true;
@@ -365,12 +373,12 @@ function isServed(policy: Policy, isTicking: bool): bool {
   if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
   policy.isTicking = isHolding && (isTicking || setTickPeriod(key_tick_milliseconds));
   if (isHolding && !policy.isTicking) {
-    return refuse(
-      "the policy fetches keys, asks a fleet or counts requests in flight, and the host will not tick: is proxy_set_tick_period_milliseconds allowed?",
-    );
+    return refuse("the host will not tick, which the policy needs: is proxy_set_tick_period_milliseconds allowed?");
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
-  return true;
+  if (!takesSigned() || keepVersion(policy.image)) return true;
+  setTickPeriod(0);
+  return refuse(no_shared_data);
 }
 
 /** Whether requests may go on with other headers than they came with. */
@@ -387,5 +395,5 @@ function changesHeaders(policy: Policy): bool {
 function chooseVerifier(policy: Policy): void {
   policy.hostVerifies = hostCanVerify();
   if (policy.hostVerifies) return;
-  warn("the host does not verify signatures (verify_signature), so the module verifies all of them, at a higher cost");
+  warn("the host does not verify signatures (verify_signature): the module verifies all of them, at a higher cost");
 }

@@ -50,7 +50,7 @@ import { takeFleetAnswer } from "./limit/fleet";
 import { keepSlots, letGo } from "./limit/slots";
 import { section_limits, section_places, section_rules, size_any } from "./policy/layout";
 import { Policy, ruleAt, sectionCount } from "./policy/policy";
-import { policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
+import { policyInForce, policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
 import { takeNews } from "./quarantine/fleet";
 import { checkQuarantines, countDenial, keepRoom } from "./quarantine/quarantine";
 import { Reason } from "./reason";
@@ -172,7 +172,7 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
 /** Takes the answer of the fleet's rate limit service, `size_bytes` of it, or -1 where there is none, and decides what waited for it. */
 export function onFleetAnswer(rootContext: u32, call: u32, size_bytes: i32): void {
   resetArena();
-  const policy = policyOfRoot(rootContext);
+  const policy = policyInForce(rootContext);
   if (policy == null) return;
   clearFailures();
   const answer = readAnswer(size_bytes);

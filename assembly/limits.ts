@@ -226,6 +226,12 @@ export const parked_chunk_bytes_max: u32 = 131072;
 /** Attempts at one compare-and-swap of a place's head, and how long nobody claims a place that its last holder left. */
 export const parking_attempts_max: u32 = 8;
 export const parking_quiet_seconds_min: u32 = 10;
+/** Versions of signed policies: numbers of 32 bits. */
+export const policy_version_max: u32 = 4294967295;
+/** Attempts at one compare-and-swap of the version that is in force. */
+export const version_attempts_max: u32 = 8;
+/** Keys that a module may trust to sign its policies. */
+export const trust_keys_max: u32 = 8;
 /** The room kept for `literal` texts, filled while the module initializes. */
 export const literals_bytes_max: u32 = 6144;
 /** Callers whose groups are kept, of each policy. */

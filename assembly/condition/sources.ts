@@ -23,7 +23,7 @@ const destination_port = literal("destination\0port");
 const scheme_name = literal(":scheme");
 const root_path = literal("/");
 const forwarded_source = literal(
-  "sallyport: source.ip would be an address that Envoy took from x-forwarded-for, where callers may write what they like, so conditions that read it are errors: set use_remote_address: true in the connection manager, or trust.sourceAddress: forwarded in the policy where a proxy of yours writes that header",
+  "sallyport: source.ip would be what x-forwarded-for says, which callers may write, so conditions that read it are errors: set use_remote_address: true, or trust.sourceAddress: forwarded where a proxy of yours writes that header",
 );
 
 /** The caller's address as the host writes it: no IP address with a port is longer. */

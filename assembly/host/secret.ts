@@ -17,6 +17,9 @@ const cas: usize = memory.data(4, 4);
 let k0: u64 = 0;
 let k1: u64 = 0;
 
+/** What the log says where shared data cannot be written. */
+export const no_shared_data: string = "the host does not keep shared data: is proxy_set_shared_data allowed?";
+
 /** Why there is no secret, for the log; of the last `openSecret` that failed. */
 export let secretProblem: string = "";
 
@@ -33,7 +36,7 @@ export function openSecret(): bool {
     memory.fill(drawn, 0, secret_bytes);
     if (result != Result.OK && result != Result.CAS_MISMATCH) break;
   }
-  return lack("the host does not keep shared data: is proxy_set_shared_data allowed?");
+  return lack(no_shared_data);
 }
 
 function takeSecret(shared: Span): bool {

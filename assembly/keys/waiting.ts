@@ -111,6 +111,14 @@ function takeSlot(policy: Policy, context: u32): usize {
   return slot;
 }
 
+/** A policy is another root context's from now on, and so are the streams that wait under it. */
+export function moveWaiting(from: u32, to: u32): void {
+  for (let index: u32 = 0; index < used; index++) {
+    const slot = slots + <usize>index * slot_bytes;
+    if (load<u32>(slot, 4) == from) store<u32>(slot, to, 4);
+  }
+}
+
 /** Whether requests of a policy may be held, or hold something, so that its root context needs ticks. */
 export function holdsRequests(policy: Policy): bool {
   return fetchesKeys(policy) || hasFleet(policy) || needs(policy, needs_ticks);

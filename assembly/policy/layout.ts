@@ -90,12 +90,13 @@ export * from "./layout-rules";
 export const image_magic: u32 = 0x31495053;
 export const image_version: u32 = 5;
 /**
- * Ends an engine's memory when an image is embedded: "SPTR", version with the callbacks that were left out in the bits above, the
- * image's offset from the memory's end, its size.
+ * Ends an engine's memory when an image is embedded: "SPTR", version with the callbacks that were left out in the bits above, and how many
+ * trust keys stand in front (layout-signed.ts) in the uppermost ones; the image's offset from the memory's end, its size.
  */
 export const trailer_magic: u32 = 0x52545053;
 export const trailer_bytes: u32 = 16;
 export const trailer_callbacks_shift: u32 = 16;
+export const trailer_keys_shift: u32 = 24;
 
 export const magic_at: u32 = 0;
 export const version_at: u32 = 4;
@@ -194,7 +195,9 @@ export const policy_fleet_domain_at: u32 = 116;
 export const policy_fleet_deadline_milliseconds_at: u32 = 124;
 /** What only some policies need, a bit each. A module whose own policy needs no callback for bodies is built without it. */
 export const policy_needs_at: u32 = 128;
-export const policy_record_bytes: u32 = 132;
+/** The version that images of this policy have at least, in modules with trust keys; 0 for any. */
+export const policy_minimum_version_at: u32 = 132;
+export const policy_record_bytes: u32 = 136;
 
 /** The callbacks for bodies and for answers; to tick all the time, since streams hold slots of limits; headers that count hops. */
 export const needs_body: u32 = 1;

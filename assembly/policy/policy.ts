@@ -49,6 +49,8 @@ export class Policy {
   fleetAskedAt: u64;
   /** What kind of answer of its was composed last (response/respond.ts); 0 for none. */
   answered: u32;
+  /** What its image is told from others by where it was signed, and the module has trust keys (trust/envelope.ts); else 0. */
+  identity: u64;
 }
 
 /** The sizes of records (policy/layout.ts) in a table, since a request asks for them often. */

@@ -63,7 +63,30 @@ export function isStream(context: u32): bool {
 /** The policy a stream is under, or null. */
 export function policyOfStream(context: u32): Policy | null {
   const root = rootOfStream(context);
-  return root != 0 ? policyOfRoot(root) : null;
+  return root != 0 ? policyInForce(root) : null;
+}
+
+/**
+ * The root context whose image decides for all of a module with trust keys; 0 in others. While streams of an older configuration are
+ * open, the host may give its root context new ones without asking us: where that configuration comes again (proxy-wasm-cpp-host,
+ * src/wasm.cc, `getOrCreateThreadLocalPlugin`).
+ */
+let heir: u32 = 0;
+
+export function setHeir(rootContext: u32): void {
+  heir = rootContext;
+}
+
+export function isHeir(rootContext: u32): bool {
+  return heir == rootContext;
+}
+
+/** The policy that new streams of a root context are under, or null while it has none. */
+export function policyInForce(rootContext: u32): Policy | null {
+  const policy = policyOfRoot(rootContext);
+  if (policy == null || heir == 0) return policy;
+  const newest = policyOfRoot(heir);
+  return newest == null || newest.identity == policy.identity ? policy : newest;
 }
 
 /** The policy of a root context, or null while it has none. */

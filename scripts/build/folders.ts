@@ -145,7 +145,12 @@ export const engineFolders: readonly Folder[] = [
     imports: [...engine_base, "assembly/policy/", "assembly/crypto/", "assembly/keys/"],
   },
   {
-    path: "assembly/{announce,configuration,configure,unserved,filter,index}.ts",
+    path: "assembly/trust/",
+    purpose: "signed policies: whose signature an image has, and whether a newer one was in force",
+    imports: [...engine_base, "assembly/policy/", "assembly/crypto/"],
+  },
+  {
+    path: "assembly/{announce,chosen,configuration,configure,unserved,filter,index}.ts",
     purpose: "configuring, and a request's way from top to bottom (`assembly/filter.ts`)",
     imports: [
       ...request_stage,
@@ -163,6 +168,7 @@ export const engineFolders: readonly Folder[] = [
       "assembly/upstream/",
       "assembly/response/",
       "assembly/shortage/",
+      "assembly/trust/",
     ],
   },
 ];
@@ -218,6 +224,11 @@ export const toolFolders: readonly Folder[] = [
     imports: image_contract,
   },
   {
+    path: "scripts/policy/signed/",
+    purpose: "image and key → a signed image; keys, and what a signed image says of itself",
+    imports: [...image_contract, "scripts/common/"],
+  },
+  {
     path: "scripts/policy/",
     purpose: "the compiler as one function: a file in, an image or a module out",
     imports: [
@@ -263,6 +274,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policy/check/",
       "scripts/policy/image/",
       "scripts/policy/module/",
+      "scripts/policy/signed/",
       host_parts,
       "scripts/evaluate/",
       "scripts/policytest/",
@@ -310,6 +322,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policy/language/",
       "scripts/policy/image/",
       "scripts/policy/module/",
+      "scripts/policy/signed/",
       "scripts/envoy/",
     ],
   },
@@ -323,6 +336,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policy/check/",
       "scripts/policy/image/",
       "scripts/policy/module/",
+      "scripts/policy/signed/",
       "scripts/evaluate/",
       "scripts/policytest/",
       "scripts/envoy/",
@@ -337,6 +351,11 @@ export const toolFolders: readonly Folder[] = [
     path: "scripts/cli.ts",
     purpose: "the command line's entry: which verb, which exit status",
     imports: ["scripts/policy/source/", "scripts/commands/"],
+  },
+  {
+    path: "scripts/observability/",
+    purpose: "what the Grafana dashboard asks, and the file that Grafana reads",
+    imports: [],
   },
   {
     path: "scripts/build/",

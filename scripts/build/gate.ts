@@ -81,14 +81,37 @@ function* pathsFrom(start: string, functions: Map<string, string[]>, leftOut?: s
 
 function* problemsIn(name: string, words: string[], mayGrow: boolean): Generator<string> {
   if (name.includes("~lib/rt/")) yield `reaches the allocator ${name}`;
+  const constants = constantLocals(words);
   for (const [index, word] of words.entries()) {
     if (word === "memory.grow" && !mayGrow) yield "grows memory";
     if (trapping.test(word)) yield `holds ${word}`;
-    if (dividing.test(word) && !isDivisor(words[index - 2], words[index - 1])) yield "divides by what may be zero";
+    if (dividing.test(word) && !isDivisor(words[index - 2], words[index - 1], constants))
+      yield "divides by what may be zero";
   }
 }
 
-/** The divisor is pushed last: a constant stands right before the division, and is not zero. */
-function isDivisor(instruction: string | undefined, operand: string | undefined): boolean {
-  return /^i(32|64)\.const$/.test(instruction ?? "") && Number(operand) !== 0;
+const constant = /^i(32|64)\.const$/;
+
+/** What locals hold that a function sets once, as the first thing it does, and to a constant: the optimizer puts long ones there. */
+function constantLocals(words: string[]): Map<string, string> {
+  const locals = new Map<string, string>();
+  for (let at = words.findIndex((word) => word.includes(".")); constant.test(words[at] ?? ""); at += 4) {
+    const [, value, instruction, local] = words.slice(at, at + 4) as [string, string, string, string];
+    if (instruction !== "local.set") break;
+    const sets = words.filter((word, index) => /^local\.(set|tee)$/.test(word) && words[index + 1] === local);
+    if (sets.length === 1) locals.set(local, value);
+  }
+  return locals;
+}
+
+/** The divisor is pushed last: a constant stands right before the division, or a local that is one, and is not zero. */
+function isDivisor(
+  instruction: string | undefined,
+  operand: string | undefined,
+  constants: Map<string, string>,
+): boolean {
+  const value = instruction === "local.get" ? constants.get(operand ?? "") : operand;
+  return (
+    (constant.test(instruction ?? "") || instruction === "local.get") && value !== undefined && Number(value) !== 0
+  );
 }

@@ -37,6 +37,8 @@ export function optimizeAgain(text: string): Optimized {
     binaryen.setFlexibleInlineMaxSize(middling_bytes);
     binaryen.setOneCallerInlineMaxSize(any_size);
     module.optimize();
+    // A long constant that a function names several times is in a local there: another hundredth. A compiler sees through that.
+    module.runPasses(["const-hoisting"]);
     if (module.validate() === 0) throw new Error("the optimizer made a module that is none");
     return { bytes: module.emitBinary(), text: module.emitStackIR() };
   } finally {

@@ -46,6 +46,7 @@ export const partBudgets: Readonly<Record<string, number>> = {
   shortage: 3_200,
   streams: 480,
   token: 13_300,
+  trust: 700,
   upstream: 3_200,
 };
 

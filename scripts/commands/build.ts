@@ -5,6 +5,12 @@ import { imageChecksum } from "../policy/image/image.ts";
 import { embedImage, leftOutCallbacks } from "../policy/module/embed.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
+import { readTrustKeys, type TrustOptions, trustKeyOption, trustLines, trustOf } from "./trust.ts";
+
+interface BuildOptions extends ShipOptions, TrustOptions {
+  output: string;
+  format: OutputFormat;
+}
 
 /** Adds the verb to the program. */
 export function registerBuild(program: Command): void {
@@ -13,11 +19,13 @@ export function registerBuild(program: Command): void {
     .argument("<policy>", "the policy file")
     .description("write the engine with the policy inside: the module that Envoy loads")
     .option("-o, --output <file>", "where to write it", "sallyport.wasm")
+    .addOption(trustKeyOption())
     .addOption(exampleKeysOption())
     .addOption(formatOption())
-    .action((path: string, { output, format, ...ship }: ShipOptions & { output: string; format: OutputFormat }) => {
-      const { policy, image, warnings } = compileToShip(path, ship);
-      const module = embedImage(loadEngine(), image);
+    .action((path: string, { output, format, ...options }: BuildOptions) => {
+      const keys = readTrustKeys(options);
+      const { policy, image, warnings } = compileToShip(path, options);
+      const module = embedImage(loadEngine(), image, keys);
       writeOutput(output, module, "Wasm module");
       const rules = policy.rules.length;
       if (format === "json") {
@@ -29,6 +37,7 @@ export function registerBuild(program: Command): void {
           imageBytes: image.length,
           checksum: imageChecksum(image),
           leftOut: leftOutCallbacks(image),
+          ...trustOf(keys, policy),
           warnings,
         });
         return;
@@ -41,6 +50,7 @@ export function registerBuild(program: Command): void {
         const names = left.join(", ");
         process.stdout.write(`  without ${names}, which this policy does not need; nor may one from a configuration\n`);
       }
+      for (const line of trustLines(keys, policy)) process.stdout.write(`  ${line}\n`);
       process.stdout.write(
         `  the enforcement check lets by what begins with {"admit":true,"policy":"${policy.name}",\n`,
       );

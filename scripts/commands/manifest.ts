@@ -8,8 +8,9 @@ import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { rateLimitConfiguration } from "../policy/fleet.ts";
 import { writeFolder } from "./folder.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError, writeOutput } from "./output.ts";
+import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
-interface ManifestOptions extends GivenOptions {
+interface ManifestOptions extends Omit<GivenOptions, "trustKey">, TrustOptions {
   for: System | "ratelimit";
   output?: string;
   format: OutputFormat;
@@ -36,6 +37,7 @@ export function registerManifest(program: Command): void {
       "--sha256 <hex>",
       "the digest of the image's manifest, or of the module; default with --url: that of the module of `build`",
     )
+    .addOption(trustKeyOption())
     .option("--namespace <name>", "istio, envoy-gateway: the namespace (default: default)")
     .option("--selector <labels>", "istio: labels of the pods that the policy guards, such as app=orders")
     .option("--gateway <name>", "envoy-gateway: the Gateway that the policy guards")
@@ -55,7 +57,11 @@ export function registerManifest(program: Command): void {
     );
 }
 
-async function run(paths: string[], { for: system, output, format, ...given }: ManifestOptions): Promise<void> {
+async function run(
+  paths: string[],
+  { for: system, output, format, trustKey, ...others }: ManifestOptions,
+): Promise<void> {
+  const given: GivenOptions = { ...others, ...(trustKey.length > 0 && { trustKey: readTrustKeys({ trustKey }) }) };
   if (system === "ratelimit") {
     refuseOthers(system, given, []);
     writeRateLimits(paths, output, format);

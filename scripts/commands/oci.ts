@@ -19,8 +19,9 @@ import { reasonOf } from "../policy/source/read.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
 import { showFailure } from "./failure.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError } from "./output.ts";
+import { readTrustKeys, type TrustOptions, trustKeyOption, trustLines, trustOf } from "./trust.ts";
 
-interface OciOptions extends ShipOptions {
+interface OciOptions extends ShipOptions, TrustOptions {
   output?: string;
   push?: Reference;
   /** False: none is to be named. */
@@ -40,6 +41,7 @@ export function registerOci(program: Command): void {
     .option("--push <image>", "where to push it: REGISTRY/NAME:TAG", parseImage)
     .option("--revision <revision>", "the revision of the policy's source; left out: the commit, by git", parseRevision)
     .option("--no-revision", "name no revision")
+    .addOption(trustKeyOption())
     .addOption(exampleKeysOption())
     .addOption(formatOption())
     .action(async (path: string, options: OciOptions) => {
@@ -94,9 +96,10 @@ async function run(path: string, { output, push, revision, format, ...ship }: Oc
 /** The module of a policy with all that it is made from, and what is to be said of it. Throws PolicyError. */
 function buildModule(
   path: string,
-  ship: ShipOptions,
+  ship: ShipOptions & TrustOptions,
   revision: OciOptions["revision"],
 ): { built: Built; notes: string[]; warnings: Diagnostic[] } {
+  const keys = readTrustKeys(ship);
   const { policy, image, warnings, files } = compileToShip(path, ship);
   const engine = loadEngine();
   const { named, notes } = revisionOf(files, revision);
@@ -104,11 +107,12 @@ function buildModule(
     notes.push(
       "the image holds the credential that the policy shows its key server (`keys.header`): let nobody else pull it",
     );
+  notes.push(...trustLines(keys, policy).map((line) => (keys.length === 0 ? line : `the module ${line}`)));
   const built: Built = {
-    policy: { name: policy.name, checksum: imageChecksum(image), path, files },
+    policy: { name: policy.name, checksum: imageChecksum(image), path, files, ...trustOf(keys, policy) },
     image,
     engine,
-    module: embedImage(engine, image),
+    module: embedImage(engine, image, keys),
     program: { version: manifest.version, engineSources },
     revision: named,
   };

@@ -13,8 +13,9 @@ import type { ModuleSource } from "../status/plugin.ts";
 import { showFailure } from "./failure.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { painter, printable } from "./terminal.ts";
+import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
-interface StatusOptions {
+interface StatusOptions extends TrustOptions {
   admin: string[];
   configDump: string[];
   module?: string;
@@ -46,6 +47,7 @@ export function registerStatus(program: Command): void {
       [],
     )
     .option("--module <file>", "the module that Envoy loads, where it cannot be read from here")
+    .addOption(trustKeyOption())
     .addOption(formatOption())
     .action(async (policy: string | undefined, options: StatusOptions) => {
       process.exitCode = await run(policy, options);
@@ -67,13 +69,13 @@ function collectAdmin(value: string, before: string[]): string[] {
 
 async function run(
   policyPath: string | undefined,
-  { admin, configDump, module, format }: StatusOptions,
+  { admin, configDump, module, format, ...trust }: StatusOptions,
 ): Promise<number> {
   if (admin.length + configDump.length === 0)
     throw new UsageError(
       "say which Envoy is meant: --admin URL for a running one, --config-dump FILE for what one answered",
     );
-  const wanted = policyPath === undefined ? undefined : wantedOf(policyPath);
+  const wanted = policyPath === undefined ? undefined : wantedOf(policyPath, readTrustKeys(trust));
   const bytes = module === undefined ? undefined : readBytes(module);
   const given: ModuleSource = { readsFiles: false, ...(bytes !== undefined && { bytes }) };
   const tasks: (() => Promise<Result>)[] = [
@@ -121,9 +123,9 @@ function judgeAnswers(name: string, answers: Answers, source: ModuleSource, want
   }
 }
 
-function wantedOf(path: string): Wanted {
+function wantedOf(path: string, trustKeys: readonly Uint8Array[]): Wanted {
   const { image } = compilePolicyFile(path);
-  const module = embedImage(loadEngine(), image);
+  const module = embedImage(loadEngine(), image, trustKeys);
   return { facts: readFacts(image)!, moduleSha256: createHash("sha256").update(module).digest("hex") };
 }
 
@@ -133,6 +135,10 @@ function readBytes(path: string): Buffer {
   } catch (error) {
     throw new UsageError(`cannot read ${path}: ${reasonOf(error)}`);
   }
+}
+
+function signedText({ version, keyId, expires }: NonNullable<EnvoyStatus["policies"][number]["signed"]>): string {
+  return `, signed version ${version} (key ${keyId}${expires === null ? "" : `, until ${expires}`})`;
 }
 
 function wrongOf(result: Result): Finding[] {
@@ -153,9 +159,10 @@ function show(result: Result): void {
     ...(workers === null ? [] : [counted(workers, "worker")]),
   ];
   const lines = [`${envoy}${facts.length === 0 ? "" : `: ${facts.join(", ")}`}`];
-  for (const { listener, chain, policy, checksum, mode, from, module, since, version, isRefused } of policies) {
+  for (const { listener, chain, policy, checksum, mode, from, signed, module, since, version, isRefused } of policies) {
     const what = policy === null ? "an unknown policy" : `policy ${policy}`;
-    const image = checksum === null ? "" : `, image ${checksum} of the ${from}`;
+    const image =
+      checksum === null ? "" : `, image ${checksum} of the ${from}${signed === null ? "" : signedText(signed)}`;
     lines.push(
       `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}${isRefused ? ": refused, an older one is in force" : ""}`,
       `    since ${since ?? "an unknown time"}${version === null ? "" : `, version ${printable(version)}`}, module ${printable(module.origin)}`,

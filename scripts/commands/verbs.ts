@@ -10,6 +10,7 @@ import { registerDiff } from "./diff.ts";
 import { registerExplain } from "./explain.ts";
 import { registerImage } from "./image.ts";
 import { registerInit } from "./init.ts";
+import { registerKeygen } from "./keygen.ts";
 import { registerManifest } from "./manifest.ts";
 import { registerOci } from "./oci.ts";
 import { registerRollout } from "./rollout.ts";
@@ -28,6 +29,7 @@ export const verbs = {
   diff: registerDiff,
   build: registerBuild,
   image: registerImage,
+  keygen: registerKeygen,
   oci: registerOci,
   manifest: registerManifest,
   rollout: registerRollout,

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { name_pattern, policyNameOf } from "../policy/image/name.ts";
 import { extractImage } from "../policy/module/embed.ts";
+import { readEnvelope } from "../policy/signed/envelope.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -133,7 +134,9 @@ function readPlugin(config: Json): Partial<Mark> {
 export function imageOfFilter(config: Json): Uint8Array | undefined {
   const value = config?.configuration?.value;
   const { policy } = typeof value === "string" ? parseObject(value) : (value ?? {});
-  return typeof policy === "string" ? Buffer.from(policy, "base64") : imageOf(config?.vm_config?.code?.local);
+  if (typeof policy !== "string") return imageOf(config?.vm_config?.code?.local);
+  const bytes = Buffer.from(policy, "base64");
+  return readEnvelope(bytes)?.image ?? bytes;
 }
 
 function parseObject(text: string): Json {

@@ -16,6 +16,8 @@ export interface GivenOptions {
   ratelimit?: string;
   trustedHops?: string;
   helm?: boolean;
+  /** Of the module, where its checksum is not given. */
+  trustKey?: readonly Uint8Array[];
 }
 
 /** Where a mesh gets the module from. */

@@ -10,6 +10,10 @@ export interface Built {
     path: string;
     /** Every file that was read for it, secrets left out. */
     files: readonly string[];
+    /** The IDs of the keys that sign other images for this module; none: it takes any. */
+    trustKeys: readonly string[];
+    /** The version that those images have at least. */
+    minimumVersion: number | null;
   };
   /** The policy image. */
   image: Uint8Array;

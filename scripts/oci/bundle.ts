@@ -24,6 +24,8 @@ export function bundle(built: Built): Bundle {
     ...(revision === undefined ? {} : { "org.opencontainers.image.revision": revision }),
     "sallyport.policy": policy.name,
     "sallyport.policy.checksum": policy.checksum,
+    ...(policy.minimumVersion === null ? {} : { "sallyport.policy.minimumVersion": String(policy.minimumVersion) }),
+    ...(policy.trustKeys.length === 0 ? {} : { "sallyport.policy.trustKeys": policy.trustKeys.join(",") }),
     "sallyport.engine.version": program.version,
     "sallyport.engine.sha256": sha256(engine),
     "sallyport.module.sha256": moduleSha256,

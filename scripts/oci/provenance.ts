@@ -45,6 +45,7 @@ export function provenance(built: Built, imageDigest: string): object {
         externalParameters: {
           policy: nameOf(policy.path, policy.path),
           ...(revision === undefined ? {} : { revision }),
+          ...(policy.trustKeys.length === 0 ? {} : { trustKeys: policy.trustKeys }),
         },
         resolvedDependencies: dependencies,
       },

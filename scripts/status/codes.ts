@@ -25,6 +25,10 @@ export const status_codes = {
   engine_differs: { meaning: "the policy is the one that was given, in another engine than this package's" },
   policy_unread: { isNote: true, meaning: "nothing tells which policy the filter has" },
   module_changed: { meaning: "the module's file is newer than what Envoy has loaded" },
+  signature_unchecked: { meaning: "the policy is signed, and the module has no trust keys to check that" },
+  image_expired: {
+    meaning: "the signed policy in force has ended: it goes on, and no Envoy that starts anew takes it",
+  },
   shadow_mode: { meaning: "the policy is in shadow mode: every request passes" },
   fail_open: { meaning: "requests pass where the filter fails" },
   no_reload: { meaning: "a VM that crashed is not built again" },

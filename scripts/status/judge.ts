@@ -8,6 +8,7 @@ import { checkStats, isRefused, readStats, readVersions, type Stats, type Versio
 import { Node } from "./node.ts";
 import { findPlugins, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
+import { checkSigned, endOf } from "./signed.ts";
 import { checkTls } from "./tls.ts";
 
 /** What an Envoy answered. */
@@ -37,6 +38,10 @@ export interface InForce {
   mode: "enforce" | "shadow" | null;
   /** What the checksum was read from; null where nothing could be read. */
   from: "configuration" | "module" | null;
+  /** The version, key and end (RFC 3339; null: none) of a configured policy that is signed; null for others. */
+  signed: { version: number; keyId: string; expires: string | null } | null;
+  /** The IDs of the keys that the module trusts; null where the module could not be read. */
+  trustKeys: string[] | null;
   module: { origin: string; sha256: string | null };
   /** When Envoy took the configuration, and as which version of its control plane. */
   since: string | null;
@@ -152,7 +157,7 @@ function checkPlugin(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
       ),
     );
   else if (failure !== "FAIL_RELOAD") found.push(withoutReload(plugin));
-  return [...found, ...checkCapabilities(plugin, wanted)];
+  return [...found, ...checkSigned(plugin), ...checkCapabilities(plugin, wanted)];
 }
 
 /** What follows from a `failure_policy` that has no VM built again. */
@@ -217,7 +222,7 @@ function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
       finding(
         "engine_differs",
         place,
-        `The module has the policy given in another engine than this package's: its SHA-256 is ${moduleSha256}, and \`sallyport build\` makes ${wanted.moduleSha256}. Build and roll out again, or use the sallyport that built it.`,
+        `The module has the policy given in another engine than this package's, or with other trust keys than were given: its SHA-256 is ${moduleSha256}, and \`sallyport build\` makes ${wanted.moduleSha256}. Build and roll out again, or use the sallyport that built it.`,
       ),
     ];
   return [];
@@ -254,7 +259,7 @@ function namedPolicies(
 }
 
 function inForce(plugin: Plugin, refused: boolean): InForce {
-  const { manager, filter, policy, policyFrom, moduleOrigin, moduleSha256 } = plugin;
+  const { manager, filter, policy, policyFrom, signed, moduleOrigin, moduleSha256 } = plugin;
   return {
     listener: manager.listener.name,
     chain: manager.chain,
@@ -263,6 +268,8 @@ function inForce(plugin: Plugin, refused: boolean): InForce {
     checksum: policy?.checksum ?? null,
     mode: plugin.mode ?? (policy === undefined ? null : policy.isShadow ? "shadow" : "enforce"),
     from: policyFrom ?? null,
+    signed: signed === undefined ? null : { version: signed.version, keyId: signed.keyId, expires: endOf(signed) },
+    trustKeys: plugin.trustKeys ?? null,
     module: { origin: moduleOrigin, sha256: moduleSha256 ?? null },
     since: filter.since.updated ?? null,
     version: filter.since.version ?? null,

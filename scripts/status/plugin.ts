@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { name_pattern } from "../policy/image/name.ts";
-import { extractImage } from "../policy/module/embed.ts";
+import { type BuiltIn, readBuilt } from "../policy/module/embed.ts";
+import { type Envelope, readEnvelope } from "../policy/signed/envelope.ts";
+import { keyIdOf } from "../policy/signed/keys.ts";
 import type { Place } from "./codes.ts";
 import type { HttpFilter, Manager } from "./dump.ts";
 import { type PolicyFacts, readFacts } from "./facts.ts";
@@ -29,6 +31,10 @@ export interface Plugin {
   policy: PolicyFacts | undefined;
   /** What has the policy; undefined where nothing could be read. */
   policyFrom: "configuration" | "module" | undefined;
+  /** What the signature of a configured policy says; undefined where it has none. */
+  signed: Omit<Envelope, "image"> | undefined;
+  /** The IDs of the keys that the module trusts; undefined where the module could not be read. */
+  trustKeys: string[] | undefined;
   /** The module's bytes are known, or Envoy was told their checksum. */
   moduleSha256: string | undefined;
   /** Where Envoy takes the module from: a file's path, a URL, or `inline`. */
@@ -84,7 +90,7 @@ interface Module {
   origin: string;
   isEngine: boolean;
   sha256: string | undefined;
-  image: Uint8Array | undefined;
+  built: BuiltIn | undefined;
   fileTime: number | undefined;
 }
 
@@ -95,16 +101,16 @@ function readModule(code: Node, source: ModuleSource): Module {
   const origin = file ?? remote.at("http_uri", "uri").text ?? "inline";
   const told = remote.at("sha256").text || undefined;
   const { bytes, fileTime } = bytesOf(local, file, source);
-  if (bytes === undefined) return { origin, isEngine: false, sha256: told, image: undefined, fileTime };
+  if (bytes === undefined) return { origin, isEngine: false, sha256: told, built: undefined, fileTime };
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   // The module that was given is another one than Envoy was told to take.
   if (told !== undefined && told !== sha256)
-    return { origin, isEngine: false, sha256: told, image: undefined, fileTime };
+    return { origin, isEngine: false, sha256: told, built: undefined, fileTime };
   try {
-    return { origin, isEngine: true, sha256, image: extractImage(bytes), fileTime };
+    return { origin, isEngine: true, sha256, built: readBuilt(bytes), fileTime };
   } catch {
     // Another filter's module, or a damaged one.
-    return { origin, isEngine: false, sha256, image: undefined, fileTime };
+    return { origin, isEngine: false, sha256, built: undefined, fileTime };
   }
 }
 
@@ -128,7 +134,8 @@ function bytesOf(
 function describe(manager: Manager, index: number, filter: HttpFilter, config: Node, module: Module): Plugin {
   const { policy: own, mode, record, certificateEnd } = configurationOf(config);
   const configured = typeof own === "string" ? Buffer.from(own, "base64") : undefined;
-  const image = configured ?? module.image;
+  const envelope = configured === undefined ? undefined : readEnvelope(configured);
+  const image = envelope?.image ?? configured ?? module.built?.image;
   const policy = image === undefined ? undefined : readFacts(image);
   return {
     manager,
@@ -137,6 +144,8 @@ function describe(manager: Manager, index: number, filter: HttpFilter, config: N
     config,
     policy,
     policyFrom: policy === undefined ? undefined : configured === undefined ? "module" : "configuration",
+    signed: envelope,
+    trustKeys: module.isEngine ? (module.built?.trustKeys ?? []).map(keyIdOf) : undefined,
     moduleSha256: module.sha256,
     moduleOrigin: module.origin,
     fileTime: module.fileTime,

@@ -61,6 +61,7 @@ const lone = [
   "caller_shape_segments_shift",
   "caller_shape_words",
   "trailer_callbacks_shift",
+  "trailer_keys_shift",
   "sizes_words",
   "size_any",
 ];

@@ -51,6 +51,31 @@ test("instructions that trap on input are found", async () => {
   }
 });
 
+test("a divisor may be a constant that stands in a local, if nothing else ever does", () => {
+  const module = (first: string, later = ""): string => `(module
+ (export "f" (func $f))
+ (func $f (param $0 i64) (result i64)
+  (local $1 i64)
+  ${first}
+  local.get $0
+  ${later}
+  local.get $1
+  i64.div_u
+ )
+)
+`;
+  assert.deepEqual(findViolations(module("i64.const 1000000000\n  local.set $1")), []);
+  for (const text of [
+    module(""),
+    module("i64.const 0\n  local.set $1"),
+    module("i64.const 7\n  local.set $1", "local.get $0\n  local.set $1"),
+    module("i64.const 7\n  local.set $1", "local.get $0\n  local.tee $1\n  drop"),
+    module("local.get $0\n  drop\n  i64.const 7\n  local.set $1"),
+    module("i64.const 7\n  drop\n  i64.const 7\n  local.set $1"),
+  ])
+    assert.deepEqual(findViolations(text), ["f: divides by what may be zero, by way of $f"], text);
+});
+
 test("a call through a table cannot be followed, and is refused", async () => {
   const text = await compile(`
     function one(): i32 { return 1; }

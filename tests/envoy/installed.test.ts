@@ -93,6 +93,14 @@ test("init, check, test, explain, diff, build and image", async () => {
   assert.ok(existsSync(join(folder, "policy.bin")));
 });
 
+test("keygen: what its key signs, a module with it takes", async () => {
+  const { keyId } = JSON.parse(await sallyport("keygen", "-o", "keys", "--format", "json"));
+  const sign = ["--allow-example-keys", "--sign", "keys/signing.key.pem", "--image-version", "7", "-o", "signed.bin"];
+  assert.match(await sallyport("image", "policy.yaml", ...sign), new RegExp(`version 7, signed by key ${keyId}`, "u"));
+  const trust = ["--allow-example-keys", "--trust-key", "keys/signing.pub.pem", "-o", "trusting.wasm"];
+  assert.match(await sallyport("build", "policy.yaml", ...trust), new RegExp(`that key ${keyId} has signed`, "u"));
+});
+
 test("oci", async () => {
   const args = ["--allow-example-keys", "--no-revision", "-o", "image", "--format", "json"];
   const { digest } = JSON.parse(await sallyport("oci", "policy.yaml", ...args));

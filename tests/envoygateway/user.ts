@@ -39,24 +39,14 @@ export function usersResources({ authority, server, upstreamPort, envoyVersion }
       apiVersion: v1alpha1,
       kind: "EnvoyProxy",
       metadata: metadata("machine"),
-      spec: { concurrency: 2, provider: { type: "Host", host: { envoyVersion } } },
-    },
-    {
-      apiVersion: v1,
-      kind: "Gateway",
-      metadata: metadata(gateway_name),
+      // Several Gateways are several Envoys on this machine.
       spec: {
-        gatewayClassName: "eg",
-        listeners: [
-          {
-            name: "https",
-            protocol: "HTTPS",
-            port: gateway_port,
-            tls: { mode: "Terminate", certificateRefs: [{ name: "server" }] },
-          },
-        ],
+        concurrency: 2,
+        extraArgs: ["--use-dynamic-base-id"],
+        provider: { type: "Host", host: { envoyVersion } },
       },
     },
+    gateway(gateway_name, gateway_port),
     {
       apiVersion: "v1",
       kind: "Secret",
@@ -75,25 +65,36 @@ export function usersResources({ authority, server, upstreamPort, envoyVersion }
   ];
 }
 
-/** The trust bundle of `example.org`, by the name that manifests have for it. */
-export function bundleOf(certificatesPem: string): Resource {
+/** A Gateway with one listener, for HTTPS. */
+export function gateway(name: string, port: number): Resource {
+  const tls = { mode: "Terminate", certificateRefs: [{ name: "server" }] };
+  return {
+    apiVersion: v1,
+    kind: "Gateway",
+    metadata: metadata(name),
+    spec: { gatewayClassName: "eg", listeners: [{ name: "https", protocol: "HTTPS", port, tls }] },
+  };
+}
+
+/** The trust bundle of a domain, by the name that manifests have for it. */
+export function bundleOf(certificatesPem: string, trustDomain = "example.org"): Resource {
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
-    metadata: metadata("sallyport-trust-bundle.example.org"),
+    metadata: metadata(`sallyport-trust-bundle.${trustDomain}`),
     data: { "ca.crt": certificatesPem },
   };
 }
 
 /** A route of all requests below a path to the order API. */
-export function route(name: string, path: string): Resource {
+export function route(name: string, path: string, parent = gateway_name): Resource {
   const backend = { group: "gateway.envoyproxy.io", kind: "Backend", name: "orders" };
   return {
     apiVersion: v1,
     kind: "HTTPRoute",
     metadata: metadata(name),
     spec: {
-      parentRefs: [{ name: gateway_name }],
+      parentRefs: [{ name: parent }],
       rules: [{ matches: [{ path: { type: "PathPrefix", value: path } }], backendRefs: [backend] }],
     },
   };

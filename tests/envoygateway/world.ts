@@ -123,11 +123,11 @@ export class World {
     return ["--url", `${this.filesUrl}/${module}`];
   }
 
-  /** Puts what `sallyport manifest` writes among the resources, and has the Gateway use its EnvoyProxy; what was written. */
-  async install(options: readonly string[], policy = "policy.yaml"): Promise<Resource[]> {
+  /** Puts what `sallyport manifest` writes among the resources, and has the Gateway use its EnvoyProxy. */
+  async install(options: readonly string[], policy = "policy.yaml", gateway = gateway_name): Promise<void> {
     const folder = join(this.folder, "manifest");
     await rm(folder, { recursive: true, force: true });
-    this.sallyport("manifest", "--for", "envoy-gateway", policy, "--gateway", gateway_name, ...options, "-o", folder);
+    this.sallyport("manifest", "--for", "envoy-gateway", policy, "--gateway", gateway, ...options, "-o", folder);
     const read = async (name: string): Promise<Resource[]> =>
       parseAllDocuments(await readFile(join(folder, name), "utf8")).map((document) => document.toJSON());
     const [{ resources }] = (await read("kustomization.yaml")) as [{ resources: string[] }];
@@ -138,12 +138,11 @@ export class World {
     const applied = written.filter(({ kind }) => kind !== "ClusterRole");
     this.put(...applied);
     const patch = parse(await readFile(join(folder, "gateway-parameters.yaml"), "utf8"));
-    Object.assign(this.get("Gateway", gateway_name).spec, patch.spec);
+    Object.assign(this.get("Gateway", gateway).spec, patch.spec);
     // Without Kubernetes, Envoy Gateway takes this setting from the most specific EnvoyProxy alone, whatever is merged.
     for (const proxy of applied.filter(({ kind }) => kind === "EnvoyProxy")) {
       proxy.spec.provider = this.get("EnvoyProxy", "machine").spec.provider;
     }
-    return applied;
   }
 
   /** Adds resources, or puts them in place of those of the same kind and name. */

@@ -222,6 +222,11 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
       (policy) =>
         put(policy, "tokenBytes", bytes),
   ),
+  minimumVersion: some(1, 12, 4294967295, undefined).map(
+    (version): Apply =>
+      (policy) =>
+        put(policy, "minimumVersion", version),
+  ),
   mode: some("enforce", "shadow", undefined).map(
     (mode): Apply =>
       (policy) =>

@@ -8,7 +8,7 @@ export function madeIn(folder: string, changes: Partial<Built> = {}): Built {
   const path = join(folder, "policy.yaml");
   writeFileSync(path, "name: shop\n");
   return {
-    policy: { name: "shop", checksum: "1a2b3c4d", path, files: [path] },
+    policy: { name: "shop", checksum: "1a2b3c4d", path, files: [path], trustKeys: [], minimumVersion: null },
     image: Buffer.from("image"),
     engine: Buffer.from("engine"),
     module: Buffer.from("engine with image".repeat(1000)),

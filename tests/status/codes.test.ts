@@ -10,6 +10,7 @@ import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { type Finding, type StatusCode, status_codes } from "../../scripts/status/codes.ts";
 import { readFacts } from "../../scripts/status/facts.ts";
 import { type Answers, judge, type Wanted } from "../../scripts/status/judge.ts";
+import { signedConfiguration, signingKey } from "../support/signed.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
 type Json = any;
@@ -70,6 +71,16 @@ class Parts {
     const stats = { stats: Object.entries(this.stats).map(([name, value]) => ({ name, value })) };
     return { dump: this.dump, server: this.server, stats };
   }
+}
+
+const key = signingKey();
+const trusting = embedImage(engine, plain.image, [key.publicBytes]);
+
+/** The plain policy, signed, in the filter's configuration. */
+function signed(expiresSeconds: number): (parts: Parts) => void {
+  return ({ wasm }) => {
+    wasm.configuration = { value: signedConfiguration(plain.image, key, 9, expiresSeconds) };
+  };
 }
 
 interface Fault {
@@ -192,6 +203,8 @@ const faults: Record<StatusCode, Fault> = {
     module: null,
     says: /was written after/,
   },
+  signature_unchecked: { break: signed(4102444800), says: /signed \(version 9, key [0-9a-f]{16}\)/ },
+  image_expired: { break: signed(1), module: trusting, says: /version 9\) has ended at 1970-01-01T00:00:01Z/ },
   shadow_mode: {
     break: ({ wasm }) => {
       wasm.configuration = {
@@ -444,12 +457,25 @@ describe("says what is in force", () => {
         checksum: plain.wanted.facts.checksum,
         mode: "enforce",
         from: "module",
+        signed: null,
+        trustKeys: [],
         module: { origin: "/etc/sallyport/sallyport.wasm", sha256: plain.wanted.moduleSha256 },
         since: "2026-11-29T23:00:00.000Z",
         version: "7",
         isRefused: false,
       },
     ]);
+  });
+
+  test("a signed policy's version, key and end, and whom the module trusts", () => {
+    const parts = new Parts();
+    signed(4102444800)(parts);
+    const { policies, findings } = judge(parts.answers(), { readsFiles: false, bytes: trusting }, plain.wanted);
+    assert.deepEqual(findings, []);
+    const [{ from, checksum, signed: says, trustKeys } = assert.fail("no policy")] = policies;
+    assert.deepEqual([from, checksum], ["configuration", plain.wanted.facts.checksum]);
+    assert.deepEqual(says, { version: 9, keyId: key.id, expires: "2100-01-01T00:00:00Z" });
+    assert.deepEqual(trustKeys, [key.id]);
   });
 
   test("the routes of a control plane are looked at, too", () => {

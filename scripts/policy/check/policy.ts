@@ -101,6 +101,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   return {
     name: policy.name?.value ?? "",
     mode: policy.mode?.value ?? "enforce",
+    minimumVersion: policy.minimumVersion?.value,
     tokenBytes: context.tokenBytes,
     trustDomains: [...trustDomains],
     aliases,

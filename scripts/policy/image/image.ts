@@ -166,6 +166,7 @@ class ImageWriter extends TokenSections {
       own_forms: formsOf(paths),
       ...this.fleet(),
       needs: needsOf(this.policy),
+      minimum_version: this.policy.minimumVersion ?? 0,
     });
   }
 

@@ -23,6 +23,8 @@ export interface Policy {
   mode: "enforce" | "shadow";
   /** How many bytes a token may have. */
   tokenBytes: number;
+  /** The version that signed images of the policy have at least; undefined: any. */
+  minimumVersion?: number | undefined;
   trustDomains: string[];
   /** Trust domains whose IDs are IDs of another one, by the name of the former. */
   aliases: ReadonlyMap<string, string>;

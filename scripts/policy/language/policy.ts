@@ -6,6 +6,7 @@ import {
   fleet_replicas_max,
   header_pairs_bytes_max,
   limit_burst_tokens_max,
+  policy_version_max,
   token_bytes_max,
   usual_token_bytes_max,
 } from "../../../assembly/limits.ts";
@@ -325,6 +326,11 @@ export const policy_shape = mapping({
   mode: optional(mode, "`shadow`: every request passes, and what would have happened is recorded.", {
     default: "enforce",
   }),
+  minimumVersion: optional(
+    integer(1, policy_version_max),
+    "In modules that were built with trust keys: the version that signed images of this policy have at least. Older ones are refused.",
+    { examples: [12] },
+  ),
   trust: required(trust, "Who is trusted to say who the caller is.", { asIn: "trust: { domains: [example.org] }" }),
   paths: optional(
     paths_shape,

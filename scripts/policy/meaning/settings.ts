@@ -69,6 +69,17 @@ export const policy_rows: readonly Row<Policy>[] = [
     less: ({ policies }) => policies.after.rules.some(({ issuers }) => issuers.length > 1),
   },
   {
+    // It decides no request, but which policies may come in force after this one.
+    kind: "amount",
+    keys: ["minimumVersion"],
+    parts: ["minimumVersion"],
+    what: "minimumVersion",
+    amount: ({ minimumVersion = 0 }) => minimumVersion,
+    words: ({ minimumVersion }) => (minimumVersion === undefined ? "none" : String(minimumVersion)),
+    more: false,
+    less: true,
+  },
+  {
     // Whom rules meet in a trust domain that comes or goes is compared with the rules (classes.ts).
     kind: "set",
     keys: ["trust", "trust.domains"],

@@ -2,12 +2,13 @@
  * Puts a policy image into a copy of the engine without a compiler: the memory the module starts with grows by the pages
  * the image needs, and one more data segment ends at that memory's last byte, where the engine looks at start.
  *
- *   | the engine's own memory | unused | image, 8-aligned | padding | trailer, 16 bytes |
- *                                                         initial memory ends here --^
+ *   | the engine's own memory | unused | image, 8-aligned | padding | trust keys, 32 bytes each | trailer, 16 bytes |
+ *                                                                                    initial memory ends here --^
  *
  * Callbacks that the image does not need are left out of the exports, so that the host does not call them for every stream, and the
  * trailer says which: the engine refuses a configuration that needs one of them.
  */
+import { trust_keys_max } from "../../../assembly/limits.ts";
 import {
   image_header_bytes,
   image_magic,
@@ -21,8 +22,10 @@ import {
   sections_at,
   trailer_bytes,
   trailer_callbacks_shift,
+  trailer_keys_shift,
   trailer_magic,
 } from "../../../assembly/policy/layout.ts";
+import { trust_key_bytes } from "../../../assembly/policy/layout-signed.ts";
 import {
   type MemoryLimits,
   page_bytes,
@@ -55,9 +58,10 @@ const engine_export = "sallyport_inspect";
 
 /**
  * The engine with an image in it.
+ * @param trustKeys the keys, of 32 bytes each, one of which has to have signed every other image that the module takes; none: it takes any
  * @throws WasmError when `engine` is not the engine, has an image already, or would have more memory than it may
  */
-export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
+export function embedImage(engine: Uint8Array, image: Uint8Array, trustKeys: readonly Uint8Array[] = []): Uint8Array {
   const sections = readSections(engine);
   checkEngine(engine, sections);
   checkImage(image);
@@ -65,7 +69,8 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
     throw new WasmError("the module carries a policy already; embed into the engine as it was built");
   }
   const memory = readMemory(engine, sections);
-  const spanBytes = trailer_bytes + ((image.length + 7) & ~7);
+  if (trustKeys.length > trust_keys_max) throw new WasmError(`a module trusts at most ${trust_keys_max} keys`);
+  const spanBytes = trailer_bytes + trustKeys.length * trust_key_bytes + ((image.length + 7) & ~7);
   const pages = Math.ceil(spanBytes / page_bytes);
   const grown: MemoryLimits = {
     initialPages: memory.initialPages + pages,
@@ -74,7 +79,7 @@ export function embedImage(engine: Uint8Array, image: Uint8Array): Uint8Array {
   };
   if (grown.initialPages > pages_max) throw new WasmError("engine and image together pass 4 GiB of memory");
   const left = callbacksWithout(image);
-  const segment = dataSegment(image, spanBytes, grown.initialPages * page_bytes, left);
+  const segment = dataSegment({ image, trustKeys, spanBytes, left }, grown.initialPages * page_bytes);
   return assemble(engine, sections, grown, segment, left);
 }
 
@@ -95,6 +100,20 @@ function callbacksWithout(image: Uint8Array): typeof callbacks {
  * @throws WasmError when the module is not the engine, or what it carries is damaged
  */
 export function extractImage(module: Uint8Array): Uint8Array | undefined {
+  return readBuilt(module)?.image;
+}
+
+/** What `build` has put into a module. */
+export interface BuiltIn {
+  image: Uint8Array;
+  trustKeys: Uint8Array[];
+}
+
+/**
+ * What a module carries, or undefined when it carries nothing.
+ * @throws WasmError as `extractImage` does
+ */
+export function readBuilt(module: Uint8Array): BuiltIn | undefined {
   const sections = readSections(module);
   checkEngine(module, sections);
   return findImage(module, sections);
@@ -118,7 +137,7 @@ function checkImage(image: Uint8Array): void {
   if (policy + policy_record_bytes > image.length) throw new WasmError("the policy image has no policy");
 }
 
-function findImage(module: Uint8Array, sections: Section[]): Uint8Array | undefined {
+function findImage(module: Uint8Array, sections: Section[]): BuiltIn | undefined {
   const end = readMemory(module, sections).initialPages * page_bytes;
   for (const { address, bytes } of readData(module, sections).segments) {
     if (address + bytes.length !== end || bytes.length < trailer_bytes) continue;
@@ -127,24 +146,42 @@ function findImage(module: Uint8Array, sections: Section[]): Uint8Array | undefi
     if (view.getUint32(trailer, true) !== trailer_magic) continue;
     const distance = view.getUint32(trailer + 8, true);
     const size = view.getUint32(trailer + 12, true);
-    if (distance > bytes.length || size > distance - trailer_bytes)
+    const keys = view.getUint32(trailer + 4, true) >>> trailer_keys_shift;
+    if (distance > bytes.length || size > distance - trailer_bytes - keys * trust_key_bytes)
       throw new WasmError("the policy in the module is damaged");
     const start = bytes.length - distance;
-    return new Uint8Array(bytes.subarray(start, start + size));
+    const trustKeys = Array.from({ length: keys }, (_, index) => {
+      const at = trailer - (keys - index) * trust_key_bytes;
+      return new Uint8Array(bytes.subarray(at, at + trust_key_bytes));
+    });
+    return { image: new Uint8Array(bytes.subarray(start, start + size)), trustKeys };
   }
   return undefined;
 }
 
 /** One active segment (core specification §5.5.14): kind 0, `i32.const` address, `end`, size, bytes. */
-function dataSegment(image: Uint8Array, spanBytes: number, memoryEnd: number, left: typeof callbacks): Uint8Array {
+function dataSegment(
+  {
+    image,
+    trustKeys,
+    spanBytes,
+    left,
+  }: Omit<BuiltIn, "trustKeys"> & { trustKeys: readonly Uint8Array[] } & { spanBytes: number; left: typeof callbacks },
+  memoryEnd: number,
+): Uint8Array {
   const head = [0x00, 0x41, ...signedAddress(memoryEnd - spanBytes), 0x0b, ...unsigned(spanBytes)];
   const segment = new Uint8Array(head.length + spanBytes);
   segment.set(head);
   segment.set(image, head.length);
+  for (const [index, key] of trustKeys.entries()) {
+    const before = (trustKeys.length - index) * trust_key_bytes;
+    segment.set(key, segment.length - trailer_bytes - before);
+  }
   const trailer = new DataView(segment.buffer, segment.length - trailer_bytes);
   trailer.setUint32(0, trailer_magic, true);
   const bits = left.reduce((sum, [bit]) => sum | bit, 0);
-  trailer.setUint32(4, image_version | (bits << trailer_callbacks_shift), true);
+  const word = image_version | (bits << trailer_callbacks_shift) | (trustKeys.length << trailer_keys_shift);
+  trailer.setUint32(4, word >>> 0, true);
   trailer.setUint32(8, spanBytes, true);
   trailer.setUint32(12, image.length, true);
   return segment;

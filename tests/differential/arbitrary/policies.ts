@@ -164,6 +164,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .record({
     mode: sometimes(some("enforce", "shadow"), 6),
     tokenBytes: sometimes(some(1024, 4096, 16384, 57344), 3),
+    minimumVersion: sometimes(some(1, 12, 4294967295), 6),
     sourceAddress: sometimes(some("connection", "forwarded"), 3),
     forwarders: sometimes(some(["spiffe://example.org/a"], ["spiffe://example.org/b", "spiffe://example.org/a/x"]), 4),
     forward: sometimes(forward, 3),
@@ -210,6 +211,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
     ({
       mode,
       tokenBytes,
+      minimumVersion,
       sourceAddress,
       forwarders,
       forward: headers,
@@ -261,6 +263,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
           name: "random",
           ...(mode !== undefined && { mode }),
           ...(tokenBytes !== undefined && { tokenBytes }),
+          ...(minimumVersion !== undefined && { minimumVersion }),
           trust: {
             domains: ["example.org", "partner.net"],
             ...(aliased && { aliases: { "old.example.net": "example.org" } }),

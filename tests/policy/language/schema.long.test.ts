@@ -63,6 +63,7 @@ quarantine:
     scope: proxy
 mode: shadow
 tokenBytes: 32768
+minimumVersion: 12
 paths: { trailingSlash: same, encodedSlash: segment, emptySegments: keep, semicolons: keep, case: ignore }
 `
   .replace(

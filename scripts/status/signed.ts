@@ -1,0 +1,31 @@
+/** Policies that are signed: whether the module looks at the signature, and whether their end has come. */
+import { type Finding, finding } from "./codes.ts";
+import { type Plugin, placeOf } from "./plugin.ts";
+
+/** A policy that is signed, and its end. What the module would not have taken is not in force. */
+export function checkSigned({ signed, trustKeys, manager, filter }: Plugin): Finding[] {
+  const place = placeOf(manager, filter);
+  const found: Finding[] = [];
+  if (signed !== undefined && trustKeys?.length === 0)
+    found.push(
+      finding(
+        "signature_unchecked",
+        place,
+        `The policy is signed (version ${signed.version}, key ${signed.keyId}), and the module has no trust keys: it takes any policy. Build it with \`--trust-key\`.`,
+      ),
+    );
+  const end = signed === undefined ? null : endOf(signed);
+  if (end !== null && signed!.expiresSeconds! * 1000 <= Date.now())
+    found.push(
+      finding(
+        "image_expired",
+        place,
+        `The signed policy (version ${signed!.version}) has ended at ${end}: it goes on here, and no Envoy that starts anew takes it. Sign and roll out a newer version.`,
+      ),
+    );
+  return found;
+}
+
+/** The end of a signed policy, RFC 3339; null where it has none. */
+export const endOf = ({ expiresSeconds }: { expiresSeconds: number | undefined }): string | null =>
+  expiresSeconds === undefined ? null : new Date(expiresSeconds * 1000).toISOString().replace(".000Z", "Z");
