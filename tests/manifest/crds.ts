@@ -1,5 +1,5 @@
 /**
- * The schemas of Istio's and Envoy Gateway's resources, from their own modules as the Go module proxy serves them, kept in a cache
+ * The schemas of Istio's, Envoy Gateway's and Contour's resources, from their own modules as the Go module proxy serves them, kept in a cache
  * folder by version. A resource is held against its schema as an API server does: types, unknown fields, and the rules in CEL.
  */
 import { createHash } from "node:crypto";
@@ -32,6 +32,12 @@ const modules: readonly Module[] = [
     version: "v1.9.1",
     sha256: "bf9a96d6a5ff39739ae23add1f199ae34e7af21a82ce80d89fb515705ea65a1e",
     files: /\/charts\/gateway-helm\/charts\/crds\/crds\/generated\/[^/]+\.yaml$/u,
+  },
+  {
+    path: "github.com/projectcontour/contour",
+    version: "v1.33.8",
+    sha256: "39510ecacc6793aab63db7e1669ae98c3f3ca944af987829ab6a8bc850b34831",
+    files: /\/examples\/contour\/01-crds\.yaml$/u,
   },
 ];
 
@@ -84,11 +90,20 @@ export async function loadSchemas(): Promise<Schemas> {
   return schemas;
 }
 
-/** The schema with unknown fields refused: an API server takes them away, and what they said with them. */
+/**
+ * The schema with unknown fields refused: an API server takes them away, and what they said with them. And as JSON Schema has bounds that
+ * are not within: OpenAPI 3.0 says of a bound that it is not.
+ */
 function withoutUnknown(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map(withoutUnknown);
   if (typeof schema !== "object" || schema === null) return schema;
   const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, withoutUnknown(value)]));
+  for (const [exclusive, bound] of Object.entries({ exclusiveMaximum: "maximum", exclusiveMinimum: "minimum" })) {
+    if (typeof copy[exclusive] !== "boolean") continue;
+    if (copy[exclusive]) [copy[exclusive], copy[bound]] = [copy[bound], undefined];
+    else delete copy[exclusive];
+    if (copy[bound] === undefined) delete copy[bound];
+  }
   const isOpen = copy["x-kubernetes-preserve-unknown-fields"] === true || copy.additionalProperties !== undefined;
   if (copy.type === "object" && typeof copy.properties === "object" && !isOpen) copy.additionalProperties = false;
   return copy;
