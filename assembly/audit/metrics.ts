@@ -15,7 +15,7 @@
  *   sallyport_key_set_left_out.policy.<policy>;.reason.<reason>.set.<key set>
  *   sallyport_fleet_answers.policy.<policy>;.result.<granted | refused | unknown | failed | skipped | leased>   with limits of a fleet
  *   sallyport_limits.policy.<policy>;.decision.shadow_deny
- *   sallyport_policy_info.policy.<policy>;.image.<checksum>.mode.<enforce | shadow>.engine.<version>      gauge
+ *   sallyport_policy_info.policy.<policy>;.image.<checksum>[.version.<of the image>].mode.<enforce | shadow>.engine.<version>      gauge
  *
  * They lie beside the policy (audit/counts.ts):
  *
@@ -23,7 +23,7 @@
  *   | decisions | reasons | failures | cache | limits, in force, quarantines | some for each key set | allow, deny for each rule |
  *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
  */
-import { openWriter, Writer, writeBytes, writeHex, writeNth, writeText } from "../bytes/writer";
+import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeNth, writeText } from "../bytes/writer";
 import { Failure, failureName } from "../failure";
 import { readGauge, recordGauge, takeFailures } from "../host/host";
 import { fetched_key_sets_max, policy_quarantines_max, rule_metrics_max } from "../limits";
@@ -33,6 +33,7 @@ import { newestPolicy } from "../policy/root";
 import { Reason, reasonName } from "../reason";
 import { QuarantineEvent, writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
+import { version } from "../trust/envelope";
 import { count, counter_bytes, numberAt, setNumber } from "./counts";
 import { numberOfMetric } from "./numbers";
 
@@ -252,10 +253,14 @@ function define(policy: Policy, counter: u32, metric: string, label: string, val
   return defineNamed(policy, counter, false);
 }
 
-/** The engine's version is last, since it has dots. It is that of package.json (scripts/build/sources.ts). */
+/** For the policy in hand. The version of the image is there if it is signed. The engine's version is last, since it has dots. It is that of package.json (scripts/build/sources.ts). */
 function defineInfo(policy: Policy): bool {
   openName(policy, "policy_info", "image");
   writeHex(writer, load<u32>(policy.image, layout.checksum_at));
+  if (version() != 0) {
+    writeText(writer, ".version.");
+    writeDecimal(writer, version());
+  }
   writeText(writer, policy.shadow ? ".mode.shadow" : ".mode.enforce");
   writeText(writer, ".engine.@version@");
   return defineNamed(policy, info_at, true);

@@ -61,9 +61,14 @@ export const engineFolders: readonly Folder[] = [
     imports: [...engine_base, "assembly/policy/"],
   },
   {
+    path: "assembly/trust/",
+    purpose: "signed policies: whose signature an image has, and whether a newer one was in force",
+    imports: [...engine_base, "assembly/policy/", "assembly/crypto/"],
+  },
+  {
     path: counters,
     purpose: "the counters, gathered here and handed over to the host by a tick",
-    imports: request_stage,
+    imports: [...request_stage, "assembly/trust/"],
   },
   {
     path: "assembly/keys/",
@@ -143,11 +148,6 @@ export const engineFolders: readonly Folder[] = [
     path: "assembly/shortage/",
     purpose: "configurations that found no memory: what is kept of them, and what others give up for them",
     imports: [...engine_base, "assembly/policy/", "assembly/crypto/", "assembly/keys/"],
-  },
-  {
-    path: "assembly/trust/",
-    purpose: "signed policies: whose signature an image has, and whether a newer one was in force",
-    imports: [...engine_base, "assembly/policy/", "assembly/crypto/"],
   },
   {
     path: "assembly/{announce,chosen,configuration,configure,unserved,filter,index}.ts",

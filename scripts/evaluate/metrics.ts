@@ -14,10 +14,10 @@ interface MetricEntry {
 
 export const metrics = {
   sallyport_policy_info: {
-    labels: { image: [], mode: ["enforce", "shadow"], engine: [] },
+    labels: { image: [], version: [], mode: ["enforce", "shadow"], engine: [] },
     isGauge: true,
     meaning:
-      "above 0 while the policy is in force, 0 once it is not. `sallyport_image` is the image's checksum, as `sallyport build` prints it; `sallyport_engine` the engine's version. [More](observability.md#what-is-in-force)",
+      "above 0 while the policy is in force, 0 once it is not. `sallyport_image` is the image's checksum, as `sallyport build` prints it; `sallyport_version` its version, if it is [signed](signing.md); `sallyport_engine` the engine's version. [More](observability.md#what-is-in-force)",
   },
   sallyport_requests: {
     labels: { decision: ["allow", "deny", "shadow_deny", "gone"] },

@@ -14,7 +14,9 @@ import { reasonNames } from "../../scripts/evaluate/reasons.ts";
 import { PluginHost } from "../../scripts/host/plugin.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { imageChecksum } from "../../scripts/policy/image/image.ts";
+import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { engine } from "../support/plugin.ts";
+import { signedConfiguration, signingKey } from "../support/signed.ts";
 import { fetchingPolicy, imageOf } from "../support/workers.ts";
 
 test("rules past the last with a counter of its own share `_other`", (context) => {
@@ -48,13 +50,15 @@ test("rules past the last with a counter of its own share `_other`", (context) =
   assert.ok(counted.length <= 2 * (rule_metrics_max + 1), `${counted.length} counters of rules`);
 });
 
-/** The metrics of a policy in these modes, with the values that each label has. */
-function definedBy(image: Uint8Array, ...modes: string[]): Map<string, Map<string, Set<string>>> {
-  const host = PluginHost.load(engine);
-  for (const mode of modes)
-    assert.equal(host.startPlugin(JSON.stringify({ ...JSON.parse(pluginConfiguration(image)), mode })).ok, true);
+/** The metrics of modules with these configurations, with the values that each label has. */
+function definedBy(...started: [module: Uint8Array, configuration: string][]): Map<string, Map<string, Set<string>>> {
+  const metricValues = new Map<string, bigint>();
+  for (const [module, configuration] of started) {
+    const { ok, logs } = PluginHost.load(module, { metricValues }).startPlugin(configuration);
+    assert.equal(ok, true, logs.map(({ message }) => message).join("\n"));
+  }
   const metrics = new Map<string, Map<string, Set<string>>>();
-  for (const full of host.metrics().keys()) {
+  for (const full of metricValues.keys()) {
     // The engine's version is last, and has dots.
     const [metric, ...parts] = full.split(/\.(?!\d+\.\d+(?:-|$)|\d+(?:-|$))/u);
     const labels = metrics.get(metric!) ?? new Map<string, Set<string>>();
@@ -75,7 +79,13 @@ test("the engine defines the metrics of the table, with its labels and their val
     (mode) => `{ name: ${mode}d, when: [no_rule], denials: 9, within: 1m, for: 1m, mode: ${mode} }`,
   );
   const image = imageOf(`${fetchingPolicy()}${shadow}${fleet}quarantine: [${quarantines}]\n`);
-  const defined = definedBy(image, "enforce", "shadow");
+  const inMode = (mode: string): string => JSON.stringify({ ...JSON.parse(pluginConfiguration(image)), mode });
+  const key = signingKey();
+  const defined = definedBy(
+    [embedImage(engine, image, [key.publicBytes]), signedConfiguration(image, key, 7)],
+    [engine, inMode("enforce")],
+    [engine, inMode("shadow")],
+  );
   const uncounted: readonly FailureName[] = ["out_of_memory", "no_policy"];
   const named: Readonly<Record<string, readonly string[]>> = {
     policy: ["shop"],
@@ -85,6 +95,7 @@ test("the engine defines the metrics of the table, with its labels and their val
     quarantine: ["enforced", "shadowd"],
     set: ["idp"],
     image: [imageChecksum(image)],
+    version: ["7"],
     engine: [manifest.version],
   };
   const expected = metricEntries.map(([name, { labels }]) => {
