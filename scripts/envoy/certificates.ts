@@ -57,6 +57,8 @@ export interface Authority {
   trustDomain: string;
   /** The authority's own certificate: the trust bundle. */
   certificatePem: string;
+  /** Its private key, for another program that is to sign as this authority does. */
+  privateKeyPem: string;
   /** Signs a leaf as the X.509-SVID standard wants it: CA:FALSE, digitalSignature, server and client authentication. */
   issue(request: LeafRequest): Promise<Identity>;
 }
@@ -129,7 +131,12 @@ export async function makeAuthority(options: { trustDomain: string }): Promise<A
     return { certificatePem: `${leaf.toString("pem")}\n`, privateKeyPem: await privateKeyPem(leafKeys) };
   }
 
-  return { trustDomain, certificatePem: `${certificate.toString("pem")}\n`, issue };
+  return {
+    trustDomain,
+    certificatePem: `${certificate.toString("pem")}\n`,
+    privateKeyPem: await privateKeyPem(keys),
+    issue,
+  };
 }
 
 function url(value: string): JsonGeneralName {

@@ -60,6 +60,10 @@ export const status_codes = {
   plain_text: { meaning: "callers connect without TLS, so that nobody has a certificate" },
   client_certificate_optional: { meaning: "callers may connect without a certificate, and no rule is for those" },
   client_certificate_unchecked: { meaning: "no authority is named that callers' certificates must come from" },
+  client_certificate_demanded: {
+    meaning: "the policy admits callers without a certificate, and Envoy's SPIFFE validator lets none connect",
+  },
+  secret_awaited: { meaning: "a certificate or bundle that is to come over SDS has not come" },
   session_resumption: { meaning: "TLS sessions are resumed, without a look at the certificate's end" },
   connection_unbounded: { meaning: "open connections may outlive the certificate" },
   xfcc_passed_on: { meaning: "what a caller writes into `x-forwarded-client-cert` goes on" },

@@ -35,6 +35,8 @@ export interface Manager {
   filters: HttpFilter[];
   /** The route configurations it may use. */
   routes: Node[];
+  /** Secrets that came over SDS, by name. */
+  secrets: ReadonlyMap<string, Node>;
 }
 
 /** A listener that takes connections. */
@@ -55,9 +57,16 @@ export interface Refusal {
   path: string;
 }
 
+/** A secret that Envoy waits for (SDS). */
+export interface AwaitedSecret {
+  name: string;
+  path: string;
+}
+
 export interface Dump {
   listeners: Listener[];
   refusals: Refusal[];
+  awaitedSecrets: AwaitedSecret[];
   /** `node.id` of the bootstrap. */
   nodeId: string | undefined;
   /** Whether the bootstrap says which metrics are kept. */
@@ -79,9 +88,13 @@ export function readDump(value: unknown): Dump {
   const listeners = section("ListenersConfigDump");
   const extensions = new Extensions(section("EcdsConfigDump"));
   const routes = routesOf(section("RoutesConfigDump"));
+  const secrets = namedSecrets(section("SecretsConfigDump"), ["static_secrets", "dynamic_active_secrets"]);
+  const awaited = namedSecrets(section("SecretsConfigDump"), ["dynamic_warming_secrets"]);
   const bootstrap = section("BootstrapConfigDump").at("bootstrap");
   return {
-    listeners: activeListeners(listeners).map(({ node, since }) => readListener(node, since, extensions, routes)),
+    listeners: activeListeners(listeners).map(({ node, since }) =>
+      readListener(node, since, extensions, routes, secrets),
+    ),
     refusals: [
       ...refusalsOf(listeners.at("dynamic_listeners"), "listener", (node) => node.at("name").text),
       ...refusalsOf(
@@ -95,6 +108,7 @@ export function readDump(value: unknown): Dump {
         (node) => node.at("route_config", "name").text,
       ),
     ],
+    awaitedSecrets: [...awaited].filter(([name]) => !secrets.has(name)).map(([name, { path }]) => ({ name, path })),
     nodeId: bootstrap.at("node", "id").text,
     hasStatsMatcher: bootstrap.at("stats_config", "stats_matcher").exists,
   };
@@ -127,6 +141,12 @@ function refusalsOf(entries: Node, kind: string, nameOf: (entry: Node) => string
       since: entry.at("error_state", "last_update_attempt").text,
       path: entry.at("error_state").path,
     }));
+}
+
+/** The secrets of these lists, by name. */
+function namedSecrets(section: Node, lists: readonly string[]): Map<string, Node> {
+  const entries = lists.flatMap((list) => section.at(list).list());
+  return new Map(entries.map((entry) => [entry.at("name").text ?? "", entry.at("secret")]));
 }
 
 /** Route configurations by name: those that control planes sent, and those that stand in a connection manager. */
@@ -169,7 +189,13 @@ class Extensions {
   }
 }
 
-function readListener(node: Node, since: Since, extensions: Extensions, routes: Map<string, Node>): Listener {
+function readListener(
+  node: Node,
+  since: Since,
+  extensions: Extensions,
+  routes: Map<string, Node>,
+  secrets: ReadonlyMap<string, Node>,
+): Listener {
   const listener: Listener = {
     name: node.at("name").text ?? "without a name",
     isOutbound: node.at("traffic_direction").text === "OUTBOUND",
@@ -192,6 +218,7 @@ function readListener(node: Node, since: Since, extensions: Extensions, routes: 
           .list()
           .map((entry) => extensions.read(entry, since)),
         routes: routesOfManager(config, routes),
+        secrets,
       });
     }
   }

@@ -77,6 +77,14 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
   if (server !== undefined && state !== undefined && state !== "LIVE")
     findings.push(finding("not_live", {}, `Envoy's state is ${state}: it does not serve. Look at its log.`));
   findings.push(...checkLoaded(dump, plugins));
+  for (const { name, path } of dump.awaitedSecrets)
+    findings.push(
+      finding(
+        "secret_awaited",
+        { path },
+        `The secret "${name}" has not come over SDS: no connection that needs it can be made. Envoy's log says why (\`StreamSecrets\`); where it comes from SPIRE, Envoy's process needs an entry that has it, as docs/spire.md says.`,
+      ),
+    );
   for (const { what, details, since, path } of dump.refusals)
     findings.push(
       finding(

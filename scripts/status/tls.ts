@@ -5,7 +5,10 @@ import type { PolicyFacts } from "./facts.ts";
 import type { Node } from "./node.ts";
 
 /** @param policy the one in force; undefined where nobody knows it */
-export function checkTls({ listener, chain, transport, node }: Manager, policy: PolicyFacts | undefined): Finding[] {
+export function checkTls(
+  { listener, chain, transport, node, secrets }: Manager,
+  policy: PolicyFacts | undefined,
+): Finding[] {
   const place = { listener: listener.name, chain };
   const context = [...transport.objects()]
     .find((object) => object.message().type === "DownstreamTlsContext")
@@ -36,7 +39,15 @@ export function checkTls({ listener, chain, transport, node }: Manager, policy: 
       required,
       "`require_client_certificate` is off, and the policy has no rule for callers without a certificate: a connection without one is taken, and its requests are denied one by one. Set it to true.",
     );
-  if (validation === undefined || acceptsUntrusted(validation) || !namesAuthority(validation))
+  const contexts = validation === undefined ? [] : [validation, ...namedIn(validation, secrets)];
+  const validator = contexts.map(spiffeValidatorIn).find((found) => found !== undefined);
+  if (!required.isTrue && !needsCertificate && validator !== undefined)
+    add(
+      "client_certificate_demanded",
+      validator,
+      "The policy admits callers without a certificate, and `require_client_certificate` is off, but callers' certificates are checked by Envoy's SPIFFE validator, which refuses every connection without one. Where the bundle comes from SPIRE, set `node.metadata` to `disable_spiffe_cert_validation: true`, as docs/spire.md says.",
+    );
+  if (validation === undefined || contexts.some(acceptsUntrusted) || !contexts.some(namesAuthority))
     add(
       "client_certificate_unchecked",
       validation ?? common,
@@ -57,6 +68,21 @@ export function checkTls({ listener, chain, transport, node }: Manager, policy: 
 /** `ACCEPT_UNTRUSTED` anywhere in it, as control planes write it for certificates that are optional or anybody's. */
 function acceptsUntrusted(validation: Node): boolean {
   return [...validation.objects()].some((object) => object.at("trust_chain_verification").text === "ACCEPT_UNTRUSTED");
+}
+
+/** The secrets that it takes over SDS, as far as they have come. */
+function namedIn(validation: Node, secrets: ReadonlyMap<string, Node>): Node[] {
+  const found = [...validation.objects()]
+    .filter((object) => object.at("sds_config").exists)
+    .map((object) => secrets.get(object.at("name").text ?? ""));
+  return found.filter((secret) => secret !== undefined);
+}
+
+/** Envoy's SPIFFE validator, where certificates are checked by it. */
+function spiffeValidatorIn(validation: Node): Node | undefined {
+  return [...validation.objects()]
+    .map((object) => object.at("custom_validator_config"))
+    .find((validator) => validator.at("name").text === "envoy.tls.cert_validator.spiffe");
 }
 
 /** Whether some authority is named: in the configuration, or by a secret that comes over SDS. */

@@ -314,6 +314,22 @@ const faults: Record<StatusCode, Fault> = {
     },
     says: /ACCEPT_UNTRUSTED/,
   },
+  client_certificate_demanded: {
+    break: ({ tls }) => {
+      tls.require_client_certificate = false;
+    },
+    module: anonymous.module,
+    says: /refuses every connection without one.*disable_spiffe_cert_validation: true/,
+  },
+  secret_awaited: {
+    break: ({ dump }) => {
+      dump.configs.push({
+        "@type": "type.googleapis.com/envoy.admin.v3.SecretsConfigDump",
+        dynamic_warming_secrets: [{ name: "default", version_info: "uninitialized" }],
+      });
+    },
+    says: /"default" has not come over SDS/,
+  },
   session_resumption: {
     break: ({ tls }) => void delete tls.disable_stateless_session_resumption,
     says: /disable_stateless_session_resumption: true/,
@@ -406,7 +422,10 @@ describe("nothing is found", () => {
       break: ({ manager }) => void delete manager.use_remote_address,
     },
     "where callers need no certificate and a rule is for them": {
-      break: ({ tls }) => void delete tls.require_client_certificate,
+      break: ({ tls }) => {
+        delete tls.require_client_certificate;
+        tls.common_tls_context.validation_context = { trusted_ca: { filename: "/etc/sallyport/bundle.pem" } };
+      },
       module: anonymous.module,
     },
     "on a listener for probes beside it, of one path": {
