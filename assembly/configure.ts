@@ -2,7 +2,8 @@
  * From a plugin configuration to a policy in force. Whatever is invalid is refused with one line of log, and the host
  * keeps the configuration it had. The answer depends on the configuration alone, never on the worker: a worker that
  * refused what the main thread accepted would be left without the filter. A worker without memory accepts, denies every
- * request, and tries again (shortage/shortage.ts).
+ * request, and tries again (shortage/shortage.ts). Whether a signed image is older than one that was in force is no worker's to refuse
+ * either (trust/version.ts).
  */
 
 import { announce, announceLostCounts, announceShortage, refuse, refuseVersion, refuseWithout, warn } from "./announce";

@@ -210,6 +210,30 @@ test("minimumVersion: build tells it, and that it has no effect without trust ke
   assert.match(run(folder, [...sign, "--image-version", "12"]), /version 12, signed by key/u);
 });
 
+test("minimumVersion: what it may not be, and lowering it is a gain that diff tells", (context) => {
+  const withVersion = (version: string): string =>
+    plain_policy.replace("name: shop", `name: shop${version === "" ? "" : `\nminimumVersion: ${version}`}`);
+  const versions = { twelve: "12", eleven: "11", none: "", zero: "0", half: "1.5", large: "4294967296", text: "x" };
+  const folder = folderWith(
+    context,
+    Object.fromEntries(Object.entries(versions).map(([name, version]) => [`${name}.yaml`, withVersion(version)])),
+  );
+  for (const name of ["zero", "half", "large"])
+    assert.match(
+      refused(folder, ["check", `${name}.yaml`]),
+      /`minimumVersion` must be a whole number from 1 to 4294967295/u,
+    );
+  assert.match(refused(folder, ["check", "text.yaml"]), /`minimumVersion` is text, but must be a whole number/u);
+  const compared = (old: string, next: string): [number | null, string] => {
+    const { code, stdout } = sallyport(["diff", `${old}.yaml`, `${next}.yaml`, "--no-new-access"], { cwd: folder });
+    return [code, /^([+~-] .*)$/mu.exec(stdout)?.[1] ?? ""];
+  };
+  assert.deepEqual(compared("twelve", "eleven"), [1, "+ minimumVersion: 12 → 11 (may admit more)"]);
+  assert.deepEqual(compared("twelve", "none"), [1, "+ minimumVersion: 12 → none (may admit more)"]);
+  assert.deepEqual(compared("eleven", "twelve"), [0, "~ minimumVersion: 11 → 12"]);
+  assert.deepEqual(compared("none", "twelve"), [0, "~ minimumVersion: none → 12"]);
+});
+
 test("an end that has passed is noted, since a build may be repeated", (context) => {
   const folder = folderWith(context, files);
   run(folder, ["keygen"]);
