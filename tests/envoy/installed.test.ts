@@ -63,7 +63,11 @@ async function sallyport(...args: string[]): Promise<string> {
 
 test("it has what it needs, and none of the tests or sources", () => {
   const installed = join(folder, "node_modules/sallyport");
-  for (const name of ["LICENSE", "README.md", "policy.schema.json", "dist/engine.wasm", "dist/LICENSES.txt"]) {
+  const observability = ["rules.yaml", "rules.test.yaml", "dashboard.json", "opentelemetry.yaml"];
+  for (const name of [
+    ...["LICENSE", "README.md", "policy.schema.json", "dist/engine.wasm", "dist/LICENSES.txt"],
+    ...observability.map((file) => `observability/${file}`),
+  ]) {
     assert.ok(existsSync(join(installed, name)), name);
   }
   assert.deepEqual(readdirSync(join(folder, "node_modules")).sort(), [".bin", ".package-lock.json", "sallyport"]);
