@@ -11,12 +11,16 @@ import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { allThere, buildInto, cacheFolder } from "../bench/building.ts";
 import { findOnPath, must } from "../fleet/systems.ts";
 
-/** Paths of the programs, and of two files that come with Istio. */
-export interface Programs {
-  envoy: string;
+/** Paths of the programs of Kubernetes. */
+export interface KubernetesPrograms {
   etcd: string;
   "kube-apiserver": string;
   kubectl: string;
+}
+
+/** Paths of all programs, and of two files that come with Istio. */
+export interface Programs extends KubernetesPrograms {
+  envoy: string;
   "pilot-discovery": string;
   "pilot-agent": string;
   /** The kinds of resources that Istio has, for Kubernetes. */
@@ -37,7 +41,7 @@ interface GoModule {
   takes: string;
 }
 
-const modules: readonly GoModule[] = [
+const of_kubernetes: readonly GoModule[] = [
   {
     folder: "etcd",
     path: "go.etcd.io/etcd/server/v3",
@@ -55,6 +59,9 @@ const modules: readonly GoModule[] = [
     files: {},
     takes: "six minutes",
   },
+];
+
+const of_istio: readonly GoModule[] = [
   {
     folder: "istio",
     path: "istio.io/istio",
@@ -75,10 +82,24 @@ export async function findPrograms(): Promise<Programs> {
   await findOnPath("docker-registry", ["docker-registry"]);
   await findOnPath("unshare", ["util-linux"]);
   await findOnPath("ip", ["iproute2"]);
-  const found: Record<string, string> = { envoy: await findEnvoy() };
+  const envoy = await findEnvoy();
+  return {
+    envoy,
+    ...(await findKubernetes()),
+    ...(await allOf<Omit<Programs, "envoy" | keyof KubernetesPrograms>>(of_istio)),
+  };
+}
+
+/** Finds those of Kubernetes alone. */
+export async function findKubernetes(): Promise<KubernetesPrograms> {
+  return allOf<KubernetesPrograms>(of_kubernetes);
+}
+
+async function allOf<Paths>(modules: readonly GoModule[]): Promise<Paths> {
+  const found: Record<string, string> = {};
   // One after the other: each takes all of the machine.
   for (const one of modules) Object.assign(found, await built(one));
-  return found as unknown as Programs;
+  return found as Paths;
 }
 
 /** Paths of what a module has, which is built where it is not there. */
