@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,4 +99,15 @@ test("all that it takes of SPIRE is asked of the agent over its socket, and the 
   });
   const [{ endpoint }] = agent.load_assignment.endpoints[0].lb_endpoints;
   assert.deepEqual(endpoint.address, { pipe: { path: "/tmp/spire-agent/public/api.sock" } });
+});
+
+test("the suite with SPIRE takes every step of docs/spire.md that has a name", () => {
+  const names = [...readFileSync("docs/spire.md", "utf8").matchAll(/^```\w+\n# ([^\n]+)$/gmu)].map(([, name]) => name!);
+  const sources = readdirSync("tests/spire").filter((name) => name.endsWith(".ts"));
+  const text = sources.map((name) => readFileSync(join("tests/spire", name), "utf8")).join("");
+  assert.equal(names.length, 16);
+  assert.deepEqual(
+    names.filter((name) => !text.includes(`"${name}"`)),
+    [],
+  );
 });

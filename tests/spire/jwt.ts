@@ -149,10 +149,11 @@ test("the authority of JWT-SVIDs is replaced: its tokens are good at once, and t
   const { home } = world;
   const old = await home.token(users.web);
   assert.equal(await ask(fetching, old), "200 allowed");
-  await home.run(["spire-server", "localauthority", "jwt", "prepare"]);
+  const ofJwt = { "localauthority x509": "localauthority jwt" };
+  await home.step("a new authority is made, and everybody learns of it", ofJwt);
   const { active: OLD, prepared: NEW } = await home.authorities("jwt");
   assert.equal(kidOf(old), OLD);
-  await home.run(["spire-server", "localauthority", "jwt", "activate", "-authorityID", NEW!]);
+  await home.step("it signs from now on", { ...ofJwt, NEW: NEW! });
   // Agents keep tokens by audience, so that this one is new.
   const next = await home.token(users.web, "order-api,another");
   assert.equal(kidOf(next), NEW);
@@ -160,8 +161,8 @@ test("the authority of JWT-SVIDs is replaced: its tokens are good at once, and t
   assert.equal(await ask(fetching, old), "200 allowed");
   assert.equal(await ask(embedded, next), "401 token_key_unknown");
 
-  await home.run(["spire-server", "localauthority", "jwt", "taint", "-authorityID", OLD]);
-  await home.run(["spire-server", "localauthority", "jwt", "revoke", "-authorityID", OLD]);
+  await home.step("agents renew what the old one has signed", { ...ofJwt, OLD });
+  await home.step("nobody trusts the old one any more", { ...ofJwt, OLD });
   const revokedMs = Date.now();
   await until("the old token is refused", async () => (await ask(fetching, old)) === "401 token_key_unknown");
   const seconds = (Date.now() - revokedMs) / 1000;

@@ -8,14 +8,12 @@ const page = readFileSync(fileURLToPath(new URL("../../docs/spire.md", import.me
 const blocks = new Map(
   [...page.matchAll(/^```\w+\n# ([^\n]+)\n(.*?)^```$/gmsu)].map(([, name, text]) => [name!, text!] as const),
 );
-const taken = new Set<string>();
 
 /** A block of the page. @throws Error where it has none of this name */
 export function block(name: string): string {
   const text = blocks.get(name);
   if (text === undefined)
     throw new Error(`docs/spire.md has no block "# ${name}", only: ${[...blocks.keys()].join(", ")}`);
-  taken.add(name);
   return text;
 }
 
