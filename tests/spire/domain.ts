@@ -26,7 +26,7 @@ export interface Authorities {
   prepared: string | undefined;
 }
 
-/** Seconds that SVIDs live: the shortest that SPIRE's agent keeps up with. */
+/** Seconds that SVIDs live. */
 export const svid_seconds = 60;
 
 export class TrustDomain {

@@ -130,6 +130,29 @@ describe("a JWT-SVID says who the caller is", () => {
   });
 });
 
+test("`either`: a certificate says who the caller is, and where there is none a JWT-SVID", async () => {
+  const { policyYaml, files } = withFile;
+  const envoy = await world.startEnvoy("either", {
+    policyYaml: replaced(policyYaml, { "identity: jwt-svid": "identity: either" }),
+    files,
+    takesCallersWithout: true,
+  });
+  const [web, billing] = [await world.home.svid(users.web), await world.home.svid(users.billing)];
+  const statusOfRequest = async (svid: Svid, token?: string): Promise<number> => {
+    const bearer = token !== undefined && { headers: { authorization: `Bearer ${token}` } };
+    return (await sendRequest(envoy.target(trusted, svid), { path: "/orders/1", ...bearer })).status;
+  };
+  const token = await world.home.token(users.web);
+  assert.equal(await ask(envoy, token), "200 allowed");
+  assert.equal(await ask(envoy), "403 identity_missing");
+  assert.equal(await statusOfRequest(web), 200);
+  // A token that somebody else has got hold of.
+  assert.equal(await statusOfRequest(billing, token), 403);
+  // The bundle is a plain list now, and has nobody else's authorities.
+  assert.notEqual(await tlsRefusal(envoy.target(trusted, await partner.svid(users.shop))), undefined);
+  await assertSound(envoy);
+});
+
 test("without disable_spiffe_cert_validation nobody without a certificate gets in, and status says so", async () => {
   const envoy = await world.startEnvoy("asking", {
     ...withFile,
