@@ -279,6 +279,19 @@ describe("sallyport explain", () => {
     assert.equal(run("/app", "https://nobody.example.org"), "token_algorithm", "the first place of the first issuer");
   });
 
+  test("the caller is who an outer listener says, where the policy goes by filter state", () => {
+    const policy = "tests/policy/policies/filterstate.yaml";
+    const ask = (...args: string[]) => sallyport(["explain", policy, "--request", "GET /web", ...args]);
+    const web = ask("--caller", "spiffe://example.org/ns/shop/sa/web");
+    assert.match(web.stdout, /^ALLOW 200 allowed \(rule web\)/u);
+    assert.match(ask().stdout, /^DENY 403 identity_missing/u);
+    const told = ask("--header", "x-forwarded-client-cert: URI=spiffe://example.org/ns/shop/sa/web");
+    assert.match(told.stdout, /^DENY 403 identity_missing/u);
+    const { code, stderr } = ask("--svid", "spiffe://example.org/ns/shop/sa/web");
+    assert.equal(code, 2);
+    assert.match(stderr, /by filter state: give `--caller`, or write `identity: either`/u);
+  });
+
   test("no JWT-SVID for a policy that goes by certificates, nor what is none: 2", () => {
     const either = "tests/policy/policies/either.yaml";
     const mtls = folder.path("policy.yaml");

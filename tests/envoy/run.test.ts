@@ -75,6 +75,17 @@ test("with several trust domains, members of each are admitted", async () => {
   });
 });
 
+test("where an outer listener says who the caller is, this one says so itself", async () => {
+  const path = join(directory, "behind.yaml");
+  await writeFile(path, policyYaml.replace("[example.org]", "[example.org], identity: filter-state"));
+  await whileRunning({ policy: path }, async (_ready, target) => {
+    assert.equal((await sendRequest(target, { path: "/orders/7" })).status, 200);
+    assert.equal((await sendRequest(target, { method: "POST", path: "/orders" })).status, 403);
+    const { identity: _, ...stranger } = target;
+    await assert.rejects(sendRequest(stranger, { path: "/orders/7" }));
+  });
+});
+
 test("with a rule for callers without a certificate, such callers get in, and no further", async () => {
   const path = join(directory, "anonymous.yaml");
   await writeFile(path, `${policyYaml}  - name: health\n    callers: [anonymous]\n    allow: [GET /healthz]\n`);
