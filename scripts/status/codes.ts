@@ -26,6 +26,9 @@ export const status_codes = {
   policy_unread: { isNote: true, meaning: "nothing tells which policy the filter has" },
   module_changed: { meaning: "the module's file is newer than what Envoy has loaded" },
   signature_unchecked: { meaning: "the policy is signed, and the module has no trust keys to check that" },
+  image_superseded: {
+    meaning: "the configuration has an older signed policy, and a newer one is in force",
+  },
   image_expired: {
     meaning: "the signed policy in force has ended: it goes on, and no Envoy that starts anew takes it",
   },

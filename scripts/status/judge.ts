@@ -8,7 +8,7 @@ import { checkStats, isRefused, readStats, readVersions, type Stats, type Versio
 import { Node } from "./node.ts";
 import { findPlugins, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
-import { checkSigned, endOf } from "./signed.ts";
+import { checkSigned, checkSuperseded, endOf } from "./signed.ts";
 import { checkTls } from "./tls.ts";
 
 /** What an Envoy answered. */
@@ -106,6 +106,7 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
   const read = readStats(stats ?? {});
   const versions = readVersions(stats ?? {});
   findings.push(...plugins.flatMap((plugin) => checkRefused(plugin, read, versions)));
+  findings.push(...plugins.flatMap((plugin) => checkSuperseded(plugin, read)));
   if (stats !== undefined) findings.push(...checkStats(read, dump, namedPolicies(plugins, wanted), workers));
   return {
     node: dump.nodeId ?? null,

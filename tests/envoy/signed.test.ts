@@ -13,6 +13,8 @@ import { type LocalEnvoy, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
+import { askAdmin, parseAdmin } from "../../scripts/status/admin.ts";
+import { judge } from "../../scripts/status/judge.ts";
 import { ExtensionFile } from "../lifecycle/world.ts";
 import { Http2Client } from "../storm/client.ts";
 import { managerOf } from "../support/envoy.ts";
@@ -104,6 +106,12 @@ class SignedWorld {
     return rounds[0]!;
   }
 
+  /** The codes of what `sallyport status` finds. */
+  async statusCodes(): Promise<string[]> {
+    const answers = await askAdmin(parseAdmin(`http://127.0.0.1:${this.local.envoy.adminPort}`));
+    return judge(answers, { readsFiles: true }).findings.map(({ code }) => code);
+  }
+
   /** Asserts that the log says so, sooner or later. */
   async says(words: RegExp): Promise<void> {
     await until(`the log says ${words}`, () => words.test(this.local.envoy.log()));
@@ -139,8 +147,10 @@ describe("signed policies by ECDS", { concurrency: true }, () => {
     }
     await world.says(/image version 7 .* is older than 9, which was in force in this Envoy/u);
     await world.says(/image version 0 is older than 9, which was in force in this Envoy/u);
+    assert.ok((await world.statusCodes()).includes("image_superseded"), "status does not tell");
     assert.equal(await world.push(signedConfiguration(c, one, 10)), true);
     assert.deepEqual(await world.admitted(), ["c"]);
+    assert.equal((await world.statusCodes()).includes("image_superseded"), false);
   });
 
   test("no signature, and that of another key: refused, and the old policy goes on", async (context) => {

@@ -204,6 +204,14 @@ const faults: Record<StatusCode, Fault> = {
     says: /was written after/,
   },
   signature_unchecked: { break: signed(4102444800), says: /signed \(version 9, key [0-9a-f]{16}\)/ },
+  image_superseded: {
+    break: (parts) => {
+      signed(4102444800)(parts);
+      parts.stats["wasmcustom.sallyport_policy_info.policy.shop;.image.1a2b3c4d.mode.enforce.engine.0.1.0"] = 1;
+    },
+    module: trusting,
+    says: /signed version 9 \(image [0-9a-f]{8}\), and the filter goes on with image 1a2b3c4d/,
+  },
   image_expired: { break: signed(1), module: trusting, says: /version 9\) has ended at 1970-01-01T00:00:01Z/ },
   shadow_mode: {
     break: ({ wasm }) => {
