@@ -4,7 +4,7 @@ import type { HttpFilter, Manager } from "./dump.ts";
 import { isCheck, isCheckOf, readsRecord } from "./mark.ts";
 import { isOn, routesOf } from "./overrides.ts";
 import { checkSwitched, isSwitchedByRoutes } from "./perroute.ts";
-import { isAwaited, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
+import { isAwaited, isTrial, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 
 /** Of filters that answer so, nothing is lost where requests reach them undecided. */
 const a_refusal = "a refusal";
@@ -62,9 +62,10 @@ export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[]
     findings.push(...answersFirst(plugin, other), ...takesToken(manager, other));
   }
   const hasCheck = manager.filters.slice(index + 1).some(isCheck);
-  if (isSwitched) findings.push(...checkSwitched(plugin, hasCheck));
-  // Where routes switch the filter on, they may bring the check, too.
-  return isSwitched && !hasCheck ? findings : [...findings, ...checkBehind(plugin, others)];
+  const tries = isTrial(plugin, others);
+  if (isSwitched) findings.push(...checkSwitched(plugin, hasCheck || tries));
+  // Where routes switch the filter on, they may bring the check, too. What only tries a policy has none.
+  return tries || (isSwitched && !hasCheck) ? findings : [...findings, ...checkBehind(plugin, others)];
 }
 
 /** Filters of ours whose configuration has not come. */

@@ -6,7 +6,7 @@ import { least_capabilities, type PolicyFacts } from "./facts.ts";
 import { answersItself, checkManager } from "./manager.ts";
 import { checkStats, isRefused, readStats, readVersions, type Stats, type Versions } from "./metrics.ts";
 import { Node } from "./node.ts";
-import { findPlugins, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
+import { findPlugins, isTrial, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
 import { checkSigned, checkSuperseded, endOf } from "./signed.ts";
 import { checkTls } from "./tls.ts";
@@ -96,8 +96,8 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
   for (const [at, manager] of managers.entries()) {
     const ours = perManager[at]!;
     findings.push(...checkAwaited(manager));
-    for (const plugin of ours) findings.push(...checkPlugin(plugin, wanted), ...checkOrder(plugin, ours));
-    const [first] = ours;
+    for (const plugin of ours) findings.push(...checkPlugin(plugin, ours, wanted), ...checkOrder(plugin, ours));
+    const first = ours.find((plugin) => !isTrial(plugin, ours));
     if (first === undefined || answersItself(first)) continue;
     const policy = first.policy ?? wanted?.facts;
     findings.push(...checkManager(first, policy), ...checkTls(manager, policy), ...checkOverrides(manager, ours));
@@ -143,12 +143,14 @@ function checkRefused({ manager, filter }: Plugin, stats: Stats, versions: Versi
 }
 
 /** The filter by itself: its policy, and how Envoy runs it. */
-function checkPlugin(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
+function checkPlugin(plugin: Plugin, ours: readonly Plugin[], wanted: Wanted | undefined): Finding[] {
   const { config, policy, filter } = plugin;
   const place = placeOf(plugin.manager, filter);
-  const found = checkPolicy(plugin, wanted);
+  // What is tried is another policy than the one that decides, and lets nobody by.
+  const tries = isTrial(plugin, ours);
+  const found = tries ? [] : checkPolicy(plugin, wanted);
   const isShadow = (plugin.mode ?? (policy?.isShadow === true ? "shadow" : undefined)) === "shadow";
-  if (isShadow && wanted?.facts.isShadow !== true)
+  if (!tries && isShadow && wanted?.facts.isShadow !== true)
     found.push(
       finding(
         "shadow_mode",

@@ -34,7 +34,7 @@ interface Fault {
 
 /**
  * What is wrong with the routes of a filter that they switch on; one finding for all routes with the same fault.
- * @param hasCheck whether a check for all routes stands behind the filter
+ * @param hasCheck whether routes need not bring one: it stands behind the filter for all of them, or the filter decides nothing
  */
 export function checkSwitched(plugin: Plugin, hasCheck: boolean): Finding[] {
   const faults = new Map<string, Fault>();
@@ -43,8 +43,6 @@ export function checkSwitched(plugin: Plugin, hasCheck: boolean): Finding[] {
     fault.routes.push(node);
     faults.set(code + consequence, fault);
   };
-  // One that only tries a policy stands beside the one that decides, and decides nothing.
-  const isTrial = plugin.mode === "shadow" && plugin.record !== undefined;
   const name = policyNameOfPlugin(plugin);
   for (const route of routesOf(plugin.manager)) {
     const check = checkOf(route, plugin);
@@ -56,7 +54,7 @@ export function checkSwitched(plugin: Plugin, hasCheck: boolean): Finding[] {
         `not switched on by PLACE: its requests ${rest}. Under Envoy Gateway the route has an EnvoyExtensionPolicy of its own: remove it, or give it \`mergeType: StrategicMerge\`.`,
       );
     }
-    if (isTrial || hasCheck) continue;
+    if (hasCheck) continue;
     if (check === undefined)
       add(
         "check_missing",

@@ -167,6 +167,15 @@ function configurationOf(config: Node): Record<string, unknown> {
   }
 }
 
+/**
+ * Whether a filter only tries a policy, as `rollout` has it: in shadow mode, with a record of its own, in front of another of ours, which decides.
+ * @param others the filters of ours in its connection manager
+ */
+export function isTrial({ mode, policy, record, index }: Plugin, others: readonly Plugin[]): boolean {
+  const isShadow = (mode ?? (policy?.isShadow === true ? "shadow" : undefined)) === "shadow";
+  return isShadow && record !== undefined && others.some((other) => other.index > index);
+}
+
 /** The policy's name: by its image, else by what the enforcement check wants. */
 export function policyNameOfPlugin({ policy, manager, index }: Plugin): string | undefined {
   const check = manager.filters

@@ -128,21 +128,31 @@ export class World {
     const folder = join(this.folder, "manifest");
     await rm(folder, { recursive: true, force: true });
     this.sallyport("manifest", "--for", "envoy-gateway", policy, "--gateway", gateway, ...options, "-o", folder);
+    await this.take(folder, gateway);
+  }
+
+  /** Puts the files of a folder that `manifest` or `rollout` wrote among the resources, and has the Gateway use its EnvoyProxy. */
+  async take(folder: string, gateway = gateway_name): Promise<void> {
+    const patches = ["gateway-parameters.yaml", "kustomization.yaml"];
+    const names = readdirSync(folder).sort();
     const read = async (name: string): Promise<Resource[]> =>
       parseAllDocuments(await readFile(join(folder, name), "utf8")).map((document) => document.toJSON());
-    const [{ resources }] = (await read("kustomization.yaml")) as [{ resources: string[] }];
-    const left = readdirSync(folder).filter((name) => !resources.includes(name));
-    assert.deepEqual(left.sort(), ["gateway-parameters.yaml", "kustomization.yaml"]);
-    const written = (await Promise.all(resources.map(read))).flat();
+    const applied = names.filter((name) => !patches.includes(name));
+    if (names.includes("kustomization.yaml")) {
+      const [{ resources }] = (await read("kustomization.yaml")) as [{ resources: string[] }];
+      assert.deepEqual(resources, applied);
+    }
+    const written = (await Promise.all(applied.map(read))).flat();
     // Roles are Kubernetes' own, and nobody is there to keep them.
-    const applied = written.filter(({ kind }) => kind !== "ClusterRole");
-    this.put(...applied);
-    const patch = parse(await readFile(join(folder, "gateway-parameters.yaml"), "utf8"));
-    Object.assign(this.get("Gateway", gateway).spec, patch.spec);
+    const kept = written.filter(({ kind }) => kind !== "ClusterRole");
     // Without Kubernetes, Envoy Gateway takes this setting from the most specific EnvoyProxy alone, whatever is merged.
-    for (const proxy of applied.filter(({ kind }) => kind === "EnvoyProxy")) {
+    for (const proxy of kept.filter(({ kind }) => kind === "EnvoyProxy")) {
       proxy.spec.provider = this.get("EnvoyProxy", "machine").spec.provider;
     }
+    this.put(...kept);
+    if (!names.includes("gateway-parameters.yaml")) return;
+    const patch = parse(await readFile(join(folder, "gateway-parameters.yaml"), "utf8"));
+    Object.assign(this.get("Gateway", gateway).spec, patch.spec);
   }
 
   /** Adds resources, or puts them in place of those of the same kind and name. */

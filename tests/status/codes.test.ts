@@ -456,6 +456,18 @@ describe("nothing is found", () => {
         };
       },
     },
+    "in front of a filter that decides, where it tries another policy in shadow mode": {
+      break: ({ manager, filters }) => {
+        const trial = structuredClone(filters[0]);
+        trial.name = "sallyport-next";
+        const policy = Buffer.from(other.image).toString("base64");
+        trial.typed_config.config.configuration = {
+          value: JSON.stringify({ policy, mode: "shadow", record: "next" }),
+        };
+        manager.http_filters.unshift(trial);
+      },
+      wanted: plain.wanted,
+    },
     "in shadow mode where that is the policy's": {
       break: ({ wasm }) => {
         wasm.configuration = { value: '{"mode":"shadow"}' };
