@@ -174,6 +174,11 @@ test("shadow, compare, enforce, and back: at each moment one policy decides", as
   assert.match(stdout, /1 denied now, and admitted by the new policy\n\+ 1 × .*web GET \/new: no_rule/u);
   assert.equal(status, 1);
 
+  const admin = `http://127.0.0.1:${envoy.adminPort}`;
+  const told = execFileSync(process.execPath, [program, "status", oldFile(), "--admin", admin], { encoding: "utf8" });
+  assert.match(told, /policy shop-next, .* in shadow mode/u);
+  assert.match(told, /nothing is wrong/u);
+
   put("2-enforce", "ecds.yaml", "lds.yaml");
   await until("the new policy decides", async () => (await statuses()) === "200 403 200");
   await untilTried(false);
