@@ -124,10 +124,12 @@ export async function readExampleFor(name: ExampleName, envoyPath: string): Prom
 export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): Bootstrap {
   const bootstrap = parse(exampleYaml) as Bootstrap;
   bootstrap.admin.address = loopback(options.adminPort ?? 0);
-  for (const listener of bootstrap.static_resources.listeners) {
-    listener.address = loopback(options.listenerPort ?? 0);
+  const { listeners } = bootstrap.static_resources;
+  for (const listener of listeners) listener.address = loopback(0);
+  if (options.listenerPort !== undefined) {
+    listeners[0].address = loopback(options.listenerPort);
     // A port asked for is this Envoy's alone: else a second one could share it, and requests would meet either policy.
-    if (options.listenerPort !== undefined) listener.enable_reuse_port = false;
+    listeners[0].enable_reuse_port = false;
   }
   const { clusters } = bootstrap.static_resources;
   setBundles(bootstrap, options);

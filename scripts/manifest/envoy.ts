@@ -50,7 +50,7 @@ const bundleOf = (trustDomain: string): Json => ({
 /** The files for a policy. Throws ManifestError where what is asked for would not be safe. */
 export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<Manifest> {
   const example = await readInbound();
-  const [listener] = example.static_resources.listeners;
+  const [listener, probes] = example.static_resources.listeners;
   const [chain] = listener.filter_chains;
   const manager = managerFor(example, policy, place.forms, place.hops);
   trustCallers(chain.transport_socket.typed_config, policy);
@@ -122,19 +122,27 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
         },
       ),
       ...(shadow === undefined ? [] : [shadowFile(tried, shadow)]),
-      yamlFile("envoy", "lds.yaml", "the listener", "Envoy takes a new one when a file is moved onto this one.", {
-        content: { resources: [{ "@type": typeOf("config.listener.v3.Listener"), ...listener }] },
-        reasons: [
-          [
-            [...filtersPath(chain), at, "config_discovery"],
-            "No default: where the filter does not come, requests are refused.",
+      yamlFile(
+        "envoy",
+        "lds.yaml",
+        "the listener, and one for the kubelet's probes",
+        "Envoy takes a new one when a file is moved onto this one.",
+        {
+          content: {
+            resources: [listener, probes].map((one) => ({ "@type": typeOf("config.listener.v3.Listener"), ...one })),
+          },
+          reasons: [
+            [
+              [...filtersPath(chain), at, "config_discovery"],
+              "No default: where the filter does not come, requests are refused.",
+            ],
+            [
+              [...filtersPath(chain), at + 1],
+              "Refuses every request that the filter did not admit. Keep it right behind the filter.",
+            ],
           ],
-          [
-            [...filtersPath(chain), at + 1],
-            "Refuses every request that the filter did not admit. Keep it right behind the filter.",
-          ],
-        ],
-      }),
+        },
+      ),
     ],
     others: [],
   };
@@ -212,12 +220,13 @@ function trustCallers(tls: Json, { identity, trustDomains }: Policy): void {
 /** Has requests go where the operator says. */
 function setUpstream(example: Bootstrap, policy: Policy, { upstream, upstreamId }: EnvoyPlace): void {
   const [cluster] = example.static_resources.clusters;
-  const [listener] = example.static_resources.listeners;
-  const [host] = listener.filter_chains[0].filters[0].typed_config.route_config.virtual_hosts;
+  const [host, probed] = example.static_resources.listeners.map(
+    (listener: Json) => listener.filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0],
+  );
   cluster.name = cluster_name;
   cluster.load_assignment.cluster_name = cluster_name;
   host.name = policy.name;
-  host.routes[0].route.cluster = cluster_name;
+  for (const { routes } of [host, probed]) routes[0].route.cluster = cluster_name;
   const { scheme, address } = parseUpstream(upstream);
   cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address = {
     socket_address: { address: address.host, port_value: address.port },

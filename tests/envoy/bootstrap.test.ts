@@ -38,7 +38,11 @@ for (const example of ["inbound", "gateway"] as const) {
       const text = JSON.stringify(bootstrapFrom(await readExample(example), options));
       assert.doesNotMatch(text, /\/etc\/sallyport|0\.0\.0\.0|\.internal/);
       assert.match(text, /\/tmp\/module\.wasm/);
-      assert.equal(text.match(/"port_value":0/g)?.length, 2);
+      assert.equal(
+        text.match(/"port_value":0/g)?.length,
+        example === "inbound" ? 3 : 2,
+        "admin, callers, and probes of a sidecar",
+      );
     });
 
     test("has the recommended path settings, mTLS, and the check after the filter", async () => {

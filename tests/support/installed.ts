@@ -10,6 +10,7 @@ export function placed(text: string, folder: string): string {
     .replaceAll("/etc/sallyport", folder)
     .replaceAll("/etc/ssl/certs/ca-certificates.crt", join(folder, "authorities.pem"))
     .replace("address: 0.0.0.0\n        port_value: 15006", "address: 127.0.0.1\n        port_value: 0")
+    .replace("address: 0.0.0.0\n        port_value: 15021", "address: 127.0.0.1\n        port_value: 0")
     .replace("port_value: 9901", "port_value: 0");
 }
 
