@@ -7,7 +7,7 @@
  *
  * Anything else in either is refused.
  */
-import { decodeBase64, malformed } from "./bytes/base64";
+import { decodeBase64, malformed, malformedAt } from "./bytes/base64";
 import { Scan, scanJson, scanned, stoppedAt } from "./bytes/json";
 import { Literal, literal } from "./bytes/literal";
 import { copyBytes, isLiteral, isNameText } from "./bytes/span";
@@ -62,7 +62,7 @@ export function readConfigurationText(text: usize, size: u32, target: usize): bo
   if (!(isStruct ? readStruct(text + size) : readJson(scan))) return false;
   if (imageSize == 0) return true;
   const decoded = decodeBase64(imageStart, imageSize, target);
-  if (decoded == malformed) return refuse("`policy` is not valid base64", imageStart);
+  if (decoded == malformed) return refuse("`policy` is not valid base64", malformedAt(imageStart, imageSize));
   imageStart = target;
   imageSize = decoded;
   return true;

@@ -72,6 +72,25 @@ export function decodeBase64(start: usize, size: u32, target: usize): i32 {
   return decode(start, size, target, standardAlphabet);
 }
 
+/** The characters from which on the last text that was refused is wrong: at most sixteen before its first mistake. */
+let stoppedAt: usize = 0;
+
+/**
+ * Where a text that `decodeBase64` has just refused is wrong: at its first byte that is not of the alphabet; where its length, its padding or
+ * the bits left over are at fault, at its end or where its padding begins.
+ */
+export function malformedAt(start: usize, size: u32): usize {
+  const end = start + size;
+  if ((size & 3) != 0) return end;
+  for (let at = stoppedAt; at < end; at++) if (!isOfAlphabet(load<u8>(at), 0x2b, 0x2f)) return at;
+  return end;
+}
+
+function stop(at: usize): i32 {
+  stoppedAt = at;
+  return malformed;
+}
+
 const lastBlock: usize = memory.data(16, 16);
 const lastBytes: usize = memory.data(12, 16);
 
@@ -86,7 +105,7 @@ function decode(start: usize, size: u32, target: usize, alphabet: usize): i32 {
   const end = start + size;
   let output = target;
   while (start + 16 <= end) {
-    if (!decodeBlock(start, output, classOf, missing, distance, odd, oddDistance)) return malformed;
+    if (!decodeBlock(start, output, classOf, missing, distance, odd, oddDistance)) return stop(start);
     start += 16;
     output += 12;
   }
@@ -95,10 +114,10 @@ function decode(start: usize, size: u32, target: usize, alphabet: usize): i32 {
   // What is left, as a block of its own, filled up with letters that stand for zero.
   v128.store(lastBlock, i8x16.splat(0x41));
   copyBytes(lastBlock, start, left);
-  if (!decodeBlock(lastBlock, lastBytes, classOf, missing, distance, odd, oddDistance)) return malformed;
+  if (!decodeBlock(lastBlock, lastBytes, classOf, missing, distance, odd, oddDistance)) return stop(start);
   const bytes = (left * 3) >> 2;
   // Bits left over are the first of the byte that is not there.
-  if (load<u8>(lastBytes + bytes) != 0) return malformed;
+  if (load<u8>(lastBytes + bytes) != 0) return stop(end);
   copyBytes(output, lastBytes, bytes);
   return <i32>(output - target) + bytes;
 }

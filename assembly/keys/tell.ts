@@ -4,7 +4,7 @@ import { LogLevel } from "../host/abi";
 import { log } from "../host/host";
 import { blamed_bytes_max, log_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
-import { Stage } from "./discovery";
+import { isDiscovered, Stage } from "./discovery";
 import { KeySet } from "./keyset";
 
 const writer = changetype<Writer>(memory.data(32, 8));
@@ -55,6 +55,12 @@ export function tellFailed(set: KeySet, trouble: string, status: u32): void {
   if (status != 0) {
     writeText(writer, ", status ");
     writeDecimal(writer, status);
+    // Where the keys of a discovered set are, its document said.
+    if (set.stage != Stage.KEYS || !isDiscovered(set)) {
+      const cluster = set.record + layout.key_set_cluster_at;
+      writeText(writer, " from cluster ");
+      writeBytes(writer, set.image + load<u32>(cluster), load<u32>(cluster, 4));
+    }
   }
   endLine(LogLevel.WARN);
 }

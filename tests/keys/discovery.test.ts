@@ -144,8 +144,8 @@ describe("discovery", () => {
     ["a list", { body: "[]" }, /lacks `issuer` or `jwks_uri`/u],
     ["twice the same name", { body: `{"issuer":"a","issuer":"${providerIssuer}"}` }, /no JSON/u],
     ["far too much", { body: `{"padding":"${"x".repeat(65_536)}"}` }, /too large/u],
-    ["a redirect", { status: 302, headers: [["location", "https://evil.example"]] }, /redirects.*status 302$/mu],
-    ["an error", { status: 500 }, /did not answer 200, status 500$/mu],
+    ["a redirect", { status: 302, headers: [["location", "https://evil.example"]] }, /redirects.*status 302 from cluster idp$/mu],
+    ["an error", { status: 500 }, /did not answer 200, status 500 from cluster idp$/mu],
     ["no answer", "timeout", /no answer came in time/u],
     ["no connection", "refused", /could not be reached/u],
     ["a broken connection", "reset", /broke off/u],
@@ -191,7 +191,7 @@ describe("discovery", () => {
     workers.answer({ status: 404 });
     workers.answer({ status: 404 });
     assert.equal(workers.fetches, 0);
-    assert.match(logOf(workers), /discovery document: its server did not answer 200, status 404$/mu);
+    assert.match(logOf(workers), /discovery document: its server did not answer 200, status 404 from cluster idp$/mu);
   });
 
   test("what fails after the document is told of the key set", () => {
@@ -199,7 +199,10 @@ describe("discovery", () => {
     workers.tickAll();
     workers.answer(document());
     workers.answer({ status: 401 });
-    assert.match(logOf(workers), /key set idp not fetched: its server wants a credential .*, status 401$/mu);
+    assert.match(
+      logOf(workers),
+      /key set idp not fetched: its server wants a credential .*, status 401$/mu,
+    );
     workers.pass(2);
     workers.tickAll();
     workers.answer(document());

@@ -76,7 +76,7 @@ describe("what goes wrong", () => {
     workers.tick(0);
     const lines = host.logs.map(({ message }) => message).filter((message) => message.includes("not fetched"));
     assert.equal(lines.length, 2);
-    assert.match(lines[0]!, /status 500$/);
+    assert.match(lines[0]!, /status 500 from cluster idp$/);
     assert.match(lines[1]!, /does it not allow proxy_http_call\?: "idp"$/);
   });
 

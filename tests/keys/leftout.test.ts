@@ -147,13 +147,13 @@ describe("what is no key set is told by its name", () => {
   const answers: Record<string, [answer: CalloutAnswer, line: RegExp]> = {
     "a redirect": [
       { status: 302, headers: [["location", "https://login.example.org/keys"]] },
-      /redirects, which is not followed; name the URL that it leads to: "https:\/\/login\.example\.org\/keys", status 302$/,
+      /redirects, which is not followed; name the URL that it leads to: "https:\/\/login\.example\.org\/keys", status 302 from cluster idp$/,
     ],
     "a redirect that would break the line": [
       { status: 301, headers: [["location", `/a\u0001${"b".repeat(600)}`]] },
-      /: "\/a\\u0001b+", status 301$/,
+      /: "\/a\\u0001b+", status 301 from cluster idp$/,
     ],
-    "a redirect to nowhere": [{ status: 308 }, /redirects.*, status 308$/],
+    "a redirect to nowhere": [{ status: 308 }, /redirects.*, status 308 from cluster idp$/],
     gzip: [
       { body: compressed, headers: [["content-encoding", "gzip"]] },
       /compressed, which nobody asked for: "gzip"$/,

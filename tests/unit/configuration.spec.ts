@@ -57,7 +57,7 @@ describe("a configuration as JSON", () => {
     expect(text('{"mode":"enforce"}')).toBe(" enforce");
     expect(text('{"record":"' + "a".repeat(64) + '","policy":"Zm9v"}')).toBe("foo - " + "a".repeat(64));
     expect(text('{"policy":"Zm9v","record":"edge_\\u0031-B"}')).toBe("foo - edge_1-B");
-    expect(text('\n{"policy":"Zm9v\\u003d"}')).toBe("`policy` is not valid base64 @12");
+    expect(text('\n{"policy":"Zm9v\\u003d"}')).toBe("`policy` is not valid base64 @17");
     expect(text('{"policy":"Zm9vYg\\u003d\\u003d"}')).toBe("foob -");
     expect(text('{"certificateEnd":"checked","policy":"Zm9v"}')).toBe("foo - end");
     expect(text('{"policy":"Zm9v"}')).toBe("foo -");
@@ -74,7 +74,7 @@ describe("a configuration as JSON", () => {
     expect(text('{"policy":"Zm9v","policy":"Zm9v"}')).toBe("no valid JSON @17");
     expect(text('{"policy":""}')).toBe("`policy` is not the base64 of a policy image @2");
     expect(text('{"policy":7}')).toBe("`policy` is not the base64 of a policy image @2");
-    expect(text('{"policy":"Zm9-"}')).toBe("`policy` is not valid base64 @11");
+    expect(text('{"policy":"Zm9-"}')).toBe("`policy` is not valid base64 @14");
     expect(text('{"mode":"off"}')).toBe("`mode` is neither `enforce` nor `shadow` @2");
     expect(text('{"mode":null}')).toBe("`mode` is neither `enforce` nor `shadow` @2");
     const unnamed = "`record` is not 1 to 64 letters, digits, `-` and `_` @2";
@@ -106,6 +106,11 @@ describe("a configuration as Envoy's Struct", () => {
     expect(struct(end)).toBe(" - end");
     expect(struct(end + end)).toBe("a key twice @33");
     expect(struct(entry("policy", "Zm9v") + entry("policy", "Zm9v"))).toBe("a key twice @22");
+    expect(text('{"policy":"' + "Zm9v".repeat(9) + "Zm 9" + "Zm9v".repeat(9) + '"}')).toBe(
+      "`policy` is not valid base64 @49",
+    );
+    expect(text('{"policy":"' + "Zm9v".repeat(9) + 'Zm9vZh=="}')).toBe("`policy` is not valid base64 @53");
+    expect(text('{"policy":"' + "Zm9v".repeat(9) + 'Z==="}')).toBe("`policy` is not valid base64 @48");
     expect(struct(entry("policy", "%%%%"))).toBe("`policy` is not valid base64 @14");
     // A number, a nested Struct, a key alone, a member before its key.
     expect(struct("0a0d0a0470616765120711000000")).toBe("no valid JSON, and no Struct @0");
