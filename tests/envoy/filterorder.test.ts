@@ -115,6 +115,23 @@ describe("jwt_authn in front", () => {
   }
 });
 
+test("grpc_web in front: our denial has a gRPC status", async () => {
+  const change = (manager: Json): void => {
+    manager.http_filters.unshift(documented("grpc-web"));
+  };
+  await within(change, async (envoy) => {
+    const { response, record } = await envoy.judge({
+      caller: web,
+      method: "POST",
+      path: "/shop.Orders/Place",
+      headers: { "content-type": "application/grpc-web+proto" },
+      body: "\0\0\0\0\0",
+    });
+    assert.equal(record?.reason, "no_rule");
+    assert.deepEqual([response.status, response.headers["grpc-status"]], [403, "7"]);
+  });
+});
+
 describe("WebSockets", () => {
   const upstream = createServer();
   let port: number;
