@@ -25,7 +25,8 @@ test("a policy that comes again defines no metric again", () => {
     assert.equal(ok, true);
     return calls.filter(({ name }) => name === "define_metric").length;
   };
-  assert.equal(defined(0), 0);
+  // The keys in it are others than those of the policy that the plugin began with, so the image has a gauge of its own.
+  assert.equal(defined(0), 1);
   assert.notEqual(defined(1), 0);
   assert.deepEqual([defined(0), defined(1), defined(0)], [0, 0, 0]);
   plugin.order();
