@@ -144,7 +144,11 @@ describe("discovery", () => {
     ["a list", { body: "[]" }, /lacks `issuer` or `jwks_uri`/u],
     ["twice the same name", { body: `{"issuer":"a","issuer":"${providerIssuer}"}` }, /no JSON/u],
     ["far too much", { body: `{"padding":"${"x".repeat(65_536)}"}` }, /too large/u],
-    ["a redirect", { status: 302, headers: [["location", "https://evil.example"]] }, /redirects.*status 302 from cluster idp$/mu],
+    [
+      "a redirect",
+      { status: 302, headers: [["location", "https://evil.example"]] },
+      /redirects.*status 302 from cluster idp$/mu,
+    ],
     ["an error", { status: 500 }, /did not answer 200, status 500 from cluster idp$/mu],
     ["no answer", "timeout", /no answer came in time/u],
     ["no connection", "refused", /could not be reached/u],
@@ -199,10 +203,7 @@ describe("discovery", () => {
     workers.tickAll();
     workers.answer(document());
     workers.answer({ status: 401 });
-    assert.match(
-      logOf(workers),
-      /key set idp not fetched: its server wants a credential .*, status 401$/mu,
-    );
+    assert.match(logOf(workers), /key set idp not fetched: its server wants a credential .*, status 401$/mu);
     workers.pass(2);
     workers.tickAll();
     workers.answer(document());
