@@ -11,12 +11,13 @@ import { reasonOf } from "../policy/source/read.ts";
 import { type ChangedGroup, type Comparison, compareLog, type Policies } from "../rollout/compare.ts";
 import { queriesOf } from "../rollout/queries.ts";
 import { shadowName } from "../rollout/shadowcopy.ts";
-import { moduleFile, planRollout, type Rollout, type Side, type Step } from "../rollout/steps.ts";
+import { moduleFile, planRollout, type Rollout, type Side, type Step, trialFile } from "../rollout/steps.ts";
 import { writeFolder } from "./folder.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError } from "./output.ts";
 import { printable } from "./terminal.ts";
+import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
-interface RolloutOptions extends Omit<GivenOptions, "helm"> {
+interface RolloutOptions extends Omit<GivenOptions, "helm" | "trustKey">, TrustOptions {
   for?: System;
   output?: string;
   oldImage?: string;
@@ -60,6 +61,7 @@ export function registerRollout(program: Command): void {
       "--trusted-hops <number>",
       "with `trust.sourceAddress: forwarded`: how many proxies append to x-forwarded-for",
     )
+    .addOption(trustKeyOption())
     .addOption(formatOption())
     .action((old: string, next: string, options: RolloutOptions) =>
       run(old, next, options).catch((error: unknown) => {
@@ -71,13 +73,18 @@ export function registerRollout(program: Command): void {
 async function run(old: string, next: string, options: RolloutOptions): Promise<void> {
   const [before, after] = [compilePolicyFile(old), compilePolicyFile(next)];
   const { name } = before.policy;
+  if (shadowName(name) === name)
+    throw new UsageError(
+      `the new policy is tried under the name \`${name}\`, which is the policy's own: give it a shorter one`,
+    );
   if (name !== after.policy.name) {
     throw new UsageError(
       `${old} is policy \`${name}\`, and ${next} is policy \`${after.policy.name}\`: give both one name, since the enforcement check knows the policy by it`,
     );
   }
   if (options.log !== undefined) return compare(options.log, { inForce: name, tried: shadowName(name) }, options);
-  const { for: system, output, oldImage, oldUrl, oldSha256, log: _, format, ...given } = options;
+  const { for: system, output, oldImage, oldUrl, oldSha256, log: _, format, trustKey, ...given } = options;
+  const hasTrustKeys = readTrustKeys({ trustKey }).length > 0;
   if (system === undefined || output === undefined) {
     throw new UsageError(
       "say which system runs the filter, and where to write the steps: --for envoy -o rollout. Or compare what both policies have decided: --log access.log",
@@ -88,7 +95,7 @@ async function run(old: string, next: string, options: RolloutOptions): Promise<
     { path: old, compiled: before, given: defined({ ...place, image: oldImage, url: oldUrl, sha256: oldSha256 }) },
     { path: next, compiled: after, given: defined({ ...place, image, url, sha256 }) },
   ];
-  const plan = await planRollout(system, ...sides);
+  const plan = await planRollout(system, ...sides, hasTrustKeys);
   const files = [plan.shadow, plan.enforce, plan.back].flatMap((step) => step.files);
   writeFolder(output, files, headingOf(system));
   if (format === "json") {
@@ -109,7 +116,7 @@ async function run(old: string, next: string, options: RolloutOptions): Promise<
     return;
   }
   showFindings(after.warnings, "warning");
-  process.stdout.write(describe(system, output, sides, plan));
+  process.stdout.write(describe(system, output, sides, plan, trustKey));
 }
 
 /** An option that is not given is not there: others ask for those that are. */
@@ -117,7 +124,13 @@ function defined(given: { [key in keyof GivenOptions]: GivenOptions[key] | undef
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function describe(system: System, output: string, [before, after]: [Side, Side], plan: Rollout): string {
+function describe(
+  system: System,
+  output: string,
+  [before, after]: [Side, Side],
+  plan: Rollout,
+  trustKey: readonly string[],
+): string {
   const { policy } = before.compiled;
   const { gained, lost, changed } = comparePolicies(policy, after.compiled.policy);
   const names = { inForce: policy.name, tried: plan.triedName };
@@ -125,7 +138,7 @@ function describe(system: System, output: string, [before, after]: [Side, Side],
     `policy ${policy.name}: from image ${imageChecksum(before.compiled.image)} to image ${imageChecksum(after.compiled.image)}, ${gained.length} gained, ${lost.length} lost, ${changed.length} changed (\`sallyport diff ${before.path} ${after.path}\`)`,
     "",
     `1. Shadow. The new policy judges every request, under the name ${names.tried}, and the one in force goes on to decide.`,
-    ...(system === "envoy" ? [buildLine(after)] : []),
+    ...(system === "envoy" ? trialLines(after, trustKey) : []),
     ...apply(system, output, plan.shadow),
     ...(plan.leftOut.length === 0
       ? []
@@ -140,15 +153,32 @@ function describe(system: System, output: string, [before, after]: [Side, Side],
     ...(system === "istio" ? [`   kubectl delete -f ${output}/${pluginOf(plan.shadow)}`] : []),
     "",
     "Back, from any step: the policy as it was.",
-    ...(system === "envoy" ? [buildLine(before)] : []),
+    ...(system === "envoy" ? [buildLine(before, moduleFile(before.compiled), trustKey)] : []),
     ...apply(system, output, plan.back),
     ...(system === "istio" ? [`   kubectl delete --ignore-not-found -f ${output}/${pluginOf(plan.shadow)}`] : []),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function buildLine({ path, compiled }: Side): string {
-  return `   sallyport build ${path} -o ${moduleFile(compiled)}   and put it into /etc/sallyport`;
+function buildLine({ path }: Side, file: string, trustKey: readonly string[]): string {
+  const keys = trustKey.map((key) => `--trust-key ${key} `).join("");
+  return `   sallyport build ${path} ${keys}-o ${file}   and put it into /etc/sallyport`;
+}
+
+/** The modules that the first step needs, and the third one. */
+function trialLines(after: Side, trustKey: readonly string[]): string[] {
+  const module = buildLine(after, moduleFile(after.compiled), trustKey);
+  if (trustKey.length === 0) {
+    const warning =
+      "   If the module in force has trust keys, give them here (--trust-key): this one takes unsigned policies.";
+    return [module, warning];
+  }
+  const trial = buildLine(after, trialFile(after, true), []);
+  return [
+    trial,
+    "   for the trial alone: what is tried is not signed, and no key is trusted there. For the third step:",
+    module,
+  ];
 }
 
 function pluginOf({ files }: Step): string {

@@ -221,7 +221,7 @@ function trustCallers(tls: Json, { identity, trustDomains }: Policy): void {
 function setUpstream(example: Bootstrap, policy: Policy, { upstream, upstreamId }: EnvoyPlace): void {
   const [cluster] = example.static_resources.clusters;
   const [host, probed] = example.static_resources.listeners.map(
-    (listener: Json) => listener.filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0],
+    (listener: Json) => listener.filter_chains[0].filters.at(-1).typed_config.route_config.virtual_hosts[0],
   );
   cluster.name = cluster_name;
   cluster.load_assignment.cluster_name = cluster_name;

@@ -3,7 +3,7 @@
  * takes its place. The way back is a step too.
  */
 import { parseAllDocuments } from "yaml";
-import type { Manifest, ManifestFile, System } from "../manifest/files.ts";
+import { type Manifest, ManifestError, type ManifestFile, type System } from "../manifest/files.ts";
 import { kustomization_name } from "../manifest/kustomization.ts";
 import { makeManifest } from "../manifest/manifest.ts";
 import type { GivenOptions } from "../manifest/options.ts";
@@ -17,6 +17,14 @@ export interface Side {
   compiled: CompiledPolicy;
   /** What is said of its module's place in a mesh, and of everything else. */
   given: GivenOptions;
+}
+
+/**
+ * The file of the module by which the new policy is tried. What is tried is not signed, so where modules have trust keys this is one without,
+ * and no other file may be taken for it.
+ */
+export function trialFile({ compiled }: Side, hasTrustKeys: boolean): string {
+  return hasTrustKeys ? `sallyport-${shadow_record}-${imageChecksum(compiled.image)}.wasm` : moduleFile(compiled);
 }
 
 /** One step: a folder of files. */
@@ -48,7 +56,12 @@ export function moduleFile({ image }: CompiledPolicy): string {
  * The files of each step.
  * @throws ManifestError where an option is missing or makes no sense
  */
-export async function planRollout(system: System, before: Side, after: Side): Promise<Rollout> {
+export async function planRollout(system: System, before: Side, after: Side, hasTrustKeys = false): Promise<Rollout> {
+  if (hasTrustKeys && system !== "envoy") {
+    throw new ManifestError(
+      "a module with trust keys takes no policy that is not signed, and what is tried is not: give its rules `mode: shadow` in a signed policy, or use --for envoy, where the trial has a module of its own",
+    );
+  }
   const { policy, leftOut } = shadowCopyOf(after.compiled.policy);
   const { image } = compilePolicy({ policy, warnings: [] }, after.path);
   const configuration = JSON.stringify({ policy: Buffer.from(image).toString("base64"), record: shadow_record });
@@ -58,11 +71,11 @@ export async function planRollout(system: System, before: Side, after: Side): Pr
     record: shadow_record,
     next: after.compiled,
     source: after.given,
-    file: moduleFile(after.compiled),
+    file: trialFile(after, hasTrustKeys),
   };
   const now = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled) });
   const both = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled), tried });
-  const then = await makeManifest(system, after.compiled, after.given, { file: tried.file });
+  const then = await makeManifest(system, after.compiled, after.given, { file: moduleFile(after.compiled) });
   const shadow = changedFrom(now, both).filter(({ name }) => name !== kustomization_name);
   return {
     shadow: stepOf("1-shadow", shadow, shadow),

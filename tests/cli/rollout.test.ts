@@ -96,6 +96,58 @@ test("modules by URL: the digests are those of what `build` makes of each policy
   assert.notEqual(now, then);
 });
 
+test("trust keys: every module but the trial's has them, and no file can be taken for another", () => {
+  const keys = join(folder, "keys");
+  assert.equal(sallyport(["keygen", "-o", keys]).code, 0);
+  const key = join(keys, readdirSync(keys).find((name) => name.includes("pub"))!);
+  const output = join(folder, "trusting");
+  const args = ["--for", "envoy", "-o", output, "--trust-key", key];
+  const { code, stdout } = sallyport(["rollout", old, next, ...args]);
+  assert.equal(code, 0);
+  const builds = [...stdout.matchAll(/sallyport build (\S+) (--trust-key \S+ )?-o (\S+)/gu)].map(
+    ([, path, trusted, file]) => [path === old ? "old" : "new", trusted !== undefined, file!] as const,
+  );
+  assert.deepEqual(
+    builds.map(([policyOf, trusted]) => [policyOf, trusted]),
+    [
+      ["new", false],
+      ["new", true],
+      ["old", true],
+    ],
+  );
+  assert.equal(new Set(builds.map(([, , file]) => file)).size, 3);
+  const moduleOf = (path: string): string =>
+    parse(readFileSync(join(output, path), "utf8")).resources[0].typed_config.config.vm_config.code.local.filename;
+  const files = ["1-shadow/ecds-next.yaml", "2-enforce/ecds.yaml", "back/ecds.yaml"].map(moduleOf);
+  assert.deepEqual(
+    files,
+    builds.map(([, , file]) => `/etc/sallyport/${file}`),
+  );
+  const refused = sallyport([
+    "rollout",
+    old,
+    next,
+    "--for",
+    "istio",
+    "-o",
+    output,
+    ...mesh,
+    "--selector",
+    "a=b",
+    "--trust-key",
+    key,
+  ]);
+  assert.match(refused.stderr.replaceAll(/\s+/gu, " "), /a module with trust keys takes no policy that is not signed/u);
+  assert.equal(refused.code, 2);
+});
+
+test("a name whose trial would have the same one is refused", () => {
+  const long = policy("long.yaml", "GET /a", { name: `${"x".repeat(59)}-next` });
+  const { code, stderr } = sallyport(["rollout", long, long, "--for", "envoy", "-o", join(folder, "long")]);
+  assert.match(stderr.replaceAll(/\s+/gu, " "), /give it a shorter one/u);
+  assert.equal(code, 2);
+});
+
 test("limits of the fleet are left out of what is tried, and it says so", () => {
   const fleet = policy("fleet.yaml", "GET /a", { more: ", limit: [all, own]" });
   const place = ["--for", "envoy", "-o", join(folder, "fleet"), "--ratelimit", "127.0.0.1:8081"];

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 
 let envoy: TestEnvoy;
 before(async () => {
@@ -49,6 +51,36 @@ test("the path of the probes reaches the workload, whose answer comes back", asy
   assert.equal(arrived.headers["x-forwarded-client-cert"], undefined, "whom a caller says it is must not go on");
 });
 
+test("what could stand for another path, method or caller is taken away", async () => {
+  const names = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-envoy-max-retries",
+    "authorization",
+    "cookie",
+  ];
+  const before = envoy.upstreamRequests.length;
+  await probe({ path: "/healthz", headers: Object.fromEntries(names.map((name) => [name, "/orders/7"])) });
+  const arrived = envoy.upstreamRequests[before];
+  assert.equal(arrived?.path, "/healthz");
+  for (const name of names) assert.equal(arrived.headers[name], undefined, name);
+});
+
+test("so few come at a time that the workload's other callers do not notice", async () => {
+  const port = envoy.local.envoy.listenerPort("probes");
+  const sockets = Array.from({ length: 40 }, () => connect(port, "127.0.0.1"));
+  try {
+    for (const socket of sockets) socket.on("error", () => {});
+    const stats = async (name: string): Promise<number> =>
+      (await envoy.stats()).get(`connection_limit.probes.${name}`) ?? 0;
+    await until("Envoy has refused those past 16", async () => (await stats("limited_connections")) === 24);
+    assert.equal(await stats("active_connections"), 16);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
 const others: Probe[] = [
   { path: "/orders/7" },
   { path: "/healthz/../orders/7" },
@@ -59,6 +91,7 @@ const others: Probe[] = [
   { path: "/HEALTHZ" },
   { path: "/healthz", method: "POST" },
   { path: "/healthz", method: "DELETE" },
+  { path: "/healthz", headers: { x_user: "admin" } },
   {
     path: "/healthz",
     headers: { "x-envoy-original-path": "/orders/7", "x-http-method-override": "DELETE" },
