@@ -127,8 +127,9 @@ function bootstrapOf(example: string, options: SpireEnvoyOptions, log: string): 
   });
   const bootstrap = parse(text) as Bootstrap;
   bootstrap.admin.address = loopback(0);
-  const [listener] = bootstrap.static_resources.listeners;
-  listener.address = loopback(0);
+  const { listeners } = bootstrap.static_resources;
+  for (const each of listeners) each.address = loopback(0);
+  const [listener] = listeners;
   const tls = listener.filter_chains[0].transport_socket.typed_config;
   if (options.validation !== undefined)
     tls.common_tls_context.validation_context_sds_secret_config.name = options.validation;
