@@ -34,6 +34,7 @@ import { readSvid } from "./identity/svid";
 import { inspecting } from "./inspect";
 import { refreshKeySets, takeAnswer } from "./keys/refresh";
 import {
+  answerOfCall,
   awaitKeys,
   awaitsFleet,
   beginStream,
@@ -43,6 +44,7 @@ import {
   isFinal,
   mayAct,
   resumeStream,
+  rootOfAnswer,
   stopWaiting,
   waitingSlots,
 } from "./keys/waiting";
@@ -172,11 +174,13 @@ export function onCallResponse(rootContext: u32, call: u32, body_bytes: u32): vo
 /** Takes the answer of the fleet's rate limit service, `size_bytes` of it, or -1 where there is none, and decides what waited for it. */
 export function onFleetAnswer(rootContext: u32, call: u32, size_bytes: i32): void {
   resetArena();
-  const policy = policyInForce(rootContext);
+  const at = answerOfCall(call);
+  // A stream goes on under the policy that it waits under, whatever has come in force since.
+  const policy = at == 0 ? policyInForce(rootContext) : policyOfRoot(rootOfAnswer(at));
   if (policy == null) return;
   clearFailures();
   const answer = readAnswer(size_bytes);
-  if (!takeNews(policy, call, answer)) takeFleetAnswer(policy, call, answer);
+  if (at != 0 || !takeNews(policy, call, answer)) takeFleetAnswer(policy, at, call, answer);
   clearFailures();
   decideWaiting(policy);
 }

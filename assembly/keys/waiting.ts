@@ -194,16 +194,24 @@ export function recallQuota(): void {
   copyBytes(quota, held + quota_at, quota_bytes);
 }
 
-/** An answer to a call of a root context has come: where the stream that waits for it has room for it, or 0 where none does any more. */
-export function answerOfCall(rootContext: u32, call: u32): usize {
+/**
+ * An answer to a call has come: where the stream that waits for it has room for it, or 0 where none does any more. The host numbers calls
+ * for all root contexts of a VM together (proxy-wasm-cpp-host, include/proxy-wasm/wasm.h, `nextGrpcCallId`).
+ */
+export function answerOfCall(call: u32): usize {
   for (let index: u32 = 0; index < used; index++) {
     const slot = slots + <usize>index * slot_bytes;
-    if (load<u32>(slot) == 0 || load<u32>(slot, 4) != rootContext || load<u64>(slot, sets_at) != 0) continue;
+    if (load<u32>(slot) == 0 || load<u64>(slot, sets_at) != 0) continue;
     if (load<u32>(slot, call_at) != call || load<u32>(slot, final_at) != 0) continue;
     store<u32>(slot, 1, final_at);
     return slot + attempts_at;
   }
   return 0;
+}
+
+/** The root context whose policy the stream waits under that has this room. */
+export function rootOfAnswer(at: usize): u32 {
+  return load<u32>(at - attempts_at, 4);
 }
 
 /** Whether a stream must have ended already; how many have begun to wait before the host told of any end. */

@@ -18,7 +18,7 @@ import {
 } from "../fleet/answer";
 import { isTooLong, mayAsk, noteFailure, send } from "../fleet/question";
 import { readClock } from "../host/host";
-import { answerOfCall, awaitCall, cancelWait, fleetAnswer, recallQuota, reserveWait } from "../keys/waiting";
+import { awaitCall, cancelWait, fleetAnswer, recallQuota, reserveWait } from "../keys/waiting";
 import { fleet_failures_max } from "../limits";
 import { Policy } from "../policy/policy";
 import { awaitBlock, takeBlock } from "./lease";
@@ -69,9 +69,8 @@ export function askBlock(policy: Policy, entry: usize, tokens: u32): void {
   if (call >= 0) awaitBlock(entry, <u32>call);
 }
 
-/** Takes the answer to a call, the last one that was read (fleet/answer.ts). What waits for it is due. */
-export function takeFleetAnswer(policy: Policy, call: u32, said: Answer): void {
-  const at = answerOfCall(policy.rootContext, call);
+/** Takes the answer to a call, the last one that was read (fleet/answer.ts), into the room `at` of the stream that waits for it, which is due; 0: none does. */
+export function takeFleetAnswer(policy: Policy, at: usize, call: u32, said: Answer): void {
   let answer = said;
   // An answer to another question than ours: of so many limits, or for a block of one.
   const isOther = statuses != (at == 0 ? 1 : load<u32>(at, 4) >> 2);
