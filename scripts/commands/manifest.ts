@@ -8,6 +8,7 @@ import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { rateLimitConfiguration } from "../policy/fleet.ts";
 import { writeFolder } from "./folder.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError, writeOutput } from "./output.ts";
+import { addPlaceOptions } from "./place.ts";
 import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
 interface ManifestOptions extends Omit<GivenOptions, "trustKey">, TrustOptions {
@@ -18,7 +19,7 @@ interface ManifestOptions extends Omit<GivenOptions, "trustKey">, TrustOptions {
 
 /** Adds the verb to the program. */
 export function registerManifest(program: Command): void {
-  program
+  const command = program
     .command("manifest")
     .argument(
       "<policies...>",
@@ -37,17 +38,8 @@ export function registerManifest(program: Command): void {
       "--sha256 <hex>",
       "the digest of the image's manifest, or of the module; default with --url: that of the module of `build`",
     )
-    .addOption(trustKeyOption())
-    .option("--namespace <name>", "istio, envoy-gateway: the namespace (default: default)")
-    .option("--selector <labels>", "istio: labels of the pods that the policy guards, such as app=orders")
-    .option("--gateway <name>", "envoy-gateway: the Gateway that the policy guards")
-    .option("--upstream <url>", "envoy: where admitted requests go (default: http://127.0.0.1:8080)")
-    .option("--upstream-id <id>", "envoy: the SPIFFE ID of an upstream with https")
-    .option("--ratelimit <address>", "host:port of the rate limit service, for policies with `scope: fleet`")
-    .option(
-      "--trusted-hops <number>",
-      "with `trust.sourceAddress: forwarded`: how many proxies append to x-forwarded-for; 1 if left out",
-    )
+    .addOption(trustKeyOption());
+  addPlaceOptions(command)
     .option("--helm", "istio, envoy-gateway: as a Helm chart")
     .addOption(formatOption())
     .action((paths: string[], options: ManifestOptions) =>

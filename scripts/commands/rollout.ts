@@ -14,6 +14,7 @@ import { shadowName } from "../rollout/shadowcopy.ts";
 import { moduleFile, planRollout, type Rollout, type Side, type Step, trialFile } from "../rollout/steps.ts";
 import { writeFolder } from "./folder.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError } from "./output.ts";
+import { addPlaceOptions } from "./place.ts";
 import { printable } from "./terminal.ts";
 import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
@@ -32,7 +33,7 @@ const shown_groups = 20;
 
 /** Adds the verb to the program. Exit 1: by the log, requests that are admitted now would be denied, or none was judged by both. */
 export function registerRollout(program: Command): void {
-  program
+  const command = program
     .command("rollout")
     .argument("<old>", "the policy in force")
     .argument("<new>", "the policy that is to take its place; both have one name")
@@ -50,17 +51,8 @@ export function registerRollout(program: Command): void {
     .option("--sha256 <hex>", "the digest of the new image's manifest, or of the new module")
     .option("--old-image <reference>", "istio, envoy-gateway: the OCI image in force")
     .option("--old-url <url>", "istio, envoy-gateway: where the module in force is, in place of --old-image")
-    .option("--old-sha256 <hex>", "the digest of the image in force, or of the module in force")
-    .option("--namespace <name>", "istio, envoy-gateway: the namespace (default: default)")
-    .option("--selector <labels>", "istio: labels of the pods that the policy guards, such as app=orders")
-    .option("--gateway <name>", "envoy-gateway: the Gateway that the policy guards")
-    .option("--upstream <url>", "envoy: where admitted requests go (default: http://127.0.0.1:8080)")
-    .option("--upstream-id <id>", "envoy: the SPIFFE ID of an upstream with https")
-    .option("--ratelimit <address>", "host:port of the rate limit service, for policies with `scope: fleet`")
-    .option(
-      "--trusted-hops <number>",
-      "with `trust.sourceAddress: forwarded`: how many proxies append to x-forwarded-for",
-    )
+    .option("--old-sha256 <hex>", "the digest of the image in force, or of the module in force");
+  addPlaceOptions(command)
     .addOption(trustKeyOption())
     .addOption(formatOption())
     .action((old: string, next: string, options: RolloutOptions) =>

@@ -5,10 +5,11 @@
 import { parseAllDocuments } from "yaml";
 import { type Manifest, ManifestError, type ManifestFile, type System } from "../manifest/files.ts";
 import { kustomization_name } from "../manifest/kustomization.ts";
-import { makeManifest } from "../manifest/manifest.ts";
+import { makeManifest, type Tried } from "../manifest/manifest.ts";
 import type { GivenOptions } from "../manifest/options.ts";
 import { type CompiledPolicy, compilePolicy } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
+import type { Policy } from "../policy/language/model.ts";
 import { shadow_record, shadowCopyOf } from "./shadowcopy.ts";
 
 /** A policy and where its module is. */
@@ -65,7 +66,7 @@ export async function planRollout(system: System, before: Side, after: Side, has
   const { policy, leftOut } = shadowCopyOf(after.compiled.policy);
   const { image } = compilePolicy({ policy, warnings: [] }, after.path);
   const configuration = JSON.stringify({ policy: Buffer.from(image).toString("base64"), record: shadow_record });
-  const tried = {
+  const tried: Tried = {
     policy,
     configuration,
     record: shadow_record,
@@ -73,9 +74,15 @@ export async function planRollout(system: System, before: Side, after: Side, has
     source: after.given,
     file: trialFile(after, hasTrustKeys),
   };
-  const now = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled) });
-  const both = await makeManifest(system, before.compiled, before.given, { file: moduleFile(before.compiled), tried });
-  const then = await makeManifest(system, after.compiled, after.given, { file: moduleFile(after.compiled) });
+  const policies = [before.compiled.policy, after.compiled.policy];
+  const make = ({ compiled, given }: Side, more: { tried?: Tried } = {}): Promise<Manifest> => {
+    const asks = more.tried === undefined ? [compiled.policy] : policies;
+    return makeManifest(system, compiled, heeded(given, compiled.policy, asks, policies), {
+      file: moduleFile(compiled),
+      ...more,
+    });
+  };
+  const [now, both, then] = [await make(before), await make(before, { tried }), await make(after)];
   const shadow = changedFrom(now, both).filter(({ name }) => name !== kustomization_name);
   return {
     shadow: stepOf("1-shadow", shadow, shadow),
@@ -87,6 +94,21 @@ export async function planRollout(system: System, before: Side, after: Side, has
     ),
     leftOut,
     triedName: policy.name,
+  };
+}
+
+/**
+ * What is given for both policies, without what one has no use for that the other has: its manifest would refuse it.
+ * @param asks the policies whose servers are in the manifest
+ */
+function heeded(given: GivenOptions, enforced: Policy, asks: readonly Policy[], all: readonly Policy[]): GivenOptions {
+  const hasFleet = ({ fleet }: Policy): boolean => fleet !== undefined;
+  const readsForwarded = ({ sourceAddress }: Policy): boolean => sourceAddress === "forwarded";
+  const { ratelimit, trustedHops, ...others } = given;
+  return {
+    ...others,
+    ...(ratelimit !== undefined && (asks.some(hasFleet) || !all.some(hasFleet)) && { ratelimit }),
+    ...(trustedHops !== undefined && (readsForwarded(enforced) || !all.some(readsForwarded)) && { trustedHops }),
   };
 }
 

@@ -148,6 +148,44 @@ test("a name whose trial would have the same one is refused", () => {
   assert.equal(code, 2);
 });
 
+test("the first limit of a fleet, and the last: its service is in the manifests of those that ask it", () => {
+  const fleet = policy("first.yaml", "GET /a", { more: ", limit: all" });
+  const service = ["--ratelimit", "127.0.0.1:8081"];
+  for (const [name, from, to] of [
+    ["first", old, fleet],
+    ["last", fleet, old],
+  ] as const) {
+    const output = join(folder, name);
+    const { code, stderr, stdout } = sallyport(["rollout", from, to, "--for", "envoy", "-o", output, ...service]);
+    assert.equal(code, 0, stderr);
+    const names = (step: string): boolean =>
+      parse(readFileSync(join(output, step, "bootstrap.yaml"), "utf8")).static_resources.clusters.some(
+        (cluster: { name: string }) => cluster.name === "ratelimit",
+      );
+    assert.deepEqual([names("2-enforce"), names("back")], [to === fleet, from === fleet]);
+    if (to === fleet) assert.ok(names("1-shadow"), "the new policy's servers are there before it is");
+    assert.match(stdout, /start Envoy again/u);
+  }
+  const neither = sallyport(["rollout", old, next, "--for", "envoy", "-o", join(folder, "neither"), ...service]);
+  assert.match(neither.stderr, /--ratelimit is for policies with/u);
+  assert.equal(neither.code, 2);
+});
+
+test("trusted hops are heeded by the policy that reads forwarded addresses", () => {
+  const forwarded = join(folder, "forwarded.yaml");
+  writeFileSync(
+    forwarded,
+    readFileSync(next, "utf8").replace("domains: [example.org]", "domains: [example.org], sourceAddress: forwarded"),
+  );
+  const output = join(folder, "hops");
+  const args = ["--for", "envoy", "-o", output, "--trusted-hops", "3"];
+  assert.equal(sallyport(["rollout", old, forwarded, ...args]).code, 0);
+  const hops = (step: string): number =>
+    parse(readFileSync(join(output, step, "lds.yaml"), "utf8")).resources[0].filter_chains[0].filters[0].typed_config
+      .xff_num_trusted_hops;
+  assert.deepEqual(["1-shadow", "2-enforce", "back"].map(hops), [0, 3, 0]);
+});
+
 test("limits of the fleet are left out of what is tried, and it says so", () => {
   const fleet = policy("fleet.yaml", "GET /a", { more: ", limit: [all, own]" });
   const place = ["--for", "envoy", "-o", join(folder, "fleet"), "--ratelimit", "127.0.0.1:8081"];
