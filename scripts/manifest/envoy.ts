@@ -14,7 +14,7 @@ import { capabilitiesOf } from "./capabilities.ts";
 import { type Manifest, ManifestError, type ManifestFile, yamlFile } from "./files.ts";
 import { managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { clusterOf, isLoopback, parseAddress, type Server } from "./servers.ts";
-import { logShadow, type ShadowFilter } from "./shadow.ts";
+import { logShadow, type ShadowFilter, shadow_about, shadow_words } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -190,13 +190,9 @@ function shadowOf(filter: Json, { policy, configuration, module }: ShadowFilter<
 }
 
 function shadowFile(tried: Json, { record }: ShadowFilter<string>): ManifestFile {
-  return yamlFile(
-    "envoy",
-    fileOf(record),
-    "the filter that tries the new policy",
-    "It lets every request pass, to the filter that enforces, and writes a record of its own. Its policy is the new one in shadow\nmode, under another name, without headers for the upstream.",
-    { content: { resources: [{ "@type": typeOf("config.core.v3.TypedExtensionConfig"), ...named(tried, record) }] } },
-  );
+  return yamlFile("envoy", fileOf(record), shadow_about, shadow_words, {
+    content: { resources: [{ "@type": typeOf("config.core.v3.TypedExtensionConfig"), ...named(tried, record) }] },
+  });
 }
 
 /** Whose certificates count: those of the policy's trust domains, each by its own bundle. */

@@ -10,7 +10,7 @@ import { kustomization } from "./kustomization.ts";
 import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { type ModuleSource, resourceName } from "./options.ts";
 import type { Server } from "./servers.ts";
-import { logShadow, type ShadowFilter } from "./shadow.ts";
+import { logShadow, type ShadowFilter, shadow_about, shadow_words } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -264,21 +264,15 @@ function podAnnotations(name: string): ManifestFile {
 /** The filter that tries another policy: in front of the one that enforces, which has no priority and so comes after it. */
 function shadowPlugin(name: string, place: IstioPlace, shadow: ShadowFilter<ModuleSource>): ManifestFile {
   const { configuration, record, module } = shadow;
-  return yamlFile(
-    "istio",
-    `65-wasm-plugin-${record}.yaml`,
-    "the filter that tries the new policy",
-    "It lets every request pass, to the filter that enforces, and writes a record of its own. Its policy is the new one in shadow\nmode, under another name, without headers for the upstream.",
-    {
-      content: {
-        apiVersion: "extensions.istio.io/v1alpha1",
-        kind: "WasmPlugin",
-        metadata: { name: `${name}-${record}`, namespace: place.namespace },
-        spec: { ...pluginSpec({ ...place, module }), priority: 1, pluginConfig: JSON.parse(configuration) },
-      },
-      reasons: [[["spec", "priority"], "Before the filter that enforces: it sees denied requests too."]],
+  return yamlFile("istio", `65-wasm-plugin-${record}.yaml`, shadow_about, shadow_words, {
+    content: {
+      apiVersion: "extensions.istio.io/v1alpha1",
+      kind: "WasmPlugin",
+      metadata: { name: `${name}-${record}`, namespace: place.namespace },
+      spec: { ...pluginSpec({ ...place, module }), priority: 1, pluginConfig: JSON.parse(configuration) },
     },
-  );
+    reasons: [[["spec", "priority"], "Before the filter that enforces: it sees denied requests too."]],
+  });
 }
 
 function pluginSpec({ labels, module }: IstioPlace): Json {

@@ -14,6 +14,11 @@ export interface ShadowFilter<Module> {
   module: Module;
 }
 
+/** What the file of such a filter says of it. */
+export const shadow_about = "the filter that tries the new policy";
+export const shadow_words =
+  "It lets every request pass, to the filter that enforces, and writes a record of its own. Its policy is the new one in shadow\nmode, under another name, without headers for the upstream.";
+
 /** Has the access log tell what the filter says, beside what the one that enforces does. */
 export function logShadow(example: Bootstrap, { record }: Pick<ShadowFilter<unknown>, "record">): void {
   accessLogFormat(example)[record] = `%FILTER_STATE(wasm.sallyport.${record}:PLAIN)%`;

@@ -5,10 +5,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
 import type { LocalIssuer } from "../../scripts/envoy/issuer.ts";
 import { connectHttp1 } from "../storm/client.ts";
 import { makeCorpIssuer, managerOf, startTestEnvoy, type TestEnvoy, type TestEnvoyOptions } from "../support/envoy.ts";
+import { until } from "../support/until.ts";
 
 const policyYaml = `version: 1
 name: shop
@@ -177,6 +179,41 @@ describe("WebSockets", () => {
       },
       more,
     );
+  });
+
+  test("an open one outlives max_connection_duration, and ends with max_stream_duration", async () => {
+    const more = { upstream: { host: "127.0.0.1", port, tls: false } } as const;
+    for (const isBounded of [false, true]) {
+      const change = (manager: Json): void => {
+        manager.upgrade_configs = [documented("websocket")];
+        const options = manager.common_http_protocol_options;
+        options.max_connection_duration = "1s";
+        assert.equal(documented("websocket-bound").max_stream_duration, "3600s");
+        if (isBounded) options.max_stream_duration = "2s";
+      };
+      await within(
+        change,
+        async (envoy) => {
+          const { socket, closed } = await connectHttp1(await envoy.local.target(web));
+          let got = "";
+          socket.on("data", (bytes: Buffer) => {
+            got += bytes.toString("latin1");
+          });
+          socket.write(`GET /socket HTTP/1.1\r\nhost: localhost\r\n${upgrade}\r\n`);
+          await until("it is open", () => got.endsWith("hello"));
+          if (isBounded) {
+            await closed;
+            return;
+          }
+          await sleep(3_000);
+          socket.write("still here");
+          await until("it is open still", () => got.endsWith("still here"));
+          socket.destroy();
+          await closed;
+        },
+        more,
+      );
+    }
   });
 
   test("without upgrade_configs Envoy refuses it", async () => {
