@@ -33,6 +33,7 @@ export function readSvid(policy: Policy): Reason {
   if (reason == Reason.ALLOWED) {
     const subject = subjectClaim(tokenSlot(placeOf(found)));
     takeCaller(policy, json.startOf(subject), json.sizeOf(subject));
+    request.isBySvid = true;
     return Reason.ALLOWED;
   }
   request.callerReason = reason == Reason.TOKEN_MISSING ? Reason.IDENTITY_MISSING : reason;

@@ -65,8 +65,9 @@ function hashOfPart(policy: Policy, selector: usize): u64 {
   }
   const size = parseSource(policy);
   if (size < 0) isSourceLost = true;
-  // Behind a gateway, the connection is the gateway's.
-  if (size <= 0 || ((isGateway || request.forwarderSize != 0) && !isSourceForwarded())) return nobody;
+  // Behind a gateway, the connection is the gateway's; who has but its JWT-SVID stands behind none.
+  const isBehind = (isGateway && !request.isBySvid) || request.forwarderSize != 0;
+  if (size <= 0 || (isBehind && !isSourceForwarded())) return nobody;
   const bits =
     size == 4 ? load<u32>(selector, layout.selector_four_bits_at) : load<u32>(selector, layout.selector_six_bits_at);
   cutAddress(size, bits);

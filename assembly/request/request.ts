@@ -63,6 +63,8 @@ export class Request extends RuleResult {
   presentedSize: u32;
   /** identity/known.ts: where it is kept; 0 for nowhere. */
   callerPlace: usize;
+  /** identity/svid.ts: a token says who the caller is, and not the connection. */
+  isBySvid: bool;
   /** identity/forwarded.ts: the gateway that told us of the caller; size 0 where none did. */
   forwarderStart: usize;
   forwarderSize: u32;

@@ -3,13 +3,14 @@
  * the old policy or the new one, never by both or by none, and a policy that is refused changes nothing.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { type LocalEnvoy, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
+import { ExtensionFile } from "../lifecycle/world.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { Http2Client } from "../storm/client.ts";
 import { managerOf, moduleFor } from "../support/envoy.ts";
@@ -44,64 +45,48 @@ function imageOf(path: Path, folder: string): string {
   return Buffer.from(compilePolicyFile(file).image).toString("base64");
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
+type Filter = any;
+
 /** Where Envoy has the filter's configuration from. */
 interface ControlPlane {
-  /** Has a bootstrap take the filter's configuration from here. */
-  take(bootstrap: Bootstrap): void;
+  /** Has the filter of a bootstrap come from here, with the module's own policy first. */
+  take(filter: Filter, bootstrap: Bootstrap): void;
   /** Hands over a configuration of the plugin. */
-  push(value: string): void;
+  push(configuration: string): Promise<void>;
   /** Why Envoy refuses what was pushed last; undefined where it took it. A file hears no answer. */
   answered?(): Promise<string | undefined>;
   stop(): void;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
-type Filter = any;
-
-/** Takes the filter's configuration out of a bootstrap; makes the one with another configuration of the plugin. */
-function takeFilter(bootstrap: Bootstrap, config_source: object): (value: string) => Filter {
-  const filters = managerOf(bootstrap).http_filters;
-  const at = filters.findIndex(({ name }: Filter) => name === wasm_filter);
-  const { typed_config } = structuredClone(filters[at]);
-  filters[at] = { name: wasm_filter, config_discovery: { config_source, type_urls: [typed_config["@type"]] } };
-  return (value) => {
-    typed_config.config.configuration = { "@type": "type.googleapis.com/google.protobuf.StringValue", value };
-    return typed_config;
-  };
-}
-
 function fromFile(folder: string): ControlPlane {
-  const path = join(folder, "ecds.json");
-  let filter: ReturnType<typeof takeFilter>;
-  const plane: ControlPlane = {
-    take: (bootstrap) => {
-      filter = takeFilter(bootstrap, { path_config_source: { path }, resource_api_version: "V3" });
-      plane.push("{}");
+  const file = new ExtensionFile(join(folder, "ecds.json"));
+  let wasmPath = "";
+  const push = (configuration: string): Promise<void> => file.publish({ wasmPath, configuration });
+  return {
+    take: (filter) => {
+      wasmPath = filter.typed_config.config.vm_config.code.local.filename;
+      file.take(filter);
     },
-    push: (value) => {
-      const resource = {
-        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-        name: wasm_filter,
-        typed_config: filter(value),
-      };
-      writeFileSync(`${path}.new`, JSON.stringify({ resources: [resource] }));
-      renameSync(`${path}.new`, path);
-    },
+    push,
     stop: () => {},
   };
-  return plane;
 }
 
 async function overGrpc(): Promise<ControlPlane> {
   const server = await ExtensionServer.start(wasm_filter);
-  let filter: ReturnType<typeof takeFilter>;
+  let typedConfig: Filter;
   return {
-    take: (bootstrap) => {
-      filter = takeFilter(bootstrap, server.source);
+    take: (filter, bootstrap) => {
+      typedConfig = filter.typed_config;
+      delete filter.typed_config;
+      filter.config_discovery = { config_source: server.source, type_urls: [typedConfig["@type"]] };
       bootstrap.static_resources.clusters.push(server.cluster);
-      server.push(filter("{}"));
     },
-    push: (value) => server.push(filter(value)),
+    push: async (value) => {
+      const configuration = { "@type": "type.googleapis.com/google.protobuf.StringValue", value };
+      server.push({ ...typedConfig, config: { ...typedConfig.config, configuration } });
+    },
     answered: () => server.answered(),
     stop: () => server.stop(),
   };
@@ -169,12 +154,18 @@ class Load {
 
 async function within(plane: ControlPlane, run: (local: LocalEnvoy, load: Load) => Promise<void>): Promise<void> {
   let local: LocalEnvoy | undefined;
+  let first: Promise<void> | undefined;
   try {
     local = await startLocalEnvoy({
       wasm: await moduleFor({ policyYaml: policyOf("/old") }),
       concurrency: workers,
-      adjust: plane.take,
+      adjust: (bootstrap) => {
+        const filter = managerOf(bootstrap).http_filters.find(({ name }: Filter) => name === wasm_filter);
+        plane.take(filter, bootstrap);
+        first = plane.push("{}");
+      },
     });
+    await first;
     const load = await Load.open(local);
     await run(local, load);
     load.close();
@@ -208,7 +199,7 @@ describe("policies are pushed under load", { concurrency: true }, () => {
           let early = 0;
           for (let push = 1; push <= pushes; push++) {
             const path = paths[push % 2]!;
-            plane.push(configuration(path));
+            await plane.push(configuration(path));
             await load.whileChanging(load.untilAll(path));
             assert.equal((await load.still()).size, 1, `after push ${push} a request was decided by another policy`);
             if (push === pushes / 4) early = (await readEnvoyMemory(local.envoy)).moduleBytes[0]!;
@@ -234,13 +225,13 @@ describe("policies are pushed under load", { concurrency: true }, () => {
         await within(plane, async (local, load) => {
           await load.untilAll("/old");
           const broken = `${image.slice(0, 200)}AAAA${image.slice(204)}`;
-          plane.push(JSON.stringify({ policy: broken }));
+          await plane.push(JSON.stringify({ policy: broken }));
           const refused = async (): Promise<boolean> => (await counted(local, "config_fail")) > 0;
           await load.whileChanging(until("Envoy has counted the refusal", refused));
           assert.deepEqual(await load.still(), new Set(["200 403"]));
           assert.match(local.envoy.log(), /configuration refused: .*checksum/u);
           if (plane.answered !== undefined) assert.match((await plane.answered())!, /Wasm/u);
-          plane.push(JSON.stringify({ policy: image }));
+          await plane.push(JSON.stringify({ policy: image }));
           await load.whileChanging(load.untilAll("/new"));
           assert.equal(await plane.answered?.(), undefined);
           assert.deepEqual([...load.statuses.keys()].sort(), [200, 403]);

@@ -1,9 +1,12 @@
 /** Quarantine on several workers of one Envoy: who gets in, for how long, and who does not. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { makeKey, providerAudience } from "../support/jwks-server.ts";
 import { recordOf } from "../support/plugin.ts";
 import { edge, Guarded, mobile, probing, quarantinePolicy, web } from "../support/quarantine.ts";
 import { bucketKeys } from "../support/secret.ts";
+import { imageOf, Workers } from "../support/workers.ts";
 
 const policy = quarantinePolicy(probing);
 /** What a gateway says of its caller. */
@@ -213,6 +216,26 @@ describe("who is shut out", () => {
       assert.equal(trusting.reason({ ...nameless, path: "/public", source: "192.0.2.1:0" }), "quarantined");
       assert.equal(trusting.reason({ ...nameless, path: "/public", source: "192.0.2.2:0" }), "allowed");
     }
+  });
+
+  test("who has a gateway's JWT-SVID and no certificate stands behind none: its address counts", async () => {
+    const key = await makeKey("edge");
+    const text = quarantinePolicy(
+      "{ name: a, per: [source.ip], when: [no_rule], denials: 3, within: 1m, for: 5m }",
+      "",
+      `, identity: either, jwtSvid: { audiences: [${providerAudience}], bundles: { example.org: { file: bundle.json } } }`,
+    ).replace("[example.org, partner.net]", "[example.org]");
+    const bundle = JSON.stringify({ keys: [{ ...key.jwk, use: "jwt-svid" }] });
+    const workers = new Workers(imageOf(text, { "bundle.json": bundle }), 1);
+    const request = { source: "10.0.0.1", method: "GET", host: "h", headers: [] };
+    const ask = (path: string, token: string | null, caller: string | null = null): unknown => {
+      const asked = hostRequest({ ...request, path, token, caller });
+      return recordOf(workers.hosts[0]!.request(workers.roots[0]!, asked)).reason;
+    };
+    const svid = await key.token({ sub: edge, iss: undefined });
+    for (let times = 0; times < 3; times++) assert.equal(ask("/probe", svid), "no_rule");
+    assert.equal(ask("/orders", svid), "quarantined");
+    assert.equal(ask("/orders", null, edge), "allowed", "the gateway itself, by its certificate, is not counted");
   });
 
   test("networks, trust domains, and several parts together", () => {
