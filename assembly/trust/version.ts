@@ -70,11 +70,16 @@ export function wasInForce(): bool {
   return identity() == 0;
 }
 
-/** Has the image in hand be what came in force last. False where it cannot be: another worker was first with a newer one, or the host fails. */
+/**
+ * Has the image in hand be what came in force last. False where it cannot be: another VM was first with a newer one, or the host fails.
+ * One that was in force, and that a newer one followed since it was looked at, comes in force as it would have a moment earlier: the
+ * newer one reaches this worker next.
+ */
 export function keepVersion(image: usize): bool {
   for (let attempt: u32 = 0; attempt < version_attempts_max; attempt++) {
     const standing = readStanding(image);
-    if (standing != Standing.NEWER) return standing == Standing.CURRENT;
+    if (standing == Standing.UNKNOWN) return false;
+    if (standing != Standing.NEWER) return standing == Standing.CURRENT || wasInForce();
     memory.copy(value + 16, value + 8, value_bytes - 16);
     store<u64>(value, version());
     store<u64>(value, identity(), 8);

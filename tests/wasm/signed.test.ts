@@ -311,4 +311,26 @@ describe("a host whose shared data fails", () => {
     assert.equal(envoy.sharedData.get("sallyport:version:1:shop")!.value[0], 2);
     assert.equal(envoy.push(signedConfiguration(a, one, 1)), false);
   });
+
+  test("a newer one that the main thread takes while a worker takes this one: the worker has it, and the newer one next", () => {
+    const envoy = trusting();
+    const [older, newer] = [signedConfiguration(a, one, 1), signedConfiguration(b, one, 2)];
+    assert.equal(envoy.push(older), true, envoy.said);
+    const worker = envoy.vm();
+    const get = envoy.sharedData.get.bind(envoy.sharedData);
+    let reads = 0;
+    envoy.sharedData.get = (key) => {
+      // The worker has looked once, and looks again as it puts the older one in force.
+      if (key.startsWith("sallyport:version:") && ++reads === 2) {
+        assert.equal(envoy.vm().startPlugin(newer).ok, true);
+      }
+      return get(key);
+    };
+    const { ok, rootContext } = envoy.start(worker, older);
+    assert.equal(ok, true, envoy.said);
+    assert.equal(reads > 2, true, "the worker looked once alone");
+    assert.equal(admits(worker, rootContext, "a"), true);
+    assert.equal(envoy.start(worker, newer).ok, true, envoy.said);
+    assert.equal(envoy.sharedData.get("sallyport:version:1:shop")!.value[0], 2);
+  });
 });
