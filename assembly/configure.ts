@@ -6,37 +6,26 @@
  * either (trust/version.ts).
  */
 
-import { announce, announceLostCounts, announceShortage, refuse, refuseVersion, refuseWithout, warn } from "./announce";
-import { gatheredCounts, handOverCounts } from "./audit/counts";
-import { counters_bytes_max, defineCounters, lowerInfo } from "./audit/metrics";
+import { announce, announceShortage, refuse, refuseVersion, warn } from "./announce";
+import { counters_bytes_max } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { spanSize, spanStart } from "./bytes/span";
 import { chooseCopy, chooseImage, chosenStart, envelopeBytes, ownedBytes, takesSigned } from "./chosen";
 import { checksCertificateEnd, mode, mode_of_policy, recordName, recordNameSize } from "./configuration";
+import { endedConfigurations, forget, forgetGone } from "./ending";
 import { lendArena, resetArena, takeBytes } from "./host/arena";
-import { isContextGone, readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
-import { missingCall, missingFetchCall, missingFleetCall, missingHeaderCall, missingHoldCall } from "./host/probe";
+import { readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
-import { no_shared_data, openSecret, secretProblem } from "./host/secret";
+import { no_shared_data } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
-import { closeKeySets, keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
-import { adoptKeySets, endFetches, fetchesKeys } from "./keys/refresh";
-import { holdsRequests, moveWaiting } from "./keys/waiting";
-import { key_tick_milliseconds, short_configuration_bytes_max, shortages_max } from "./limits";
+import { keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
+import { adoptKeySets } from "./keys/refresh";
+import { holdsRequests } from "./keys/waiting";
+import { short_configuration_bytes_max } from "./limits";
 import * as layout from "./policy/layout";
-import { hasFleet, head, needs, Policy, placeAt, sectionCount } from "./policy/policy";
-import {
-  addPolicy,
-  areContextsAnnounced,
-  goneRoot,
-  isHeir,
-  isStream,
-  newestPolicy,
-  policyOfRoot,
-  removePolicy,
-  rootOfStream,
-  setHeir,
-} from "./policy/root";
+import { head, needs, Policy } from "./policy/policy";
+import { addPolicy, newestPolicy, policyOfRoot, rootOfStream, setHeir } from "./policy/root";
+import { isServed } from "./requirements";
 import { Parking } from "./shortage/parking";
 import { shareTokenRoom, takeRoom } from "./shortage/room";
 import {
@@ -47,13 +36,11 @@ import {
   noteShortage,
   readKept,
   Shortage,
-  shortageAt,
   shortageOf,
 } from "./shortage/shortage";
 import { held_bytes, isHeldOpen, openHeld } from "./streams/held";
-import { hostCanVerify } from "./token/signature";
 import { expires, identity } from "./trust/envelope";
-import { heldIdentity, heldVersion, keepVersion, readStanding, Standing, wasInForce } from "./trust/version";
+import { heldIdentity, heldVersion, readStanding, Standing, wasInForce } from "./trust/version";
 
 /** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, save the key sets of a policy with many. */
 const policy_bytes: usize = 128;
@@ -81,9 +68,6 @@ const enum Attempt {
   LOST,
 }
 
-/** How many configurations have ended, whose memory others may have since. */
-let endings: u32 = 0;
-
 /** Puts the configuration of a root context, `size` bytes of it, in force. False: refused. */
 export function configure(rootContext: u32, size: u32): bool {
   forgetGone();
@@ -97,7 +81,7 @@ export function configure(rootContext: u32, size: u32): bool {
   const shortage = noteShortage(rootContext, size);
   resetArena();
   if (shortage == null) return refuse(not_handed_over);
-  shortage.endings = endings;
+  shortage.endings = endedConfigurations();
   announceShortage(
     shortage.isLost
       ? "until it is configured anew, since its configuration could not be kept"
@@ -133,8 +117,8 @@ export function recover(context: u32): void {
 function tryAgain(shortage: Shortage, now: u64): void {
   shortage.tried = now;
   // What others can give up is not asked for over and over.
-  const mayAskOthers = shortage.endings != endings;
-  shortage.endings = endings;
+  const mayAskOthers = shortage.endings != endedConfigurations();
+  shortage.endings = endedConfigurations();
   const outcome = attempt(shortage.rootContext, shortage.size, shortage, mayAskOthers);
   if (outcome == Attempt.NO_MEMORY) return;
   const policy = policyOfRoot(shortage.rootContext);
@@ -147,20 +131,6 @@ function tryAgain(shortage: Shortage, now: u64): void {
   } else {
     endShortage(shortage);
   }
-}
-
-/** A context ends: if it is a root context, what belonged to it is given back, and its timer ends. */
-export function endConfiguration(context: u32): void {
-  if (isStream(context)) return;
-  const shortage = shortageOf(context);
-  if (shortage != null) {
-    if (shortage.ticks) setTickPeriod(0);
-    endShortage(shortage);
-  }
-  const policy = policyOfRoot(context);
-  if (policy == null) return;
-  if (policy.isTicking) setTickPeriod(0);
-  end(context);
 }
 
 /** Puts a configuration in force that the host hands over, or that was kept. Others give up what they can if they may be asked. */
@@ -206,59 +176,6 @@ function readText(size: u32, shortage: Shortage | null): Attempt {
   if (spanSize(text) == size) return Attempt.IN_FORCE;
   refuse(not_handed_over);
   return Attempt.REFUSED;
-}
-
-/** Gives back what belonged to root contexts that are gone, before more is taken. Another context is in hand afterwards. */
-function forgetGone(): void {
-  for (let gone = goneRoot(); gone != 0; gone = goneRoot()) end(gone);
-  if (!hasShortages()) return;
-  for (let index: u32 = 0; index < shortages_max; index++) {
-    const shortage = shortageAt(index);
-    if (shortage.rootContext != 0 && isContextGone(shortage.rootContext)) endShortage(shortage);
-  }
-}
-
-/**
- * A root context that has a policy ends. If that decides for others too, one with the same image does so from now on. Where there is none,
- * but one with an older image, the policy is that root context's from now on, in place of its own.
- */
-function end(context: u32): void {
-  if (isHeir(context)) {
-    const policy = policyOfRoot(context)!;
-    let heir: u32 = 0;
-    let isSame = false;
-    for (let each = newestPolicy(); each != 0 && !isSame; each = changetype<Policy>(each).next) {
-      const other = changetype<Policy>(each);
-      if (other == policy) continue;
-      isSame = other.identity == policy.identity;
-      if (isSame || heir == 0) heir = other.rootContext;
-    }
-    setHeir(heir);
-    if (heir != 0 && !isSame) {
-      forget(heir);
-      removePolicy(context);
-      moveWaiting(context, heir);
-      policy.rootContext = heir;
-      addPolicy(policy);
-      if (policy.isTicking && setContext(heir)) setTickPeriod(key_tick_milliseconds);
-      return;
-    }
-  }
-  forget(context);
-}
-
-/** Gives back what belonged to a root context. */
-function forget(context: u32): void {
-  const policy = removePolicy(context);
-  if (policy == null) return;
-  lowerInfo(policy);
-  if (!handOverCounts(policy)) announceLostCounts(policy, gatheredCounts(policy));
-  endFetches(policy);
-  closeKeySets(policy);
-  giveRegion(policy.keySetsRegion);
-  giveRegion(policy.configurationRegion);
-  giveRegion(changetype<usize>(policy));
-  endings++;
 }
 
 /** Puts the configuration that was read in force, with its tables in `page`. */
@@ -357,44 +274,4 @@ function putPolicyInForce(rootContext: u32, policy: Policy, shortage: Shortage |
 function secondsSince(time: u64): u64 {
   const now = readClock();
   return now > time ? (now - time) / 1000000000 : 0;
-}
-
-/** Whether the host can do what the policy will ask of it. */
-function isServed(policy: Policy, isTicking: bool): bool {
-  if (!areContextsAnnounced()) return refuseWithout("proxy_on_context_create");
-  let missing = missingCall();
-  if (missing.length == 0 && changesHeaders(policy)) missing = missingHeaderCall();
-  const fetches = fetchesKeys(policy);
-  const isHolding = holdsRequests(policy);
-  if (missing.length == 0 && isHolding) missing = missingHoldCall(policy.rootContext);
-  if (missing.length == 0 && fetches) missing = missingFetchCall();
-  if (missing.length == 0 && hasFleet(policy)) missing = missingFleetCall();
-  if (missing.length != 0) return refuseWithout(missing);
-  if (!openSecret()) return refuse(secretProblem);
-  if (!defineCounters(policy)) return refuse("the host refused a metric: is proxy_define_metric allowed?");
-  policy.isTicking = isHolding && (isTicking || setTickPeriod(key_tick_milliseconds));
-  if (isHolding && !policy.isTicking) {
-    return refuse("the host will not tick, which the policy needs: is proxy_set_tick_period_milliseconds allowed?");
-  }
-  if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
-  if (!takesSigned() || keepVersion(policy.image)) return true;
-  setTickPeriod(0);
-  return refuse(no_shared_data);
-}
-
-/** Whether requests may go on with other headers than they came with. */
-function changesHeaders(policy: Policy): bool {
-  if (sectionCount(policy, layout.section_forwards) != 0 || needs(policy, layout.needs_hops)) return true;
-  const places = sectionCount(policy, layout.section_places);
-  for (let index: u32 = 0; index < places; index++) {
-    if (load<u32>(placeAt(policy, index), layout.place_strip_at) != 0) return true;
-  }
-  return false;
-}
-
-/** One choice for all signatures of a policy, so that the log tells by whom they were verified. */
-function chooseVerifier(policy: Policy): void {
-  policy.hostVerifies = hostCanVerify();
-  if (policy.hostVerifies) return;
-  warn("the host does not verify signatures (verify_signature): the module verifies all of them, at a higher cost");
 }

@@ -4,7 +4,8 @@
  * need is left out of modules whose policy does not (scripts/policy/module/embed.ts).
  */
 
-import { configure, endConfiguration } from "./configure";
+import { configure } from "./configure";
+import { endConfiguration } from "./ending";
 import {
   onCallResponse,
   onFleetAnswer,

@@ -150,7 +150,7 @@ export const engineFolders: readonly Folder[] = [
     imports: [...engine_base, "assembly/policy/", "assembly/crypto/", "assembly/keys/"],
   },
   {
-    path: "assembly/{announce,chosen,configuration,configure,unserved,filter,index}.ts",
+    path: "assembly/{announce,chosen,configuration,configure,ending,requirements,unserved,filter,index}.ts",
     purpose: "configuring, and a request's way from top to bottom (`assembly/filter.ts`)",
     imports: [
       ...request_stage,
