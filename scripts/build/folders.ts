@@ -315,6 +315,11 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/traffic/",
+    purpose: "access logs in any of their formats → requests in groups",
+    imports: ["scripts/common/"],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [
