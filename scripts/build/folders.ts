@@ -358,6 +358,11 @@ export const toolFolders: readonly Folder[] = [
     imports: ["scripts/policy/source/", "scripts/commands/"],
   },
   {
+    path: "scripts/learn/",
+    purpose: "what `npm run demo:learn` shows: a shop of eight services, and what is learnt from its traffic",
+    imports: ["scripts/common/", "scripts/policy/", "scripts/evaluate/", "scripts/envoy/"],
+  },
+  {
     path: "scripts/observability/",
     purpose: "what the Grafana dashboard asks, and the file that Grafana reads",
     imports: [],

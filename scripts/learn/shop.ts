@@ -48,7 +48,14 @@ export const habits: readonly Habit[] = [
   { caller: "web", service: "catalog", method: "GET", path: "/products/{name}", weight: 40 },
   { caller: "web", service: "cart", method: "GET", path: "/carts/{uuid}", scopes: ["cart"], weight: 20 },
   { caller: "web", service: "cart", method: "POST", path: "/carts/{uuid}/items", scopes: ["cart"], weight: 12 },
-  { caller: "web", service: "cart", method: "DELETE", path: "/carts/{uuid}/items/{number}", scopes: ["cart"], weight: 3 },
+  {
+    caller: "web",
+    service: "cart",
+    method: "DELETE",
+    path: "/carts/{uuid}/items/{number}",
+    scopes: ["cart"],
+    weight: 3,
+  },
   { caller: "web", service: "users", method: "GET", path: "/users/{number}", scopes: ["profile"], weight: 8 },
   { caller: "web", service: "orders", method: "POST", path: "/orders", scopes: ["orders:write"], weight: 6 },
   { caller: "web", service: "orders", method: "GET", path: "/orders/{number}", scopes: ["orders:read"], weight: 12 },
@@ -134,7 +141,11 @@ export function drawDay(requests: number, random: () => number): Habit[] {
   const total = habits.reduce((sum, { weight }) => sum + weight, 0);
   const draw = (): Habit => {
     let left = random() * total;
-    return habits.find(({ weight }) => (left -= weight) < 0) ?? habits[0]!;
+    for (const habit of habits) {
+      left -= habit.weight;
+      if (left < 0) return habit;
+    }
+    return habits[0]!;
   };
   return [...habits, ...Array.from({ length: Math.max(0, requests - habits.length) }, draw)];
 }
