@@ -320,6 +320,11 @@ export const toolFolders: readonly Folder[] = [
     imports: ["scripts/common/"],
   },
   {
+    path: "scripts/discover/",
+    purpose: "requests in groups → endpoints by template, and who calls them; what of it is new, unknown or unused",
+    imports: [contract, "scripts/common/", ...before_checks, "scripts/traffic/"],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [
