@@ -73,7 +73,10 @@ export interface RecordedRequest {
   path: string;
   /** The caller's SPIFFE ID; "" for nobody. */
   caller: string;
-  /** The caller's address; "" where it is not known. */
+  /**
+   * The caller's address; "" where it is not known. Behind it stands `:0` where its port was 0, which Envoy gives to what
+   * x-forwarded-for says, and `:1` where it was any other; `[2001:db8::1]:1`. Nothing where the log has no port.
+   */
   source: string;
   issuer: string;
   scopes: string;
@@ -82,6 +85,11 @@ export interface RecordedRequest {
   rule: string;
   admitted: boolean;
   count: number;
+  /** The policy that judged; "" where the log has no record of the filter. */
+  policy: string;
+  /** Milliseconds since 1970; 0 where the log has no time. */
+  firstSeen: number;
+  lastSeen: number;
 }
 
 /** What was read besides. */
