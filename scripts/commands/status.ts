@@ -8,7 +8,7 @@ import { reasonOf } from "../policy/source/read.ts";
 import { AdminError, askAdmin, isLocal, parseAdmin } from "../status/admin.ts";
 import type { Finding } from "../status/codes.ts";
 import { readFacts } from "../status/facts.ts";
-import { type Answers, type EnvoyStatus, judge, type Wanted } from "../status/judge.ts";
+import { type EnvoyStatus, judge, type Wanted } from "../status/judge.ts";
 import type { ModuleSource } from "../status/plugin.ts";
 import { showFailure } from "./failure.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
@@ -62,7 +62,9 @@ function collectAdmin(value: string, before: string[]): string[] {
   try {
     parseAdmin(value);
   } catch {
-    throw new InvalidArgumentError("the base URL of an admin interface is needed, such as http://127.0.0.1:9901.");
+    throw new InvalidArgumentError(
+      "the base URL of an admin interface is needed, without a password, such as http://127.0.0.1:9901.",
+    );
   }
   return [...before, value];
 }
@@ -94,11 +96,11 @@ async function run(
 async function statusOfAdmin(text: string, given: ModuleSource, wanted: Wanted | undefined): Promise<Result> {
   const url = parseAdmin(text);
   try {
-    return { envoy: text, ...judgeAnswers(text, await askAdmin(url), { ...given, readsFiles: isLocal(url) }, wanted) };
+    return { envoy: text, ...judge(await askAdmin(url), { ...given, readsFiles: isLocal(url) }, wanted) };
   } catch (error) {
-    if (!(error instanceof AdminError)) throw error;
-    showFailure(error);
-    return { envoy: text, error: error.message };
+    const failure = error instanceof AdminError ? error : new AdminError(`${url}: ${reasonOf(error)}`);
+    showFailure(failure);
+    return { envoy: text, error: failure.message };
   }
 }
 
@@ -112,14 +114,10 @@ function judgeFile(path: string, source: ModuleSource, wanted: Wanted | undefine
       `${path} is no JSON: ${reasonOf(error)}; it has to be what Envoy's admin interface answers to /config_dump`,
     );
   }
-  return judgeAnswers(path, { dump }, source, wanted);
-}
-
-function judgeAnswers(name: string, answers: Answers, source: ModuleSource, wanted: Wanted | undefined): EnvoyStatus {
   try {
-    return judge(answers, source, wanted);
+    return judge({ dump }, source, wanted);
   } catch (error) {
-    throw new UsageError(`${name}: ${reasonOf(error)}`);
+    throw new UsageError(`${path}: ${reasonOf(error)}`);
   }
 }
 
@@ -165,7 +163,7 @@ function show(result: Result): void {
       checksum === null ? "" : `, image ${checksum} of the ${from}${signed === null ? "" : signedText(signed)}`;
     lines.push(
       `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}${isRefused ? ": refused, an older one is in force" : ""}`,
-      `    since ${since ?? "an unknown time"}${version === null ? "" : `, version ${printable(version)}`}, module ${printable(module.origin)}`,
+      `    since ${printable(since ?? "an unknown time")}${version === null ? "" : `, version ${printable(version)}`}, module ${printable(module.origin)}`,
     );
   }
   for (const { code, severity, listener, chain, filter, path, message } of findings) {

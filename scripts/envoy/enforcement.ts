@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { name_pattern, policyNameOf } from "../policy/image/name.ts";
 import { extractImage } from "../policy/module/embed.ts";
 import { readEnvelope } from "../policy/signed/envelope.ts";
+import { readPluginConfiguration } from "./pluginconfig.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -123,8 +124,7 @@ export function hasEnforcementChecks(filters: Json[]): boolean {
 
 /** The policy of a filter, by name, and its record's own name, as far as its configuration tells. */
 function readPlugin(config: Json): Partial<Mark> {
-  const value = config?.configuration?.value;
-  const { record } = typeof value === "string" ? parseObject(value) : (value ?? {});
+  const { record } = readPluginConfiguration(config?.configuration) ?? {};
   const image = imageOfFilter(config);
   const name = image === undefined ? undefined : policyNameOf(image);
   return { ...(name !== undefined && { policy: name }), ...(typeof record === "string" && { record }) };
@@ -132,20 +132,10 @@ function readPlugin(config: Json): Partial<Mark> {
 
 /** The policy image that a filter of ours has, in its own configuration or in its module; undefined where neither tells. */
 export function imageOfFilter(config: Json): Uint8Array | undefined {
-  const value = config?.configuration?.value;
-  const { policy } = typeof value === "string" ? parseObject(value) : (value ?? {});
+  const { policy } = readPluginConfiguration(config?.configuration) ?? {};
   if (typeof policy !== "string") return imageOf(config?.vm_config?.code?.local);
   const bytes = Buffer.from(policy, "base64");
   return readEnvelope(bytes)?.image ?? bytes;
-}
-
-function parseObject(text: string): Json {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    // The filter refuses it, with a line that says why.
-    return {};
-  }
 }
 
 function imageOf(code: Json): Uint8Array | undefined {

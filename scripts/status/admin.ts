@@ -8,11 +8,12 @@ export class AdminError extends Error {
   override name = "AdminError";
 }
 
-/** The base URL of an admin interface: a scheme may be left out. @throws Error where the text is none */
+/** The base URL of an admin interface: a scheme may be left out, and there is no password in it. @throws Error where the text is none */
 export function parseAdmin(text: string): URL {
   const url = new URL(/^[a-z]+:\/\//u.test(text) ? text : `http://${text}`);
-  if (!["http:", "https:"].includes(url.protocol) || url.hostname === "" || url.search !== "" || url.hash !== "")
-    throw new Error("no base URL");
+  // Node's `fetch` refuses a URL with a password, in words that have it.
+  const isBase = [url.username, url.password, url.search, url.hash].every((part) => part === "");
+  if (!["http:", "https:"].includes(url.protocol) || url.hostname === "" || !isBase) throw new Error("no base URL");
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
 }

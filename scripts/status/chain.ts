@@ -34,6 +34,9 @@ const answering: Readonly<Record<string, string>> = {
   GrpcJsonTranscoder: a_refusal,
 };
 
+/** The filter state that has the record. */
+const record_key = "wasm.sallyport";
+
 /** Configurations of this type are told apart by what they are of. */
 const goPlugin = "envoy.extensions.filters.http.golang";
 
@@ -131,6 +134,25 @@ function takesToken(manager: Manager, filter: HttpFilter): Finding[] {
   );
 }
 
+/** What sets filter state, wherever it stands: in the list of HTTP filters, in front of the connection manager, in a route. */
+export function checkWriters({ listener, chain, chainNode, filters, routes }: Manager): Finding[] {
+  const extensions = filters.flatMap(({ config, isExtension }) =>
+    isExtension && config !== undefined ? [config.node] : [],
+  );
+  const writers = [chainNode, ...routes, ...extensions]
+    .flatMap((node) => [...node.objects()])
+    .map((object) => object.at("object_key"))
+    .filter(({ text = "" }) => text === record_key || text.startsWith(`${record_key}.`));
+  const paths = new Map(writers.map((writer) => [writer.path, writer.text!]));
+  return [...paths].map(([path, text]) =>
+    finding(
+      "record_written",
+      { listener: listener.name, chain, path },
+      `A filter writes \`${text}\`, where our filter has its record: what it writes can stand for a request that was admitted, or hide one that was denied. Take that out, or have it write another key.`,
+    ),
+  );
+}
+
 /** The enforcement check behind one of ours. */
 function checkBehind(plugin: Plugin, others: readonly Plugin[]): Finding[] {
   const { manager, index, filter } = plugin;
@@ -192,8 +214,7 @@ function checkMark(plugin: Plugin, check: HttpFilter): Finding[] {
     ];
   }
   const name = policyNameOfPlugin(plugin);
-  const key = (record: string | undefined): string =>
-    record === undefined ? "wasm.sallyport" : `wasm.sallyport.${record}`;
+  const key = (record: string | undefined): string => (record === undefined ? record_key : `${record_key}.${record}`);
   if (mark.policy === name && mark.record === plugin.record) return [];
   const wants = `wants a record of policy "${mark.policy}" in ${key(mark.record)}`;
   const has = `writes one of policy "${name}" into ${key(plugin.record)}`;

@@ -13,7 +13,10 @@ export const status_codes = {
   not_live: { meaning: "Envoy does not serve: it starts, drains or waits for configuration" },
   not_loaded: { meaning: "no listener has the filter" },
   chain_without_filter: { meaning: "another filter chain of a listener that has the filter goes without it" },
-  way_around: { meaning: "a listener leads to a cluster that the filter stands in front of, without the filter" },
+  way_around: {
+    meaning:
+      "a listener leads to a cluster that the filter stands in front of, or to whatever one a request names, without the filter",
+  },
   filter_missing: { meaning: "the filter's configuration is to come by itself (ECDS), and has not" },
   route_without_filter: { meaning: "routes switch the filter on, as under Envoy Gateway, and one of them does not" },
   filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
@@ -23,6 +26,8 @@ export const status_codes = {
   worker_without_filter: { meaning: "there are fewer Wasm VMs than workers" },
   policy_old: { meaning: "the policy in force is not the one that was given" },
   engine_differs: { meaning: "the policy is the one that was given, in another engine than this package's" },
+  configuration_unread: { meaning: "the filter's configuration has a form that the filter does not take" },
+  policy_unverified: { meaning: "a policy was given, and nothing tells whether the filter has it" },
   policy_unread: { isNote: true, meaning: "nothing tells which policy the filter has" },
   module_changed: { meaning: "the module's file is newer than what Envoy has loaded" },
   signature_unchecked: { meaning: "the policy is signed, and the module has no trust keys to check that" },
@@ -51,6 +56,9 @@ export const status_codes = {
       "filters that answer nothing, or refuse, stand between the filter and its enforcement check, as under Istio",
   },
   check_other_policy: { meaning: "the enforcement check wants another policy's record, or one of another name" },
+  record_written: {
+    meaning: "another filter writes the record, by which the enforcement check knows admitted requests",
+  },
   check_disabled: { meaning: "the enforcement check is disabled" },
   filter_answers_first: { meaning: "a filter in front of ours can answer requests" },
   token_taken: { meaning: "`jwt_authn` in front of ours takes the token out of the request" },
@@ -59,13 +67,16 @@ export const status_codes = {
     meaning:
       "a route, virtual host or cluster of a route switches the enforcement check off, or gives it another configuration",
   },
-  upgrade_without_filter: { meaning: "an upgrade has a filter chain of its own, without the filter" },
+  upgrade_without_filter: {
+    meaning: "an upgrade has a filter chain of its own, without the filter, or without the check behind it",
+  },
   plain_text: { meaning: "callers connect without TLS, so that nobody has a certificate" },
   client_certificate_optional: { meaning: "callers may connect without a certificate, and no rule is for those" },
   client_certificate_unchecked: { meaning: "no authority is named that callers' certificates must come from" },
   client_certificate_demanded: {
     meaning: "the policy admits callers without a certificate, and Envoy's SPIFFE validator lets none connect",
   },
+  certificate_end_ignored: { meaning: "certificates that have ended are taken" },
   secret_awaited: { meaning: "a certificate or bundle that is to come over SDS has not come" },
   session_resumption: { meaning: "TLS sessions are resumed, without a look at the certificate's end" },
   connection_unbounded: { meaning: "open connections may outlive the certificate" },

@@ -30,6 +30,10 @@ export interface Manager {
   /** The filter chain's name, or its place in the listener. */
   chain: string;
   node: Node;
+  /** The filter chain that it stands in. */
+  chainNode: Node;
+  /** Upgrades that have HTTP filters of their own. */
+  upgrades: { type: string; node: Node; filters: HttpFilter[] }[];
   /** The chain's `transport_socket`. */
   transport: Node;
   filters: HttpFilter[];
@@ -205,18 +209,26 @@ function readListener(
   const chains = [...node.at("filter_chains").list(), node.at("default_filter_chain")].filter(({ exists }) => exists);
   for (const [place, chain] of chains.entries()) {
     for (const filter of chain.at("filters").list()) {
-      const { type, node: config } = filter.at("typed_config").message();
+      const { config: { type, node: config } = { type: "", node: filter } } = extensions.read(filter, since);
       if (type === "TcpProxy") listener.tcpProxies.push(config);
       if (type !== "HttpConnectionManager") continue;
+      const filtersOf = (node: Node): HttpFilter[] => node.list().map((entry) => extensions.read(entry, since));
       listener.managers.push({
         listener,
         chain: chain.at("name").text ?? String(place),
         node: config,
-        transport: chain.at("transport_socket"),
-        filters: config
-          .at("http_filters")
+        chainNode: chain,
+        upgrades: config
+          .at("upgrade_configs")
           .list()
-          .map((entry) => extensions.read(entry, since)),
+          .map((upgrade) => ({
+            type: upgrade.at("upgrade_type").text ?? "",
+            node: upgrade.at("filters"),
+            filters: filtersOf(upgrade.at("filters")),
+          }))
+          .filter(({ filters }) => filters.length > 0),
+        transport: chain.at("transport_socket"),
+        filters: filtersOf(config.at("http_filters")),
         routes: routesOfManager(config, routes),
         secrets,
       });

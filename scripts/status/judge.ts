@@ -1,10 +1,10 @@
 /** One Envoy: which policy is in force where, and what is wrong. */
-import { checkAwaited, checkOrder } from "./chain.ts";
+import { checkAwaited, checkOrder, checkWriters } from "./chain.ts";
 import { type Finding, finding } from "./codes.ts";
 import { type Dump, readDump } from "./dump.ts";
 import { least_capabilities, type PolicyFacts } from "./facts.ts";
 import { answersItself, checkManager } from "./manager.ts";
-import { checkStats, isRefused, readStats, readVersions, type Stats, type Versions } from "./metrics.ts";
+import { checkStats, imagesInForce, isRefused, readStats, readVersions, type Stats, type Versions } from "./metrics.ts";
 import { Node } from "./node.ts";
 import { findPlugins, isTrial, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
@@ -73,6 +73,8 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
   const state = info.at("state").text;
   // LIVE is the first of the states, which JSON of some versions leaves out.
   const workers = info.at("command_line_options", "concurrency").number;
+  const read = readStats(stats);
+  const versions = readVersions(stats);
   const findings: Finding[] = [];
   if (server !== undefined && state !== undefined && state !== "LIVE")
     findings.push(finding("not_live", {}, `Envoy's state is ${state}: it does not serve. Look at its log.`));
@@ -96,15 +98,14 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
   for (const [at, manager] of managers.entries()) {
     const ours = perManager[at]!;
     findings.push(...checkAwaited(manager));
-    for (const plugin of ours) findings.push(...checkPlugin(plugin, ours, wanted), ...checkOrder(plugin, ours));
+    for (const plugin of ours) findings.push(...checkPlugin(plugin, ours, wanted, read), ...checkOrder(plugin, ours));
     const first = ours.find((plugin) => !isTrial(plugin, ours));
     if (first === undefined || answersItself(first)) continue;
     const policy = first.policy ?? wanted?.facts;
     findings.push(...checkManager(first, policy), ...checkTls(manager, policy), ...checkOverrides(manager, ours));
+    findings.push(...checkWriters(manager));
   }
   findings.push(...checkAround(dump, plugins));
-  const read = readStats(stats ?? {});
-  const versions = readVersions(stats ?? {});
   findings.push(...plugins.flatMap((plugin) => checkRefused(plugin, read, versions)));
   findings.push(...plugins.flatMap((plugin) => checkSuperseded(plugin, read)));
   if (stats !== undefined) findings.push(...checkStats(read, dump, namedPolicies(plugins, wanted), workers));
@@ -143,12 +144,12 @@ function checkRefused({ manager, filter }: Plugin, stats: Stats, versions: Versi
 }
 
 /** The filter by itself: its policy, and how Envoy runs it. */
-function checkPlugin(plugin: Plugin, ours: readonly Plugin[], wanted: Wanted | undefined): Finding[] {
+function checkPlugin(plugin: Plugin, ours: readonly Plugin[], wanted: Wanted | undefined, stats: Stats): Finding[] {
   const { config, policy, filter } = plugin;
   const place = placeOf(plugin.manager, filter);
   // What is tried is another policy than the one that decides, and lets nobody by.
   const tries = isTrial(plugin, ours);
-  const found = tries ? [] : checkPolicy(plugin, wanted);
+  const found = tries ? [] : checkPolicy(plugin, wanted, stats);
   const isShadow = (plugin.mode ?? (policy?.isShadow === true ? "shadow" : undefined)) === "shadow";
   if (!tries && isShadow && wanted?.facts.isShadow !== true)
     found.push(
@@ -182,7 +183,7 @@ function withoutReload({ manager, filter, config }: Plugin): Finding {
     : finding("no_reload", place, `\`failure_policy\` is not FAIL_RELOAD: ${consequence} Set it to FAIL_RELOAD.`);
 }
 
-function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
+function checkPolicy(plugin: Plugin, wanted: Wanted | undefined, stats: Stats): Finding[] {
   const { policy, policyFrom, moduleSha256, moduleOrigin, filter } = plugin;
   const place = placeOf(plugin.manager, filter);
   const since = filter.since.updated;
@@ -199,8 +200,16 @@ function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
         `${moduleOrigin} was written after Envoy took its configuration (${since}), so that nobody knows which policy is in force. Have Envoy load it: change the listener or the filter's configuration, or restart.`,
       ),
     ];
+  if (!plugin.isConfigurationRead)
+    return [
+      finding(
+        "configuration_unread",
+        { ...place, path: plugin.config.at("configuration").path },
+        "The filter's configuration is neither JSON in a string nor a structure: the filter refuses it, and nobody knows what Envoy has in force. Write it as docs/operations.md has it.",
+      ),
+    ];
   if (policy === undefined) {
-    if (wanted !== undefined && moduleSha256 !== undefined) {
+    if (wanted !== undefined && !plugin.isConfigured && moduleSha256 !== undefined) {
       if (moduleSha256 === wanted.moduleSha256) return [];
       return [
         finding(
@@ -210,13 +219,12 @@ function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
         ),
       ];
     }
-    return [
-      finding(
-        "policy_unread",
-        place,
-        `Nothing here tells which policy is in force: the module (${moduleOrigin}) could not be read, and the filter's configuration has none. Give the module with --module.`,
-      ),
-    ];
+    const why = plugin.isConfigured
+      ? "the image in the filter's configuration is none that this sallyport can read. Use the sallyport that made it."
+      : `the module (${moduleOrigin}) could not be read, and the filter's configuration has none. Give the module with --module.`;
+    if (wanted === undefined)
+      return [finding("policy_unread", place, `Nothing here tells which policy is in force: ${why}`)];
+    return checkByGauges(plugin, wanted, stats, why);
   }
   if (wanted === undefined) return [];
   const { name, checksum } = wanted.facts;
@@ -237,6 +245,28 @@ function checkPolicy(plugin: Plugin, wanted: Wanted | undefined): Finding[] {
       ),
     ];
   return [];
+}
+
+/** Whether the policy given is in force where only the filter's gauges tell, if anything does. */
+function checkByGauges({ manager, filter }: Plugin, { facts }: Wanted, stats: Stats, why: string): Finding[] {
+  const place = placeOf(manager, filter);
+  const images = imagesInForce(stats, facts.name);
+  if (images.includes(facts.checksum)) return [];
+  return images.length > 0
+    ? [
+        finding(
+          "policy_old",
+          place,
+          `By its metrics the filter has image ${images.join(", ")} of policy "${facts.name}" in force, and the policy given has the image ${facts.checksum}: roll it out, or give the policy that is meant.`,
+        ),
+      ]
+    : [
+        finding(
+          "policy_unverified",
+          place,
+          `Nothing here tells whether the policy given, "${facts.name}" with the image ${facts.checksum}, is in force: ${why}`,
+        ),
+      ];
 }
 
 function checkCapabilities({ config, policy, manager, filter }: Plugin, wanted: Wanted | undefined): Finding[] {

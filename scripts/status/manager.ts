@@ -1,7 +1,9 @@
 /** What a connection manager has to do for the filter: one reading of paths and addresses, no identities by header, a record that is kept. */
 import { type Finding, finding } from "./codes.ts";
+import type { HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
-import type { Plugin } from "./plugin.ts";
+import { isCheckOf } from "./mark.ts";
+import { type Plugin, wasmConfig } from "./plugin.ts";
 import { isAlwaysPlainAnswer } from "./routes.ts";
 
 /** @param policy the one in force; undefined where nobody knows it */
@@ -69,19 +71,26 @@ export function checkManager(plugin: Plugin, policy: PolicyFacts | undefined): F
       `No access log has \`%FILTER_STATE(${key}:PLAIN)%\`: nothing keeps the record of a request. Add it, as envoy/inbound.yaml does.`,
     );
 
-  for (const upgrade of node.at("upgrade_configs").list()) {
-    const filters = upgrade.at("filters").list();
-    if (filters.length === 0 || filters.some(({ value }) => /sallyport/iu.test(JSON.stringify(value)))) continue;
+  for (const { type, node: own, filters } of manager.upgrades) {
+    if (hasFilterAndCheck(filters)) continue;
     found.push(
       finding(
         "upgrade_without_filter",
-        { listener: listener.name, chain, path: upgrade.at("filters").path },
-        `Upgrades to "${upgrade.at("upgrade_type").text ?? ""}" have a filter chain of their own, without our filter: they pass undecided. Take \`filters\` out, or put the filter and its check into it.`,
+        { listener: listener.name, chain, path: own.path },
+        `Upgrades to "${type}" have a filter chain of their own, without our filter and the enforcement check behind it: they pass undecided. Take \`filters\` out, or put both into it.`,
       ),
     );
   }
   return found;
 }
+
+/** Whether filters have the enforcement check, and a Wasm filter in front of it, and nothing switches them off. */
+function hasFilterAndCheck(filters: readonly HttpFilter[]): boolean {
+  const check = filters.findIndex((filter) => isCheckOf(filter) !== undefined && isEnabled(filter));
+  return filters.slice(0, Math.max(check, 0)).some((filter) => wasmConfig(filter) !== undefined && isEnabled(filter));
+}
+
+const isEnabled = ({ entry }: HttpFilter): boolean => !entry.at("disabled").isTrue;
 
 /** Whether all that a connection manager answers, it answers itself. */
 export function answersItself({ manager }: Pick<Plugin, "manager">): boolean {

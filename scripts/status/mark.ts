@@ -32,6 +32,8 @@ function principalCheck({ config }: HttpFilter): Mark | undefined {
   const rules = config.node.at("rules");
   // ALLOW is the default, which a dump leaves out.
   if (!rules.exists || !["ALLOW", undefined].includes(rules.at("action").text)) return undefined;
+  // Beside a matcher, Envoy takes no notice of the rules (source/extensions/filters/common/rbac/utility.h, createEngine).
+  if (config.node.at("matcher").exists) return undefined;
   const policies = rules.at("policies").entries();
   if (policies.length !== 1) return undefined;
   const principals = policies[0]![1].at("principals").list();

@@ -2,6 +2,7 @@
 import { type Finding, finding } from "./codes.ts";
 import type { Dump, HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
+import { Node } from "./node.ts";
 
 /** Counters and gauges by their full names. A text that Envoy counts among them is no number. */
 export type Stats = ReadonlyMap<string, number>;
@@ -11,11 +12,11 @@ export type Versions = ReadonlyMap<string, string>;
 
 /** Reads the texts out of the answer to `/stats?format=json`. */
 export function readVersions(value: unknown): Versions {
-  const entries = (value as { stats?: { name?: string; value?: number | string }[] }).stats ?? [];
   return new Map(
-    entries.flatMap(({ name, value: text }) =>
-      name?.endsWith(".version_text") === true && typeof text === "string" ? [[name, text] as const] : [],
-    ),
+    entriesOf(value).flatMap(([name, entry]) => {
+      const text = name.endsWith(".version_text") ? entry.text : undefined;
+      return text === undefined ? [] : [[name, text]];
+    }),
   );
 }
 
@@ -35,12 +36,30 @@ export function isRefused({ name, since, isExtension }: HttpFilter, stats: Stats
 
 /** Reads the answer to `/stats?format=json`. Histograms are left out. */
 export function readStats(value: unknown): Stats {
-  const entries = (value as { stats?: { name?: string; value?: number | string }[] }).stats ?? [];
   return new Map(
-    entries.flatMap(({ name, value }) =>
-      name === undefined || value === undefined ? [] : [[name, Number(value)] as const],
+    entriesOf(value).flatMap(([name, { value: count }]) =>
+      ["number", "string"].includes(typeof count) ? [[name, Number(count)]] : [],
     ),
   );
+}
+
+function entriesOf(value: unknown): [name: string, value: Node][] {
+  return new Node(value)
+    .at("stats")
+    .list()
+    .flatMap((entry): [string, Node][] => {
+      const { text } = entry.at("name");
+      return text === undefined ? [] : [[text, entry.at("value")]];
+    });
+}
+
+/** The images of a policy that decide in some worker, by their checksums; none where the gauges that tell are not there. */
+export function imagesInForce(stats: Stats, policy: string): string[] {
+  const start = `${prefix}policy_info.policy.${policy};.image.`;
+  const images = [...stats]
+    .filter(([name, value]) => name.startsWith(start) && value > 0)
+    .map(([name]) => name.slice(start.length).split(".")[0]!);
+  return [...new Set(images)];
 }
 
 const prefix = "wasmcustom.sallyport_";

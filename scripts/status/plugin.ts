@@ -1,6 +1,7 @@
 /** Which Wasm filters are Sallyport, and which policy each has. */
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { readPluginConfiguration } from "../envoy/pluginconfig.ts";
 import { name_pattern } from "../policy/image/name.ts";
 import { type BuiltIn, readBuilt } from "../policy/module/embed.ts";
 import { type Envelope, readEnvelope } from "../policy/signed/envelope.ts";
@@ -29,6 +30,10 @@ export interface Plugin {
   /** `envoy.extensions.wasm.v3.PluginConfig`. */
   config: Node;
   policy: PolicyFacts | undefined;
+  /** Whether the filter's configuration has a policy, so that the module's own does not count. */
+  isConfigured: boolean;
+  /** Whether that configuration has a form that the filter takes. */
+  isConfigurationRead: boolean;
   /** What has the policy; undefined where nothing could be read. */
   policyFrom: "configuration" | "module" | undefined;
   /** What the signature of a configured policy says; undefined where it has none. */
@@ -132,10 +137,13 @@ function bytesOf(
 }
 
 function describe(manager: Manager, index: number, filter: HttpFilter, config: Node, module: Module): Plugin {
-  const { policy: own, mode, record, certificateEnd } = configurationOf(config);
+  const read = readPluginConfiguration(config.at("configuration").value);
+  const { policy: own, mode, record, certificateEnd } = read ?? {};
   const configured = typeof own === "string" ? Buffer.from(own, "base64") : undefined;
   const envelope = configured === undefined ? undefined : readEnvelope(configured);
-  const image = envelope?.image ?? configured ?? module.built?.image;
+  // The module's own counts only where nothing else is configured.
+  const ownImage = read === undefined || own !== undefined ? undefined : module.built?.image;
+  const image = envelope?.image ?? configured ?? ownImage;
   const policy = image === undefined ? undefined : readFacts(image);
   return {
     manager,
@@ -143,6 +151,8 @@ function describe(manager: Manager, index: number, filter: HttpFilter, config: N
     filter,
     config,
     policy,
+    isConfigured: own !== undefined,
+    isConfigurationRead: read !== undefined,
     policyFrom: policy === undefined ? undefined : configured === undefined ? "module" : "configuration",
     signed: envelope,
     trustKeys: module.isEngine ? (module.built?.trustKeys ?? []).map(keyIdOf) : undefined,
@@ -153,18 +163,6 @@ function describe(manager: Manager, index: number, filter: HttpFilter, config: N
     record: typeof record === "string" && name_pattern.test(record) ? record : undefined,
     checksCertificateEnd: certificateEnd === "checked",
   };
-}
-
-/** The filter's own configuration: JSON in a string, or a structure. */
-function configurationOf(config: Node): Record<string, unknown> {
-  const { value } = config.at("configuration", "value");
-  try {
-    const read: unknown = typeof value === "string" ? JSON.parse(value) : value;
-    return typeof read === "object" && read !== null ? (read as Record<string, unknown>) : {};
-  } catch {
-    // The filter refuses it.
-    return {};
-  }
 }
 
 /**

@@ -65,6 +65,14 @@ export function clustersOf(routes: readonly Node[], withExact: boolean): Set<str
   return clusters;
 }
 
+/** A route whose cluster is not in the configuration. */
+function openRoute(table: Node): Node | undefined {
+  const names = ["cluster_header", "cluster_specifier_plugin", "inline_cluster_specifier_plugin"];
+  return [...table.objects()]
+    .map((object) => object.at("route"))
+    .find((action) => [...action.objects()].some((target) => names.some((name) => target.at(name).exists)));
+}
+
 /** Whether a route configuration leads nowhere: answers of its own, and redirects. */
 export function isAlwaysPlainAnswer(routes: Node): boolean {
   return clustersOf([routes], true).size === 0 && ![...routes.objects()].some((object) => object.at("route").exists);
@@ -96,7 +104,8 @@ export function checkAround({ listeners }: Dump, plugins: readonly Plugin[]): Fi
             "This filter chain stands beside one that has the filter, and goes without it: its requests pass undecided. Put the filter and its check into it, or remove it.",
           ),
         );
-      } else if (shared.length > 0 && !listener.isOutbound) {
+      } else if (listener.isOutbound) {
+      } else if (shared.length > 0) {
         found.push(
           finding(
             "way_around",
@@ -104,16 +113,33 @@ export function checkAround({ listeners }: Dump, plugins: readonly Plugin[]): Fi
             `This listener leads to ${quoted(shared)}, which the filter stands in front of elsewhere, and has no filter: its requests pass undecided. Put the filter and its check into it, or bind it to an address that only trusted programs reach and route single paths.`,
           ),
         );
+      } else if (plugins.length > 0) {
+        const open = manager.routes.map(openRoute).find((route) => route !== undefined);
+        if (open !== undefined)
+          found.push(
+            finding(
+              "way_around",
+              { ...place, path: open.path },
+              "A route of this listener has its cluster named by the request (`cluster_header`), or by a plugin, and the listener has no filter: requests that name a cluster which the filter stands in front of pass undecided. Name the clusters, or put the filter and its check into it.",
+            ),
+          );
       }
     }
     for (const proxy of listener.tcpProxies) {
-      const cluster = proxy.at("cluster").text;
-      if (cluster === undefined || !behind.has(cluster) || listener.isOutbound) continue;
+      const targets = [
+        proxy.at("cluster"),
+        ...proxy
+          .at("weighted_clusters", "clusters")
+          .list()
+          .map((one) => one.at("name")),
+      ];
+      const shared = targets.flatMap(({ text }) => (text !== undefined && behind.has(text) ? [text] : []));
+      if (shared.length === 0 || listener.isOutbound) continue;
       found.push(
         finding(
           "way_around",
           { listener: listener.name, path: proxy.path },
-          `This listener passes bytes on to ${quoted([cluster])}, which the filter stands in front of elsewhere: its requests pass undecided. Remove the TCP proxy, or give it the filter by a connection manager.`,
+          `This listener passes bytes on to ${quoted(shared)}, which the filter stands in front of elsewhere: its requests pass undecided. Remove the TCP proxy, or give it the filter by a connection manager.`,
         ),
       );
     }

@@ -1,6 +1,6 @@
 /** Policies that are signed: whether the module looks at the signature, and whether their end has come. */
 import { type Finding, finding } from "./codes.ts";
-import type { Stats } from "./metrics.ts";
+import { imagesInForce, type Stats } from "./metrics.ts";
 import { type Plugin, placeOf } from "./plugin.ts";
 
 /** A policy that is signed, and its end. What the module would not have taken is not in force. */
@@ -33,10 +33,7 @@ export function checkSigned({ signed, trustKeys, manager, filter }: Plugin): Fin
  */
 export function checkSuperseded({ policy, signed, trustKeys = [], manager, filter }: Plugin, stats: Stats): Finding[] {
   if (policy === undefined || trustKeys.length === 0) return [];
-  const start = `wasmcustom.sallyport_policy_info.policy.${policy.name};.image.`;
-  const images = [...stats]
-    .filter(([name, value]) => name.startsWith(start) && value === 1)
-    .map(([name]) => name.slice(start.length).split(".")[0]!);
+  const images = imagesInForce(stats, policy.name);
   if (images.length === 0 || images.includes(policy.checksum)) return [];
   const has = signed === undefined ? "the module's own policy" : `signed version ${signed.version}`;
   return [

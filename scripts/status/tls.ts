@@ -53,6 +53,15 @@ export function checkTls(
       validation ?? common,
       "No authority is named that callers' certificates must come from, or `trust_chain_verification` is ACCEPT_UNTRUSTED: a caller can write any SPIFFE ID into a certificate of its own. Name the trust bundles, as envoy/inbound.yaml does.",
     );
+  const lenient = contexts
+    .flatMap((node) => [...node.objects()])
+    .find((node) => node.at("allow_expired_certificate").isTrue);
+  if (lenient !== undefined)
+    add(
+      "certificate_end_ignored",
+      lenient.at("allow_expired_certificate"),
+      "`allow_expired_certificate` is on: a certificate that has ended admits its owner, and whoever has got hold of its key since. Take that out.",
+    );
   const resumed = ["disable_stateless_session_resumption", "disable_stateful_session_resumption"].filter(
     (name) => !context.at(name).isTrue,
   );

@@ -1,10 +1,13 @@
 /** `sallyport status` as a user runs it, on dumps in files: what it prints, and what it ends with. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { sallyport } from "./program.ts";
+import { sallyport, sallyportBeside } from "./program.ts";
 
 const dump = "tests/status/inbound.json";
 const folder = mkdtempSync(join(tmpdir(), "sallyport-status-"));
@@ -19,6 +22,7 @@ describe("usage: exit 2 with the way out", () => {
     [["--config-dump", dump, "--module", "nowhere.wasm"], /cannot read nowhere\.wasm/u],
     [["nowhere.yaml", "--config-dump", dump], /nowhere\.yaml/u],
     [["--admin", "ftp:///"], /base URL of an admin interface/u],
+    [["--admin", "http://user:secret@127.0.0.1:9901"], /without a password/u],
   ];
   for (const [args, says] of cases) {
     test(args.join(" ") || "nothing", () => {
@@ -57,4 +61,29 @@ test("a fault: exit 1, the sentence, and a path in the dump", () => {
     /at configs\[1\]\.static_listeners\[0\]\.listener\.filter_chains\[0\]\.filters\[0\]\.typed_config\.forward_client_cert_details/u,
   );
   assert.match(stdout, /1 thing wrong\n\ntests\/status/u);
+});
+
+test("an admin interface that answers with something else: exit 2, and the others are judged all the same", async (context) => {
+  const answers: Record<string, string> = { "/good/config_dump": readFileSync(dump, "utf8"), "/strange/stats": "null" };
+  const server = createServer(({ url = "" }, response) => response.end(answers[url.split("?")[0]!] ?? "{}"));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  context.after(() => server.close());
+  const base = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const args = ["bad", "good", "strange"].flatMap((name) => ["--admin", `${base}/${name}`]);
+  const { code, stdout, stderr } = await sallyportBeside(["status", ...args], ".");
+  assert.equal(code, 2);
+  assert.match(stderr, /\/bad\/: this is no answer to \/config_dump/u);
+  assert.match(stdout, /bad: did not answer\n\n.*good: .*policy shop/su);
+});
+
+test("what a dump says does not steer the terminal", () => {
+  const steering = join(folder, "steering.json");
+  const parsed = JSON.parse(readFileSync(dump, "utf8"));
+  const [entry] = parsed.configs[1].static_listeners;
+  entry.last_updated = "2026\u001b[2J";
+  entry.listener.name = "in\u001b[2Jbound";
+  writeFileSync(steering, JSON.stringify(parsed));
+  const { stdout } = sallyport(["status", "--config-dump", steering]);
+  assert.match(stdout, /since 2026\\u001b/u);
+  assert.equal(stdout.includes("\u001b"), false, stdout);
 });
