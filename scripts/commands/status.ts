@@ -8,7 +8,7 @@ import { reasonOf } from "../policy/source/read.ts";
 import { AdminError, askAdmin, isLocal, parseAdmin } from "../status/admin.ts";
 import type { Finding } from "../status/codes.ts";
 import { readFacts } from "../status/facts.ts";
-import { type EnvoyStatus, judge, type Wanted } from "../status/judge.ts";
+import { type EnvoyStatus, type InForce, judge, type Wanted } from "../status/judge.ts";
 import type { ModuleSource } from "../status/plugin.ts";
 import { showFailure } from "./failure.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
@@ -139,6 +139,13 @@ function signedText({ version, keyId, expires }: NonNullable<EnvoyStatus["polici
   return `, signed version ${version} (key ${keyId}${expires === null ? "" : `, until ${expires}`})`;
 }
 
+/** That something else decides than what Envoy's configuration has. */
+function insteadText({ isRefused, inForceInstead }: Pick<InForce, "isRefused" | "inForceInstead">): string {
+  const image = inForceInstead.length === 0 ? undefined : printable(inForceInstead.join(", "));
+  if (isRefused) return `: refused, ${image === undefined ? "an older one" : `image ${image}`} is in force`;
+  return image === undefined ? "" : `: image ${image} is in force`;
+}
+
 function wrongOf(result: Result): Finding[] {
   return "error" in result ? [] : result.findings.filter(({ severity }) => severity === "wrong");
 }
@@ -157,12 +164,12 @@ function show(result: Result): void {
     ...(workers === null ? [] : [counted(workers, "worker")]),
   ];
   const lines = [`${envoy}${facts.length === 0 ? "" : `: ${facts.join(", ")}`}`];
-  for (const { listener, chain, policy, checksum, mode, from, signed, module, since, version, isRefused } of policies) {
+  for (const { listener, chain, policy, checksum, mode, from, signed, module, since, version, ...now } of policies) {
     const what = policy === null ? "an unknown policy" : `policy ${policy}`;
     const image =
       checksum === null ? "" : `, image ${checksum} of the ${from}${signed === null ? "" : signedText(signed)}`;
     lines.push(
-      `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}${isRefused ? ": refused, an older one is in force" : ""}`,
+      `  listener ${printable(listener)}, filter chain ${printable(chain)}: ${what}${image}${mode === null ? "" : `, ${mode === "shadow" ? "in shadow mode" : "enforced"}`}${insteadText(now)}`,
       `    since ${printable(since ?? "an unknown time")}${version === null ? "" : `, version ${printable(version)}`}, module ${printable(module.origin)}`,
     );
   }

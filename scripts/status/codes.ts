@@ -21,7 +21,7 @@ export const status_codes = {
   route_without_filter: { meaning: "routes switch the filter on, as under Envoy Gateway, and one of them does not" },
   filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
   update_refused: { meaning: "Envoy has refused a newer configuration and goes on with the older one" },
-  not_in_force: { meaning: "the filter is configured, and none of its counters exist: no policy came into force" },
+  not_in_force: { meaning: "the filter is configured, and by its counters and gauges no policy is in force" },
   metrics_dropped: { meaning: "Envoy is told which metrics to keep, and has none of the filter's" },
   worker_without_filter: { meaning: "there are fewer Wasm VMs than workers" },
   policy_old: { meaning: "the policy in force is not the one that was given" },

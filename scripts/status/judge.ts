@@ -1,10 +1,20 @@
 /** One Envoy: which policy is in force where, and what is wrong. */
+import { capabilityList, checkCapabilities } from "./capabilities.ts";
 import { checkAwaited, checkOrder, checkWriters } from "./chain.ts";
 import { type Finding, finding } from "./codes.ts";
 import { type Dump, readDump } from "./dump.ts";
-import { least_capabilities, type PolicyFacts } from "./facts.ts";
+import type { PolicyFacts } from "./facts.ts";
 import { answersItself, checkManager } from "./manager.ts";
-import { checkStats, imagesInForce, isRefused, readStats, readVersions, type Stats, type Versions } from "./metrics.ts";
+import {
+  checkStats,
+  imagesInForce,
+  isRefused,
+  type NamedPolicy,
+  otherImages,
+  readStats,
+  readVersions,
+  type Stats,
+} from "./metrics.ts";
 import { Node } from "./node.ts";
 import { findPlugins, isTrial, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
 import { checkAround, checkOverrides } from "./routes.ts";
@@ -48,6 +58,8 @@ export interface InForce {
   version: string | null;
   /** Envoy has refused all this, and an older configuration, which it shows nowhere, is in force. */
   isRefused: boolean;
+  /** The images that decide by the filter's gauges, where `checksum` is none of them: Envoy's configuration says what is not in force. */
+  inForceInstead: string[];
 }
 
 export interface EnvoyStatus {
@@ -106,15 +118,23 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
     findings.push(...checkWriters(manager));
   }
   findings.push(...checkAround(dump, plugins));
-  findings.push(...plugins.flatMap((plugin) => checkRefused(plugin, read, versions)));
-  findings.push(...plugins.flatMap((plugin) => checkSuperseded(plugin, read)));
-  if (stats !== undefined) findings.push(...checkStats(read, dump, namedPolicies(plugins, wanted), workers));
+  for (const plugin of plugins) {
+    const others = otherImages(plugin.policy, read);
+    findings.push(
+      ...(isRefused(plugin.filter, read, versions) ? [refusal(plugin, others)] : checkSuperseded(plugin, others)),
+    );
+  }
+  const isServing = state === undefined || state === "LIVE";
+  if (stats !== undefined)
+    findings.push(...checkStats(read, dump, namedPolicies(plugins, wanted), isServing ? workers : undefined));
   return {
     node: dump.nodeId ?? null,
     envoyVersion: info.at("version").text?.split("/")[1] ?? null,
     state: state ?? null,
     workers: workers ?? null,
-    policies: plugins.map((plugin) => inForce(plugin, isRefused(plugin.filter, read, versions))),
+    policies: plugins.map((plugin) =>
+      inForce(plugin, isRefused(plugin.filter, read, versions), otherImages(plugin.policy, read)),
+    ),
     findings,
   };
 }
@@ -131,16 +151,15 @@ function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[]
   ];
 }
 
-function checkRefused({ manager, filter }: Plugin, stats: Stats, versions: Versions): Finding[] {
-  if (!isRefused(filter, stats, versions)) return [];
+function refusal({ manager, filter }: Plugin, others: readonly string[]): Finding {
   const { version, updated } = filter.since;
-  return [
-    finding(
-      "update_refused",
-      placeOf(manager, filter),
-      `Envoy has refused this configuration of the filter (version ${version ?? "unknown"}, ${updated ?? "at an unknown time"}), although its dump has it: an older one is in force, of which only its log tells. Look for \`configuration refused\` there, and roll out a sound one.`,
-    ),
-  ];
+  const which =
+    others.length === 0 ? "of which only its log tells" : `by the filter's gauges image ${others.join(", ")}`;
+  return finding(
+    "update_refused",
+    placeOf(manager, filter),
+    `Envoy has refused this configuration of the filter (version ${version ?? "unknown"}, ${updated ?? "at an unknown time"}), although its dump has it: an older one is in force, ${which}. Look for \`configuration refused\` in its log, and roll out a sound one.`,
+  );
 }
 
 /** The filter by itself: its policy, and how Envoy runs it. */
@@ -228,12 +247,19 @@ function checkPolicy(plugin: Plugin, wanted: Wanted | undefined, stats: Stats): 
   }
   if (wanted === undefined) return [];
   const { name, checksum } = wanted.facts;
-  if (policy.checksum !== checksum)
+  const others = otherImages(policy, stats);
+  // The configuration is not in force, which another finding says: what decides counts here.
+  if (others.includes(checksum)) return [];
+  const [decides, when] =
+    others.length === 0
+      ? [policy.checksum, `since ${since ?? "an unknown time"}`]
+      : [others.join(", "), "by the filter's gauges"];
+  if (decides !== checksum)
     return [
       finding(
         "policy_old",
         place,
-        `Policy "${policy.name}" with the image ${policy.checksum} is in force since ${since ?? "an unknown time"}, and the policy given, "${name}", has the image ${checksum}: roll it out, or give the policy that is meant.`,
+        `Policy "${policy.name}" with the image ${decides} is in force ${when}, and the policy given, "${name}", has the image ${checksum}: roll it out, or give the policy that is meant.`,
       ),
     ];
   if (policyFrom === "module" && moduleSha256 !== wanted.moduleSha256)
@@ -269,37 +295,20 @@ function checkByGauges({ manager, filter }: Plugin, { facts }: Wanted, stats: St
       ];
 }
 
-function checkCapabilities({ config, policy, manager, filter }: Plugin, wanted: Wanted | undefined): Finding[] {
-  // Newer Envoys take it in vm_config, too.
-  const list = [config, config.at("vm_config")]
-    .map((node) => node.at("capability_restriction_config", "allowed_capabilities"))
-    .find((node) => node.entries().length > 0);
-  if (list === undefined) return [];
-  const allowed = new Set(list.entries().map(([name]) => name));
-  const missing = ((policy ?? wanted?.facts)?.capabilities ?? least_capabilities).filter((name) => !allowed.has(name));
-  if (missing.length === 0) return [];
-  return [
-    finding(
-      "capability_missing",
-      { ...placeOf(manager, filter), path: list.path },
-      `The capability list lacks ${missing.join(", ")}, which the policy needs; "What a capability list lacks" in docs/operations.md says what follows. Take the list of envoy/inbound.yaml.`,
-    ),
-  ];
-}
-
-function namedPolicies(
-  plugins: readonly Plugin[],
-  wanted: Wanted | undefined,
-): { name: string; facts: PolicyFacts | undefined }[] {
-  const byName = new Map<string, PolicyFacts | undefined>();
+function namedPolicies(plugins: readonly Plugin[], wanted: Wanted | undefined): NamedPolicy[] {
+  const byName = new Map<string, NamedPolicy>();
   for (const plugin of plugins) {
     const name = policyNameOfPlugin(plugin);
-    if (name !== undefined) byName.set(name, plugin.policy ?? (wanted?.facts.name === name ? wanted.facts : undefined));
+    if (name === undefined) continue;
+    const facts = plugin.policy ?? (wanted?.facts.name === name ? wanted.facts : undefined);
+    const allowed = capabilityList(plugin.config)?.entries();
+    const hasGauges = allowed === undefined || allowed.some(([capability]) => capability === "proxy_record_metric");
+    byName.set(name, { name, facts, hasGauges: hasGauges && byName.get(name)?.hasGauges !== false });
   }
-  return [...byName].map(([name, facts]) => ({ name, facts }));
+  return [...byName.values()];
 }
 
-function inForce(plugin: Plugin, refused: boolean): InForce {
+function inForce(plugin: Plugin, refused: boolean, others: string[]): InForce {
   const { manager, filter, policy, policyFrom, signed, moduleOrigin, moduleSha256 } = plugin;
   return {
     listener: manager.listener.name,
@@ -315,5 +324,6 @@ function inForce(plugin: Plugin, refused: boolean): InForce {
     since: filter.since.updated ?? null,
     version: filter.since.version ?? null,
     isRefused: refused,
+    inForceInstead: others,
   };
 }

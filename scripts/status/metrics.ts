@@ -53,24 +53,47 @@ function entriesOf(value: unknown): [name: string, value: Node][] {
     });
 }
 
+/** The gauges that tell of each image of a policy whether it decides: its checksum, and the gauge. */
+function gaugesOf(stats: Stats, policy: string): [image: string, value: number][] {
+  const start = `${prefix}policy_info.policy.${policy};.image.`;
+  return [...stats]
+    .filter(([name]) => name.startsWith(start))
+    .map(([name, value]) => [name.slice(start.length).split(".")[0]!, value]);
+}
+
 /** The images of a policy that decide in some worker, by their checksums; none where the gauges that tell are not there. */
 export function imagesInForce(stats: Stats, policy: string): string[] {
-  const start = `${prefix}policy_info.policy.${policy};.image.`;
-  const images = [...stats]
-    .filter(([name, value]) => name.startsWith(start) && value > 0)
-    .map(([name]) => name.slice(start.length).split(".")[0]!);
-  return [...new Set(images)];
+  const images = gaugesOf(stats, policy).filter(([, value]) => value > 0);
+  return [...new Set(images.map(([image]) => image))];
+}
+
+/** The images that decide in place of the one that the configuration has; none where that one does, or nothing tells. */
+export function otherImages(policy: PolicyFacts | undefined, stats: Stats): string[] {
+  const images = policy === undefined ? [] : imagesInForce(stats, policy.name);
+  return images.includes(policy?.checksum ?? "") ? [] : images;
 }
 
 const prefix = "wasmcustom.sallyport_";
 /** A key set is fetched a tenth early, and again after at most 64 seconds where that failed: three periods are no accident. */
 const refreshes_missed = 3;
 
-/** What is wrong with the policies in force. @param names those that the configuration has @param workers how many worker threads Envoy has */
+/** A policy that Envoy's configuration names. */
+export interface NamedPolicy {
+  name: string;
+  facts: PolicyFacts | undefined;
+  /** The host lets the filter set gauges: where it does not, they stay 0 and say nothing. */
+  hasGauges: boolean;
+}
+
+/**
+ * What is wrong with the policies in force.
+ * @param policies those that the configuration has
+ * @param workers how many worker threads Envoy has; undefined where that is unknown, or not all of them serve yet
+ */
 export function checkStats(
   stats: Stats,
   dump: Dump,
-  policies: readonly { name: string; facts: PolicyFacts | undefined }[],
+  policies: readonly NamedPolicy[],
   workers: number | undefined,
 ): Finding[] {
   const names = [...stats.keys()].filter((name) => name.startsWith(prefix));
@@ -90,13 +113,21 @@ export function checkStats(
           ),
     );
   }
-  for (const { name, facts } of policies) {
+  for (const { name, facts, hasGauges } of policies) {
     if (names.length > 0 && !names.some((stat) => stat.startsWith(`${prefix}requests.policy.${name};.`)))
       found.push(
         finding(
           "not_in_force",
           {},
           `Envoy has counters of the filter, and none of policy "${name}", which its configuration names: the policy has not come into force. Look for \`configuration refused\` in Envoy's log.`,
+        ),
+      );
+    if (hasGauges && gaugesOf(stats, name).length > 0 && imagesInForce(stats, name).length === 0)
+      found.push(
+        finding(
+          "not_in_force",
+          {},
+          `No image of policy "${name}" is in force any more: all its gauges \`sallyport_policy_info\` are 0, so that every request is denied (503), or refused by the enforcement check. Look for \`configuration refused\` in Envoy's log; where it has \`which was in force in this Envoy\`, roll out a signed image of a newer version.`,
         ),
       );
     for (const set of facts?.fetched ?? []) found.push(...checkKeySet(stats, name, set));

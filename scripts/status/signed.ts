@@ -1,6 +1,5 @@
 /** Policies that are signed: whether the module looks at the signature, and whether their end has come. */
 import { type Finding, finding } from "./codes.ts";
-import { imagesInForce, type Stats } from "./metrics.ts";
 import { type Plugin, placeOf } from "./plugin.ts";
 
 /** A policy that is signed, and its end. What the module would not have taken is not in force. */
@@ -29,18 +28,19 @@ export function checkSigned({ signed, trustKeys, manager, filter }: Plugin): Fin
 
 /**
  * Whether another image decides than the one that the configuration has: an older one that Envoy took, and the module did not put in
- * force. The filter's gauges tell which image is in force; none where they are not there.
+ * force. @param others those that decide
  */
-export function checkSuperseded({ policy, signed, trustKeys = [], manager, filter }: Plugin, stats: Stats): Finding[] {
-  if (policy === undefined || trustKeys.length === 0) return [];
-  const images = imagesInForce(stats, policy.name);
-  if (images.length === 0 || images.includes(policy.checksum)) return [];
+export function checkSuperseded(
+  { policy, signed, trustKeys = [], manager, filter }: Plugin,
+  others: readonly string[],
+): Finding[] {
+  if (policy === undefined || trustKeys.length === 0 || others.length === 0) return [];
   const has = signed === undefined ? "the module's own policy" : `signed version ${signed.version}`;
   return [
     finding(
       "image_superseded",
       placeOf(manager, filter),
-      `Envoy has taken a configuration with ${has} (image ${policy.checksum}), and the filter goes on with image ${images.join(", ")}, which is newer: its log has \`which was in force in this Envoy\`. Roll out an image of a newer version.`,
+      `Envoy has taken a configuration with ${has} (image ${policy.checksum}), and the filter goes on with image ${others.join(", ")}, which is newer: its log has \`which was in force in this Envoy\`. Roll out an image of a newer version.`,
     ),
   ];
 }

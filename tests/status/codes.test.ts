@@ -125,6 +125,7 @@ describe("says what is in force", () => {
         since: "2026-11-29T23:00:00.000Z",
         version: "7",
         isRefused: false,
+        inForceInstead: [],
       },
     ]);
   });
@@ -138,6 +139,43 @@ describe("says what is in force", () => {
     assert.deepEqual([from, checksum], ["configuration", plain.wanted.facts.checksum]);
     assert.deepEqual(says, { version: 9, keyId: key.id, expires: "2100-01-01T00:00:00Z" });
     assert.deepEqual(trustKeys, [key.id]);
+  });
+
+  const gauge = (image: string): string =>
+    `wasmcustom.sallyport_policy_info.policy.shop;.image.${image}.version.9.mode.enforce.engine.0.1.0`;
+
+  test("where a newer image goes on, that one is compared with what was given", () => {
+    const parts = new Parts();
+    signed(4102444800)(parts);
+    parts.stats[gauge(plain.wanted.facts.checksum)] = 0;
+    parts.stats[gauge(other.wanted.facts.checksum)] = 2;
+    const source = { readsFiles: false, bytes: trusting };
+    const { policies, findings } = judge(parts.answers(), source, other.wanted);
+    assert.deepEqual(codesOf(findings), ["image_superseded"]);
+    assert.deepEqual(policies[0]!.inForceInstead, [other.wanted.facts.checksum]);
+    const old = judge(parts.answers(), source, plain.wanted).findings;
+    assert.deepEqual(codesOf(old), ["image_superseded", "policy_old"]);
+    const { message } = old.find(({ code }) => code === "policy_old")!;
+    assert.match(message, new RegExp(`^Policy "shop" with the image ${other.wanted.facts.checksum} is in force by`));
+  });
+
+  test("a policy whose gauges are all 0 is in force nowhere, unless the filter may not set them", () => {
+    const parts = new Parts();
+    parts.stats[gauge(plain.wanted.facts.checksum)] = 0;
+    const source = { readsFiles: false, bytes: trusting };
+    const { findings } = judge(parts.answers(), source);
+    assert.deepEqual(codesOf(findings), ["not_in_force"]);
+    assert.match(findings[0]!.message, /every request is denied.*a signed image of a newer version/u);
+    delete parts.wasm.capability_restriction_config.allowed_capabilities.proxy_record_metric;
+    assert.equal(codesOf(judge(parts.answers(), source).findings).includes("not_in_force"), false);
+  });
+
+  test("an Envoy that is still starting misses no workers", () => {
+    const parts = new Parts();
+    parts.server.state = "PRE_INITIALIZING";
+    parts.stats["wasm.envoy.wasm.runtime.v8.active"] = 2;
+    const { findings } = judge(parts.answers(), { readsFiles: false, bytes: plain.module });
+    assert.deepEqual(codesOf(findings), ["not_live"]);
   });
 
   test("the routes of a control plane are looked at, too", () => {
