@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { loadEngine } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { embedImage, leftOutCallbacks } from "../policy/module/embed.ts";
-import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
+import { compileToShip, exampleKeysOption, type ShipOptions, shadowWords } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
 import { readTrustKeys, type TrustOptions, trustKeyOption, trustLines, trustOf } from "./trust.ts";
 
@@ -32,6 +32,7 @@ export function registerBuild(program: Command): void {
         printJson({
           file: output,
           policy: policy.name,
+          mode: policy.mode,
           rules,
           bytes: module.length,
           imageBytes: image.length,
@@ -44,11 +45,15 @@ export function registerBuild(program: Command): void {
       }
       showFindings(warnings, "warning");
       const parts = `policy \`${policy.name}\`, ${counted(rules, "rule")}, in ${counted(image.length, "byte")} of it`;
-      process.stdout.write(`${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}\n`);
+      process.stdout.write(
+        `${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}${shadowWords(policy)}\n`,
+      );
       const left = leftOutCallbacks(image);
       if (left.length > 0) {
         const names = left.join(", ");
-        process.stdout.write(`  without ${names}, which this policy does not need; nor may one from a configuration\n`);
+        process.stdout.write(
+          `  without ${names}, which this policy does not need: a policy that does, by the filter's configuration, is refused\n`,
+        );
       }
       for (const line of trustLines(keys, policy)) process.stdout.write(`  ${line}\n`);
       process.stdout.write(

@@ -1,6 +1,7 @@
 /** Compiling a policy that is to ship, with a bar where that takes long and somebody is looking. */
 import { Option } from "commander";
 import { type CompiledPolicy, compilePolicyFile, type PolicyFiles } from "../policy/build.ts";
+import type { Policy } from "../policy/language/model.ts";
 import { progressBar } from "./terminal.ts";
 
 /** The option of verbs that make ready to ship, as commander hands it over. */
@@ -22,4 +23,9 @@ export function compileToShip(path: string, { allowExampleKeys }: ShipOptions): 
   } finally {
     bar.end();
   }
+}
+
+/** What the summary of something that was made of a policy says where the policy is in shadow mode; empty for others. */
+export function shadowWords({ mode }: Policy): string {
+  return mode === "shadow" ? ", in shadow mode: it enforces nothing" : "";
 }

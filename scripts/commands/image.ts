@@ -5,7 +5,7 @@ import type { Policy } from "../policy/language/model.ts";
 import { policy_version_max, type Signing, signImage } from "../policy/signed/envelope.ts";
 import { keyIdOf, rawOf, readSigningKey } from "../policy/signed/keys.ts";
 import { parseAt } from "./arguments.ts";
-import { compileToShip, exampleKeysOption, type ShipOptions } from "./compile.ts";
+import { compileToShip, exampleKeysOption, type ShipOptions, shadowWords } from "./compile.ts";
 import {
   counted,
   formatOption,
@@ -55,12 +55,12 @@ export function registerImage(program: Command): void {
       if (format === "json") {
         const { keyId = null, version = null, expires = null } = signed?.says ?? {};
         const about = { file: output, policy: policy.name, rules, bytes: bytes.length, checksum };
-        printJson({ ...about, version, keyId, expires, warnings });
+        printJson({ ...about, mode: policy.mode, version, keyId, expires, warnings });
         return;
       }
       showFindings(warnings, "warning");
       process.stdout.write(
-        `${output}: ${counted(bytes.length, "byte")}: policy \`${policy.name}\`, ${counted(rules, "rule")}, image ${checksum}${signed === undefined ? "" : words(signed.says)}\n`,
+        `${output}: ${counted(bytes.length, "byte")}: policy \`${policy.name}\`, ${counted(rules, "rule")}, image ${checksum}${signed === undefined ? "" : words(signed.says)}${shadowWords(policy)}\n`,
       );
     });
 }
@@ -109,6 +109,10 @@ function signedOf(
   const key = withFile(sign, readSigningKey);
   if (signing.expiresSeconds !== undefined && signing.expiresSeconds * 1000 <= Date.now())
     process.stderr.write("note: --expires has passed: no module takes this image\n");
+  if (policy.mode === "shadow" && signing.expiresSeconds === undefined)
+    process.stderr.write(
+      "note: a signed policy in shadow mode lets every request through wherever nothing newer is in force: give it an end (--expires), and sign the next version right after\n",
+    );
   const says: Says = { version: signing.version, keyId: keyIdOf(rawOf(key)), expires: timeOf(signing.expiresSeconds) };
   return { bytes: signImage(image, key, signing), says };
 }

@@ -234,6 +234,30 @@ test("minimumVersion: what it may not be, and lowering it is a gain that diff te
   assert.deepEqual(compared("none", "twelve"), [0, "~ minimumVersion: none → 12"]);
 });
 
+test("what is in shadow mode enforces nothing, and build and image say so; signed without an end, that is noted", (context) => {
+  const shadow = plain_policy.replace("name: shop", "name: shop\nmode: shadow");
+  const folder = folderWith(context, { ...files, "shadow.yaml": shadow });
+  run(folder, ["keygen"]);
+  const version = ["--sign", "signing.key.pem", "--image-version", "1", "-o", "signed.bin"];
+  const say = (...args: string[]): string => {
+    const { code, stdout, stderr } = sallyport(args, { cwd: folder });
+    assert.equal(code, 0, stderr);
+    return stderr + stdout;
+  };
+  const words = /image [0-9a-f]{8}.*, in shadow mode: it enforces nothing$/mu;
+  const note = /^note: a signed policy in shadow mode lets every request through/mu;
+  assert.match(say("build", "shadow.yaml"), words);
+  assert.match(say("image", "shadow.yaml"), words);
+  assert.doesNotMatch(say("image", "shadow.yaml"), note);
+  const signed = say("image", "shadow.yaml", ...version);
+  assert.match(signed, words);
+  assert.match(signed, note);
+  assert.match(signed, /\[shadow_mode\]/u);
+  assert.doesNotMatch(say("image", "shadow.yaml", ...version, "--expires", "2100-01-01T00:00:00Z"), note);
+  assert.equal(JSON.parse(run(folder, ["image", "shadow.yaml", ...version, "--format", "json"])).mode, "shadow");
+  assert.doesNotMatch(say("image", "policy.yaml", ...version), /shadow/u);
+});
+
 test("an end that has passed is noted, since a build may be repeated", (context) => {
   const folder = folderWith(context, files);
   run(folder, ["keygen"]);
