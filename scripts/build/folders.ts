@@ -288,7 +288,7 @@ export const toolFolders: readonly Folder[] = [
   {
     path: "scripts/oci/",
     purpose: "a module → an OCI image with its bill of materials and provenance, as a folder or in a registry",
-    imports: [],
+    imports: ["scripts/common/"],
   },
   {
     path: "scripts/manifest/",

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { printable } from "../common/screen.ts";
 
 /** What to show a registry, or the server that gives tokens for it. */
 export type Credentials =
@@ -21,11 +22,13 @@ export interface Found {
   source: string;
 }
 
+/** As far as it has what Docker writes. */
 interface DockerConfig {
-  auths?: Record<string, { auth?: string; username?: string; password?: string; identitytoken?: string } | null>;
-  credsStore?: string;
-  credHelpers?: Record<string, string>;
+  auths?: Record<string, Entry | null>;
+  credsStore?: unknown;
+  credHelpers?: Record<string, unknown> | null;
 }
+type Entry = Partial<Record<"auth" | "username" | "password" | "identitytoken", unknown>>;
 
 /** What Docker keeps the credentials of Docker Hub by. */
 const hub_key = "https://index.docker.io/v1/";
@@ -43,7 +46,7 @@ export function findCredentials(registry: string, environment: NodeJS.ProcessEnv
   if (config === undefined) return { credentials: undefined, source: `${path}, which is not there` };
   const isHub = hub_hosts.includes(registry);
   const helper = config.credHelpers?.[registry] ?? config.credsStore;
-  if (helper !== undefined && helper !== "") {
+  if (isText(helper)) {
     const source = `docker-credential-${helper}, which ${path} names`;
     const credentials = askHelper(helper, isHub ? hub_key : registry, environment);
     if (credentials !== undefined) return { credentials, source };
@@ -74,14 +77,13 @@ function readConfig(path: string): DockerConfig | undefined {
   throw new Error(`${path} is no JSON object: mend it, or log in again with \`docker login\``);
 }
 
-function credentialsOf(
-  entry: NonNullable<NonNullable<DockerConfig["auths"]>[string]>,
-  where: string,
-): Credentials | undefined {
-  if (entry.identitytoken) return { kind: "identity", token: entry.identitytoken };
-  if (entry.username !== undefined && entry.password !== undefined)
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+
+function credentialsOf(entry: Entry, where: string): Credentials | undefined {
+  if (isText(entry.identitytoken)) return { kind: "identity", token: entry.identitytoken };
+  if (isText(entry.username) && isText(entry.password))
     return { kind: "password", username: entry.username, password: entry.password };
-  if (!entry.auth) return undefined;
+  if (!isText(entry.auth)) return undefined;
   const text = Buffer.from(entry.auth, "base64").toString("utf8");
   const colon = text.indexOf(":");
   if (colon < 1)
@@ -98,6 +100,7 @@ function askHelper(helper: string, server: string, environment: NodeJS.ProcessEn
     encoding: "utf8",
     env: environment,
     timeout: helper_timeout_ms,
+    killSignal: "SIGKILL",
   });
   // One that does not read what it is asked for has still answered.
   if (error !== undefined && status === null) {
@@ -110,11 +113,13 @@ function askHelper(helper: string, server: string, environment: NodeJS.ProcessEn
   }
   if (status !== 0) {
     if (/credentials not found/iu.test(stdout)) return undefined;
-    throw new Error(`${program} has no credentials for ${server}: ${stdout.trim().split("\n")[0] || `exit ${status}`}`);
+    // One that answered before it failed has said a secret.
+    const [said = ""] = stdout.includes("{") ? [] : stdout.trim().split("\n");
+    throw new Error(`${program} has no credentials for ${server}: ${printable(said) || `exit ${status}`}`);
   }
   try {
-    const { Username, Secret } = JSON.parse(stdout) as { Username?: string; Secret?: string };
-    if (!Username || !Secret) return undefined;
+    const { Username, Secret } = JSON.parse(stdout) as { Username?: unknown; Secret?: unknown };
+    if (!isText(Username) || !isText(Secret)) return undefined;
     if (Username === "<token>") return { kind: "identity", token: Secret };
     return { kind: "password", username: Username, password: Secret };
   } catch {

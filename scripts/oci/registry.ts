@@ -4,10 +4,11 @@
  * documents to an image that is there, and needs a newer Node than we do.
  */
 
+import { printable } from "../common/screen.ts";
 import { type Blob, type Descriptor, media } from "./content.ts";
 import type { Credentials, Found } from "./credentials.ts";
 import { isLoopback, type Reference } from "./reference.ts";
-import { answerWords, RegistryError, type Sent, send, type Wait } from "./transport.ts";
+import { answerWords, RegistryError, readJson, refusePlain, type Sent, send, urlFrom, type Wait } from "./transport.ts";
 
 /** An index of what refers to an image. */
 export interface Index {
@@ -34,7 +35,7 @@ export class Registry {
   /** Finds out that a registry answers, and shows it credentials where it asks for some. */
   async connect(): Promise<void> {
     const answer = await this.#greet();
-    if (answer.status === 401) return this.#authorize(answer);
+    if (answer.status === 401 && this.#isOwn(answer)) return this.#authorize(answer);
     if (answer.status === 200) return;
     throw new RegistryError(
       `${this.#origin}/v2/ answers ${await answerWords(answer)}, as no registry does: look at the host and port`,
@@ -69,7 +70,7 @@ export class Registry {
     const location = begun.headers.get("location");
     if (location === null)
       throw new RegistryError(`${this.#reference.registry} began an upload and did not say where it goes`);
-    const upload = new URL(location, begun.url || this.#origin);
+    const upload = urlFrom(location, begun.url || this.#origin);
     upload.searchParams.set("digest", digest);
     const headers = { "content-type": "application/octet-stream" };
     const done = await this.#request(upload.href, { method: "PUT", body: bytes, headers });
@@ -86,7 +87,7 @@ export class Registry {
     const digest = answer.headers.get("docker-content-digest");
     if (digest !== null && digest !== descriptor.digest)
       throw new RegistryError(
-        `${this.#reference.registry} stored ${digest} where ${descriptor.digest} was sent: do not use what it has`,
+        `${this.#reference.registry} stored ${printable(digest)} where ${descriptor.digest} was sent: do not use what it has`,
       );
   }
 
@@ -115,9 +116,14 @@ export class Registry {
   /** With the credentials of the registry, and once more where they have ended meanwhile. */
   async #request(url: string, sent: Sent): Promise<Response> {
     const answer = await this.#send(url, sent);
-    if (answer.status !== 401 || new URL(url).origin !== this.#origin) return answer;
+    if (answer.status !== 401 || !this.#isOwn(answer)) return answer;
     await this.#authorize(answer);
     return this.#send(url, sent);
+  }
+
+  /** Whether the registry itself has answered: one that it leads to does not say where its credentials go. */
+  #isOwn({ url }: Response): boolean {
+    return new URL(url).origin === this.#origin;
   }
 
   async #send(url: string, { method, headers, body }: Sent): Promise<Response> {
@@ -140,24 +146,27 @@ export class Registry {
     const realm = parameterOf(parameters, "realm");
     if (scheme.toLowerCase() !== "bearer" || realm === undefined || !URL.canParse(realm))
       throw new RegistryError(
-        `${this.#reference.registry} asks for credentials in a way that is not known here: \`${scheme || "nothing"}\``,
+        `${this.#reference.registry} asks for credentials in a way that is not known here: \`${printable(scheme) || "nothing"}\``,
       );
+    // Plain text is for a registry on this machine, and the server of its tokens beside it.
+    if (this.#origin.startsWith("https:")) refusePlain(new URL(realm));
     const { url, sent } = tokenRequest(realm, {
       service: parameterOf(parameters, "service"),
       scope: `repository:${this.#reference.name}:pull,push`,
       credentials,
     });
-    const answer = await send(url, sent, this.#wait);
+    const answer = await send(url, { ...sent, isSecret: credentials?.kind === "identity" }, this.#wait);
     if (answer.status === 401 || answer.status === 403)
       throw credentials === undefined ? this.#unknown() : this.#rejected(await answerWords(answer));
-    const { token, access_token } = await tokensOf(answer);
-    if (answer.status !== 200 || !(token || access_token)) {
+    const { token, access_token } = (await readJson(answer)) as { token?: unknown; access_token?: unknown };
+    const shown = [token, access_token].find((text) => typeof text === "string" && /^[!-~]+$/u.test(text));
+    if (answer.status !== 200 || shown === undefined) {
       const { host } = new URL(realm);
       throw new RegistryError(
         `${host}, which gives tokens for ${this.#reference.registry}, answers ${answer.status} without a token`,
       );
     }
-    this.#authorization = `Bearer ${token || access_token}`;
+    this.#authorization = `Bearer ${shown}`;
   }
 
   /** Why the registry did not do what was asked of it. */
@@ -221,13 +230,9 @@ function parameterOf(parameters: string, name: string): string | undefined {
   return found?.[1] ?? found?.[2];
 }
 
-async function tokensOf(answer: Response): Promise<{ token?: string; access_token?: string }> {
-  const value: unknown = await answer.json().catch(() => undefined);
-  return typeof value === "object" && value !== null ? value : {};
-}
-
 /** The index in an answer; undefined where it is none. */
 async function indexOf(answer: Response): Promise<Index | undefined> {
-  const value = (await answer.json().catch(() => undefined)) as Index | undefined;
-  return Array.isArray(value?.manifests) ? value : undefined;
+  const value = (await readJson(answer)) as Partial<Index>;
+  const isIndex = Array.isArray(value.manifests) && value.manifests.every((one) => typeof one?.digest === "string");
+  return isIndex ? (value as Index) : undefined;
 }

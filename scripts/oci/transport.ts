@@ -1,5 +1,6 @@
 /** Requests to a registry: tried again while that may help, and told in words when it does not. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { printable } from "../common/screen.ts";
 import { isLoopback } from "./reference.ts";
 
 /** A push that failed: the message says what, where and what to do. */
@@ -19,6 +20,8 @@ export interface Sent {
   method: string;
   headers?: Readonly<Record<string, string>>;
   body?: Uint8Array;
+  /** Whether the body is for this server alone: then no redirect is followed. */
+  isSecret?: boolean;
 }
 
 /** How long to wait between tries. */
@@ -28,8 +31,12 @@ const tries_max = 5;
 const first_wait_ms = 500;
 /** A registry may ask for more patience than a person has. */
 const wait_max_ms = 30_000;
-/** For one try; a large layer on a slow line takes minutes. */
-const try_timeout_ms = 600_000;
+/** For one try that brings something: a large layer on a slow line takes minutes. */
+const upload_timeout_ms = 600_000;
+/** For one that only asks. */
+const question_timeout_ms = 60_000;
+/** No answer that is read is longer: manifests have at most 4 MiB (distribution-spec, "Pushing Manifests"). */
+const answer_bytes_max = 4 << 20;
 
 const redirects_max = 5;
 
@@ -45,9 +52,11 @@ export async function send(url: string, sent: Sent, wait: Wait = sleep): Promise
   let [at, headers] = [new URL(url), sent.headers ?? {}];
   for (let left = redirects_max; ; left--) {
     const answer = await sendOnce(at, { ...sent, headers }, wait);
-    const next = redirectOf(answer, sent.method);
+    const next = sent.isSecret === true ? undefined : redirectOf(answer, sent.method);
     if (next === undefined || left === 0) return answer;
-    const target = new URL(next, at);
+    await discard(answer);
+    const target = urlFrom(next, at);
+    if (at.protocol === "https:") refusePlain(target);
     if (target.origin !== at.origin) {
       const { authorization: _, ...others } = headers;
       headers = others;
@@ -63,14 +72,31 @@ function redirectOf({ status, headers }: Response, method: string): string | und
   return isRedirect ? (headers.get("location") ?? undefined) : undefined;
 }
 
+/**
+ * An address that a server gave, as seen from its own.
+ * @throws RegistryError where it is none
+ */
+export function urlFrom(text: string, base: URL | string): URL {
+  if (!URL.canParse(text, String(base))) throw new RegistryError(`${new URL(base).host} leads to what is no address`);
+  return new URL(text, base);
+}
+
+/** Refuses an address to which a server leads that speaks TLS itself. Throws RegistryError. */
+export function refusePlain({ protocol, href }: URL): void {
+  if (protocol !== "https:") throw plainText(href);
+}
+
+function plainText(href: string): RegistryError {
+  return new RegistryError(`${printable(href)} is no https: what is sent there could be read and changed on its way`);
+}
+
 /** Sends a request to one server, as often as it takes. */
 async function sendOnce(
   { href, protocol, host }: URL,
   { method, headers = {}, body }: Sent,
   wait: Wait,
 ): Promise<Response> {
-  if (protocol !== "https:" && !(protocol === "http:" && isLoopback(host)))
-    throw new RegistryError(`${href} is no https: what is sent there could be read and changed on its way`);
+  if (protocol !== "https:" && !(protocol === "http:" && isLoopback(host))) throw plainText(href);
   for (let attempt = 1; ; attempt++) {
     const isLast = attempt === tries_max;
     let pause = first_wait_ms * 2 ** (attempt - 1);
@@ -80,12 +106,12 @@ async function sendOnce(
         headers,
         ...(body === undefined ? {} : { body }),
         redirect: "manual",
-        signal: AbortSignal.timeout(try_timeout_ms),
+        signal: AbortSignal.timeout(body === undefined ? question_timeout_ms : upload_timeout_ms),
       });
       if (isLast || !may_pass(answer.status)) return answer;
       const seconds = Number(answer.headers.get("retry-after") ?? "");
       if (seconds > 0) pause = Math.min(seconds * 1000, wait_max_ms);
-      await answer.arrayBuffer().catch(() => undefined);
+      await discard(answer);
     } catch (error) {
       const { words, isLasting, isWithoutTls } = problemOf(error, host);
       if (isLast || isLasting) throw new RegistryError(words, { isWithoutTls });
@@ -129,13 +155,45 @@ function problemOf(error: unknown, host: string): NetworkProblem {
 
 /** What an answer says of itself: its status, and the errors in its body as the distribution specification has them. */
 export async function answerWords(answer: Response): Promise<string> {
-  const text = await answer.text().catch(() => "");
-  let said = "";
+  // Anything but JSON is for people with a browser.
+  const { errors } = (await readJson(answer)) as { errors?: unknown };
+  const said = (Array.isArray(errors) ? errors : [])
+    .slice(0, shown_errors)
+    .map((error: { code?: unknown; message?: unknown } | null) =>
+      [error?.code, error?.message].filter((word) => typeof word === "string" && word !== "").join(": "),
+    )
+    .filter((words) => words !== "")
+    .join("; ");
+  return said === "" ? `${answer.status}` : `${answer.status} (${printable(said.slice(0, shown_characters))})`;
+}
+
+/** So much of what a registry says is for people. */
+const shown_errors = 5;
+const shown_characters = 1_000;
+
+/** The object in an answer; one without members where there is none, or the answer is longer than any should be. */
+export async function readJson(answer: Response): Promise<object> {
   try {
-    const { errors } = JSON.parse(text) as { errors?: { code?: string; message?: string }[] };
-    said = (errors ?? []).map(({ code, message }) => [code, message].filter(Boolean).join(": ")).join("; ");
+    const value: unknown = JSON.parse(Buffer.concat(await readParts(answer)).toString("utf8"));
+    return typeof value === "object" && value !== null ? value : {};
   } catch {
-    // Anything but JSON is for people with a browser.
+    return {};
   }
-  return said === "" ? `${answer.status}` : `${answer.status} (${said})`;
+}
+
+async function readParts({ body }: Response): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [];
+  let left = answer_bytes_max;
+  // To leave the loop ends the answer.
+  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+    left -= part.length;
+    if (left < 0) return [];
+    parts.push(part);
+  }
+  return parts;
+}
+
+/** Ends an answer that nobody reads. */
+async function discard({ body }: Response): Promise<void> {
+  await body?.cancel().catch(() => undefined);
 }

@@ -100,3 +100,21 @@ test("what is of no use is named, and no secret is in the message", (context) =>
   ])
     assert.doesNotMatch(said(config), /secret|c2VjcmV0/u);
 });
+
+test("a helper that fails after it has answered: not a word of that", (context) => {
+  const body = 'read server; echo \'{"Username":"ann","Secret":"pass"}\'; exit 1';
+  assert.throws(
+    () => lookUp(context, "r.example.org", { credsStore: "half" }, { half: body }),
+    /docker-credential-half has no credentials for r\.example\.org: exit 1$/u,
+  );
+});
+
+test("values of other types than Docker writes are none", (context) => {
+  for (const config of [
+    { auths: null, credHelpers: null, credsStore: 5 },
+    { auths: { "r.example.org": { auth: {}, username: ["ann"], password: {}, identitytoken: 7 } } },
+    { auths: { "r.example.org": "ann" } },
+    { auths: "r.example.org", credHelpers: "r.example.org" },
+  ])
+    assert.equal(lookUp(context, "r.example.org", config).credentials, undefined, JSON.stringify(config));
+});

@@ -157,6 +157,107 @@ test("an upload or a token is never sent in the clear to another machine", async
   await assert.rejects(push(context, challenge, ann), /http:\/\/token\.example\.org\/\S* is no https/u);
 });
 
+test("a server that the registry leads to does not say where credentials go", async (context) => {
+  const thief = await started(context);
+  const storage = await started(context, {
+    intercept: (_, response) => {
+      response.writeHead(401, { "www-authenticate": `Bearer realm="http://${thief.host}/token"` }).end();
+      return true;
+    },
+  });
+  const registry = await started(context, {
+    auth: "basic",
+    account: "ann:pass",
+    intercept: ({ method, url, headers }, response) => {
+      if (headers.authorization === undefined || method !== "HEAD") return false;
+      response.writeHead(307, { location: `http://${storage.host}${url}` }).end();
+      return true;
+    },
+  });
+  await push(context, registry, ann);
+  assert.deepEqual(thief.requests, []);
+  const leading = await started(context, {
+    intercept: (_, response) => {
+      response.writeHead(307, { location: `http://${storage.host}/v2/` }).end();
+      return true;
+    },
+  });
+  await assert.rejects(push(context, leading, ann), /\/v2\/ answers 401, as no registry does/u);
+  assert.deepEqual(thief.requests, []);
+});
+
+test("a refresh token follows no redirect", async (context) => {
+  const thief = await started(context);
+  const registry = await started(context, {
+    auth: "bearer",
+    intercept: ({ method }, response) => {
+      if (method !== "POST") return false;
+      response.writeHead(307, { location: `http://${thief.host}/token` }).end();
+      return true;
+    },
+  });
+  const account = await started(context, {
+    intercept: (_, response) => {
+      response.writeHead(401, { "www-authenticate": `Bearer realm="http://${registry.host}/token"` }).end();
+      return true;
+    },
+  });
+  const refresh: Found = { credentials: { kind: "identity", token: "refresh" }, source: "config.json" };
+  await assert.rejects(push(context, account, refresh), /which gives tokens for .*, answers 307 without a token/u);
+  assert.deepEqual(thief.requests, []);
+});
+
+test("an answer without an end is left, and what it says does not steer the terminal", async (context) => {
+  const endless = await started(context, {
+    intercept: ({ method }, response) => {
+      if (method !== "POST") return false;
+      response.writeHead(400);
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, " ")));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      more();
+      return true;
+    },
+  });
+  await assert.rejects(push(context, endless), /refuses to begin an upload in team\/shop: 400$/u);
+  const message = "\u001b[2Jno\u009b1m";
+  const steering = await started(context, {
+    intercept: ({ method }, response) => {
+      if (method !== "POST") return false;
+      response.writeHead(400).end(JSON.stringify({ errors: [null, 5, { code: 7 }, { message }] }));
+      return true;
+    },
+  });
+  await assert.rejects(push(context, steering), /: 400 \(\\u001b\[2Jno\\u009b1m\)$/u);
+});
+
+test("addresses that are none, and lists that are none", async (context) => {
+  for (const [at, location] of [
+    ["POST", "http://[::"],
+    ["GET", "https://:0:0/"],
+  ] as const) {
+    const registry = await started(context, {
+      intercept: ({ method }, response) => {
+        if (method !== at) return false;
+        response.writeHead(at === "GET" ? 307 : 202, { location }).end();
+        return true;
+      },
+    });
+    await assert.rejects(push(context, registry), /127\.0\.0\.1:\d+ leads to what is no address$/u);
+  }
+  for (const body of ["null", "[]", '{"manifests":[null]}', '{"manifests":{}}', '{"manifests":[{"digest":5}]}']) {
+    const registry = await started(context, {
+      intercept: ({ method, url }, response) => {
+        if (method !== "GET" || !url!.includes("/referrers/")) return false;
+        response.writeHead(200).end(body);
+        return true;
+      },
+    });
+    assert.equal((await push(context, registry)).by, "tag", body);
+  }
+});
+
 test("redirects are followed, without credentials to another server", async (context) => {
   const seen: (string | undefined)[] = [];
   const storage = await started(context, {
