@@ -22,8 +22,15 @@ export function writeFolder(
       `nothing was written, since ${foreign.map((name) => join(folder, name)).join(", ")} exists and is not from here; choose another folder with -o`,
     );
   }
-  const written = new Set(files.map(({ name }) => name));
   const folders = [...new Set(files.map(({ name }) => dirname(name)))];
+  // What is written through a link lands in a folder that nobody named.
+  const link = folders.find((name) => name !== "." && isLink(join(folder, name)));
+  if (link !== undefined) {
+    throw new UsageError(
+      `nothing was written, since ${join(folder, link)} is a link to another place; remove it, or choose another folder with -o`,
+    );
+  }
+  const written = new Set(files.map(({ name }) => name));
   try {
     for (const name of folders) mkdirSync(join(folder, name), { recursive: true });
   } catch (error) {
@@ -36,6 +43,10 @@ export function writeFolder(
     .sort();
   for (const name of stale) rmSync(join(folder, name));
   return stale;
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function isOurs(path: string, heading: string): boolean {

@@ -1,5 +1,5 @@
 /** A manifest as a Helm chart: what differs between places becomes a value, and the files become templates. */
-import { type Manifest, type ManifestFile, type System, yamlFile } from "./files.ts";
+import { type Manifest, ManifestError, type ManifestFile, type System, yamlFile } from "./files.ts";
 
 /** What stands in a manifest that is to be a chart, and what a template has in its place. */
 const variables = {
@@ -11,8 +11,19 @@ const variables = {
 } as const;
 type Variable = keyof typeof variables;
 
-/** Stands for a value until the manifest is a chart. */
+/** Stands for a value until the manifest is a chart. Nothing that a policy says may have it in it (`refusePlaceholders`). */
 export const placeholder = (name: Variable): string => `__${name.toUpperCase()}__`;
+
+/** Throws ManifestError where a manifest without placeholders has one all the same: in a policy's name, or that of a cluster. */
+export function refusePlaceholders({ applied, others }: Manifest): void {
+  for (const name of Object.keys(variables) as Variable[]) {
+    const text = placeholder(name);
+    if (![...applied, ...others].some((file) => file.text.includes(text))) continue;
+    throw new ManifestError(
+      `the policy has \`${text}\` in a name, which a chart has another use for: take another name`,
+    );
+  }
+}
 
 /** What a chart is called by. */
 export interface ChartName {

@@ -8,7 +8,7 @@ import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { kustomization } from "./kustomization.ts";
 import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
-import { type ModuleSource, resourceName } from "./options.ts";
+import { type ModuleSource, resourceName, shortened } from "./options.ts";
 import { clusterOf, type Server } from "./servers.ts";
 import { logShadow, type ShadowFilter } from "./shadow.ts";
 
@@ -36,8 +36,10 @@ const object_name_characters_max = 253;
  * must not come to share a bundle by its name.
  */
 export function trustBundleOf(policy: Policy): string {
-  const [owner] = ownersOf(policy);
-  return `sallyport-trust-bundle.${owner!.replaceAll("_", "-")}`.slice(0, object_name_characters_max);
+  const [owner] = ownersOf(policy) as [string];
+  const whole = `sallyport-trust-bundle.${owner}`;
+  if (!owner.includes("_") && whole.length <= object_name_characters_max) return whole;
+  return shortened(whole.replaceAll("_", "-"), owner, object_name_characters_max);
 }
 
 /** The files for a policy. Throws ManifestError where what is asked for would not be safe. */

@@ -5,7 +5,7 @@ import { type CompiledPolicy, loadEngine } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { openFormsOf } from "../policy/image/name.ts";
 import { embedImage } from "../policy/module/embed.ts";
-import { asChart, placeholder } from "./chart.ts";
+import { asChart, placeholder, refusePlaceholders } from "./chart.ts";
 import { envoyManifest } from "./envoy.ts";
 import { gatewayManifest } from "./envoygateway.ts";
 import { type Manifest, ManifestError, type System } from "./files.ts";
@@ -83,7 +83,9 @@ export async function makeManifest(
       ? istioManifest(policy, { ...place, labels })
       : gatewayManifest(policy, { ...place, gateway: labels });
   };
-  if (given.helm !== true) return make({ module, namespace, chosen });
+  const plain = await make({ module, namespace, chosen });
+  if (given.helm !== true) return plain;
+  refusePlaceholders(plain);
   const open = { ...module, location: placeholder("module"), sha256: placeholder("sha256") };
   const manifest = await make({ module: open, namespace: placeholder("namespace"), chosen: placeholder(target) });
   const names = { name: resourceName(policy.name), version: program.version, appVersion: imageChecksum(image) };

@@ -1,4 +1,5 @@
 /** What an operator says beside the policy: where the module is, whom it guards, and where its servers are. */
+import { createHash } from "node:crypto";
 import type { ServerAddress } from "../envoy/cluster.ts";
 import { ManifestError } from "./files.ts";
 import { parseAddress } from "./servers.ts";
@@ -71,10 +72,23 @@ export function moduleSource({ image, url, sha256 }: GivenOptions, built: () => 
   return { kind: "image", location, sha256: known };
 }
 
-/** The name that resources of a policy have in Kubernetes. */
+const resource_characters_max = 52;
+
+/**
+ * The name that resources of a policy have in Kubernetes. Where it cannot have the policy's in it as it is, it ends with what tells that
+ * from others: the resources of `a_b` must not come to replace those of `a-b`, and leave its workload without a check.
+ */
 export function resourceName(policy: string): string {
   const words = policy.toLowerCase().replaceAll(/[^a-z0-9]+/gu, "-");
-  return `sallyport-${words}`.slice(0, 52).replace(/-+$/u, "");
+  const whole = `sallyport-${words}`;
+  if (words === policy && whole.length <= resource_characters_max && !words.endsWith("-")) return whole;
+  return shortened(whole, policy, resource_characters_max);
+}
+
+/** A name of at most so many characters that ends with what tells `text` from other texts. */
+export function shortened(name: string, text: string, characters: number): string {
+  const told = `-${createHash("sha256").update(text).digest("hex").slice(0, 8)}`;
+  return `${name.slice(0, characters - told.length).replace(/[-.]+$/u, "")}${told}`;
 }
 
 /** A namespace or another name of Kubernetes. Throws ManifestError where it is none. */

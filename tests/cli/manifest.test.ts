@@ -1,6 +1,6 @@
 /** `manifest`: limits of the fleet in the words of envoyproxy/ratelimit, and folders for meshes. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
@@ -114,6 +114,23 @@ test("manifest --helm writes a chart, which is a folder", (context) => {
   assert.equal(sallyport([...istio, "--helm", "policy.yaml", "-o", "chart"], { cwd: folder }).code, 0);
   assert.ok(existsSync(join(folder, "chart", "Chart.yaml")));
   assert.ok(existsSync(join(folder, "chart", "templates", "70-wasm-plugin.yaml")));
+});
+
+test("manifest writes nothing through a link in its folder, and no chart of a policy with a placeholder's name", (context) => {
+  const folder = folderWith(context, {
+    "policy.yaml": plain_policy,
+    "named.yaml": plain_policy.replace(/^name: .*$/mu, "name: __NAMESPACE__"),
+  });
+  mkdirSync(join(folder, "chart"));
+  mkdirSync(join(folder, "elsewhere"));
+  symlinkSync(join(folder, "elsewhere"), join(folder, "chart", "templates"));
+  const linked = sallyport([...istio, "--helm", "policy.yaml", "-o", "chart"], { cwd: folder });
+  assert.equal(linked.code, 2);
+  assert.match(linked.stderr, /nothing was written, since chart\/templates is a link to another place/u);
+  assert.deepEqual(readdirSync(join(folder, "elsewhere")), []);
+  const named = sallyport([...istio, "--helm", "named.yaml", "-o", "other"], { cwd: folder });
+  assert.equal(named.code, 2);
+  assert.match(named.stderr, /the policy has `__NAMESPACE__` in a name/u);
 });
 
 test("manifest --for envoy-gateway and --for envoy write what their options say", (context) => {
