@@ -1,7 +1,7 @@
 /** `sallyport rollout`: a new policy in steps, each of which can be looked at before the next, and taken back. */
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { type Command, Option } from "commander";
+import { boundedLines } from "../common/lines.ts";
 import { headingOf, ManifestError, type System, systems } from "../manifest/files.ts";
 import type { GivenOptions } from "../manifest/options.ts";
 import { compilePolicyFile } from "../policy/build.ts";
@@ -27,6 +27,9 @@ interface RolloutOptions extends Omit<GivenOptions, "helm" | "trustKey">, TrustO
   log?: string;
   format: OutputFormat;
 }
+
+/** A line of Envoy's has a request's headers at most, which are far less. */
+const log_line_bytes_max = 1 << 20;
 
 /** Groups of changed requests that a person is shown; JSON has up to a thousand. */
 const shown_groups = 20;
@@ -197,11 +200,10 @@ function apply(system: System, output: string, { folder, files, changed }: Step)
 }
 
 async function compare(log: string, policies: Policies, { format }: RolloutOptions): Promise<void> {
-  const input = log === "-" ? process.stdin : createReadStream(log);
-  const failed = new Promise<never>((_, reject) => {
-    input.on("error", (error: unknown) => reject(new UsageError(`cannot read ${log}: ${reasonOf(error)}`)));
+  const input: AsyncIterable<Uint8Array> = log === "-" ? process.stdin : createReadStream(log);
+  const comparison = await compareLog(boundedLines(input, log_line_bytes_max), policies).catch((error: unknown) => {
+    throw new UsageError(`cannot read ${log}: ${reasonOf(error)}`);
   });
-  const comparison = await Promise.race([compareLog(createInterface({ input }), policies), failed]);
   if (format === "json") printJson(comparison);
   else process.stdout.write(tell(comparison, policies));
   process.exitCode = comparison.deniedCount > 0 || comparison.compared === 0 ? 1 : 0;
@@ -216,8 +218,8 @@ function tell(comparison: Comparison, { inForce, tried }: Policies): string {
   lines.push(...groupLines(`${deniedCount} admitted now, and denied by the new policy`, "-", comparison.denied));
   lines.push(...groupLines(`${admittedCount} denied now, and admitted by the new policy`, "+", comparison.admitted));
   if (alone > 0) lines.push(`${alone} judged by one of them only`);
-  if (undecided > 0) lines.push(`${undecided} ended while they waited, undecided`);
-  if (unreadable > 0) lines.push(`${unreadable} lines are no JSON`);
+  if (undecided > 0) lines.push(`${undecided} ended while they waited, or have no decision that is known here`);
+  if (unreadable > 0) lines.push(`${unreadable} lines are no JSON, or too long to be lines of Envoy's`);
   return `${lines.join("\n")}\n`;
 }
 

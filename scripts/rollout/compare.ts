@@ -32,16 +32,16 @@ export interface Comparison {
   admittedCount: number;
   /** Requests that only one of them has judged: from before the step, or from an Envoy that lacks it. */
   alone: number;
-  /** Requests of which nobody knows what the new policy or the old one decides: they ended while they waited. */
+  /** Requests of which nobody knows what the new policy or the old one decides: most ended while they waited. */
   undecided: number;
-  /** Lines that are no JSON object. */
+  /** Lines that are no JSON object, or longer than any that Envoy writes. */
   unreadable: number;
 }
 
-/** Reads lines of an access log, as the examples and manifests write it. */
-export async function compareLog(lines: AsyncIterable<string>, policies: Policies): Promise<Comparison> {
+/** Reads lines of an access log, as the examples and manifests write it. @param lines undefined: one that is too long to be read */
+export async function compareLog(lines: AsyncIterable<string | undefined>, policies: Policies): Promise<Comparison> {
   const tally = new Tally(policies);
-  for await (const line of lines) if (line.trim() !== "") tally.take(line);
+  for await (const line of lines) if (line?.trim() !== "") tally.take(line);
   return tally.comparison();
 }
 
@@ -60,8 +60,8 @@ class Tally {
     this.#policies = policies;
   }
 
-  take(line: string): void {
-    const members = parseObject(line);
+  take(line: string | undefined): void {
+    const members = line === undefined ? undefined : parseObject(line);
     if (members === undefined) {
       this.#counts.unreadable++;
       return;
@@ -70,7 +70,7 @@ class Tally {
     const tried = recordIn(members[shadow_record], this.#policies.tried);
     if (old === undefined && tried === undefined) return;
     if (old === undefined || tried === undefined) this.#counts.alone++;
-    else if (old.decision === "wait" || tried.decision === "wait") this.#counts.undecided++;
+    else if (!isDecided(old) || !isDecided(tried)) this.#counts.undecided++;
     else this.#compare(old, tried);
   }
 
@@ -94,8 +94,19 @@ class Tally {
   }
 }
 
+/** Neither one that ended while it waited, nor a record of another make. */
+const isDecided = ({ decision }: AuditRecord): boolean => decision === "allow" || decision === "deny";
+
 function note(groups: Map<string, ChangedGroup>, denial: AuditRecord): void {
-  const { caller = "", method = "", path = "", reason, rule } = denial;
+  // A log is what others have written.
+  const textOf = (name: keyof AuditRecord): string | undefined => {
+    const value = denial[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  const [caller = "", method = "", path = "", reason = ""] = (["caller", "method", "path", "reason"] as const).map(
+    textOf,
+  );
+  const rule = textOf("rule");
   const key = JSON.stringify([caller, method, path, reason, rule]);
   const group = groups.get(key);
   if (group !== undefined) group.count++;

@@ -1,6 +1,7 @@
 /** What `rollout --log` makes of an access log: requests that both policies judged, and in which of them they differ. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { boundedLines } from "../../scripts/common/lines.ts";
 import { type Comparison, compareLog } from "../../scripts/rollout/compare.ts";
 
 const policies = { inForce: "shop", tried: "shop-next" };
@@ -36,6 +37,37 @@ async function comparisonOf(...lines: string[]): Promise<Comparison> {
 }
 
 const denied = { decision: "deny", reason: "no_rule" };
+
+describe("logs that others have written", () => {
+  test("members of other types are no words, and decisions of no known kind are none", async () => {
+    const odd = JSON.stringify({
+      policy: "shop-next",
+      decision: "deny",
+      reason: {},
+      caller: { toString: 1 },
+      rule: [],
+    });
+    const unknown = JSON.stringify({ policy: "shop-next", decision: "no_such" });
+    const lines = [odd, unknown].map((next) => JSON.stringify({ record: record("shop", {}), next }));
+    const { denied: lost, undecided, compared, admittedCount } = await comparisonOf(...lines);
+    assert.deepEqual(lost, [{ caller: "", method: "", path: "", reason: "", rule: undefined, count: 1 }]);
+    assert.deepEqual([compared, undecided, admittedCount], [1, 1, 0]);
+  });
+
+  test("a line without an end is not kept, and those behind it are read", async () => {
+    const good = `${line({}, denied)}\n`;
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(good.slice(0, 20));
+      yield Buffer.from(good.slice(20));
+      for (let times = 0; times < 2_000; times++) yield Buffer.alloc(65_536, "x");
+      yield Buffer.from(`\n\n${good}${good.trimEnd()}`);
+    }
+    const before = process.memoryUsage().arrayBuffers;
+    const { compared, deniedCount, unreadable } = await compareLog(boundedLines(chunks(), 100_000), policies);
+    assert.deepEqual([compared, deniedCount, unreadable], [3, 3, 1]);
+    assert.ok(process.memoryUsage().arrayBuffers - before < 100_000_000, "the line is in memory");
+  });
+});
 
 describe("comparing", () => {
   test("counts what is the same, and groups what is not, most frequent first", async () => {
