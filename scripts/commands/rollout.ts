@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { boundedLines } from "../common/lines.ts";
 import { headingOf, ManifestError, type System, systems } from "../manifest/files.ts";
 import type { GivenOptions } from "../manifest/options.ts";
-import { compilePolicyFile } from "../policy/build.ts";
+import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { comparePolicies } from "../policy/meaning/difference.ts";
 import { reasonOf } from "../policy/source/read.ts";
@@ -15,6 +15,7 @@ import { moduleFile, planRollout, type Rollout, type Side, type Step, trialFile 
 import { writeFolder } from "./folder.ts";
 import { formatOption, type OutputFormat, printJson, showFindings, UsageError } from "./output.ts";
 import { addPlaceOptions } from "./place.ts";
+import { readSigned, type SignedImage } from "./signed.ts";
 import { printable } from "./terminal.ts";
 import { readTrustKeys, type TrustOptions, trustKeyOption } from "./trust.ts";
 
@@ -24,12 +25,20 @@ interface RolloutOptions extends Omit<GivenOptions, "helm" | "trustKey">, TrustO
   oldImage?: string;
   oldUrl?: string;
   oldSha256?: string;
+  signed?: string;
+  oldSigned?: string;
   log?: string;
   format: OutputFormat;
 }
 
 /** A line of Envoy's has a request's headers at most, which are far less. */
 const log_line_bytes_max = 1 << 20;
+
+/** The signed images of the third step and of the way back. */
+interface Signed {
+  next: SignedImage;
+  back: SignedImage;
+}
 
 /** Groups of changed requests that a person is shown; JSON has up to a thousand. */
 const shown_groups = 20;
@@ -54,7 +63,9 @@ export function registerRollout(program: Command): void {
     .option("--sha256 <hex>", "the digest of the new image's manifest, or of the new module")
     .option("--old-image <reference>", "istio, envoy-gateway: the OCI image in force")
     .option("--old-url <url>", "istio, envoy-gateway: where the module in force is, in place of --old-image")
-    .option("--old-sha256 <hex>", "the digest of the image in force, or of the module in force");
+    .option("--old-sha256 <hex>", "the digest of the image in force, or of the module in force")
+    .option("--signed <file>", "envoy: the new policy as `image --sign` writes it, where signed images are in force")
+    .option("--old-signed <file>", "envoy: the policy in force, signed anew with a version above that of --signed");
   addPlaceOptions(command)
     .addOption(trustKeyOption())
     .addOption(formatOption())
@@ -78,17 +89,41 @@ async function run(old: string, next: string, options: RolloutOptions): Promise<
     );
   }
   if (options.log !== undefined) return compare(options.log, { inForce: name, tried: shadowName(name) }, options);
-  const { for: system, output, oldImage, oldUrl, oldSha256, log: _, format, trustKey, ...given } = options;
-  const hasTrustKeys = readTrustKeys({ trustKey }).length > 0;
+  const {
+    for: system,
+    output,
+    oldImage,
+    oldUrl,
+    oldSha256,
+    log: _,
+    format,
+    trustKey,
+    signed,
+    oldSigned,
+    ...given
+  } = options;
+  const keys = readTrustKeys({ trustKey });
+  const hasTrustKeys = keys.length > 0;
   if (system === undefined || output === undefined) {
     throw new UsageError(
       "say which system runs the filter, and where to write the steps: --for envoy -o rollout. Or compare what both policies have decided: --log access.log",
     );
   }
   const { image, url, sha256, ...place } = given;
+  const images = signedOf([signed, next, after], [oldSigned, old, before], keys);
   const sides: [Side, Side] = [
-    { path: old, compiled: before, given: defined({ ...place, image: oldImage, url: oldUrl, sha256: oldSha256 }) },
-    { path: next, compiled: after, given: defined({ ...place, image, url, sha256 }) },
+    {
+      path: old,
+      compiled: before,
+      configuration: images?.back.configuration,
+      given: defined({ ...place, image: oldImage, url: oldUrl, sha256: oldSha256 }),
+    },
+    {
+      path: next,
+      compiled: after,
+      configuration: images?.next.configuration,
+      given: defined({ ...place, image, url, sha256 }),
+    },
   ];
   const plan = await planRollout(system, ...sides, hasTrustKeys);
   const files = [plan.shadow, plan.enforce, plan.back].flatMap((step) => step.files);
@@ -111,7 +146,28 @@ async function run(old: string, next: string, options: RolloutOptions): Promise<
     return;
   }
   showFindings(after.warnings, "warning");
-  process.stdout.write(describe(system, output, sides, plan, trustKey));
+  process.stdout.write(describe(system, output, sides, plan, { trustKey, images }));
+}
+
+type Given = [file: string | undefined, policy: string, compiled: CompiledPolicy];
+
+/** The signed images that are rolled out; undefined where the modules' own policies are. */
+function signedOf(next: Given, back: Given, keys: readonly Uint8Array[]): Signed | undefined {
+  const [nextFile, ...nextOf] = next;
+  const [backFile, ...backOf] = back;
+  if (nextFile === undefined && backFile === undefined) return undefined;
+  if (nextFile === undefined || backFile === undefined)
+    throw new UsageError(
+      "give both --signed and --old-signed: an Envoy that has had a signed image goes neither on nor back without one",
+    );
+  if (keys.length === 0)
+    throw new UsageError("--signed is for modules with trust keys: give the keys with --trust-key");
+  const images = { next: readSigned(nextFile, ...nextOf, keys), back: readSigned(backFile, ...backOf, keys) };
+  if (images.back.version <= images.next.version)
+    throw new UsageError(
+      `--old-signed has version ${images.back.version}, and no Envoy goes back to it from ${images.next.version}, that of --signed: sign ${back[1]} with a higher version`,
+    );
+  return images;
 }
 
 /** An option that is not given is not there: others ask for those that are. */
@@ -124,7 +180,7 @@ function describe(
   output: string,
   [before, after]: [Side, Side],
   plan: Rollout,
-  trustKey: readonly string[],
+  { trustKey, images }: { trustKey: readonly string[]; images: Signed | undefined },
 ): string {
   const { policy } = before.compiled;
   const { gained, lost, changed } = comparePolicies(policy, after.compiled.policy);
@@ -145,6 +201,7 @@ function describe(
     "",
     "3. Enforce. The new policy decides.",
     ...apply(system, output, plan.enforce),
+    ...(trustKey.length === 0 ? [] : signedLines(names.inForce, images)),
     ...(system === "istio" ? [`   kubectl delete -f ${output}/${pluginOf(plan.shadow)}`] : []),
     "",
     "Back, from any step: the policy as it was.",
@@ -173,6 +230,18 @@ function trialLines(after: Side, trustKey: readonly string[]): string[] {
     trial,
     "   for the trial alone: what is tried is not signed, and no key is trusted there. For the third step:",
     module,
+  ];
+}
+
+/** What holds where the modules have trust keys. */
+function signedLines(policy: string, images: Signed | undefined): string[] {
+  if (images !== undefined)
+    return [
+      `   ecds.yaml has the signed image of version ${images.next.version}, that of the way back version ${images.back.version}. An Envoy that has gone back takes versions above that alone.`,
+    ];
+  return [
+    `   Only where no signed image of \`${policy}\` has been in force since Envoy started: after one, a module's own policy is older, and every request would be denied.`,
+    "   Else sign both policies, the old one with the higher version, and give them here with --signed and --old-signed.",
   ];
 }
 

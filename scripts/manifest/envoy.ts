@@ -30,6 +30,8 @@ export interface EnvoyPlace {
   upstreamId: string | undefined;
   /** The module's file in the folder. */
   module: string;
+  /** The filter's configuration: JSON; undefined: none, so that the module's policy counts. */
+  configuration: string | undefined;
   shadow: ShadowFilter<string> | undefined;
 }
 
@@ -59,6 +61,7 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   const [filter, , router] = manager.http_filters;
   const tried = shadow && shadowOf(filter, shadow);
   restrict(filter, policy, place.module);
+  if (place.configuration !== undefined) configure(filter, place.configuration);
   manager.http_filters = [
     ...(shadow === undefined ? [] : [discovered(filter, shadow.record)]),
     discovered(filter),
@@ -181,11 +184,15 @@ function restrict({ typed_config: { config } }: Json, policy: Policy, module: st
   };
 }
 
+function configure({ typed_config: { config } }: Json, configuration: string): void {
+  config.configuration = { "@type": text_type, value: configuration };
+}
+
 /** The filter that tries a policy, like the one that enforces. */
 function shadowOf(filter: Json, { policy, configuration, module }: ShadowFilter<string>): Json {
   const tried = structuredClone(filter);
   restrict(tried, policy, module);
-  tried.typed_config.config.configuration = { "@type": text_type, value: configuration };
+  configure(tried, configuration);
   return tried;
 }
 

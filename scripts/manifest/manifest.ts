@@ -41,6 +41,7 @@ export interface Tried extends Omit<ShadowFilter<string>, "module"> {
 /**
  * The manifest of a policy.
  * @param file with `envoy`, the module's file beside the others
+ * @param configuration with `envoy`, the filter's own: JSON with another image of the policy than the module has
  * @param tried a policy to try beside it
  * @throws ManifestError where an option is missing or makes no sense, or what is asked for would not be safe
  */
@@ -48,7 +49,11 @@ export async function makeManifest(
   system: System,
   compiled: CompiledPolicy,
   given: GivenOptions,
-  { file = usual_file, tried }: { file?: string; tried?: Tried | undefined } = {},
+  {
+    file = usual_file,
+    configuration,
+    tried,
+  }: { file?: string; configuration?: string | undefined; tried?: Tried | undefined } = {},
 ): Promise<Manifest> {
   const { policy, image } = compiled;
   const everywhere = {
@@ -63,7 +68,7 @@ export async function makeManifest(
     refuseOthers(system, given, [...for_all, "upstream", "upstreamId"]);
     const { upstream = usual_upstream, upstreamId } = given;
     const shadow = tried && { ...tried, module: tried.file };
-    return envoyManifest(policy, { ...everywhere, upstream, upstreamId, module: file, shadow });
+    return envoyManifest(policy, { ...everywhere, upstream, upstreamId, module: file, configuration, shadow });
   }
   if (policy.filterState !== undefined) {
     const whose = system === "istio" ? "Istio's sidecars end" : "Envoy Gateway's listeners end";

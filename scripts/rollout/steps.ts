@@ -16,6 +16,8 @@ import { shadow_record, shadowCopyOf } from "./shadowcopy.ts";
 export interface Side {
   path: string;
   compiled: CompiledPolicy;
+  /** With `envoy`, the filter's configuration: JSON with a signed image of the policy; undefined: the module's own policy counts. */
+  configuration?: string | undefined;
   /** What is said of its module's place in a mesh, and of everything else. */
   given: GivenOptions;
 }
@@ -75,10 +77,11 @@ export async function planRollout(system: System, before: Side, after: Side, has
     file: trialFile(after, hasTrustKeys),
   };
   const policies = [before.compiled.policy, after.compiled.policy];
-  const make = ({ compiled, given }: Side, more: { tried?: Tried } = {}): Promise<Manifest> => {
+  const make = ({ compiled, given, configuration: own }: Side, more: { tried?: Tried } = {}): Promise<Manifest> => {
     const asks = more.tried === undefined ? [compiled.policy] : policies;
     return makeManifest(system, compiled, heeded(given, compiled.policy, asks, policies), {
       file: moduleFile(compiled),
+      configuration: own,
       ...more,
     });
   };

@@ -1,7 +1,6 @@
 /** What Envoy lets the filter call, beside what its policy needs. */
 import { type Finding, finding } from "./codes.ts";
-import { least_capabilities } from "./facts.ts";
-import type { Wanted } from "./judge.ts";
+import { least_capabilities, type PolicyFacts } from "./facts.ts";
 import type { Node } from "./node.ts";
 import { type Plugin, placeOf } from "./plugin.ts";
 
@@ -13,12 +12,15 @@ export function capabilityList(config: Node): Node | undefined {
     .find((node) => node.entries().length > 0);
 }
 
-/** What the policy needs of the host and the list lacks. */
-export function checkCapabilities({ config, policy, manager, filter }: Plugin, wanted: Wanted | undefined): Finding[] {
+/** What the policy needs of the host and the list lacks. @param wanted what is known of the policy where the filter's own cannot be read */
+export function checkCapabilities(
+  { config, policy, manager, filter }: Plugin,
+  wanted: PolicyFacts | undefined,
+): Finding[] {
   const list = capabilityList(config);
   if (list === undefined) return [];
   const allowed = new Set(list.entries().map(([name]) => name));
-  const missing = ((policy ?? wanted?.facts)?.capabilities ?? least_capabilities).filter((name) => !allowed.has(name));
+  const missing = ((policy ?? wanted)?.capabilities ?? least_capabilities).filter((name) => !allowed.has(name));
   if (missing.length === 0) return [];
   return [
     finding(

@@ -188,7 +188,7 @@ function checkPlugin(plugin: Plugin, ours: readonly Plugin[], wanted: Wanted | u
       ),
     );
   else if (failure !== "FAIL_RELOAD") found.push(withoutReload(plugin));
-  return [...found, ...checkSigned(plugin), ...checkCapabilities(plugin, wanted)];
+  return [...found, ...checkSigned(plugin), ...checkCapabilities(plugin, wanted?.facts)];
 }
 
 /** What follows from a `failure_policy` that has no VM built again. */

@@ -141,6 +141,63 @@ test("trust keys: every module but the trial's has them, and no file can be take
   assert.equal(refused.code, 2);
 });
 
+test("where signed images are in force, they are what is rolled out, and the way back has the newest version", () => {
+  const at = (name: string): string => join(folder, name);
+  const ok = (...args: string[]): string => {
+    const { code, stdout, stderr } = sallyport(args);
+    assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+    return stdout;
+  };
+  const keys = at("signers");
+  for (const name of ["signing", "other"]) ok("keygen", "-o", keys, "--name", name);
+  const sign = (path: string, version: string, to: string, key = "signing"): string => {
+    ok("image", path, "--sign", join(keys, `${key}.key.pem`), "--image-version", version, "-o", at(to));
+    return at(to);
+  };
+  const place = ["--for", "envoy", "-o", at("signed")];
+  const trust = [...place, "--trust-key", join(keys, "signing.pub.pem")];
+  const [eight, nine] = [sign(next, "8", "next8.bin"), sign(old, "9", "old9.bin")];
+  const warned = ok("rollout", old, next, ...trust);
+  assert.match(warned, /Only where no signed image of `shop` has been in force.*every request would be denied/u);
+  const said = ok("rollout", old, next, ...trust, "--signed", eight, "--old-signed", nine);
+  assert.match(said, /signed image of version 8, that of the way back version 9/u);
+  assert.doesNotMatch(said, /Only where no signed image/u);
+  assert.deepEqual(readdirSync(at("signed/1-shadow")).sort(), ["ecds-next.yaml", "lds.yaml"]);
+  for (const [step, file] of [
+    ["2-enforce", eight],
+    ["back", nine],
+  ] as const) {
+    const [{ typed_config }] = parse(readFileSync(at(`signed/${step}/ecds.yaml`), "utf8")).resources;
+    const { policy: image, ...others } = JSON.parse(typed_config.config.configuration.value);
+    assert.deepEqual(Buffer.from(image, "base64"), readFileSync(file));
+    assert.deepEqual(others, {});
+  }
+  const damaged = at("damaged.bin");
+  const bytes = readFileSync(eight);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(damaged, bytes);
+  const ended = at("ended.bin");
+  const end = ["--expires", "2020-01-01T00:00:00Z"];
+  ok("image", next, "--sign", join(keys, "signing.key.pem"), "--image-version", "8", ...end, "-o", ended);
+  ok("image", next, "-o", at("plain.bin"));
+  const cases: [string[], RegExp][] = [
+    [[...trust, "--signed", eight], /give both --signed and --old-signed/u],
+    [[...place, "--signed", eight, "--old-signed", nine], /give the keys with --trust-key/u],
+    [[...trust, "--signed", eight, "--old-signed", sign(old, "8", "old8.bin")], /sign \S+ with a higher version/u],
+    [[...trust, "--signed", nine, "--old-signed", nine], /has image [0-9a-f]{8}, and \S+ makes image [0-9a-f]{8}/u],
+    [[...trust, "--signed", sign(next, "8", "o.bin", "other"), "--old-signed", nine], /which is no --trust-key/u],
+    [[...trust, "--signed", damaged, "--old-signed", nine], /has a wrong signature/u],
+    [[...trust, "--signed", ended, "--old-signed", nine], /has ended/u],
+    [[...trust, "--signed", at("plain.bin"), "--old-signed", nine], /is no signed policy image/u],
+    [[...trust, "--signed", at("none.bin"), "--old-signed", nine], /cannot read/u],
+  ];
+  for (const [args, says] of cases) {
+    const { code, stderr } = sallyport(["rollout", old, next, ...args]);
+    assert.match(stderr.replaceAll(/\s+/gu, " "), says, args.join(" "));
+    assert.equal(code, 2);
+  }
+});
+
 test("a name whose trial would have the same one is refused", () => {
   const long = policy("long.yaml", "GET /a", { name: `${"x".repeat(59)}-next` });
   const { code, stderr } = sallyport(["rollout", long, long, "--for", "envoy", "-o", join(folder, "long")]);

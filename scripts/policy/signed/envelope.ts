@@ -1,5 +1,5 @@
 /** The envelope of a signed policy image: bytes as assembly/policy/layout-signed.ts has them. */
-import { type KeyObject, sign } from "node:crypto";
+import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import {
   envelope_expires_at,
   envelope_head_bytes,
@@ -53,4 +53,14 @@ export function readEnvelope(bytes: Uint8Array): Envelope | undefined {
     keyId: keyIdOf(bytes.subarray(envelope_key_at)),
     image: bytes.subarray(envelope_image_at, bytes.length - envelope_signature_bytes),
   };
+}
+
+/** The first bytes of a SubjectPublicKeyInfo for Ed25519 (RFC 8410); the 32 bytes of the key follow. */
+const spki_head = Buffer.from("302a300506032b6570032100", "hex");
+
+/** Whether an envelope has the signature of a key. @param publicKey 32 bytes */
+export function isSignedBy(envelope: Uint8Array, publicKey: Uint8Array): boolean {
+  const end = envelope.length - envelope_signature_bytes;
+  const key = createPublicKey({ key: Buffer.concat([spki_head, publicKey]), format: "der", type: "spki" });
+  return verify(null, envelope.subarray(0, end), key, envelope.subarray(end));
 }
