@@ -5,6 +5,7 @@ import { isCheck, isCheckOf, readsRecord } from "./mark.ts";
 import { isOn, routesOf } from "./overrides.ts";
 import { checkSwitched, isSwitchedByRoutes } from "./perroute.ts";
 import { isAwaited, isTrial, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
+import { not_taken, plainAnswersOf } from "./routes.ts";
 
 /** Of filters that answer so, nothing is lost where requests reach them undecided. */
 const a_refusal = "a refusal";
@@ -47,6 +48,11 @@ export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[]
   const isOurs = (at: number): boolean => others.some((other) => other.index === at);
   const findings: Finding[] = [];
   const isSwitched = isSwitchedByRoutes(plugin);
+  const answers = filter.entry.at("disabled").isTrue ? plainAnswersOf(manager) : undefined;
+  if (answers !== undefined) {
+    const message = `The filter runs where routes switch it on, and none leads to a cluster: Envoy answers every request with ${answers}. ${not_taken}`;
+    return [finding("nothing_routed", place, message)];
+  }
   const wrapper = filter.config?.type === "ExtensionWithMatcher";
   if ((filter.entry.at("disabled").isTrue && !isSwitched) || wrapper) {
     const how = wrapper

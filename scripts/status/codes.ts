@@ -20,6 +20,10 @@ export const status_codes = {
   filter_missing: { meaning: "the filter's configuration is to come by itself (ECDS), and has not" },
   route_without_filter: { meaning: "routes switch the filter on, as under Envoy Gateway, and one of them does not" },
   filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
+  nothing_routed: {
+    meaning:
+      "routes decide where the filter runs, and none leads to a cluster: Envoy answers every request itself, as under Envoy Gateway where it cannot take a policy of the Gateway",
+  },
   update_refused: { meaning: "Envoy has refused a newer configuration and goes on with the older one" },
   not_in_force: { meaning: "the filter is configured, and by its counters and gauges no policy is in force" },
   metrics_dropped: { meaning: "Envoy is told which metrics to keep, and has none of the filter's" },

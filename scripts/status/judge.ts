@@ -17,7 +17,7 @@ import {
 } from "./metrics.ts";
 import { Node } from "./node.ts";
 import { findPlugins, isTrial, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
-import { checkAround, checkOverrides } from "./routes.ts";
+import { checkAround, checkOverrides, not_taken, plainAnswersOf } from "./routes.ts";
 import { checkSigned, checkSuperseded, endOf } from "./signed.ts";
 import { checkTls } from "./tls.ts";
 
@@ -142,11 +142,17 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
 function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[] {
   if (plugins.length > 0) return [];
   const names = listeners.map(({ name }) => `"${name}"`).join(", ");
+  const managers = listeners.flatMap((listener) => listener.managers);
+  // Envoys of Envoy Gateway have a listener of their own, for probes, whose routes are answers, too.
+  const isAnswered = managers.length > 0 && managers.every((manager) => plainAnswersOf(manager) !== undefined);
+  const consequence = isAnswered
+    ? `no route leads to a cluster, so that Envoy answers every request itself. ${not_taken}`
+    : "requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.";
   return [
     finding(
       "not_loaded",
       {},
-      `No connection manager has the filter${names === "" ? "" : ` (listeners: ${names})`}: requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.`,
+      `No connection manager has the filter${names === "" ? "" : ` (listeners: ${names})`}: ${consequence}`,
     ),
   ];
 }

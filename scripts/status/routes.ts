@@ -78,6 +78,20 @@ export function isAlwaysPlainAnswer(routes: Node): boolean {
   return clustersOf([routes], true).size === 0 && ![...routes.objects()].some((object) => object.at("route").exists);
 }
 
+/** What Envoy answers every request of a connection manager with, where no route leads anywhere; undefined where one does. */
+export function plainAnswersOf({ routes }: Manager): string | undefined {
+  if (routes.length === 0 || !routes.every(isAlwaysPlainAnswer)) return undefined;
+  const statuses = routes
+    .flatMap((table) => [...table.objects()])
+    .map((object) => object.at("direct_response", "status").value)
+    .filter((status) => typeof status === "number");
+  return statuses.length === 0 ? "404" : [...new Set(statuses)].join(" or ");
+}
+
+/** What to do where Envoy Gateway has its Envoys answer errors. */
+export const not_taken =
+  "Envoy Gateway does so where it cannot take a policy of the Gateway, such as for want of the ConfigMap with the trust bundle, or of the module: `kubectl describe` of ClientTrafficPolicy, SecurityPolicy and EnvoyExtensionPolicy says why, under `Conditions`.";
+
 /**
  * Ways around: other chains of a listener that has the filter, and listeners that lead to a cluster behind one. A route for one exact path,
  * as for probes, is taken for meant.

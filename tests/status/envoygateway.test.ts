@@ -152,6 +152,20 @@ describe("what routes say of a filter", () => {
     assert.deepEqual(codesOf(parts), ["filter_answers_first", ...notes].sort());
   });
 
+  test("where every route answers an error, nothing passes, and it says where to look", () => {
+    const parts = new Parts();
+    for (const route of parts.routes) {
+      delete route.route;
+      delete route.typed_per_filter_config;
+      route.direct_response = { status: 500 };
+    }
+    assert.deepEqual(codesOf(parts), ["nothing_routed", ...notes].sort());
+    parts.manager.http_filters = parts.manager.http_filters.slice(-1);
+    const [notLoaded] = findingsOf(parts);
+    assert.equal(notLoaded!.code, "not_loaded");
+    assert.match(notLoaded!.message, /no route leads to a cluster.*kubectl describe/u);
+  });
+
   test("a route that leads nowhere needs no filter", () => {
     const parts = new Parts();
     const [route] = parts.routes;

@@ -55,6 +55,15 @@ export const faults: Record<StatusCode, Fault> = {
     },
     says: /disabled/,
   },
+  nothing_routed: {
+    break: ({ filters, manager }) => {
+      filters[0].disabled = true;
+      manager.route_config.virtual_hosts = [
+        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 500 } }] },
+      ];
+    },
+    says: /answers every request with 500\. Envoy Gateway does so.*ConfigMap/,
+  },
   update_refused: {
     break: ({ listeners }) => {
       const [{ listener }] = listeners.static_listeners;
