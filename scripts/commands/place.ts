@@ -4,6 +4,7 @@ import type { Command } from "commander";
 /** Adds them to a verb. */
 export function addPlaceOptions(command: Command): Command {
   return command
+    .option("--pull-secret <name>", "istio, envoy-gateway: the Secret with the credentials for the image's registry")
     .option("--namespace <name>", "istio, envoy-gateway: the namespace (default: default)")
     .option("--selector <labels>", "istio: labels of the pods that the policy guards, such as app=orders")
     .option("--gateway <name>", "envoy-gateway: the Gateway that the policy guards")

@@ -262,8 +262,10 @@ function shadowWasm({ record, configuration, module }: ShadowFilter<ModuleSource
   return { ...wasmOf(`sallyport-${record}`, module), config: JSON.parse(configuration) };
 }
 
-function codeOf({ kind, location: url, sha256 }: ModuleSource): Json {
-  return kind === "image" ? { type: "Image", image: { url, sha256 } } : { type: "HTTP", http: { url, sha256 } };
+function codeOf({ kind, location: url, sha256, pullSecret }: ModuleSource): Json {
+  if (kind === "url") return { type: "HTTP", http: { url, sha256 } };
+  const pullSecretRef = pullSecret === undefined ? {} : { pullSecretRef: { kind: "Secret", name: pullSecret } };
+  return { type: "Image", image: { url, sha256, ...pullSecretRef } };
 }
 
 /** The roles of who writes routes and of who guards the gateway. */

@@ -31,6 +31,8 @@ const manager_name = "envoy.filters.network.http_connection_manager";
 const tcp_name = "envoy.filters.network.tcp_proxy";
 /** The VMs of filters, our metrics, and which of its configurations Envoy has taken, without which `status` cannot tell that one was refused. */
 const kept_statistics = ["wasm.", "wasmcustom.sallyport_", "extension_config_discovery.http_filter."];
+/** What the enforcement check refused: `http.PREFIX.rbac.denied`, and the prefix is that of Istio's connection manager. */
+const kept_suffixes = ["rbac.denied"];
 const provider_name = "sallyport-access-log";
 /** What Istio has in its hands by itself, or by other resources. */
 const of_istio = ["@type", "stat_prefix", "codec_type", "route_config", "http_filters", "access_log"];
@@ -232,7 +234,9 @@ function bootstrapOverride(name: string, namespace: string, stats: Json): Manife
 }
 
 function podAnnotations(name: string): ManifestFile {
-  const statsMatcher = { proxyStatsMatcher: { inclusionPrefixes: kept_statistics } };
+  const statsMatcher = {
+    proxyStatsMatcher: { inclusionPrefixes: kept_statistics, inclusionSuffixes: kept_suffixes },
+  };
   return yamlFile(
     "istio",
     "pod-annotations.yaml",
@@ -280,6 +284,7 @@ function pluginSpec({ labels, module }: IstioPlace): Json {
     selector: { matchLabels: labels },
     url: module.kind === "image" ? `oci://${module.location}` : module.location,
     sha256: module.sha256,
+    ...(module.pullSecret !== undefined && { imagePullSecret: module.pullSecret }),
     pluginName: "sallyport",
     phase: "AUTHN",
     failStrategy: "FAIL_RELOAD",

@@ -25,7 +25,7 @@ import { serversOf } from "./servers.ts";
 import type { ShadowFilter } from "./shadow.ts";
 
 const for_all = ["ratelimit", "trustedHops"] as const;
-const for_meshes = ["image", "url", "sha256", "namespace", "helm", "trustKey"] as const;
+const for_meshes = ["image", "url", "sha256", "pullSecret", "namespace", "helm", "trustKey"] as const;
 const usual_file = "sallyport.wasm";
 const usual_upstream = "http://127.0.0.1:8080";
 

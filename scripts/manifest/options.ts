@@ -9,6 +9,7 @@ export interface GivenOptions {
   image?: string;
   url?: string;
   sha256?: string;
+  pullSecret?: string;
   namespace?: string;
   selector?: string;
   gateway?: string;
@@ -28,10 +29,14 @@ export interface ModuleSource {
   location: string;
   /** In hex: of an image its manifest's digest, of a file the file's. */
   sha256: string;
+  /** Of an image: the name of the Secret with the registry's credentials, in the namespace of the resources. */
+  pullSecret: string | undefined;
 }
 
 const digest = /^[0-9a-f]{64}$/u;
-/** RFC 1123, as Kubernetes has it for names. */
+/** RFC 1123, as Kubernetes has it for names of Secrets. */
+const subdomain = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/u;
+/** The same of namespaces and Services. */
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u;
 const label_value = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/u;
 const label_key = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/u;
@@ -41,7 +46,7 @@ const label_key = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[
  * @param built SHA-256 of the module that `build` makes of the policy
  * @throws ManifestError
  */
-export function moduleSource({ image, url, sha256 }: GivenOptions, built: () => string): ModuleSource {
+export function moduleSource({ image, url, sha256, pullSecret }: GivenOptions, built: () => string): ModuleSource {
   if ((image === undefined) === (url === undefined)) {
     throw new ManifestError(
       "say where the module is, by one of --image REGISTRY/NAME:TAG (an OCI image) and --url https://…/sallyport.wasm (the file that `sallyport build` writes)",
@@ -54,8 +59,12 @@ export function moduleSource({ image, url, sha256 }: GivenOptions, built: () => 
       throw new ManifestError(
         `--url is where the module is fetched from, such as https://example.org/sallyport.wasm, not \`${url}\``,
       );
-    return { kind: "url", location: url, sha256: sha256 ?? built() };
+    if (pullSecret !== undefined)
+      throw new ManifestError("--pull-secret is for an image: no system sends a credential for --url, so leave it out");
+    return { kind: "url", location: url, sha256: sha256 ?? built(), pullSecret };
   }
+  if (pullSecret !== undefined && !subdomain.test(pullSecret))
+    throw new ManifestError(`--pull-secret is the name of a Secret (a-z, 0-9, -, .), not \`${pullSecret}\``);
   const [, location, pinned] = /^(?:oci:\/\/)?([^\s@]+?)(?:@sha256:([0-9a-f]{64}))?$/u.exec(image!) ?? [];
   if (location === undefined || !location.includes("/"))
     throw new ManifestError(
@@ -69,7 +78,7 @@ export function moduleSource({ image, url, sha256 }: GivenOptions, built: () => 
       "a tag can be moved to another image: give the digest that `sallyport oci` prints with --sha256, or as NAME:TAG@sha256:…",
     );
   }
-  return { kind: "image", location, sha256: known };
+  return { kind: "image", location, sha256: known, pullSecret };
 }
 
 const resource_characters_max = 52;

@@ -148,6 +148,8 @@ test("manifest --for envoy-gateway and --for envoy write what their options say"
   const [check] = policies.map((document) => document.toJSON());
   assert.equal(check.metadata.namespace, "gateways");
   assert.equal(check.spec.targetRefs[0].name, "edge");
+  const image = ["--image", `r.example/shop:1@sha256:${digest}`, "--pull-secret", "registry-pull"];
+  assert.match(run(...gateway, ...image, "policy.yaml"), /pullSecretRef:\n +kind: Secret\n +name: registry-pull\n/u);
   const envoy = ["--for", "envoy", "--upstream", "https://orders.internal:8443", "--upstream-id"];
   const text = run(...envoy, "spiffe://example.org/orders", "--trusted-hops", "2", "forwarded.yaml");
   assert.match(text, /xff_num_trusted_hops: 2\n/u);

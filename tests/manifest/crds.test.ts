@@ -33,6 +33,15 @@ for (const system of ["istio", "envoy-gateway"] as const) {
       );
       assert.deepEqual(problemsOf(schemas, resource), []);
     });
+
+    test("takes an image whose registry wants a credential", async () => {
+      const manifest = await manifestOf(system, {}, { pullSecret: "registry.pull" });
+      const resource = resourceOf(manifest, system === "istio" ? "WasmPlugin" : "EnvoyExtensionPolicy");
+      assert.deepEqual(problemsOf(schemas, resource), []);
+      const secret =
+        system === "istio" ? resource.spec.imagePullSecret : resource.spec.wasm[0].code.image.pullSecretRef.name;
+      assert.equal(secret, "registry.pull");
+    });
   });
 }
 

@@ -100,16 +100,20 @@ describe("Envoy", () => {
 });
 
 describe("Istio", () => {
-  test("the pods keep the filter's statistics, and those by which `status` sees a refused configuration", async () => {
+  test("the pods keep the statistics of the filter and its check, and those by which `status` sees a refused configuration", async () => {
     const { others, applied } = await manifestOf("istio");
     const { annotations } = parse(others.find(({ name }) => name === "pod-annotations.yaml")!.text).spec.template
       .metadata;
-    const { inclusionPrefixes } = JSON.parse(annotations["proxy.istio.io/config"]).proxyStatsMatcher;
-    const isKept = (statistic: string): boolean => inclusionPrefixes.some((one: string) => statistic.startsWith(one));
+    const { proxyStatsMatcher } = JSON.parse(annotations["proxy.istio.io/config"]);
+    const { inclusionPrefixes, inclusionSuffixes } = proxyStatsMatcher as Record<string, string[]>;
+    const isKept = (statistic: string): boolean =>
+      inclusionPrefixes!.some((one) => statistic.startsWith(one)) ||
+      inclusionSuffixes!.some((one) => statistic.endsWith(one));
     const plugin = "extensions.istio.io/trafficextension/default.sallyport-shop~istio-translated-wasmplugin";
     assert.ok(isKept("wasmcustom.sallyport_requests.policy.shop;.decision.allow"), "our metrics");
     assert.ok(isKept("wasm.envoy.wasm.runtime.v8.active"), "the VMs");
     assert.ok(isKept(`extension_config_discovery.http_filter.${plugin}.version_text`), "what Envoy has taken");
+    assert.ok(isKept("http.inbound_0.0.0.0_8080;.rbac.denied"), "what the check refused");
     const configMap = parse(applied.find(({ name }) => name === "60-bootstrap.yaml")!.text);
     assert.equal(annotations["sidecar.istio.io/bootstrapOverride"], configMap.metadata.name);
   });
@@ -280,6 +284,15 @@ describe("is refused, with a way out:", () => {
       /add --ratelimit HOST:PORT/u,
     ],
     ["a service without a fleet", "istio", {}, { ratelimit: "a.b:1" }, /leave it out/u],
+    ["a Secret of no name", "istio", {}, { pullSecret: "Pull_Secret" }, /--pull-secret is the name of a Secret/u],
+    ["a Secret for Envoy itself", "envoy", {}, { pullSecret: "pull" }, /--pull-secret is not for envoy/u],
+    [
+      "a Secret for a file",
+      "envoy-gateway",
+      {},
+      { image: undefined as never, url: "https://example.org/a.wasm", sha256: digest, pullSecret: "pull" },
+      /--pull-secret is for an image/u,
+    ],
     ["a tag without a digest", "istio", {}, { sha256: undefined }, /a tag can be moved/u],
     ["two digests", "istio", {}, { image: `r.example/a:1@sha256:${"0".repeat(64)}` }, /different digests/u],
     ["a digest that is none", "istio", {}, { sha256: "abc" }, /64 digits/u],
