@@ -175,6 +175,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   keygen: "[signed policies](signing.md)",
   oci: "[images](images.md)",
   manifest: "[manifests](operations.md#manifests-for-envoy-istio-and-envoy-gateway), [fleets](limits.md#fleets)",
+  discover: "[who calls what](discover.md)",
   status: "[what is in force](operations.md#what-is-in-force)",
 };
 

@@ -322,7 +322,7 @@ export const toolFolders: readonly Folder[] = [
   {
     path: "scripts/discover/",
     purpose: "requests in groups → endpoints by template, and who calls them; what of it is new, unknown or unused",
-    imports: [contract, "scripts/common/", ...before_checks, "scripts/traffic/"],
+    imports: [contract, "scripts/common/", ...before_checks, "scripts/policy/meaning/", "scripts/traffic/"],
   },
   {
     path: "scripts/status/",
@@ -354,6 +354,8 @@ export const toolFolders: readonly Folder[] = [
       "scripts/oci/",
       "scripts/manifest/",
       "scripts/rollout/",
+      "scripts/traffic/",
+      "scripts/discover/",
       "scripts/status/",
     ],
   },

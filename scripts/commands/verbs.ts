@@ -7,6 +7,7 @@ import { registerBuild } from "./build.ts";
 import { registerCheck } from "./check.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDiff } from "./diff.ts";
+import { registerDiscover } from "./discover.ts";
 import { registerExplain } from "./explain.ts";
 import { registerImage } from "./image.ts";
 import { registerInit } from "./init.ts";
@@ -34,6 +35,7 @@ export const verbs = {
   manifest: registerManifest,
   rollout: registerRollout,
   status: registerStatus,
+  discover: registerDiscover,
   run: registerRun,
   demo: registerDemo,
 } as const satisfies Record<string, (program: Command) => void>;

@@ -44,9 +44,26 @@ export interface Grouped {
 /** Answers that say that there is no such endpoint. */
 const absent_statuses: ReadonlySet<number> = new Set([404, 405]);
 
+const denied_statuses: ReadonlySet<number> = new Set([401, 403, 407]);
+
 /** Whether usages show that something is there: they were let in, and the answer is not that there is nothing. */
-export function isAnswered({ admitted, status }: Usage): boolean {
-  return admitted && !absent_statuses.has(status);
+export function isAnswered(usage: Usage): boolean {
+  return usage.admitted && !isAbsent(usage);
+}
+
+/** Whether the answer says that there is nothing. */
+export function isAbsent({ status }: Usage): boolean {
+  return absent_statuses.has(status);
+}
+
+/**
+ * Whether usages were denied: by the record, or without one by an answer that says so. Of what else was not let in, such as requests to
+ * nothing, nobody has denied it.
+ */
+export function isDenied({ decision, admitted, status }: Usage): boolean {
+  if (decision !== "") return decision === "deny";
+  // A gRPC call is denied with 200.
+  return !admitted && (denied_statuses.has(status) || (status >= 200 && status < 300));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Usages → the inventory: every endpoint with how it is used, and what is noise. */
 import type { Usage } from "../traffic/usage.ts";
-import { type Endpoint, groupUsages, isAnswered } from "./endpoints.ts";
+import { type Endpoint, groupUsages, isAbsent, isDenied } from "./endpoints.ts";
 import { compareTexts } from "./order.ts";
 import type { Pin } from "./pins.ts";
 import { type Use, useOf } from "./use.ts";
@@ -30,7 +30,7 @@ export interface Inventory {
 export interface Noise {
   requests: number;
   denied: number;
-  /** Let in, and answered with 404 or 405. */
+  /** Answered with 404 or 405. */
   notFound: number;
   /** How many paths of how many hosts. */
   paths: number;
@@ -66,10 +66,10 @@ function noiseOf(usages: readonly Usage[]): Noise {
   const places = new Set<string>();
   const noise: Noise = { requests: 0, denied: 0, notFound: 0, paths: 0, callers: [], most: [] };
   for (const usage of usages) {
-    const { host, method, path, caller, count, admitted } = usage;
+    const { host, method, path, caller, count } = usage;
     noise.requests += count;
-    if (!admitted) noise.denied += count;
-    else if (!isAnswered(usage)) noise.notFound += count;
+    if (isDenied(usage)) noise.denied += count;
+    else if (isAbsent(usage)) noise.notFound += count;
     places.add(`${host} ${path}`);
     addTo(callers, caller, { caller, requests: 0 }, count);
     addTo(paths, `${host} ${method} ${path}`, { host, method, path, requests: 0 }, count);

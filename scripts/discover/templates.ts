@@ -113,7 +113,9 @@ export class PathTree {
       const kind = valueKind(segment);
       const { variable } = node;
       const stands = kind === undefined ? node.kinds.has("name") : node.kinds.has(kind);
-      if (variable !== undefined && segment !== "" && (stands || isLoose))
+      // At the beginning of a path anything may stand, and where only values of no form were seen too: a scanner's path is not one of those.
+      const mayStand = isLoose && template.length > 0 && (node.kinds.size > 1 || !node.kinds.has("other"));
+      if (variable !== undefined && segment !== "" && (stands || mayStand))
         open.push({
           node: variable,
           template: [...template, { variable: node.called, kinds: [...node.kinds].sort() }],

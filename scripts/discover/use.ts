@@ -5,8 +5,8 @@ import { compareTexts } from "./order.ts";
 /** Usages, summed. */
 export interface Use {
   requests: number;
-  /** Let in; the others were denied. */
   admitted: number;
+  /** Not let in: by the record, or without one by an answer that says so (`Usage.admitted`). */
   denied: number;
   /** Let in, and answered with 400 to 499. */
   clientErrors: number;

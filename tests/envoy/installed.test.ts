@@ -154,6 +154,14 @@ test("run: an Envoy that enforces the policy; token: what it made is good; statu
   }
 });
 
+test("discover: without DuckDB it says what to install", async () => {
+  writeFileSync(join(folder, "access.log"), "");
+  const child = start(["discover", "access.log"]);
+  const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
+  assert.match(stderr, /^error: .*DuckDB.*npm install @duckdb\/node-api@\d/u);
+  assert.equal(code, 2);
+});
+
 test("demo: the whole story, and the same as JSON", async () => {
   const told = await sallyport("demo");
   assert.match(told, /The policy: node_modules\/sallyport\/scripts\/demo\/policy\/policy\.yaml\n/u);

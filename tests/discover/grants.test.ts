@@ -1,0 +1,138 @@
+/** Traffic beside a policy: what was used and what never, denials worth a look, callers that are only denied, grants that have ended. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { policyUseOf } from "../../scripts/discover/grants.ts";
+import { policyLines } from "../../scripts/discover/policytext.ts";
+import type { Usage } from "../../scripts/traffic/usage.ts";
+import { check } from "../support/policy.ts";
+import { denied, usage } from "./usages.ts";
+
+const { policy } = check(`version: 1
+name: shop
+trust: { domains: [example.org] }
+callers:
+  storefront: [spiffe://example.org/web, "spiffe://example.org/mobile/*", spiffe://example.org/old]
+rules:
+  - name: orders
+    callers: [storefront]
+    allow: ["GET /orders/{id}", POST /orders, "DELETE /orders/{id}"]
+  - name: nobody
+    callers: [any]
+    hosts: [elsewhere.example.org]
+    allow: ["GET /**"]
+  - name: trial
+    callers: [spiffe://example.org/trial]
+    allow: [GET /reports]
+    expires: 2026-11-19T00:00:00Z
+  - name: no-admin
+    callers: [any]
+    deny: ["* /admin/**"]
+`);
+const [web, ios] = ["spiffe://example.org/web", "spiffe://example.org/mobile/ios"];
+const trial = "spiffe://example.org/trial";
+const judged = { policy: "shop", decision: "allow", reason: "allowed", rule: "orders" } as const;
+
+const records: Usage[] = [
+  usage("GET /orders/{number}", { ...judged, caller: web, count: 5 }),
+  usage("HEAD /orders/{number}", { ...judged, caller: web, day: "2026-11-21" }),
+  usage("POST /orders", { ...judged, caller: ios }),
+  usage("GET /orders/{number}", { ...judged, caller: ios, policy: "other", rule: "nobody" }),
+  denied("GET /orders/{number}", "no_rule", { caller: "spiffe://example.org/batch", count: 3 }),
+  denied("GET /orders/{number}", "limit_exceeded", { caller: web, rule: "orders" }),
+  denied("GET /admin/users", "rule_denied", { caller: web, rule: "no-admin" }),
+  denied("GET /.env", "no_rule", { caller: "" }),
+  denied("GET /reports", "grant_inactive", { caller: trial, rule: "trial", count: 4 }),
+];
+
+test("by records: each rule with its pairs, and what of it nobody used", () => {
+  const use = policyUseOf(records, policy!);
+  assert.deepEqual([use.days, use.from, use.to, use.recorded], [2, "2026-11-20", "2026-11-21", 17]);
+  const [orders, nobody, grant, admin] = use.rules as [(typeof use.rules)[0], ...typeof use.rules];
+  assert.deepEqual(
+    [orders.name, orders.requests, orders.days, orders.lastSeen],
+    ["orders", 7, 2, Date.parse("2026-11-21T12:00:00Z")],
+  );
+  assert.deepEqual(
+    orders.used.map(({ caller, endpoint, requests, days }) => [caller, endpoint, requests, days]),
+    [
+      [ios, "POST /orders", 1, 1],
+      [web, "GET /orders/{id}", 6, 2],
+    ],
+  );
+  assert.deepEqual(orders.unusedEndpoints, ["DELETE /orders/{id}"]);
+  assert.deepEqual(orders.unusedCallers, ["spiffe://example.org/old"]);
+  assert.deepEqual(orders.unusedPairs, [{ caller: web, endpoint: "POST /orders" }]);
+  assert.deepEqual([nobody!.requests, nobody!.unusedEndpoints], [0, ["GET /**"]]);
+  assert.deepEqual([grant!.isExpired, grant!.expires], [true, "2026-11-19T00:00:00Z"]);
+  assert.deepEqual([admin!.action, admin!.requests], ["deny", 1]);
+});
+
+test("denials worth a look, callers that were only denied, grants that have ended", () => {
+  const use = policyUseOf(records, policy!);
+  assert.deepEqual(
+    use.attempts.map(({ caller, endpoint, reason, requests, isUsedByOthers }) => [
+      caller,
+      endpoint,
+      reason,
+      requests,
+      isUsedByOthers,
+    ]),
+    [["spiffe://example.org/batch", "GET /orders/{id}", "no_rule", 3, true]],
+  );
+  assert.deepEqual(
+    use.deniedOnly.map(({ caller, requests, reasons, most }) => [caller, requests, { ...reasons }, most]),
+    [
+      [trial, 4, { grant_inactive: 4 }, "GET /reports"],
+      ["spiffe://example.org/batch", 3, { no_rule: 3 }, "GET /orders/{number}"],
+    ],
+  );
+  assert.deepEqual(use.expired, [
+    {
+      rule: "trial",
+      expires: "2026-11-19T00:00:00Z",
+      requests: 4,
+      callers: [trial],
+      lastSeen: Date.parse("2026-11-20T12:00:00Z"),
+    },
+  ]);
+});
+
+test("without records it is judged by caller, host and endpoint, and said so", () => {
+  const plain = records.map((one): Usage => ({ ...one, policy: "", rule: "", decision: "", reason: "" }));
+  const use = policyUseOf(
+    [...plain, usage("GET /orders/{number}", { caller: ios, status: 404, admitted: false })],
+    policy!,
+  );
+  assert.equal(use.recorded, 0);
+  const [orders, nobody] = use.rules as [(typeof use.rules)[0], (typeof use.rules)[0]];
+  assert.deepEqual(
+    orders.used.map(({ caller, endpoint, requests }) => [caller, endpoint, requests]),
+    [
+      [ios, "GET /orders/{id}", 1],
+      [ios, "POST /orders", 1],
+      [web, "GET /orders/{id}", 6],
+    ],
+  );
+  assert.equal(nobody.requests, 0);
+  assert.deepEqual(
+    use.expired.map(({ rule, requests }) => [rule, requests]),
+    [["trial", 4]],
+  );
+  assert.deepEqual(
+    use.attempts.map(({ caller }) => caller.slice(21)),
+    ["trial", "batch", "web"],
+  );
+  assert.match(policyLines(use).join("\n"), /No record of this policy is in the log/u);
+});
+
+test("in shadow mode requests go on, and what was decided counts", () => {
+  const use = policyUseOf(
+    [denied("GET /orders/{number}", "no_rule", { caller: "spiffe://example.org/batch", admitted: true, status: 200 })],
+    policy!,
+  );
+  assert.deepEqual(
+    use.deniedOnly.map(({ caller }) => caller),
+    ["spiffe://example.org/batch"],
+  );
+  assert.equal(use.attempts.length, 1);
+});
