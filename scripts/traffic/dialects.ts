@@ -33,8 +33,10 @@ export interface Dialect {
   decode(text: string): string;
   /** Milliseconds since 1970 of a time as a log has it; NULL for none. */
   milliseconds(text: string): string;
-  day(milliseconds: string): string;
-  minute(milliseconds: string): string;
+  /** `2026-11-30` of a number of days since 1970; "" for 0. */
+  day(days: string): string;
+  /** Whole, downwards. */
+  quotient(number: string, divisor: number): string;
   /** NULL where a text is no number. */
   integer(text: string): string;
   concat(...parts: string[]): string;
@@ -72,8 +74,8 @@ export const duckdb: Dialect = {
   append: (list, item) => `list_append(${list}, ${item})`,
   decode: (text) => `TRY(url_decode(${text}))`,
   milliseconds: (text) => `epoch_ms(TRY_CAST(${text} AS TIMESTAMP))`,
-  day: (milliseconds) => `strftime(make_timestamp_ms(${milliseconds}), '%Y-%m-%d')`,
-  minute: (milliseconds) => `${milliseconds} // 60000`,
+  day: (days) => `CASE WHEN ${days} > 0 THEN CAST(DATE '1970-01-01' + CAST(${days} AS INTEGER) AS VARCHAR) ELSE '' END`,
+  quotient: (number, divisor) => `${number} // ${divisor}`,
   integer: (text) => `TRY_CAST(${text} AS BIGINT)`,
   concat: (...parts) => parts.join(" || "),
   countIf: (condition) => `count(*) FILTER (WHERE ${condition})`,

@@ -6,7 +6,15 @@
  *   of a line  its record   for each   numbers     a minute
  */
 import type { Dialect } from "./dialects.ts";
-import { hidden, marked, path_segments_max, patterns, segment_bytes_max, unmarked_bytes_max } from "./segments.ts";
+import {
+  email,
+  hidden,
+  marked,
+  path_segments_max,
+  patterns,
+  segment_bytes_max,
+  unmarked_bytes_max,
+} from "./segments.ts";
 import { duration_bounds_ms } from "./usage.ts";
 
 /** Members of a line that are read, and the columns that have them: our examples' names first, then Istio's. */
@@ -81,6 +89,8 @@ export const text_bytes_max = {
 
 /** Statuses of who was not let in, where no record says who was: also those of a path that nobody serves. */
 export const refused_statuses = [0, 400, 401, 403, 404, 405, 407, 421, 426, 429, 431, 501] as const;
+/** A path is handed on for replay as long as this; a longer one is none that a policy would name. */
+const judged_bytes_max = 8_192;
 /** Names of so many parameters are told apart, each of so many bytes. */
 export const parameters_max = 32;
 const parameter_pattern = "[A-Za-z0-9_.~$:-]{1,64}";
@@ -101,7 +111,7 @@ export function entrySteps(d: Dialect, inner: string, period: Period = {}): stri
   const ofRecord = (name: string): string => `COALESCE(recorded_${name}, '')`;
   const time = period.sinceMs === undefined && period.untilMs === undefined ? "" : `\n  WHERE ${within(period)}`;
   return [
-    `recorded AS (${d.members(inner, "record", record_members)})`,
+    `recorded AS (${d.members(inner, "CASE WHEN record LIKE '{%' THEN record END", record_members)})`,
     `judged AS (SELECT
     CASE WHEN method IS NOT NULL OR path IS NOT NULL THEN 'request'
       WHEN COALESCE(tls_failure, status, response_code) IS NOT NULL THEN 'other' ELSE 'unknown' END AS kind,
@@ -136,14 +146,13 @@ export function entrySteps(d: Dialect, inner: string, period: Period = {}): stri
     `entries AS (SELECT
     kind,
     ms,
-    CASE WHEN ms > 0 THEN ${d.day("ms")} ELSE '' END AS day,
-    ${d.minute("ms")} AS minute,
-    source,
+    ${d.quotient("ms", 86_400_000)} AS day_number,
+    ${d.quotient("ms", 60_000)} AS minute,
+    CASE WHEN ${d.bytes("source")} <= 64 THEN source ELSE '' END AS source,
     CASE WHEN ${d.bytes("host")} > ${text_bytes_max.host} OR ${d.finds("host", "[^0-9a-z._:-]")} AND NOT ${d.matches("host", "\\[[0-9a-f:.]+\\](:[0-9]*)?")} THEN '{other}'
       WHEN ${d.contains("host", ":")} THEN ${d.without("host", ":[0-9]*$")} ELSE host END AS host,
     ${bounded("method", "method")},
-    path AS judged_path,
-    escaped,
+    CASE WHEN ${d.bytes("path")} > ${judged_bytes_max} THEN '{other}' WHEN escaped THEN ${judgedPath(d)} ELSE path END AS judged_path,
     ${shape(d)} AS path,
     CASE WHEN query = '' THEN '' ELSE ${parameterNames(d)} END AS parameters,
     ${bounded("operation", "operation")},
@@ -179,28 +188,40 @@ function cutAt(d: Dialect, text: string, separator: string): string {
 /** The path with its values replaced, as `pathShape` does it. */
 function shape(d: Dialect): string {
   const segment = (text: string): string =>
-    `CASE WHEN ${d.bytes(text)} <= ${unmarked_bytes_max} AND NOT ${d.finds(text, marked)} THEN ${text}
-        WHEN ${d.bytes(text)} > ${segment_bytes_max} OR ${d.finds(text, hidden)} THEN '{other}'${patterns
-          .map(({ kind, pattern, bytes: [least, most] }) => {
-            const size = least === most ? `= ${least}` : `>= ${least}`;
-            const digit = kind === "hash" ? ` AND ${d.finds(text, "[0-9]")}` : "";
-            return `\n        WHEN ${d.bytes(text)} ${size} AND ${d.matches(text, pattern)}${digit} THEN '{${kind}}'`;
-          })
-          .join("")}
+    `CASE WHEN ${d.bytes(text)} <= ${unmarked_bytes_max} AND NOT ${d.finds(text, marked)} THEN ${text}${patterns
+      .map(({ kind, pattern, bytes: [least, most], digit }) => {
+        const size = least === most ? `= ${least}` : `BETWEEN ${least} AND ${most}`;
+        const first = digit ? ` AND ${text} < ':'` : "";
+        const digits = kind === "hash" ? ` AND ${d.finds(text, "[0-9]")}` : "";
+        return `\n        WHEN ${d.bytes(text)} ${size}${first} AND ${d.matches(text, pattern)}${digits} THEN '{${kind}}'`;
+      })
+      .join("")}
+        WHEN ${d.bytes(text)} > ${segment_bytes_max} OR ${d.finds(text, hidden)} THEN '{other}'
+        WHEN ${d.contains(text, "@")} AND ${d.matches(text, email)} THEN '{email}'
         ELSE ${text} END`;
-  const sound = `CASE WHEN NOT ${d.contains("part", "%")} THEN part
-        WHEN ${d.matches("part", "([^%]|%[0-9A-Fa-f]{2})*")} THEN COALESCE(${d.decode("part")}, '*') ELSE '*' END`;
-  const all = (parts: string): string => {
-    const shapes = d.each(d.first(parts, path_segments_max + 1), "segment", segment("segment"));
-    return d.join(shapes, "/");
-  };
-  const plain = d.split("path", "/");
-  const rest = `CASE WHEN ${d.size(plain)} > ${path_segments_max + 1} THEN '/{other}' ELSE '' END`;
+  const all = (parts: string): string => d.join(d.each(parts, "segment", segment("segment")), "/");
+  const parts = d.split("path", "/");
+  const few = path_segments_max + 1;
+  // The few that are escaped or long go their own way, so that all others are spared the steps for these.
   return `CASE WHEN path = '' THEN ''
       WHEN NOT ${d.startsWith("path", "/")} THEN '{other}'
-      WHEN NOT escaped AND ${d.bytes("path")} <= ${unmarked_bytes_max} AND NOT ${d.finds("path", marked)} AND ${d.size(plain)} <= ${path_segments_max + 1} THEN path
-      WHEN escaped THEN ${d.concat(all(d.each(plain, "part", sound)), rest)}
-      ELSE ${d.concat(all(plain), rest)} END`;
+      WHEN escaped OR ${d.size(parts)} > ${few} THEN ${d.concat(
+        all(`${d.each(d.first(parts, few), "part", `CASE WHEN escaped THEN ${unescaped(d, "'*'")} ELSE part END`)}`),
+        `CASE WHEN ${d.size(parts)} > ${few} THEN '/{other}' ELSE '' END`,
+      )}
+      ELSE ${all(parts)} END`;
+}
+
+/** A segment without its escapes. @param otherwise for one that has others than sound ones */
+function unescaped(d: Dialect, otherwise: string): string {
+  return `CASE WHEN NOT ${d.contains("part", "%")} THEN part
+        WHEN ${d.matches("part", "([^%]|%[0-9A-Fa-f]{2})*")} THEN COALESCE(${d.decode("part")}, ${otherwise}) ELSE ${otherwise} END`;
+}
+
+/** The whole path without its escapes; a segment in which one stands for a slash, or for nothing, stays as it is. */
+function judgedPath(d: Dialect): string {
+  const part = `CASE WHEN ${d.finds("part", "%2[Ff]")} THEN part ELSE ${unescaped(d, "part")} END`;
+  return d.join(d.each(d.split("path", "/"), "part", part), "/");
 }
 
 function parameterNames(d: Dialect): string {
@@ -208,24 +229,26 @@ function parameterNames(d: Dialect): string {
   return d.join(d.first(d.distinctSorted(d.each(d.split("query", "&"), "pair", name)), parameters_max), " ");
 }
 
+/** Which of the buckets of `duration_bounds_ms` a duration is in; -1 for none. */
+export function bucketOf(duration: string): string {
+  const bounds = duration_bounds_ms.map((bound, index) => `WHEN ${duration} <= ${bound} THEN ${index}`).join(" ");
+  return `CASE WHEN ${duration} < 0 THEN -1 ${bounds} ELSE ${duration_bounds_ms.length} END`;
+}
+
 /** The steps from entries to one row for each group. */
 export function groupSteps(d: Dialect): string[] {
-  const bounds = [...duration_bounds_ms];
-  const bucket = (index: number): string => {
-    const low = index === 0 ? "duration >= 0" : `duration > ${bounds[index - 1]}`;
-    return index === bounds.length ? low : `${low} AND duration <= ${bounds[index]}`;
-  };
-  const buckets = Array.from({ length: bounds.length + 1 }, (_, index) => index);
-  const keys = ["kind", ...key_columns].join(", ");
+  const buckets = Array.from({ length: duration_bounds_ms.length + 1 }, (_, index) => index);
+  const same = key_columns.filter((column) => column !== "day").join(", ");
   return [
-    `minutes AS (SELECT ${keys}, minute, COUNT(*) AS requests, MIN(ms) AS first_ms, MAX(ms) AS last_ms,
+    `minutes AS (SELECT day_number, ${same}, minute, COUNT(*) AS requests, MIN(ms) AS first_ms, MAX(ms) AS last_ms,
     SUM(bytes_in) AS sum_in, SUM(bytes_out) AS sum_out,
-    ${buckets.map((index) => `${d.countIf(bucket(index))} AS took_${index}`).join(", ")}
-  FROM entries GROUP BY ${keys}, minute)`,
-    `groups AS (SELECT ${keys}, SUM(requests) AS count, MIN(first_ms) AS first_seen, MAX(last_ms) AS last_seen,
+    ${buckets.map((index) => `${d.countIf(`bucket = ${index}`)} AS took_${index}`).join(", ")}
+  FROM (SELECT *, ${bucketOf("duration")} AS bucket FROM entries WHERE kind = 'request') AS bucketed
+  GROUP BY day_number, ${same}, minute)`,
+    `grouped AS (SELECT day_number, ${same}, SUM(requests) AS total, MIN(first_ms) AS first_seen, MAX(last_ms) AS last_seen,
     SUM(sum_in) AS bytes_in, SUM(sum_out) AS bytes_out,
     ${d.concat(...buckets.flatMap((index) => [...(index === 0 ? [] : ["' '"]), d.asText(`SUM(took_${index})`)]))} AS durations,
-    CASE WHEN day = '' THEN 0 ELSE MAX(requests) END AS peak_minute
-  FROM minutes GROUP BY ${keys})`,
+    MAX(requests) AS most
+  FROM minutes GROUP BY day_number, ${same})`,
   ];
 }

@@ -18,29 +18,40 @@ import type { SegmentKind } from "./usage.ts";
 export const segment_bytes_max = 128;
 /** So many segments of a path are told apart; the rest of it is one more, `{other}`. */
 export const path_segments_max = 16;
-/** A shorter segment without any character of `marked` stands for itself. */
-export const unmarked_bytes_max = 35;
-/** Whatever a value or a segment to be hidden has, but for long ones: a quick test before the slow ones. */
-export const marked = "[0-9@{}*]|[^ -~]";
+/** A segment of so many bytes, in which `marked` finds nothing, stands for itself: a quick test before the slow ones. */
+export const unmarked_bytes_max = 15;
+export const marked = "^-?[0-9]+$|^(19|20)[0-9][0-9]-|[@{}*/]|[^ -~]";
 
-/** Patterns of RE2 and Java, for the whole segment; in this order. `bytes` is what a segment of the kind has at least, and at most. */
-export const patterns: readonly { kind: SegmentKind; pattern: string; bytes: readonly [number, number] }[] = [
-  { kind: "number", pattern: "-?[0-9]+", bytes: [1, segment_bytes_max] },
-  { kind: "uuid", pattern: "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", bytes: [36, 36] },
-  { kind: "ulid", pattern: "[0-7]([0-9A-HJKMNP-TV-Z]{25}|[0-9a-hjkmnp-tv-z]{25})", bytes: [26, 26] },
+/**
+ * Patterns of RE2 and Java, for the whole segment; in this order. `bytes` is what a segment of the kind has at least, and at most; `digit`
+ * whether it begins with a digit or `-`, so that it stands before `:` in any order by bytes.
+ */
+export const patterns: readonly {
+  kind: SegmentKind;
+  pattern: string;
+  bytes: readonly [number, number];
+  digit: boolean;
+}[] = [
+  { kind: "number", pattern: "-?[0-9]+", bytes: [1, segment_bytes_max], digit: true },
+  { kind: "uuid", pattern: "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", bytes: [36, 36], digit: false },
+  { kind: "ulid", pattern: "[0-7]([0-9A-HJKMNP-TV-Z]{25}|[0-9a-hjkmnp-tv-z]{25})", bytes: [26, 26], digit: true },
   {
     kind: "date",
     pattern: "(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T[0-9:.]+(Z|[+-][0-9:]+)?)?",
     bytes: [10, segment_bytes_max],
+    digit: true,
   },
-  // The digit is asked for apart: a pattern that looks ahead is none of RE2.
+  // That one of them is a digit is asked for apart: a pattern that looks ahead is none of RE2.
   {
     kind: "hash",
     pattern: "((sha(1|256|384|512)|md5)[:])?[0-9A-Fa-f]{15,}[0-9A-Fa-f]",
     bytes: [16, segment_bytes_max],
+    digit: false,
   },
-  { kind: "email", pattern: "[^@]+@[^@]+[.][^@.]+", bytes: [5, segment_bytes_max] },
 ];
+
+/** One `@`, and a dot in what comes after it: the kind `email`, after all others. */
+export const email = "[^@]+@[^@]+[.][^@.]+";
 
 /** What a segment of the kind `other` has somewhere. A slash is there only where it was escaped. */
 export const hidden = "[\\x00-\\x1f\\x7f-\\x{9f}\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}\\x{fffd}{}*/]";
@@ -48,21 +59,21 @@ export const hidden = "[\\x00-\\x1f\\x7f-\\x{9f}\\x{202a}-\\x{202e}\\x{2066}-\\x
 const compiled = patterns.map(({ kind, pattern, bytes }) => ({
   kind,
   bytes,
-  whole: new RegExp(`^(?:${pattern})$`, "u"),
+  whole: new RegExp(`^(?:${pattern})$`),
 }));
 const hiding = new RegExp(hidden.replace(/\\x\{(\w+)\}/g, "\\u{$1}"), "u");
-const marks = new RegExp(marked, "u");
+const mails = new RegExp(`^${email}$`, "u");
 
 /** A segment, decoded, or what stands for it: `{number}`. */
 export function segmentShape(segment: string): string {
   const bytes = Buffer.byteLength(segment);
-  if (bytes <= unmarked_bytes_max && !marks.test(segment)) return segment;
-  if (bytes > segment_bytes_max || hiding.test(segment)) return "{other}";
   const found = compiled.find(
-    ({ bytes: [least, most], whole }) => bytes >= least && bytes <= most && whole.test(segment),
+    ({ kind, bytes: [least, most], whole }) =>
+      bytes >= least && bytes <= most && whole.test(segment) && (kind !== "hash" || /[0-9]/.test(segment)),
   );
-  if (found === undefined || (found.kind === "hash" && !/[0-9]/.test(segment))) return segment;
-  return `{${found.kind}}`;
+  if (found !== undefined) return `{${found.kind}}`;
+  if (bytes > segment_bytes_max || hiding.test(segment)) return "{other}";
+  return mails.test(segment) ? "{email}" : segment;
 }
 
 /**

@@ -95,10 +95,13 @@ export interface RecordedRequest {
 /** What was read besides. */
 export interface ReadSummary {
   files: number;
+  /** Those of requests outside of the period that was asked for are not counted. */
   lines: number;
-  /** Lines that no format knows; the first few of them, cut and escaped. */
+  /** Lines that no format knows; the first few of them, cut and escaped. A line's number is 0 where it is not known. */
   unknown: number;
   unknownExamples: { file: string; line: number; text: string }[];
+  /** Files that were read in part, and why: cut off, or packed wrongly. */
+  damaged?: { file: string; reason: string }[];
   /** Requests of groups beyond `usages_max`. */
   leftOut: number;
 }

@@ -88,13 +88,14 @@ test("requests that are alike are one group, with its counts", async () => {
     );
     assert.equal(traffic.summary.lines, 5);
     assert.equal(traffic.summary.unknown, 1);
+    assert.deepEqual(traffic.summary.unknownExamples, [{ file, line: 5, text: "what is this" }]);
     const requests: RecordedRequest[] = [];
     for await (const request of traffic.requests()) requests.push(request);
     assert.deepEqual(requests.map(({ path, source, decision, count }) => [path, source, decision, count]).sort(), [
-      ["/orders/1", "10.0.0.1", "allow", 1],
-      ["/orders/2", "10.0.0.1", "allow", 1],
-      ["/orders/3", "10.0.0.1", "allow", 1],
-      ["/orders/3", "10.0.0.1", "deny", 1],
+      ["/orders/1", "10.0.0.1:1", "allow", 1],
+      ["/orders/2", "10.0.0.1:1", "allow", 1],
+      ["/orders/3", "10.0.0.1:1", "allow", 1],
+      ["/orders/3", "10.0.0.1:1", "deny", 1],
     ]);
   } finally {
     await traffic.close();

@@ -49,6 +49,16 @@ const templates = [
 
 type Draw = (bound: number) => number;
 
+/** Who calls what: each caller a few endpoints, some of them far more often than others. */
+const edges = callers.flatMap((caller, index) =>
+  Array.from({ length: 3 + (index % 5) }, (_, nth) => ({
+    caller,
+    service: services[(index * 5 + (nth >> 1)) % services.length]!,
+    template: templates[(index * 7 + nth * 3) % templates.length]!,
+    hasToken: (index + nth) % 3 === 0,
+  })),
+);
+
 function drawFrom(seed: number): Draw {
   let state = seed >>> 0 || 1;
   return (bound) => {
@@ -73,17 +83,19 @@ export function* generateLines(log: GeneratedLog): Generator<string> {
   const stepMs = 86_400_000 / Math.max(lines, 1);
   for (let index = 0; index < lines; index++) {
     const isScanner = draw(1000) < scannerPermille;
-    const service = services[draw(services.length)]!;
+    // The smaller of two draws: the first edges are the busy ones.
+    const edge = edges[Math.min(draw(edges.length), draw(edges.length))]!;
+    const { service } = edge;
     const [method, template] = isScanner
       ? ["GET", `/${hex(draw, 6)}/admin-${draw(1_000_000)}.php`]
-      : (templates[draw(templates.length)]!.split(" ") as [string, string]);
+      : (edge.template.split(" ") as [string, string]);
     const path = template.replace(/\{(\w+)\}/g, (_, name: string) =>
       name === "service" ? service : values[name]!(draw),
     );
-    const caller = isScanner ? "" : callers[draw(callers.length)]!;
+    const caller = isScanner ? "" : edge.caller;
     const admitted = !isScanner && draw(50) !== 0;
     const host = `${service}.example.org`;
-    const token = !isScanner && draw(4) === 0;
+    const token = !isScanner && edge.hasToken;
     const rule = `${service}-${method!.toLowerCase()}`;
     const reason = admitted ? "allowed" : isScanner ? "no_rule" : "scope_missing";
     const record =
