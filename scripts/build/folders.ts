@@ -325,6 +325,20 @@ export const toolFolders: readonly Folder[] = [
     imports: [contract, "scripts/common/", ...before_checks, "scripts/policy/meaning/", "scripts/traffic/"],
   },
   {
+    path: "scripts/suggest/",
+    purpose:
+      "requests in groups → the policy that admits what was admitted and nothing else; an existing policy → the same without what nobody used",
+    imports: [
+      contract,
+      ...before_checks,
+      "scripts/policy/meaning/",
+      "scripts/policy/check/",
+      "scripts/policy/",
+      "scripts/traffic/",
+      "scripts/discover/",
+    ],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [

@@ -1,0 +1,36 @@
+/** A policy with the texts of its files: what the compiler makes of it, and what a person has written. */
+import { checkPolicy } from "../policy/check/policy.ts";
+import type { Policy } from "../policy/language/model.ts";
+import { parsePolicy } from "../policy/language/parse.ts";
+import { type Diagnostic, Findings, Reporter } from "../policy/source/diagnostic.ts";
+import { readSource } from "../policy/source/read.ts";
+import { type Source, sourceOf } from "../policy/source/source.ts";
+
+/** A sound policy and the files that it was read from: the main one first. */
+export interface PolicyTexts {
+  policy: Policy;
+  warnings: Diagnostic[];
+  sources: Source[];
+}
+
+/**
+ * Reads a policy and what it includes.
+ * @throws PolicyError with every error found
+ */
+export function readPolicyTexts(path: string): PolicyTexts {
+  return policyOfSource(readSource(path));
+}
+
+/** The policy of a text, which is where the path says only for what it includes and names. Throws PolicyError. */
+export function policyOfText(path: string, text: string): PolicyTexts {
+  return policyOfSource(sourceOf(path, text));
+}
+
+function policyOfSource(source: Source): PolicyTexts {
+  const findings = new Findings();
+  const reporter = new Reporter(source, findings);
+  const draft = parsePolicy(reporter);
+  const policy = draft === undefined ? undefined : checkPolicy(reporter, draft);
+  findings.throwIfErrors();
+  return { policy: policy!, warnings: findings.warnings, sources: draft!.files.map((file) => file.reporter.source) };
+}
