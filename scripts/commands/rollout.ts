@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
 import { boundedLines } from "../common/lines.ts";
 import { headingOf, ManifestError, type System, systems } from "../manifest/files.ts";
+import { kustomization_name } from "../manifest/kustomization.ts";
 import type { GivenOptions } from "../manifest/options.ts";
 import { type CompiledPolicy, compilePolicyFile } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
@@ -249,15 +250,28 @@ function pluginOf({ files }: Step): string {
   return files.find(({ name }) => name.includes("wasm-plugin"))!.name;
 }
 
+/** The name of a file that is applied; others are patches, or values of a control plane. */
+const is_resource = /\/\d\d-[^/]*$/u;
+
 /** How the files of a step are applied. */
-function apply(system: System, output: string, { folder, files, changed }: Step): string[] {
+function apply(system: System, output: string, { folder, files, changed: all }: Step): string[] {
+  // Kustomize reads it for all files of a folder, and it is nothing to apply.
+  const changed = all.filter(({ name }) => !name.endsWith(`/${kustomization_name}`));
   const width = Math.max(...changed.map(({ name }) => name.length));
   const lines = changed.map(({ name, about }) => `   ${output}/${name.padEnd(width)}  ${about}`);
   if (files.length > changed.length) lines.unshift(`   Of the files in ${output}/${folder} these change:`);
   if (system !== "envoy") {
+    const [resources, others] = [true, false].map((wanted) =>
+      changed.filter(({ name }) => is_resource.test(name) === wanted),
+    ) as [Step["changed"], Step["changed"]];
     return [
       ...lines,
-      "   Apply them in the order of their names (`kubectl apply -f`); the first lines of patches and values say how.",
+      ...others.map(
+        ({ name }) => `   ${output}/${name} is no resource, and kubectl apply refuses it: its first lines say how.`,
+      ),
+      ...(resources.length === 0
+        ? []
+        : [`   kubectl apply${resources.map(({ name }) => ` -f ${output}/${name}`).join("")}`]),
     ];
   }
   const starts = changed.some(({ name }) => name.endsWith("/bootstrap.yaml"));

@@ -71,9 +71,16 @@ for (const [system, more, file] of [
 ] as const) {
   test(`${system}: the new policy is tried by the new image, and the old image enforces meanwhile`, () => {
     const output = join(folder, system);
-    const { code, stderr } = sallyport(["rollout", old, next, "--for", system, "-o", output, ...mesh, ...more]);
+    const args = ["--for", system, "-o", output, ...mesh, ...more];
+    const { code, stderr, stdout } = sallyport(["rollout", old, next, ...args]);
     assert.equal(stderr, "");
     assert.equal(code, 0);
+    // Whoever copies the lines gives kubectl resources and nothing else.
+    const given = [...stdout.matchAll(/kubectl apply( -f \S+)+$/gmu)].flatMap(([line]) => line.split(" -f ").slice(1));
+    assert.ok(given.includes(join(output, "1-shadow", file)), stdout);
+    for (const path of given) assert.match(readFileSync(path, "utf8"), /^kind: \w+$/mu, path);
+    assert.doesNotMatch(stdout, /kustomization\.yaml/u);
+    assert.equal(/mesh-config\.yaml is no resource/u.test(stdout), system === "istio");
     const tried = readFileSync(join(output, "1-shadow", file), "utf8");
     assert.match(tried, new RegExp(digest, "u"));
     assert.match(tried, /record: next/u);
