@@ -7,22 +7,17 @@ import { markRange } from "../envoy/enforcement.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { kustomization } from "./kustomization.ts";
-import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
+import { accessLogFormat, managerFor, readInbound } from "./manager.ts";
+import type { MeshPlace } from "./meshplace.ts";
 import { type ModuleSource, resourceName, shortened } from "./options.ts";
-import { clusterOf, type Server } from "./servers.ts";
+import { clusterOf } from "./servers.ts";
 import { logShadow, type ShadowFilter } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
 
 /** What is known of the policy and its place. */
-export interface GatewayPlace {
-  servers: readonly Server[];
-  forms: OpenForms;
-  hops: number;
-  module: ModuleSource;
-  shadow: ShadowFilter<ModuleSource> | undefined;
-  namespace: string;
+export interface GatewayPlace extends MeshPlace {
   /** The name of the Gateway, in that namespace. */
   gateway: unknown;
 }

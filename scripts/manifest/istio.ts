@@ -7,22 +7,16 @@ import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, type ManifestFile, type YamlDocument, yamlFile } from "./files.ts";
 import { istioServers } from "./istioservers.ts";
 import { kustomization } from "./kustomization.ts";
-import { accessLogFormat, managerFor, type OpenForms, readInbound } from "./manager.ts";
+import { accessLogFormat, managerFor, readInbound } from "./manager.ts";
+import type { MeshPlace } from "./meshplace.ts";
 import { type ModuleSource, resourceName } from "./options.ts";
-import type { Server } from "./servers.ts";
 import { logShadow, type ShadowFilter, shadow_about, shadow_words } from "./shadow.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
 
 /** What is known of the policy and its place. */
-export interface IstioPlace {
-  servers: readonly Server[];
-  forms: OpenForms;
-  hops: number;
-  module: ModuleSource;
-  shadow: ShadowFilter<ModuleSource> | undefined;
-  namespace: string;
+export interface IstioPlace extends MeshPlace {
   /** Labels of the pods. */
   labels: unknown;
 }

@@ -10,10 +10,10 @@ import { describe, test } from "node:test";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import { type LocalEnvoy, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
-import { ExtensionFile } from "../lifecycle/world.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import { Http2Client } from "../storm/client.ts";
 import { managerOf, moduleFor } from "../support/envoy.ts";
+import { ExtensionFile } from "../support/extensionfile.ts";
 import { ExtensionServer } from "../support/extensionserver.ts";
 import { until } from "../support/until.ts";
 
@@ -61,14 +61,9 @@ interface ControlPlane {
 
 function fromFile(folder: string): ControlPlane {
   const file = new ExtensionFile(join(folder, "ecds.json"));
-  let wasmPath = "";
-  const push = (configuration: string): Promise<void> => file.publish({ wasmPath, configuration });
   return {
-    take: (filter) => {
-      wasmPath = filter.typed_config.config.vm_config.code.local.filename;
-      file.take(filter);
-    },
-    push,
+    take: (filter) => file.take(filter),
+    push: async (configuration) => file.publish(configuration),
     stop: () => {},
   };
 }

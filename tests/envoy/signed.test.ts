@@ -15,9 +15,9 @@ import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { askAdmin, parseAdmin } from "../../scripts/status/admin.ts";
 import { judge } from "../../scripts/status/judge.ts";
-import { ExtensionFile } from "../lifecycle/world.ts";
 import { Http2Client } from "../storm/client.ts";
 import { managerOf } from "../support/envoy.ts";
+import { ExtensionFile } from "../support/extensionfile.ts";
 import { allowing, type SigningKey, signedConfiguration, signingKey } from "../support/signed.ts";
 import { until } from "../support/until.ts";
 
@@ -33,13 +33,11 @@ class SignedWorld {
   readonly local: LocalEnvoy;
   readonly target: Target;
   readonly #file: ExtensionFile;
-  readonly #wasmPath: string;
 
-  private constructor(local: LocalEnvoy, target: Target, file: ExtensionFile, wasmPath: string) {
+  private constructor(local: LocalEnvoy, target: Target, file: ExtensionFile) {
     this.local = local;
     this.target = target;
     this.#file = file;
-    this.#wasmPath = wasmPath;
   }
 
   /** Starts it with a configuration; it ends with the test. */
@@ -51,8 +49,6 @@ class SignedWorld {
     const folder = mkdtempSync(join(tmpdir(), "sallyport-signed-"));
     context.after(() => rmSync(folder, { recursive: true, force: true }));
     const file = new ExtensionFile(join(folder, "ecds.json"));
-    let wasmPath = "";
-    let first: Promise<void> | undefined;
     const local = await startLocalEnvoy({
       wasm: embedImage(
         loadEngine(),
@@ -65,15 +61,13 @@ class SignedWorld {
         const filter = managerOf(bootstrap).http_filters.find(
           ({ name }: { name: string }) => name === "envoy.filters.http.wasm",
         );
-        wasmPath = filter.typed_config.config.vm_config.code.local.filename;
         file.take(filter);
-        first = file.publish({ wasmPath, configuration });
+        file.publish(configuration);
       },
     });
     context.after(() => local.stop());
-    await first;
     const target = await local.target("spiffe://example.org/web");
-    const world = new SignedWorld(local, target, file, wasmPath);
+    const world = new SignedWorld(local, target, file);
     await until("the filter has its first configuration", async () => (await world.#count("config_reload")) > 0);
     return world;
   }
@@ -85,7 +79,7 @@ class SignedWorld {
   /** Pushes a configuration; whether Envoy took it. */
   async push(configuration: string): Promise<boolean> {
     const [reloads, rejected] = [await this.#count("config_reload"), await this.#count("update_rejected")];
-    await this.#file.publish({ wasmPath: this.#wasmPath, configuration });
+    this.#file.publish(configuration);
     await until("Envoy has looked at it", async () => (await this.#count("config_reload")) > reloads);
     // The workers are told a moment later.
     await sleep(200);

@@ -1,7 +1,7 @@
 /** `sallyport status` on real Envoys: nothing is wrong with the example, and faults in a running configuration are named. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { EnvoyStatus } from "../../scripts/status/judge.ts";
 import { sallyport } from "../cli/program.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { ExtensionFile } from "../support/extensionfile.ts";
 import { until } from "../support/until.ts";
 
 const web = "spiffe://example.org/web";
@@ -159,39 +160,26 @@ describe("faults in a running Envoy", () => {
 
 describe("a filter that comes by ECDS", () => {
   const work = mkdtempSync(join(folder, "ecds-"));
-  let filter: Bootstrap;
-  let version = 0;
-  /** Moves a configuration of the filter into place. */
-  const push = (value: string): void => {
-    const { name, typed_config } = structuredClone(filter);
-    typed_config.config.configuration = { "@type": "type.googleapis.com/google.protobuf.StringValue", value };
-    const resource = { "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", name, typed_config };
-    writeFileSync(join(work, "next"), JSON.stringify({ version_info: String(++version), resources: [resource] }));
-    renameSync(join(work, "next"), join(work, "ecds.json"));
-  };
+  const file = new ExtensionFile(join(work, "ecds.json"));
 
   test("is sound, refused although Envoy's dump has it, and sound again", async () => {
     const envoy = await startTestEnvoy({
       policyYaml,
       adjust: (bootstrap) => {
-        const { http_filters } = managerOf(bootstrap);
-        filter = structuredClone(http_filters[0]);
-        push("{}");
-        const config_source = { path_config_source: { path: join(work, "ecds.json") }, resource_api_version: "V3" };
-        const type_urls = [filter.typed_config["@type"]];
-        http_filters[0] = { name: filter.name, config_discovery: { config_source, type_urls } };
+        file.take(managerOf(bootstrap).http_filters[0]);
+        file.publish("{}");
       },
     });
     const hasCounted = (what: string, count: number) => async (): Promise<boolean> =>
-      (await envoy.stats()).get(`extension_config_discovery.http_filter.${filter.name}.${what}`) === count;
+      (await envoy.stats()).get(`extension_config_discovery.http_filter.${file.name}.${what}`) === count;
     try {
       assert.deepEqual(statusOf([envoy], policyPath).codes, [[]]);
-      push('{"nonsense":true}');
+      file.publish('{"nonsense":true}');
       await until("Envoy refuses", hasCounted("update_rejected", 1));
       const refused = statusOf([envoy], policyPath);
       assert.deepEqual([refused.code, refused.codes], [1, [["update_refused"]]]);
       assert.equal(refused.all[0]!.policies[0]!.isRefused, true);
-      push("{ }");
+      file.publish("{ }");
       await until("Envoy takes the next", hasCounted("update_success", 2));
       const { code, codes, all } = statusOf([envoy], policyPath);
       assert.deepEqual([code, codes], [0, [[]]], JSON.stringify(all, null, 1));

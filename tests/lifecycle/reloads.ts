@@ -12,8 +12,9 @@ import { loadEngine } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { readEnvoyMemory } from "../soak/envoymemory.ts";
 import type { Sample } from "../soak/report.ts";
+import { ExtensionFile } from "../support/extensionfile.ts";
 import { type Answer, Connection } from "./connection.ts";
-import { caller, ExtensionFile, listener, type World } from "./world.ts";
+import { caller, listener, type World } from "./world.ts";
 
 /** What is put in force: one of several, each of which admits a path that the others do not. */
 interface Version {
@@ -97,7 +98,7 @@ export async function measureReloads(
   const versions = await versionsOf(world, kind);
   const extension = new ExtensionFile(`${world.directory}/${kind}-reloads.json`);
   const config = await world.bootstrap({ wasmPath: versions[0]!.wasmPath, extension });
-  await extension.publish(versions[0]!);
+  extension.publish(versions[0]!.configuration, versions[0]!.wasmPath);
   const envoy = await startEnvoy({ envoyPath: world.envoyPath, config, concurrency: workers });
   const series: Reloads = {
     ...{ count, requests: 0, problems: [], inForceMs: [], samples: [] },
@@ -148,7 +149,7 @@ async function reloadOnce(
   series: Reloads,
 ): Promise<void> {
   const movedMs = performance.now();
-  await extension.publish(version);
+  extension.publish(version.configuration, version.wasmPath);
   const inForce = connections.map((connection) => useUntilInForce(world, connection, version, series, movedMs));
   series.inForceMs.push(Math.max(...(await Promise.all(inForce))));
 }

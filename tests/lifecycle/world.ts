@@ -3,7 +3,7 @@
  * example's bootstrap. Requests that are admitted are answered by Envoy itself, so that nothing but Envoy and the module is
  * measured.
  */
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
 import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { answerDirectly, no_upstream } from "../soak/envoy.ts";
 import { managerOf } from "../support/envoy.ts";
+import type { ExtensionFile } from "../support/extensionfile.ts";
 
 export const caller = "spiffe://example.org/web";
 /** The listener of the example. */
@@ -142,51 +143,4 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-/** The configuration of the filter as a file that Envoy watches: what a control plane would send over ECDS. */
-export class ExtensionFile {
-  readonly #path: string;
-  // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages.
-  #filter: any;
-  #version = 0;
-
-  /** @param path of the file, which is made by the first `publish` */
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  /** Takes the configuration out of a filter of the bootstrap, and has it come from the file. */
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  take(filter: any): void {
-    this.#filter = { name: filter.name, typed_config: filter.typed_config };
-    delete filter.typed_config;
-    filter.config_discovery = {
-      config_source: { path_config_source: { path: this.#path }, resource_api_version: "V3" },
-      type_urls: [this.#filter.typed_config["@type"]],
-    };
-  }
-
-  /**
-   * Publishes the filter with this module and configuration. Envoy looks at the file only when one is moved into its place.
-   * @param configuration the text of the plugin configuration
-   */
-  async publish({ wasmPath, configuration }: { wasmPath: string; configuration: string }): Promise<void> {
-    const { name, typed_config } = structuredClone(this.#filter);
-    typed_config.config.vm_config.code.local = { filename: wasmPath };
-    typed_config.config.configuration = {
-      "@type": "type.googleapis.com/google.protobuf.StringValue",
-      value: configuration,
-    };
-    const resource = {
-      "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-      name,
-      typed_config,
-    };
-    await writeFile(
-      `${this.#path}.new`,
-      JSON.stringify({ version_info: String(++this.#version), resources: [resource] }),
-    );
-    await rename(`${this.#path}.new`, this.#path);
-  }
 }

@@ -11,6 +11,7 @@ import { compilePolicyFile } from "../../scripts/policy/build.ts";
 import { imageChecksum } from "../../scripts/policy/image/image.ts";
 import { freePort } from "../lifecycle/world.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { ExtensionFile } from "../support/extensionfile.ts";
 import {
   type JwksServer,
   makeKey,
@@ -67,7 +68,7 @@ type Json = any;
 
 export class ObservedWorld {
   readonly #folder = mkdtempSync(join(tmpdir(), "sallyport-observed-"));
-  #filter: Json;
+  readonly #extension = new ExtensionFile(join(this.#folder, "ecds.json"));
   shop!: TestEnvoy;
   admin!: TestEnvoy;
   prometheus!: Prometheus;
@@ -125,14 +126,10 @@ export class ObservedWorld {
     return `127.0.0.1:${local.envoy.adminPort}`;
   }
 
-  /** Has the filter come by ECDS, under the name that `sallyport manifest` gives it. */
+  /** Has the filter come by ECDS. */
   #takeFilter(bootstrap: Bootstrap): void {
-    const filters = managerOf(bootstrap).http_filters;
-    this.#filter = filters[0].typed_config;
+    this.#extension.take(managerOf(bootstrap).http_filters[0]);
     this.push(shopPolicy("/more"));
-    const config_source = { path_config_source: { path: join(this.#folder, "ecds.json") }, resource_api_version: "V3" };
-    const type_urls = [this.#filter["@type"]];
-    filters[0] = { name: filters[0].name, config_discovery: { config_source, type_urls } };
   }
 
   /** Has listeners come by LDS beside those that are there: none for now. */
@@ -142,8 +139,11 @@ export class ObservedWorld {
     bootstrap.dynamic_resources = { lds_config: { path_config_source, resource_api_version: "V3" } };
   }
 
+  /** Envoy looks at a file when another is moved into its place. */
   #listeners(resources: Json[]): void {
-    this.#move("lds.json", resources);
+    const path = join(this.#folder, "lds.json");
+    writeFileSync(`${path}.new`, JSON.stringify({ resources }));
+    renameSync(`${path}.new`, path);
   }
 
   /** Has a listener come to the admin's Envoy that no Envoy takes. */
@@ -170,24 +170,7 @@ export class ObservedWorld {
   }
 
   #write(policy: string): void {
-    const filter = structuredClone(this.#filter);
-    filter.config.configuration = {
-      "@type": "type.googleapis.com/google.protobuf.StringValue",
-      value: JSON.stringify({ policy }),
-    };
-    const resource = {
-      "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-      name: "envoy.filters.http.wasm",
-      typed_config: filter,
-    };
-    this.#move("ecds.json", [resource]);
-  }
-
-  /** Envoy looks at a file when another is moved into its place. */
-  #move(name: string, resources: Json[]): void {
-    const path = join(this.#folder, name);
-    writeFileSync(`${path}.new`, JSON.stringify({ resources }));
-    renameSync(`${path}.new`, path);
+    this.#extension.publish(JSON.stringify({ policy }));
   }
 
   /** Requests of every kind: admitted, denied, without room, by a caller in quarantine, and what is only tried. A key comes that does not count. */
