@@ -171,6 +171,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   check: "[diagnostics](diagnostics.md)",
   test: "[policy tests](policy-tests.md)",
   diff: "[comparing policies](diff.md)",
+  replay: "[replaying traffic](replay.md)",
   image: "[loading a policy](operations.md#loading-a-policy), [signed policies](signing.md)",
   keygen: "[signed policies](signing.md)",
   oci: "[images](images.md)",

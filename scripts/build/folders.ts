@@ -339,6 +339,22 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/replay/",
+    purpose:
+      "recorded requests and two policies → what the engine decides of each under both, as far as a log can tell",
+    imports: [
+      ...image_contract,
+      "assembly/crypto/",
+      "scripts/policy/language/",
+      "scripts/policy/image/",
+      host_parts,
+      "scripts/host/",
+      "scripts/evaluate/",
+      "scripts/policytest/",
+      "scripts/traffic/",
+    ],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [
@@ -370,6 +386,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/rollout/",
       "scripts/traffic/",
       "scripts/discover/",
+      "scripts/replay/",
       "scripts/status/",
     ],
   },

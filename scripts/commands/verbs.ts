@@ -14,6 +14,7 @@ import { registerInit } from "./init.ts";
 import { registerKeygen } from "./keygen.ts";
 import { registerManifest } from "./manifest.ts";
 import { registerOci } from "./oci.ts";
+import { registerReplay } from "./replay.ts";
 import { registerRollout } from "./rollout.ts";
 import { registerRun } from "./run.ts";
 import { registerStatus } from "./status.ts";
@@ -33,6 +34,7 @@ export const verbs = {
   keygen: registerKeygen,
   oci: registerOci,
   manifest: registerManifest,
+  replay: registerReplay,
   rollout: registerRollout,
   status: registerStatus,
   discover: registerDiscover,

@@ -131,6 +131,13 @@ test("rollout", async () => {
   );
 });
 
+test("replay: without DuckDB it says what to install", async () => {
+  const child = start(["replay", "policy.yaml", "policy.yaml", "--log", "access.log"]);
+  const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
+  assert.match(stderr, /npm install @duckdb\/node-api@/u);
+  assert.equal(code, 2);
+});
+
 test("run: an Envoy that enforces the policy; token: what it made is good; status: nothing is wrong", async () => {
   const child = start(["run", "policy.yaml", "--format", "json"]);
   try {
