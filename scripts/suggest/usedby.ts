@@ -1,0 +1,139 @@
+/**
+ * Which rules, endpoints and callers of a policy traffic has used. Where the log leaves it open, more counts as used: what counts as
+ * unused is taken away.
+ */
+
+import { idOf } from "../discover/matching.ts";
+import { kindOf } from "../discover/names.ts";
+import { hostHolds } from "../discover/pins.ts";
+import { type Endpoint, methodsOf } from "../policy/language/endpoint.ts";
+import type { Policy, Rule } from "../policy/language/model.ts";
+import { isAffix, ofLength, type SegmentPattern } from "../policy/language/pathpattern.ts";
+import { type CallerPattern, callerCovers } from "../policy/language/spiffe.ts";
+import type { Usage } from "../traffic/usage.ts";
+
+/** What was used of one rule. */
+export interface RuleUse {
+  /** The methods that were used, by the endpoint's place in the rule. */
+  endpoints: Map<number, Set<string>>;
+  /** Those who used it: SPIFFE IDs; "" for nobody known. */
+  callers: Set<string>;
+  requests: number;
+  /** Milliseconds since 1970; 0 where the log has no times. */
+  lastSeen: number;
+}
+
+/** Denials that a rule met which would have let the request in at another time: it is in use. */
+const passing_reasons: ReadonlySet<string> = new Set([
+  "limit_exceeded",
+  "keys_unavailable",
+  "headers_too_large",
+  "body_too_large",
+  "internal",
+]);
+/** Without a record, what answers like this was kept out. */
+const kept_out: ReadonlySet<number> = new Set([401, 403]);
+
+/** Whether something is to be had from a group of requests: they were let in, or would have been. */
+function isUse({ decision, reason, admitted, status }: Usage): boolean {
+  if (decision === "deny") return passing_reasons.has(reason);
+  return decision !== "" || admitted || !kept_out.has(status);
+}
+
+/** What traffic used of the allow rules of a policy, by their names. */
+export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, RuleUse> {
+  const matcher = new Matcher(policy);
+  const used = new Map<string, RuleUse>();
+  const rules = policy.rules.filter(({ action }) => action === "allow");
+  const byName = new Map(rules.map((rule) => [rule.name, rule]));
+  const known = new Map<string, [Rule, number[]][]>();
+  for (const usage of usages) {
+    if ((usage.policy !== "" && usage.policy !== policy.name) || !isUse(usage)) continue;
+    // The record's rule let it in, and stays; so what else could have is not needed for it.
+    const named = usage.policy === "" ? undefined : byName.get(usage.rule);
+    const own = named === undefined ? undefined : matcher.match(named, usage);
+    if (named !== undefined && own !== undefined) {
+      take(used, named, own, usage);
+      continue;
+    }
+    const key = JSON.stringify([usage.caller, usage.host, usage.method, usage.path]);
+    let all = known.get(key);
+    if (all === undefined) {
+      all = rules.flatMap((rule) => {
+        const endpoints = matcher.match(rule, usage);
+        return endpoints === undefined ? [] : [[rule, endpoints] as [Rule, number[]]];
+      });
+      known.set(key, all);
+    }
+    for (const [rule, endpoints] of all) take(used, rule, endpoints, usage);
+    // A rule that was another when it decided: nobody knows what of it was used.
+    if (named !== undefined) take(used, named, [...named.endpoints.keys()], usage);
+  }
+  return used;
+}
+
+function take(used: Map<string, RuleUse>, rule: Rule, endpoints: readonly number[], usage: Usage): void {
+  const use = used.get(rule.name) ?? { endpoints: new Map(), callers: new Set(), requests: 0, lastSeen: 0 };
+  used.set(rule.name, use);
+  use.requests += usage.count;
+  use.lastSeen = Math.max(use.lastSeen, usage.lastSeen);
+  use.callers.add(usage.caller);
+  for (const place of endpoints) {
+    const methods = use.endpoints.get(place) ?? new Set();
+    use.endpoints.set(place, methods.add(usage.method));
+  }
+}
+
+class Matcher {
+  readonly #policy: Policy;
+  readonly #sets: ReadonlyMap<string, readonly CallerPattern[]>;
+  readonly #domains: ReadonlySet<string>;
+
+  constructor(policy: Policy) {
+    this.#policy = policy;
+    this.#sets = new Map(policy.callerSets.map(({ name, callers }) => [name, callers]));
+    this.#domains = new Set([...policy.trustDomains, ...this.#policy.aliases.keys()]);
+  }
+
+  /** The endpoints of a rule that a usage may be for; undefined where the rule is not for its caller, host or path. */
+  match(rule: Rule, usage: Usage): number[] | undefined {
+    if (!this.#isFor(rule, usage.caller)) return undefined;
+    if (usage.host !== "" && rule.hosts.length > 0 && !rule.hosts.some((host) => hostHolds(host, usage.host)))
+      return undefined;
+    const segments = usage.path.split("/").filter((segment) => segment !== "");
+    const found = rule.endpoints.flatMap((endpoint, place) =>
+      methodHolds(endpoint, usage.method) && pathHolds(endpoint, segments) ? [place] : [],
+    );
+    return found.length === 0 ? undefined : found;
+  }
+
+  #isFor(rule: Rule, caller: string): boolean {
+    const id = idOf(caller);
+    return rule.callers.some((one) => {
+      if (one.kind === "anonymous") return true;
+      if (id === undefined) return false;
+      if (one.kind === "any") return this.#domains.has(id.trustDomain);
+      const patterns = one.kind === "set" ? (this.#sets.get(one.name) ?? []) : [one.pattern];
+      return patterns.some((pattern) => callerCovers(pattern, id));
+    });
+  }
+}
+
+/** Whether a usage's method is one of an endpoint's. */
+export function methodHolds({ methods }: Endpoint, method: string): boolean {
+  return methods === "*" || methods.some((name) => methodsOf(name).includes(method));
+}
+
+/** Without regard to case and to slashes that `paths` may open, and with every value that a kind may stand for. */
+function pathHolds(endpoint: Endpoint, segments: readonly string[]): boolean {
+  const written = { ...endpoint, segments: endpoint.segments.filter((segment) => segment !== "") };
+  const patterns = ofLength(written, segments.length);
+  return patterns?.every((pattern, place) => mayHold(pattern, segments[place]!)) ?? false;
+}
+
+function mayHold(pattern: SegmentPattern, segment: string): boolean {
+  if (pattern === null || kindOf(segment) !== undefined) return true;
+  const text = segment.toLowerCase();
+  if (!isAffix(pattern)) return pattern.toLowerCase() === text;
+  return text.startsWith(pattern.prefix.toLowerCase()) && text.endsWith(pattern.suffix.toLowerCase());
+}
