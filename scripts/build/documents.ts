@@ -177,6 +177,7 @@ const verb_documents: Readonly<Partial<Record<string, string>>> = {
   oci: "[images](images.md)",
   manifest: "[manifests](operations.md#manifests-for-envoy-istio-and-envoy-gateway), [fleets](limits.md#fleets)",
   discover: "[who calls what](discover.md)",
+  report: "[reports](report.md)",
   status: "[what is in force](operations.md#what-is-in-force)",
 };
 

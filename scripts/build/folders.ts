@@ -355,6 +355,22 @@ export const toolFolders: readonly Folder[] = [
     ],
   },
   {
+    path: "scripts/report/",
+    purpose: "policies, and what logs say of their use → what a security review is told: data, and the page around it",
+    imports: [
+      "scripts/common/",
+      "scripts/policy/source/",
+      "scripts/policy/language/",
+      "scripts/policy/meaning/",
+      "scripts/traffic/",
+    ],
+  },
+  {
+    path: "scripts/report/page/",
+    purpose: "the page's own program, in the browser: it draws the data beside it",
+    imports: ["scripts/common/", "scripts/report/"],
+  },
+  {
     path: "scripts/status/",
     purpose: "what an Envoy's admin interface answers → which policy is in force, and what is wrong around it",
     imports: [
@@ -387,6 +403,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/traffic/",
       "scripts/discover/",
       "scripts/replay/",
+      "scripts/report/",
       "scripts/status/",
     ],
   },

@@ -8,12 +8,13 @@ const licence_file = /^(licen[cs]e|copying|notice)(\.|-|$)/iu;
 /**
  * The text of all licences, package by package in the order of their names.
  * @param inputs the files that esbuild put into the bundle, as its metafile names them
+ * @param what contains them, as the first line names it
  * @throws Error where a package has neither a licence file nor a licence in its manifest
  */
-export async function licencesOf(inputs: readonly string[]): Promise<string> {
+export async function licencesOf(inputs: readonly string[], what: string): Promise<string> {
   const folders = new Set(inputs.flatMap((input) => packageFolder(input) ?? []));
   const sections = await Promise.all([...folders].sort().map(describePackage));
-  return `What dist/sallyport.mjs contains of others, and on what terms.\n\n${sections.join("\n")}`;
+  return `What is of others in ${what}, and on what terms.\n\n${sections.join("\n")}`;
 }
 
 /** The folder of the package that a file belongs to; undefined for files of this project. */

@@ -29,7 +29,7 @@ const suites: Record<string, string[]> = {
   long: ["policy", "wasm"],
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
-  cli: ["cli", "field", "manifest", "oci", "status", "traffic"],
+  cli: ["cli", "field", "manifest", "oci", "report", "status", "traffic"],
   language: ["meaning", "conformance", "differential", "simulate"],
   fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],

@@ -3,13 +3,13 @@ import type { Command } from "commander";
 import { loadPolicyFile } from "../policy/build.ts";
 import {
   type AccessChange,
-  type ConditionWords,
   comparePolicies,
   hasGain,
   isSame,
   type PolicyDifference,
 } from "../policy/meaning/difference.ts";
 import type { PolicyChange } from "../policy/meaning/settings.ts";
+import { conditionText, unconditional } from "../policy/meaning/words.ts";
 import { formatOption, type OutputFormat, printJson } from "./output.ts";
 import { painter, printable } from "./terminal.ts";
 
@@ -132,40 +132,4 @@ function rowLines(row: Row, widths: readonly number[], sign: string): string[] {
     const cells = row.map((lines, column) => (lines[line] ?? "").padEnd(widths[column] ?? 0));
     return `${line === 0 ? sign : " "} ${cells.join("  ")}`.trimEnd();
   });
-}
-
-const unconditional = "without conditions";
-
-function conditionText(words: ConditionWords): string {
-  const {
-    token,
-    isTokenOptional,
-    scopes,
-    when,
-    starts,
-    expires,
-    limits,
-    most,
-    paths,
-    others,
-    unless,
-    refuses,
-    bodyMayBeHeldTo,
-  } = words;
-  const parts: string[] = [];
-  if (token !== undefined) parts.push(`${isTokenOptional ? "no token or a " : ""}token of ${token.join(" or ")}`);
-  if (scopes !== undefined) parts.push(`${scopes.length > 1 ? "scopes" : "scope"} ${scopes.join(" ")}`);
-  if (when !== undefined) parts.push(`when ${when.join(" && ")}`);
-  if (starts !== undefined) parts.push(`from ${starts}`);
-  if (expires !== undefined) parts.push(`until ${expires}`);
-  for (const { name, cost, from } of limits ?? []) {
-    const words = from === undefined ? `cost ${cost}` : `cost ${from}, ${cost} at most`;
-    parts.push(`limit ${name}${cost > 1 || from !== undefined ? ` (${words})` : ""}`);
-  }
-  for (const [part, bytes] of Object.entries(most ?? {})) parts.push(`${part} of at most ${bytes} bytes`);
-  if (bodyMayBeHeldTo !== undefined) parts.push(`a body that may be held to ${bodyMayBeHeldTo} bytes`);
-  parts.push(...(paths ?? []), ...(others ?? []));
-  for (const one of unless ?? []) parts.push(`unless ${conditionText(one).replace(/^when /u, "")}`);
-  if (refuses !== undefined) parts.push(`unless a bad token of ${refuses.join(" or ")}`);
-  return parts.length === 0 ? unconditional : parts.join(", ");
 }

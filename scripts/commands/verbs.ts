@@ -15,6 +15,7 @@ import { registerKeygen } from "./keygen.ts";
 import { registerManifest } from "./manifest.ts";
 import { registerOci } from "./oci.ts";
 import { registerReplay } from "./replay.ts";
+import { registerReport } from "./report.ts";
 import { registerRollout } from "./rollout.ts";
 import { registerRun } from "./run.ts";
 import { registerStatus } from "./status.ts";
@@ -36,6 +37,7 @@ export const verbs = {
   manifest: registerManifest,
   replay: registerReplay,
   rollout: registerRollout,
+  report: registerReport,
   status: registerStatus,
   discover: registerDiscover,
   run: registerRun,

@@ -48,6 +48,7 @@ const part_of: Record<keyof Rule, PartName | undefined> = {
   cost: undefined,
   costFrom: undefined,
   mode: undefined,
+  isSensitive: undefined,
   mostBytes: "size",
   startsSeconds: "time",
   expiresSeconds: "time",

@@ -65,7 +65,7 @@ test("it has what it needs, and none of the tests or sources", () => {
   const installed = join(folder, "node_modules/sallyport");
   const observability = ["rules.yaml", "rules.test.yaml", "dashboard.json", "opentelemetry.yaml"];
   for (const name of [
-    ...["LICENSE", "README.md", "policy.schema.json", "dist/engine.wasm", "dist/LICENSES.txt"],
+    ...["LICENSE", "README.md", "policy.schema.json", "dist/engine.wasm", "dist/LICENSES.txt", "dist/report.js"],
     ...observability.map((file) => `observability/${file}`),
   ]) {
     assert.ok(existsSync(join(installed, name)), name);
@@ -136,6 +136,11 @@ test("replay: without DuckDB it says what to install", async () => {
   const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
   assert.match(stderr, /npm install @duckdb\/node-api@/u);
   assert.equal(code, 2);
+});
+
+test("report", async () => {
+  assert.match(await sallyport("report", "policy.yaml"), /^report\.html: 1 policy/u);
+  assert.match(readFileSync(join(folder, "report.html"), "utf8"), /^<!doctype html>/u);
 });
 
 test("run: an Envoy that enforces the policy; token: what it made is good; status: nothing is wrong", async () => {

@@ -227,6 +227,11 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
       (policy) =>
         put(policy, "minimumVersion", version),
   ),
+  service: some("spiffe://example.org/a", "spiffe://other.net/b", undefined).map(
+    (service): Apply =>
+      (policy) =>
+        put(policy, "service", service),
+  ),
   mode: some("enforce", "shadow", undefined).map(
     (mode): Apply =>
       (policy) =>

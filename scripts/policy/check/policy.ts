@@ -24,6 +24,7 @@ import { type Context, caller_words, checkCaller, checkName, Names } from "./nam
 import { callableDomains, warnNothingAdmitted } from "./never.ts";
 import { checkQuarantines } from "./quarantine.ts";
 import { checkRules } from "./rules.ts";
+import { checkService } from "./service.ts";
 import { checkTypeCount } from "./terms.ts";
 import { checkAliases, checkTrustDomains } from "./trust.ts";
 
@@ -53,6 +54,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
     lists: readLists(draft),
     tokenBytes: policy.tokenBytes?.value ?? usual_token_bytes_max,
   };
+  const service = checkService(reporter, policy.service);
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
   const sources = new KeySources(reporter, new ExampleKeyCheck(reporter.source.file, exampleKeys));
   const places = new Places(reporter);
@@ -100,6 +102,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   }
   return {
     name: policy.name?.value ?? "",
+    ...(service !== undefined && { service }),
     mode: policy.mode?.value ?? "enforce",
     minimumVersion: policy.minimumVersion?.value,
     tokenBytes: context.tokenBytes,

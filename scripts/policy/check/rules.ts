@@ -123,6 +123,7 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
     limitVariables,
     ownLimits: limits.filter((one) => context.limits.get(one)?.per.some(({ kind }) => kind === "rule")),
     forwardVariables,
+    ...(draft.sensitive?.value === true && { isSensitive: true }),
     mostBytes: mostBytesOf(context, draft),
     ...grant,
   };

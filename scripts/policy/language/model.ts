@@ -20,6 +20,8 @@ import type { ForwardValue, HostPattern, Rate } from "./values.ts";
 /** A checked policy. Rules are in the byte order of their names: a rule's index is its number in the engine. */
 export interface Policy {
   name: string;
+  /** The SPIFFE ID of the service that it guards; undefined: it does not say. It decides nothing. */
+  service?: string | undefined;
   mode: "enforce" | "shadow";
   /** How many bytes a token may have. */
   tokenBytes: number;
@@ -315,6 +317,8 @@ export interface Rule {
   mostBytes: MostBytes | undefined;
   /** `shadow`: judged and recorded, without a part in the decision. */
   mode: "enforce" | "shadow";
+  /** What its endpoints hold is sensitive, for reports; it decides nothing. */
+  isSensitive?: boolean;
   /** Seconds since 1970 from which, and before which, the rule holds; 0: always, for ever. */
   startsSeconds: number;
   expiresSeconds: number;

@@ -78,7 +78,7 @@ const trust = mapping({
   ),
   jwtSvid: optional(jwt_svid, "Which JWT-SVIDs are accepted; needed with `identity: jwt-svid` and `either`."),
   forwarders: optional(
-    list(text({ pattern: /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/u }), {
+    list(text({ pattern: forms.spiffeId }), {
       empty: "; name a gateway, or leave it out",
     }),
     "SPIFFE IDs of gateways that end the caller's connection: what they say of the caller in `x-forwarded-client-cert` is trusted. Exact IDs, no patterns.",
@@ -243,6 +243,11 @@ const rule = mapping({
   mode: optional(mode, "`shadow`: the rule takes no part in decisions; the record says what it would have done.", {
     default: "enforce",
   }),
+  sensitive: optional(
+    boolean,
+    "`true`: what the rule's endpoints hold is sensitive, whichever rule admits to it. It decides nothing: `sallyport report` shows every way there.",
+    { default: false, examples: [true] },
+  ),
   starts: optional(time, "The rule holds from this time on.", { examples: ["2026-11-01T00:00:00Z"] }),
   expires: optional(time, "The rule holds before this time.", { examples: ["2026-12-31T00:00:00Z"] }),
   maxHeaderBytes: optional(
@@ -318,6 +323,11 @@ const version_help = "Version of the policy language.";
 export const policy_shape = mapping({
   version: required(version, version_help, { default: 1, asIn: "version: 1" }),
   name: required(name, "Labels metrics and audit records.", { examples: ["shop"], asIn: "name: shop" }),
+  service: optional(
+    text({ pattern: forms.spiffeId }),
+    "The SPIFFE ID of the service that the policy guards. It decides nothing: `sallyport report` finds by it what a caller reaches through this service.",
+    { examples: ["spiffe://example.org/orders"] },
+  ),
   tokenBytes: optional(
     integer(1024, token_bytes_max),
     "How many bytes a token may have. Envoy takes 60 KiB of headers, unless it is told otherwise (`max_request_headers_kb`).",

@@ -46,6 +46,8 @@ export const forward_forms = ["comma", "json", "base64url"] as const;
 /** What texts of each kind look like. The functions below hold them against it, and the JSON Schema says it to editors. */
 export const forms = {
   name: new RegExp(`^[A-Za-z0-9_-]{1,${name_bytes_max}}$`, "u"),
+  /** The ID of one workload. */
+  spiffeId: /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/u,
   duration: /^(0|[1-9][0-9]{0,8})([smh])$/u,
   deadline: /^([1-9][0-9]{0,3})(ms|s)$/u,
   rate: /^([1-9][0-9]{0,12})\/([smhd])$/u,

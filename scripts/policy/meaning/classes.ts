@@ -44,21 +44,30 @@ export interface CallerClass {
   after: ClauseList[];
 }
 
-const anonymous = 0;
-const any = 1;
+/** Members of every family of callers: everybody, and everybody whose ID is of a trusted domain. */
+export const anonymous = 0;
+export const any = 1;
 
 /** The members of a rule's callers that are patterns. */
-function patternsOf(rule: Rule, sets: ReadonlyMap<string, CallerSet>): CallerPattern[] {
+export function patternsOf(rule: Rule, sets: ReadonlyMap<string, CallerSet>): CallerPattern[] {
   return rule.callers.flatMap((caller) => {
     if (caller.kind === "pattern") return [caller.pattern];
     return caller.kind === "set" ? (sets.get(caller.name)?.callers ?? []) : [];
   });
 }
 
-const setsOf = ({ callerSets }: Policy): Map<string, CallerSet> => new Map(callerSets.map((set) => [set.name, set]));
+/** A policy's sets of callers by name. */
+export const setsOf = ({ callerSets }: Policy): Map<string, CallerSet> =>
+  new Map(callerSets.map((set) => [set.name, set]));
 
-/** The callers that two policies tell apart, with the trust domain of each: "" for those of none. */
-function callersOf(sides: readonly Side[]): { family: Family; domains: string[] } {
+/**
+ * The callers that policies tell apart, with the trust domain of each: "" for those of none. The first two are `anonymous` and `any`.
+ * @param also callers that are told apart besides; those that are in no trusted domain are not
+ */
+export function callersOf(
+  sides: readonly Side[],
+  also: readonly CallerPattern[] = [],
+): { family: Family; domains: string[] } {
   const family = new Family("anonymous");
   family.add("any", [anonymous], true);
   const domains = ["", ""];
@@ -68,6 +77,7 @@ function callersOf(sides: readonly Side[]): { family: Family; domains: string[] 
     const pattern = parseCaller(`spiffe://${trustDomain}/**`) as CallerPattern;
     patterns.set(callerText(pattern), pattern);
   }
+  for (const pattern of also) if (trusted.has(pattern.trustDomain)) patterns.set(callerText(pattern), pattern);
   for (const { policy, rules } of sides) {
     const sets = setsOf(policy);
     const seen = new Set<string>();

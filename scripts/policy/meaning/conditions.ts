@@ -86,6 +86,8 @@ const known_parts: ReadonlySet<string> = new Set<keyof Rule>([
   "costFrom",
   "mostBytes",
   "mode",
+  // Reports tell of it; no request is decided by it.
+  "isSensitive",
   "startsSeconds",
   "expiresSeconds",
 ]);

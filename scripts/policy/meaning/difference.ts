@@ -148,7 +148,7 @@ function joinMethods(places: readonly Place[]): Part[] {
 }
 
 /** Alternatives in words; those that differ in the issuer alone are one. */
-function wordsOf({ alternatives, unless, refusals, bounds }: Access): ConditionWords[] {
+export function wordsOf({ alternatives, unless, refusals, bounds }: Access): ConditionWords[] {
   const denied = unless.map((one) => conditionWords(one));
   const refuses = [...new Set(refusals.flatMap(({ issuers }) => issuers))].sort(compare);
   const leastBody = Math.min(...bounds.map(({ most }) => most.body));

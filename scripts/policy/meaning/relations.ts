@@ -68,3 +68,23 @@ export function admitsMethod(named: Method, method: string): boolean {
 export function deniesMethod(denied: Method, method: string): boolean {
   return admitsMethod(denied, method) || admitsMethod(denied, method.toUpperCase());
 }
+
+/** How much of one thing another holds: all, or some. */
+export type Overlap = "whole" | "part";
+
+/** How much an allow rule for one method holds of what another stands for; undefined: nothing. */
+export function heldMethods(own: Method, other: Method): Overlap | undefined {
+  if (own === "*") return "whole";
+  if (other === "*") return "part";
+  if (admitsMethod(own, other)) return "whole";
+  return admitsMethod(other, own) ? "part" : undefined;
+}
+
+/** How much a deny rule for one method denies of what another stands for; undefined: nothing. */
+export function deniedMethods(denied: Method, other: Method): Overlap | undefined {
+  if (denied === "*") return "whole";
+  if (other === "*") return "part";
+  const hit = methodsOf(other).filter((method) => deniesMethod(denied, method)).length;
+  if (hit === 0) return undefined;
+  return hit === methodsOf(other).length ? "whole" : "part";
+}

@@ -48,6 +48,15 @@ export const policy_rows: readonly Row<Policy>[] = [
   { kind: "elsewhere", keys: ["version"], parts: [] },
   // Filters with one name in one Envoy share the buckets of their limits, and each other's mark.
   { kind: "choice", keys: ["name"], parts: ["name"], what: "name", value: ({ name }) => name, changed: true },
+  // Reports know the service by it; it decides nothing.
+  {
+    kind: "choice",
+    keys: ["service"],
+    parts: ["service"],
+    what: "service",
+    value: ({ service }) => service ?? null,
+    changed: false,
+  },
   {
     // In shadow mode everybody is let through.
     kind: "choice",

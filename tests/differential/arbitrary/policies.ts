@@ -163,6 +163,7 @@ export interface PolicyParts {
 export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .record({
     mode: sometimes(some("enforce", "shadow"), 6),
+    service: sometimes(some("spiffe://example.org/a", "spiffe://other.net/b"), 12),
     tokenBytes: sometimes(some(1024, 4096, 16384, 57344), 3),
     minimumVersion: sometimes(some(1, 12, 4294967295), 6),
     sourceAddress: sometimes(some("connection", "forwarded"), 3),
@@ -210,6 +211,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
   .map(
     ({
       mode,
+      service,
       tokenBytes,
       minimumVersion,
       sourceAddress,
@@ -262,6 +264,7 @@ export const somePolicy: fc.Arbitrary<PolicyParts> = fc
           version: 1,
           name: "random",
           ...(mode !== undefined && { mode }),
+          ...(service !== undefined && { service }),
           ...(tokenBytes !== undefined && { tokenBytes }),
           ...(minimumVersion !== undefined && { minimumVersion }),
           trust: {

@@ -116,6 +116,7 @@ export interface RuleParts {
   limit: string[] | undefined;
   cost: number | string | { value: string; most: number } | undefined;
   mode: "enforce" | "shadow" | undefined;
+  sensitive: boolean | undefined;
   starts: string | undefined;
   expires: string | undefined;
 }
@@ -151,6 +152,7 @@ export const someRule: fc.Arbitrary<RuleParts> = fc.record({
     2,
   ),
   mode: sometimes(some("shadow" as const, "enforce" as const), 4),
+  sensitive: sometimes(fc.boolean(), 12),
   starts: sometimes(some(at(-3600), at(0), at(7), at(3600)), 15),
   expires: sometimes(some(at(-60), at(8), at(60), at(7200)), 15),
 });
@@ -198,6 +200,7 @@ export function tidy(
     cost:
       limited && most < Infinity ? costWithin(rule.cost, most, token === undefined ? undefined : declared) : undefined,
     mode,
+    sensitive: rule.sensitive,
     starts,
     expires,
   };

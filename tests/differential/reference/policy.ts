@@ -316,7 +316,7 @@ function readQuarantine(quarantine: Mapping): Quarantine {
 }
 
 const rule_keys =
-  "name callers hosts paths allow deny token scopes when maxHeaderBytes maxQueryBytes maxBodyBytes limit cost mode starts expires".split(
+  "name callers hosts paths allow deny token scopes when maxHeaderBytes maxQueryBytes maxBodyBytes limit cost mode sensitive starts expires".split(
     " ",
   );
 

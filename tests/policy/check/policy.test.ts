@@ -15,6 +15,18 @@ const errors: Case[] = [
   ["a misspelt set", caller(`${mark}storfront`), "unknown_callers", /did you mean `storefront`\?/],
   ["any, misspelt", caller(`${mark}Any`), "unknown_callers", /did you mean `any`\?/],
   ["no callers", withRule(`  - name: a\n    ${mark}callers: []\n    allow: [GET /a]\n`), "value", /nobody/],
+  [
+    "a pattern as service",
+    policy("name: shop", `name: shop\nservice: ${mark}spiffe://example.org/*`),
+    "invalid_spiffe_id",
+    /one service/,
+  ],
+  [
+    "a URL as service",
+    policy("name: shop", `name: shop\nservice: ${mark}https://example.org/a`),
+    "invalid_spiffe_id",
+    /spiffe:/,
+  ],
   ["an upper-case scheme", caller(`${mark}SPIFFE://example.org/a`), "invalid_spiffe_id", /lower case/],
   ["a star for callers", caller(`${mark}"*"`), "invalid_spiffe_id", /`any`/],
   ["a URL", caller(`${mark}https://example.org/a`), "invalid_spiffe_id", /begins with/],

@@ -25,6 +25,7 @@ const everything = `${withRule("")}    maxHeaderBytes: 8192
     maxQueryBytes: 1024
     maxBodyBytes: 65536
     cost: 2
+    sensitive: true
     hosts: [a.example.org, "*.svc.example.org"]
     starts: 2026-11-01T00:00:00Z
     paths: { trailingSlash: distinct }
@@ -62,6 +63,7 @@ quarantine:
     release: [spiffe://example.org/web, 10.1.2.3]
     scope: proxy
 mode: shadow
+service: spiffe://example.org/orders
 tokenBytes: 32768
 minimumVersion: 12
 paths: { trailingSlash: same, encodedSlash: segment, emptySegments: keep, semicolons: keep, case: ignore }

@@ -1,0 +1,127 @@
+/** What logs say was used, laid over what policies grant. */
+import type { Policy } from "../policy/language/model.ts";
+import { PathIndex } from "../policy/meaning/paths.ts";
+import type { Reach } from "../policy/meaning/reach.ts";
+import { admitsMethod } from "../policy/meaning/relations.ts";
+import type { Usage } from "../traffic/usage.ts";
+import type { CallerData, Cell, EndpointData, GrantData, UnmatchedData, UsageData } from "./data.ts";
+
+/** IDs that are told of a caller that stands for many. */
+const seen_max = 20;
+const unmatched_max = 20;
+
+/** What usage is laid over: lists of the report, and what they were made from. */
+export interface Overlaid {
+  policies: readonly {
+    policy: Policy;
+    reach: Reach /** Places of the endpoints of `reach` in the report. */;
+    places: readonly number[];
+  }[];
+  callers: CallerData[];
+  endpoints: readonly EndpointData[];
+  grants: readonly GrantData[];
+  cells: Cell[];
+}
+
+/** Counts requests into cells, whose last two members it sets. */
+export function layOver(
+  { policies, callers, endpoints, grants, cells }: Overlaid,
+  usages: readonly Usage[],
+): UsageData {
+  const index = new PathIndex<number>();
+  for (const { reach, places } of policies)
+    for (const [at, { pattern }] of reach.endpoints.entries()) index.add(pattern, places[at]!);
+  const callerAt = new Map(callers.map(({ id }, at) => [id, at]));
+  const cellAt = new Map(cells.map(([caller, endpoint], at) => [caller * endpoints.length + endpoint, at]));
+  for (const cell of cells) [cell[3], cell[4]] = [0, 0];
+  const seen = new Map<number, Set<string>>();
+  const usedRules = new Set<string>();
+  const unmatched: UnmatchedData[] = [];
+  let [requests, lost, from, to] = [0, 0, "", ""];
+
+  const near = new Map<string, number[]>();
+  const endpointsOf = ({ host, method, path }: Usage): number[] => {
+    const key = `${method} ${host} ${path}`;
+    const known = near.get(key);
+    if (known !== undefined) return known;
+    const found: number[] = [];
+    index.someCovering({ segments: path === "/" ? [] : path.split("/").slice(1), tail: false }, (place) => {
+      const endpoint = endpoints[place]!;
+      if (admitsMethod(endpoint.method, method) && holdsHost(endpoint.host, host)) found.push(place);
+      return false;
+    });
+    near.set(key, found);
+    return found;
+  };
+
+  for (const usage of usages) {
+    const { admitted, count } = usage;
+    requests += count;
+    if (usage.day !== "") {
+      if (from === "" || usage.day < from) from = usage.day;
+      if (usage.day > to) to = usage.day;
+    }
+    let matched: { cell: Cell; rules: readonly string[] }[] = [];
+    for (const place of endpointsOf(usage)) {
+      const number = endpoints[place]!.policy;
+      const { policy, reach } = policies[number]!;
+      if (usage.policy !== "" && usage.policy !== policy.name) continue;
+      const caller = callerAt.get(reach.takenFor(usage.caller))!;
+      const cell = cells[cellAt.get(caller * endpoints.length + place) ?? -1];
+      if (cell === undefined) continue;
+      matched.push({ cell, rules: grants[cell[2]]!.rules.map((rule) => `${number} ${rule}`) });
+      if (usage.caller !== "") seen.set(caller, (seen.get(caller) ?? new Set()).add(usage.caller));
+    }
+    const deciding = matched.filter(({ rules }) => rules.some((rule) => rule.endsWith(` ${usage.rule}`)));
+    if (usage.rule !== "" && deciding.length > 0) matched = deciding;
+    if (matched.length === 0) {
+      lost += count;
+      const { caller, host, method, path, reason } = usage;
+      unmatched.push({ caller, host, method, path, admitted, reason, count });
+      continue;
+    }
+    for (const { cell, rules } of matched) {
+      if (admitted) cell[3]! += count;
+      else cell[4]! += count;
+      if (!admitted) continue;
+      for (const rule of rules) if (usage.rule === "" || rule.endsWith(` ${usage.rule}`)) usedRules.add(rule);
+    }
+  }
+  for (const [caller, ids] of seen) {
+    if (callers[caller]!.kind !== "exact") callers[caller]!.seen = [...ids].sort().slice(0, seen_max);
+  }
+  const isUnused = ([, , grant, admitted]: Cell): boolean =>
+    admitted === 0 && grants[grant]!.level !== "denied" && grants[grant]!.extent === "whole";
+  return {
+    from,
+    to,
+    requests,
+    unmatched: lost,
+    unmatchedExamples: joined(unmatched),
+    unusedCells: cells.filter(isUnused).length,
+    unusedRules: policies.flatMap(({ policy }, at) =>
+      policy.rules
+        .filter(({ name, action, mode }) => action === "allow" && mode === "enforce" && !usedRules.has(`${at} ${name}`))
+        .map(({ name }) => ({ policy: at, rule: name })),
+    ),
+  };
+}
+
+function holdsHost(pattern: string, host: string): boolean {
+  // A log without hosts says nothing against any.
+  if (pattern === "*" || host === "") return true;
+  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
+}
+
+/** The largest groups, days put together. */
+function joined(all: readonly UnmatchedData[]): UnmatchedData[] {
+  const groups = new Map<string, UnmatchedData>();
+  for (const one of all) {
+    const { count, ...rest } = one;
+    const key = JSON.stringify(rest);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, { ...one });
+    else known.count += count;
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count).slice(0, unmatched_max);
+}

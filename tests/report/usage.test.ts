@@ -1,0 +1,126 @@
+/** What logs say was used, over what is granted. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Usage } from "../../scripts/traffic/usage.ts";
+import { callerOf, endpointText, id, report } from "./made.ts";
+
+const usage = (parts: Partial<Usage>): Usage => ({
+  day: "2026-11-29",
+  host: "shop.example.org",
+  method: "GET",
+  path: "/orders/{number}",
+  parameters: [],
+  operation: "",
+  caller: id("web"),
+  issuer: "",
+  scopes: "",
+  policy: "shop",
+  rule: "orders",
+  decision: "allow",
+  reason: "allowed",
+  admitted: true,
+  status: 200,
+  count: 1,
+  firstSeen: 0,
+  lastSeen: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  durations: [],
+  peakMinute: 1,
+  ...parts,
+});
+
+const policies = {
+  shop: {
+    service: "shop",
+    rules: [
+      "name: orders, callers: [spiffe://example.org/web, 'spiffe://example.org/mobile/*'], allow: ['GET /orders/{id}', 'POST /orders']",
+      "name: wide, callers: [any], allow: ['GET /**']",
+    ],
+  },
+  other: { rules: ["name: orders, callers: [any], allow: ['GET /orders/{id}']"] },
+};
+
+const told = (usages: Usage[]) => {
+  const data = report(policies, { usages });
+  const at = (caller: string, endpoint: string, policy = 0): (number | undefined)[] =>
+    data.cells
+      .find(
+        ([one, place]) =>
+          one === callerOf(data, caller) &&
+          endpointText(data, place) === endpoint &&
+          data.endpoints[place]!.policy === policy,
+      )!
+      .slice(3);
+  return { data, at };
+};
+
+test("the rule that is recorded has the use, and no other", () => {
+  const { data, at } = told([usage({ count: 3 }), usage({ count: 2, day: "2026-11-30" })]);
+  assert.deepEqual(at("web", "GET /orders/{id}"), [5, 0]);
+  assert.deepEqual(at("web", "GET /**"), [0, 0]);
+  assert.deepEqual(at("web", "POST /orders"), [0, 0]);
+  assert.deepEqual(at("web", "GET /orders/{id}", 1), [0, 0], "another policy did not judge it");
+  assert.deepEqual(data.usage?.unusedRules, [
+    { policy: 0, rule: "wide" },
+    { policy: 1, rule: "orders" },
+  ]);
+  const { from, to, requests, unmatched } = data.usage!;
+  assert.deepEqual(
+    { from, to, requests, unmatched },
+    { from: "2026-11-29", to: "2026-11-30", requests: 5, unmatched: 0 },
+  );
+});
+
+test("without a record, whatever grants it has the use", () => {
+  const { at } = told([usage({ policy: "", rule: "", decision: "", reason: "" })]);
+  assert.deepEqual(at("web", "GET /orders/{id}"), [1, 0]);
+  assert.deepEqual(at("web", "GET /**"), [1, 0]);
+  assert.deepEqual(at("web", "GET /orders/{id}", 1), [1, 0]);
+});
+
+test("callers count to the pattern that they are in, and are named there", () => {
+  const { data, at } = told([usage({ caller: id("mobile/ios") }), usage({ caller: id("mobile/android"), count: 4 })]);
+  assert.deepEqual(at("mobile/*", "GET /orders/{id}"), [5, 0]);
+  assert.deepEqual(data.callers[callerOf(data, "mobile/*")]!.seen, [id("mobile/android"), id("mobile/ios")]);
+});
+
+test("denied attempts are counted apart", () => {
+  const { at } = told([
+    usage({ method: "POST", path: "/orders", decision: "deny", reason: "token_missing", admitted: false }),
+  ]);
+  assert.deepEqual(at("web", "POST /orders"), [0, 1]);
+});
+
+test("what no grant has is told, the most frequent first", () => {
+  const denied = { rule: "", decision: "deny", reason: "no_rule", admitted: false, method: "DELETE" } as const;
+  const { data } = told([
+    usage({ ...denied, path: "/a" }),
+    usage({ ...denied, path: "/b", count: 7 }),
+    usage({ ...denied, path: "/a" }),
+  ]);
+  assert.equal(data.usage!.unmatched, 9);
+  assert.deepEqual(
+    data.usage!.unmatchedExamples.map(({ path, count }) => [path, count]),
+    [
+      ["/b", 7],
+      ["/a", 2],
+    ],
+  );
+});
+
+test("an edge of the graph says whether it was used", () => {
+  const { data } = told([usage({})]);
+  const edge = (caller: string) =>
+    data.blast.edges.find((one) => one.caller === callerOf(data, caller) && one.policy === 0)!;
+  assert.equal(edge("web").admitted, 1);
+  assert.equal(edge("mobile/*").admitted, 0);
+});
+
+test("hostile texts of logs are data and nothing else", () => {
+  const hostile = "/</script><script>alert(1)</script>\u202e\u0000";
+  const { data } = told([
+    usage({ path: hostile, caller: "javascript:alert(1)", host: "[object Object]", method: "GET /x" }),
+  ]);
+  assert.equal(data.usage!.unmatchedExamples[0]!.path, hostile);
+});
