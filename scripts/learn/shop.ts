@@ -87,33 +87,38 @@ export const attacks: readonly Omit<Habit, "weight">[] = [
   { caller: "web", service: "cart", method: "GET", path: "/carts/{uuid}" },
 ];
 
-const products = [
-  "amber-lamp",
-  "birch-table",
-  "copper-kettle",
-  "desk-organizer",
-  "espresso-cups",
-  "felt-slippers",
-  "garden-shears",
-  "hemp-rope",
-  "iron-skillet",
-  "jute-rug",
-  "knit-blanket",
-  "linen-apron",
-  "maple-board",
-  "nickel-hooks",
-  "oak-stool",
-  "paper-lantern",
-  "quartz-clock",
-  "rattan-basket",
-  "steel-ladle",
-  "teak-tray",
-  "umber-vase",
-  "velvet-pillow",
-  "walnut-frame",
-  "yarn-basket",
-  "zinc-bucket",
+const adjectives = [
+  "amber",
+  "birch",
+  "copper",
+  "felt",
+  "hemp",
+  "iron",
+  "jute",
+  "linen",
+  "maple",
+  "oak",
+  "quartz",
+  "teak",
 ];
+const things = [
+  "basket",
+  "board",
+  "bowl",
+  "clock",
+  "frame",
+  "hook",
+  "kettle",
+  "ladle",
+  "lamp",
+  "rug",
+  "shelf",
+  "stool",
+  "tray",
+  "vase",
+];
+/** So many that their names are values, not endpoints of their own. */
+const products = adjectives.flatMap((adjective) => things.map((thing) => `${adjective}-${thing}`));
 
 /** Numbers from 0 to 1, drawn with a seed (mulberry32, public domain). */
 export function randomFrom(seed: number): () => number {
