@@ -126,6 +126,9 @@ interface Draft extends Found {
   usages: Usage[];
 }
 
+/** So many days are told apart where names are counted by the day: a log with forged times may have any number. */
+const days_max = 400;
+
 /** The templates of all hosts. */
 class Templates {
   readonly #pins: PinIndex;
@@ -148,7 +151,7 @@ class Templates {
       }
       const segments = segmentsOf(path);
       if (segments === undefined || this.#pins.find(host, segments) !== undefined) continue;
-      if (!days.has(day)) days.set(day, days.size);
+      if (!days.has(day)) days.set(day, Math.min(days.size, days_max));
       let tree = this.#trees.get(host);
       if (tree === undefined) {
         tree = new PathTree();

@@ -34,19 +34,45 @@ export interface TemplateVariable {
   kinds: readonly VariableKind[];
 }
 
+const no_kinds: ReadonlySet<VariableKind> = new Set();
+const no_methods: ReadonlySet<string> = new Set();
+/** What most nodes have none of is made when it is needed: logs have hundreds of thousands of paths. */
+const nothing: ReadonlyMap<string, PathNode> = new Map();
+
 class PathNode {
-  names = new Map<string, PathNode>();
+  #names: Map<string, PathNode> | undefined;
   /** Where there are values. */
   variable: PathNode | undefined;
   /** What `variable` stands for. */
-  kinds = new Set<VariableKind>();
+  kinds: ReadonlySet<VariableKind> = no_kinds;
   /** How the variable is called. */
   called = "";
   /** Methods of requests that end here. */
-  methods = new Set<string>();
+  methods: ReadonlySet<string> = no_methods;
   requests = 0;
   /** A bit for each day with requests. */
   days = 0n;
+
+  get names(): ReadonlyMap<string, PathNode> {
+    return this.#names ?? nothing;
+  }
+
+  setName(name: string, node: PathNode): void {
+    this.#names ??= new Map();
+    this.#names.set(name, node);
+  }
+
+  deleteName(name: string): void {
+    this.#names?.delete(name);
+  }
+
+  addKind(kind: VariableKind): void {
+    if (!this.kinds.has(kind)) this.kinds = new Set([...this.kinds, kind]);
+  }
+
+  addMethod(method: string): void {
+    if (!this.methods.has(method)) this.methods = new Set([...this.methods, method]);
+  }
 }
 
 /** The paths of one host. */
@@ -56,15 +82,15 @@ export class PathTree {
   /** Adds requests. @param day the number of the day, from 0 */
   add(segments: readonly string[], method: string, count: number, day: number): void {
     let node = this.#root;
-    const bit = 1n << BigInt(day);
+    const bit = bitOf(day);
     for (const segment of segments) {
       const kind = valueKind(segment);
       let next: PathNode;
       if (kind === undefined) {
         next = node.names.get(segment) ?? new PathNode();
-        node.names.set(segment, next);
+        if (next.requests === 0) node.setName(segment, next);
       } else {
-        node.kinds.add(kind);
+        node.addKind(kind);
         node.variable ??= new PathNode();
         next = node.variable;
       }
@@ -72,7 +98,7 @@ export class PathTree {
       next.days |= bit;
       node = next;
     }
-    node.methods.add(method);
+    node.addMethod(method);
   }
 
   /** Finds the names that are values, once all requests are there. */
@@ -84,8 +110,8 @@ export class PathTree {
       const { node, before, taken } = place;
       for (const name of slugsOf(node)) {
         const child = node.names.get(name)!;
-        node.names.delete(name);
-        node.kinds.add("name");
+        node.deleteName(name);
+        node.addKind("name");
         node.variable = node.variable === undefined ? child : merge(node.variable, child);
       }
       for (const [name, child] of node.names) open.push({ node: child, before: name, taken });
@@ -139,15 +165,15 @@ function merge(into: PathNode, from: PathNode): PathNode {
     const [one, other] = pair;
     one.requests += other.requests;
     one.days |= other.days;
-    for (const method of other.methods) one.methods.add(method);
-    for (const kind of other.kinds) one.kinds.add(kind);
+    for (const method of other.methods) one.addMethod(method);
+    for (const kind of other.kinds) one.addKind(kind);
     if (other.variable !== undefined) {
       if (one.variable === undefined) one.variable = other.variable;
       else open.push([one.variable, other.variable]);
     }
     for (const [name, child] of other.names) {
       const mine = one.names.get(name);
-      if (mine === undefined) one.names.set(name, child);
+      if (mine === undefined) one.setName(name, child);
       else open.push([mine, child]);
     }
   }
@@ -187,6 +213,13 @@ function tally(words: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
+}
+
+const day_bits: bigint[] = [];
+
+function bitOf(day: number): bigint {
+  day_bits[day] ??= 1n << BigInt(day);
+  return day_bits[day];
 }
 
 function bits(set: bigint): number {

@@ -1,4 +1,4 @@
-/** What our tests use of `@seriousme/openapi-schema-validator`: its own types ask for those of packages that it brings along. */
+/** What our tests use of `@seriousme/openapi-schema-validator`, so that types are checked where it is not installed. */
 declare module "@seriousme/openapi-schema-validator" {
   /** Holds documents against the JSON Schema of their version of OpenAPI. */
   export class Validator {
