@@ -1,15 +1,34 @@
 /** Reading access logs for the verbs that ask who calls what. */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { DuckDbMissing } from "../traffic/duckdb.ts";
-import { openTraffic } from "../traffic/open.ts";
+import { openTraffic, type Progress } from "../traffic/open.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
-import { UsageError } from "./output.ts";
+import { counted, UsageError } from "./output.ts";
+
+/** How long reading takes before somebody is told of it. */
+const patience_ms = 1_000;
 
 /** Requests in groups, and what was read besides. */
 export interface ReadTraffic {
   usages: Usage[];
   summary: ReadSummary;
+}
+
+/** How far reading is, on a terminal: a line on stderr, and its removal. */
+function readingLine(): { update: (progress: Progress) => void; end: () => void } {
+  const { stderr } = process;
+  const started = performance.now();
+  let isShown = false;
+  return {
+    update({ files, bytes, lines }) {
+      if (stderr.isTTY !== true || performance.now() - started < patience_ms) return;
+      isShown = true;
+      const megabytes = Math.round(bytes / 1_000_000).toLocaleString("en-US");
+      stderr.write(`\r\u001b[K${counted(lines, "line")}, ${megabytes} MB of ${counted(files, "file")}`);
+    },
+    end() {
+      if (isShown) stderr.write("\r\u001b[K");
+    },
+  };
 }
 
 /**
@@ -22,22 +41,15 @@ export async function readTraffic(logs: readonly string[], { from }: { from?: st
   if (logs.length === 0 && from === undefined)
     throw new UsageError("say which access logs to read: files, folders, patterns with `*`, or `-` for standard input");
   try {
-    const traffic = await openTraffic(logs.flatMap(filesIn));
+    const bar = readingLine();
+    const traffic = await openTraffic(logs, { progress: bar.update });
     try {
       return { usages: await traffic.usages(), summary: traffic.summary };
     } finally {
+      bar.end();
       await traffic.close();
     }
   } catch (error) {
     throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
   }
-}
-
-/** The files of a folder; others are themselves. */
-function filesIn(path: string): string[] {
-  if (path === "-" || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ name }) => join(path, name))
-    .sort();
 }
