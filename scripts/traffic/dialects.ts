@@ -28,7 +28,6 @@ export interface Dialect {
   first(list: string, count: number): string;
   size(list: string): string;
   distinctSorted(list: string): string;
-  append(list: string, item: string): string;
   /** A segment with its escapes decoded; NULL where that is no text. It has only sound escapes. */
   decode(text: string): string;
   /** Milliseconds since 1970 of a time as a log has it; NULL for none. */
@@ -42,8 +41,11 @@ export interface Dialect {
   concat(...parts: string[]): string;
   countIf(condition: string): string;
   asText(number: string): string;
+  /** What stands at the query's end. */
+  ending: string;
 }
 
+/** Those that the query can be printed for. */
 export const dialect_names = ["duckdb", "clickhouse", "bigquery", "spark"] as const;
 export type DialectName = (typeof dialect_names)[number];
 
@@ -71,7 +73,6 @@ export const duckdb: Dialect = {
   first: (list, count) => `list_slice(${list}, 1, ${count})`,
   size: (list) => `len(${list})`,
   distinctSorted: (list) => `list_sort(list_distinct(${list}))`,
-  append: (list, item) => `list_append(${list}, ${item})`,
   decode: (text) => `TRY(url_decode(${text}))`,
   milliseconds: (text) => `epoch_ms(TRY_CAST(${text} AS TIMESTAMP))`,
   day: (days) => `CASE WHEN ${days} > 0 THEN CAST(DATE '1970-01-01' + CAST(${days} AS INTEGER) AS VARCHAR) ELSE '' END`,
@@ -80,4 +81,113 @@ export const duckdb: Dialect = {
   concat: (...parts) => parts.join(" || "),
   countIf: (condition) => `count(*) FILTER (WHERE ${condition})`,
   asText: (number) => `CAST(${number} AS VARCHAR)`,
+  ending: "",
 };
+
+/** A literal in the systems where a backslash escapes. */
+const escaped = (value: string): string => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+/** `$` would let a line's end pass in Java. */
+const whole = (pattern: string): string => `^(?:${pattern})\\z`;
+
+export const clickhouse: Dialect = {
+  text: escaped,
+  members: (inner, json, names) =>
+    `SELECT *, ${names.map(([column, member]) => `JSONExtract(${json}, ${escaped(member)}, 'Nullable(String)') AS ${column}`).join(", ")} FROM ${inner}`,
+  bytes: (text) => `length(${text})`,
+  finds: (text, pattern) => `match(${text}, ${escaped(pattern)})`,
+  matches: (text, pattern) => `match(${text}, ${escaped(whole(pattern))})`,
+  contains: (text, part) => `position(${text}, ${escaped(part)}) > 0`,
+  startsWith: (text, part) => `startsWith(${text}, ${escaped(part)})`,
+  without: (text, pattern) => `replaceRegexpOne(${text}, ${escaped(pattern)}, '')`,
+  extract: (text, pattern) => `extract(${text}, ${escaped(pattern)})`,
+  // A list is of no type that may be NULL.
+  split: (text, separator) => `splitByChar(${escaped(separator)}, COALESCE(${text}, ''))`,
+  before: (text, separator) => `splitByChar(${escaped(separator)}, COALESCE(${text}, ''))[1]`,
+  after: (text, separator) => `substring(${text}, position(${text}, ${escaped(separator)}) + 1)`,
+  join: (list, separator) => `arrayStringConcat(${list}, ${escaped(separator)})`,
+  each: (list, name, body) => `arrayMap(${name} -> ${body}, ${list})`,
+  first: (list, count) => `arraySlice(${list}, 1, ${count})`,
+  size: (list) => `length(${list})`,
+  distinctSorted: (list) => `arraySort(arrayDistinct(${list}))`,
+  decode: (text) => `if(isValidUTF8(decodeURLComponent(${text})), decodeURLComponent(${text}), NULL)`,
+  milliseconds: (text) => `toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(${text}, 3, 'UTC'))`,
+  day: (days) => `if(${days} > 0, toString(toDate('1970-01-01') + ${days}), '')`,
+  quotient: (number, divisor) => `intDiv(${number}, ${divisor})`,
+  integer: (text) => `toInt64OrNull(${text})`,
+  concat: (...parts) => `concat(${parts.join(", ")})`,
+  countIf: (condition) => `countIf(${condition})`,
+  asText: (number) => `toString(${number})`,
+  // Without it a name stands for what the same SELECT calls so, before it stands for a column.
+  ending: "SETTINGS prefer_column_name_to_alias = 1",
+};
+
+export const bigquery: Dialect = {
+  text: escaped,
+  members: (inner, json, names) =>
+    `SELECT *, ${names.map(([column, member]) => `SAFE.JSON_VALUE(${json}, ${escaped(path(member))}) AS ${column}`).join(", ")} FROM ${inner}`,
+  bytes: (text) => `BYTE_LENGTH(${text})`,
+  finds: (text, pattern) => `REGEXP_CONTAINS(${text}, ${escaped(pattern)})`,
+  matches: (text, pattern) => `REGEXP_CONTAINS(${text}, ${escaped(whole(pattern))})`,
+  contains: (text, part) => `STRPOS(${text}, ${escaped(part)}) > 0`,
+  startsWith: (text, part) => `STARTS_WITH(${text}, ${escaped(part)})`,
+  without: (text, pattern) => `REGEXP_REPLACE(${text}, ${escaped(pattern)}, '')`,
+  extract: (text, pattern) => `REGEXP_EXTRACT(${text}, ${escaped(pattern)})`,
+  split: (text, separator) => `SPLIT(${text}, ${escaped(separator)})`,
+  before: (text, separator) => `SPLIT(${text}, ${escaped(separator)})[SAFE_OFFSET(0)]`,
+  after: (text, separator) => `SUBSTR(${text}, STRPOS(${text}, ${escaped(separator)}) + 1)`,
+  join: (list, separator) => `ARRAY_TO_STRING(${list}, ${escaped(separator)})`,
+  each: (list, name, body) =>
+    `ARRAY(SELECT ${body} FROM UNNEST(${list}) AS ${name} WITH OFFSET AS place ORDER BY place)`,
+  first: (list, count) =>
+    `ARRAY(SELECT item FROM UNNEST(${list}) AS item WITH OFFSET AS place WHERE place < ${count} ORDER BY place)`,
+  size: (list) => `ARRAY_LENGTH(${list})`,
+  distinctSorted: (list) => `ARRAY(SELECT DISTINCT item FROM UNNEST(${list}) AS item ORDER BY item)`,
+  // There is no function for it: each escape is a byte, and what stands between them is bytes as it is.
+  decode: (text) =>
+    `SAFE_CONVERT_BYTES_TO_STRING((SELECT STRING_AGG(IF(STARTS_WITH(piece, '%'), FROM_HEX(SUBSTR(piece, 2)), CAST(piece AS BYTES)), b'' ORDER BY place)` +
+    ` FROM UNNEST(REGEXP_EXTRACT_ALL(${text}, '%[0-9A-Fa-f]{2}|[^%]+')) AS piece WITH OFFSET AS place))`,
+  milliseconds: (text) => `UNIX_MILLIS(SAFE_CAST(${text} AS TIMESTAMP))`,
+  day: (days) => `IF(${days} > 0, CAST(DATE_ADD(DATE '1970-01-01', INTERVAL ${days} DAY) AS STRING), '')`,
+  quotient: (number, divisor) => `DIV(${number}, ${divisor})`,
+  integer: (text) => `SAFE_CAST(${text} AS INT64)`,
+  concat: (...parts) => `CONCAT(${parts.join(", ")})`,
+  countIf: (condition) => `COUNTIF(${condition})`,
+  asText: (number) => `CAST(${number} AS STRING)`,
+  ending: "",
+};
+
+export const spark: Dialect = {
+  text: escaped,
+  members: (inner, json, names) =>
+    `SELECT * EXCEPT (found), ${names.map(([column, member]) => `found.${member} AS ${column}`).join(", ")}\n` +
+    `  FROM (SELECT *, from_json(${json}, '${names.map(([, member]) => `${member} STRING`).join(", ")}') AS found FROM ${inner})`,
+  bytes: (text) => `octet_length(${text})`,
+  finds: (text, pattern) => `rlike(${text}, ${escaped(pattern)})`,
+  matches: (text, pattern) => `rlike(${text}, ${escaped(whole(pattern))})`,
+  contains: (text, part) => `contains(${text}, ${escaped(part)})`,
+  startsWith: (text, part) => `startswith(${text}, ${escaped(part)})`,
+  without: (text, pattern) => `regexp_replace(${text}, ${escaped(pattern)}, '')`,
+  extract: (text, pattern) => `regexp_extract(${text}, ${escaped(pattern)}, 0)`,
+  split: (text, separator) => `split(${text}, ${escaped(`[${separator}]`)})`,
+  before: (text, separator) => `substring_index(${text}, ${escaped(separator)}, 1)`,
+  after: (text, separator) => `substr(${text}, instr(${text}, ${escaped(separator)}) + 1)`,
+  join: (list, separator) => `array_join(${list}, ${escaped(separator)})`,
+  each: (list, name, body) => `transform(${list}, ${name} -> ${body})`,
+  first: (list, count) => `slice(${list}, 1, ${count})`,
+  size: (list) => `size(${list})`,
+  distinctSorted: (list) => `array_sort(array_distinct(${list}))`,
+  // It takes `+` for a blank. Bytes that are no UTF-8 become U+FFFD, which is hidden anyway.
+  decode: (text) => `url_decode(replace(${text}, '+', '%2B'))`,
+  milliseconds: (text) => `unix_millis(try_cast(${text} AS TIMESTAMP))`,
+  day: (days) =>
+    `CASE WHEN ${days} > 0 THEN CAST(date_add(DATE '1970-01-01', CAST(${days} AS INT)) AS STRING) ELSE '' END`,
+  quotient: (number, divisor) => `${number} DIV ${divisor}`,
+  integer: (text) => `try_cast(${text} AS BIGINT)`,
+  concat: (...parts) => `concat(${parts.join(", ")})`,
+  countIf: (condition) => `count_if(${condition})`,
+  asText: (number) => `CAST(${number} AS STRING)`,
+  ending: "",
+};
+
+/** All of them. */
+export const dialects: Readonly<Record<DialectName, Dialect>> = { duckdb, clickhouse, bigquery, spark };

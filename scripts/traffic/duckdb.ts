@@ -55,11 +55,12 @@ export interface Database {
 /**
  * @param folder only for this database; the caller removes it
  * @param links links in it to files elsewhere, which it may read too
+ * @param keepsOrder whether rows come in the order of their file, which takes memory
  */
 export async function openDatabase(
   folder: string,
   links: readonly string[],
-  { memoryBytes, threads }: Resources = {},
+  { memoryBytes, threads, keepsOrder = false }: Resources & { keepsOrder?: boolean } = {},
 ): Promise<Database> {
   const api = await loadDuckDb();
   // `default` is where a CommonJS module has its exports, if it was found by its path.
@@ -69,7 +70,7 @@ export async function openDatabase(
     memory_limit: `${Math.ceil((memoryBytes ?? 640 * 1024 * 1024) / 1024)}KiB`,
     ...(threads === undefined ? {} : { threads: String(threads) }),
     temp_directory: join(folder, "spill"),
-    preserve_insertion_order: "false",
+    preserve_insertion_order: String(keepsOrder),
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
   });

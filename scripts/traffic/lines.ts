@@ -1,4 +1,5 @@
 /** A file → its lines, whatever is in it: packed or not, cut off, without ends of lines, no UTF-8. */
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import type { Duplex } from "node:stream";
 import * as zlib from "node:zlib";
@@ -14,6 +15,8 @@ export interface Line {
   text: string;
   /** The line is longer than `line_bytes_max`, and this is how it begins. */
   isCut: boolean;
+  /** Its bytes are UTF-8. */
+  isSound: boolean;
 }
 
 /** Node's own unpacking: for zstd from Node 22.15 on. */
@@ -50,10 +53,16 @@ export async function* linesOf(source: Source, mostBytes = line_bytes_max): Asyn
   const take = (isLast: boolean): Line | undefined => {
     const isCut = size > mostBytes;
     const whole = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-    const text = whole.subarray(0, isCut ? 200 : whole.length).toString("utf8");
+    const kept = whole.subarray(0, isCut ? 200 : whole.length);
+    const text = kept.toString("utf8");
     parts = [];
     size = 0;
-    const line = { number: isLast ? number : number++, text: text.endsWith("\r") ? text.slice(0, -1) : text, isCut };
+    const line = {
+      number: isLast ? number : number++,
+      text: text.endsWith("\r") ? text.slice(0, -1) : text,
+      isCut,
+      isSound: isUtf8(kept),
+    };
     return line.text.trim() === "" ? undefined : line;
   };
   const add = (part: Buffer): void => {
@@ -83,4 +92,14 @@ export async function* linesOf(source: Source, mostBytes = line_bytes_max): Asyn
     if (line !== undefined) yield line;
   }
   if (fault !== undefined) throw fault;
+}
+
+/** Why a file cannot be unpacked to its end; undefined where it can. */
+export async function faultOf(source: Source): Promise<string | undefined> {
+  try {
+    for await (const _ of bytesOf(source));
+    return undefined;
+  } catch (error) {
+    return String((error as Error).message);
+  }
 }

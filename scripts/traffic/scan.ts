@@ -17,7 +17,7 @@ import type { Database } from "./duckdb.ts";
 import { lineOf } from "./entry.ts";
 import { entriesOf } from "./formats.ts";
 import { har_bytes_max, har_start, harDocument } from "./har.ts";
-import { bytesOf, linesOf } from "./lines.ts";
+import { bytesOf, faultOf, linesOf } from "./lines.ts";
 import { line_members } from "./query.ts";
 import type { Compression, Source } from "./sources.ts";
 import type { ReadSummary } from "./usage.ts";
@@ -131,7 +131,12 @@ export class Scanner {
     this.#converted = join(this.#folder, "entries");
     this.#writer = createWriteStream(this.#converted, { mode: 0o600 });
     for (const log of this.#logs.filter(({ isDirect }) => !isDirect)) await this.#convertFile(log);
-    if (unknown > 0) await this.#convertRest();
+    if (unknown > 0) await this.#convertRest(unknown);
+    // The database takes a file that is cut off for a shorter one: who asks what is never used must know.
+    for (const log of this.#logs.filter(({ isDirect, compression }) => isDirect && compression === "gzip")) {
+      const fault = await faultOf(log);
+      if (fault !== undefined) this.#damaged(log, fault);
+    }
     this.#writer.end();
     await once(this.#writer, "close");
   }
@@ -148,9 +153,13 @@ export class Scanner {
         }
       }
     } catch (error) {
-      this.#summary.damaged ??= [];
-      this.#summary.damaged.push({ file: log.name, reason: printable(String((error as Error).message)) });
+      this.#damaged(log, String((error as Error).message));
     }
+  }
+
+  #damaged(log: Log, reason: string): void {
+    this.#summary.damaged ??= [];
+    this.#summary.damaged.push({ file: log.name, reason: printable(reason) });
   }
 
   /** A document is read at once. False where it is none after all. */
@@ -170,11 +179,12 @@ export class Scanner {
   }
 
   /** Lines among those of JSON that the database did not know. */
-  async #convertRest(): Promise<void> {
+  async #convertRest(unknown: number): Promise<void> {
+    let seen = 0;
     for (const compression of ["none", "gzip", "zstd"] as const) {
       const logs = this.#logs.filter((log) => log.isDirect && log.compression === compression);
       if (logs.length === 0) continue;
-      const lines = `(SELECT line, filename FROM read_csv([${links(logs)}], compression = '${named(compression)}', columns = {line: 'VARCHAR'}, header = false, auto_detect = false, delim = '', quote = '', escape = '', comment = '', ignore_errors = true, strict_mode = false, filename = true))`;
+      const lines = `(SELECT line, filename FROM read_csv([${links(logs)}], compression = '${named(compression)}', columns = {line: 'VARCHAR'}, header = false, auto_detect = false, delim = '', quote = '', escape = '', comment = '', ignore_errors = true, strict_mode = false, filename = true, max_line_size = ${object_bytes_max}, buffer_size = ${2 * object_bytes_max}))`;
       const names = new Map(logs.map(({ link, name }) => [link, name]));
       const result = await this.#database.connection.stream(
         `SELECT line, filename FROM (${duckdb.members(lines, "line", line_members)}) WHERE ${is_unknown}`,
@@ -182,12 +192,29 @@ export class Scanner {
       for await (const rows of result.yieldRowsJs()) {
         for (const [line, filename] of rows as [string | null, string][]) {
           if (line === null || line.trim() === "") continue;
+          seen++;
           if (await this.#write(line)) this.#recovered++;
           else this.#example(names.get(filename) ?? "", 0, line);
         }
       }
     }
+    if (seen < unknown) await this.#convertUnsound();
     await this.#findExamples();
+  }
+
+  /** Lines that are no UTF-8: the database leaves them out where it reads lines. */
+  async #convertUnsound(): Promise<void> {
+    for (const log of this.#logs.filter(({ isDirect }) => isDirect)) {
+      try {
+        for await (const { text, number, isCut, isSound } of linesOf(log)) {
+          if (isSound) continue;
+          if (!isCut && (await this.#write(text))) this.#recovered++;
+          else this.#example(log.name, number, text);
+        }
+      } catch {
+        // What cannot be unpacked here is said elsewhere.
+      }
+    }
   }
 
   /** The numbers of the lines that are shown: the database does not count them. Those far behind stay without. */

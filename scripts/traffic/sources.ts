@@ -109,7 +109,8 @@ async function matching(pattern: string): Promise<string[]> {
         next.push(...(await foldersBelow(folder)));
         continue;
       }
-      if (!/[*?[]/.test(part) && !isLast) {
+      // A folder of that very name comes before what the name matches as a pattern.
+      if (!isLast && (await stat(join(folder, part)).catch(() => undefined))?.isDirectory()) {
         next.push(join(folder, part));
         continue;
       }
