@@ -77,8 +77,30 @@ export function checkOrder(plugin: Plugin, others: readonly Plugin[]): Finding[]
   return tries || (isSwitched && !hasCheck) ? findings : [...findings, ...checkBehind(plugin, others)];
 }
 
-/** Filters of ours whose configuration has not come. */
+/** What Istio's agent puts in the place of a module that it cannot fetch, by the prefix of its statistics. */
+const substitutes: Readonly<Record<string, string>> = {
+  "wasm-default-deny": "refuses every request (403)",
+  "wasm-default-allow": "lets every request pass undecided",
+};
+
+/** Modules that Istio's agent has not fetched. Whether a plugin is ours, its name alone tells then, or the check behind it. */
+function checkSubstitutes(manager: Manager): Finding[] {
+  return manager.filters.flatMap((filter, index) => {
+    const prefix = filter.config?.type === "RBAC" ? filter.config.node.at("rules_stat_prefix").text : undefined;
+    const does = prefix !== undefined && Object.hasOwn(substitutes, prefix) ? substitutes[prefix] : undefined;
+    const isOurs = /sallyport/u.test(filter.name) || manager.filters.slice(index + 1).some(isCheck);
+    if (does === undefined || !isOurs) return [];
+    const message = `Istio's agent has no module for this plugin: it could not fetch the image, or its digest is not that of the WasmPlugin. What it has put in its place ${does}. Its log says why (\`kubectl logs POD -c istio-proxy\`).`;
+    return [finding("filter_missing", placeOf(manager, filter), message)];
+  });
+}
+
+/** Filters of ours whose configuration has not come, or whose module. */
 export function checkAwaited(manager: Manager): Finding[] {
+  return [...checkSubstitutes(manager), ...checkUnconfigured(manager)];
+}
+
+function checkUnconfigured(manager: Manager): Finding[] {
   return manager.filters.flatMap((filter, index) =>
     isAwaited(manager, index)
       ? [

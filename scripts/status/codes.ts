@@ -17,7 +17,10 @@ export const status_codes = {
     meaning:
       "a listener leads to a cluster that the filter stands in front of, or to whatever one a request names, without the filter",
   },
-  filter_missing: { meaning: "the filter's configuration is to come by itself (ECDS), and has not" },
+  filter_missing: {
+    meaning:
+      "the filter's configuration is to come by itself (ECDS), and has not, or Istio's agent could not fetch its module",
+  },
   route_without_filter: { meaning: "routes switch the filter on, as under Envoy Gateway, and one of them does not" },
   filter_disabled: { meaning: "the filter is disabled, or a matcher decides whether a request meets it" },
   nothing_routed: {

@@ -145,9 +145,12 @@ function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[]
   const managers = listeners.flatMap((listener) => listener.managers);
   // Envoys of Envoy Gateway have a listener of their own, for probes, whose routes are answers, too.
   const isAnswered = managers.length > 0 && managers.every((manager) => plainAnswersOf(manager) !== undefined);
-  const consequence = isAnswered
-    ? `no route leads to a cluster, so that Envoy answers every request itself. ${not_taken}`
-    : "requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.";
+  const isAwaited = managers.some((manager) => checkAwaited(manager).length > 0);
+  const consequence = isAwaited
+    ? "it has not come (`filter_missing`)."
+    : isAnswered
+      ? `no route leads to a cluster, so that Envoy answers every request itself. ${not_taken}`
+      : "requests pass undecided. Put the filter and its check into the listener that callers use, as envoy/inbound.yaml has them.";
   return [
     finding(
       "not_loaded",

@@ -49,6 +49,26 @@ function changed(change: (parts: Parts) => void): string[] {
   return codesOf(parts).filter((code) => !notes.includes(code));
 }
 
+for (const [prefix, says] of [
+  ["wasm-default-deny", /could not fetch the image.*refuses every request \(403\).*kubectl logs/u],
+  ["wasm-default-allow", /lets every request pass undecided/u],
+] as const) {
+  test(`a module that the agent could not fetch is named: ${prefix} stands in its place`, () => {
+    const parts = new Parts();
+    const ecds = parts.answers.dump.configs.find((one: Json) => one["@type"].includes("EcdsConfigDump"));
+    const [{ ecds_filter }] = ecds.ecds_filters;
+    ecds_filter.typed_config = {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+      ...(prefix === "wasm-default-deny" && { rules: {} }),
+      rules_stat_prefix: prefix,
+    };
+    const findings = findingsOf(parts);
+    assert.deepEqual(findings.map(({ code }) => code).sort(), ["filter_missing", "not_loaded"]);
+    assert.match(findings.find(({ code }) => code === "filter_missing")!.message, says);
+    assert.doesNotMatch(findings.find(({ code }) => code === "not_loaded")!.message, /pass undecided/u);
+  });
+}
+
 test("as istiod programmed it, nothing is wrong, and the policy's name is that of the check", () => {
   const { policies, findings, workers } = statusOf(new Parts());
   assert.deepEqual(findings.map(({ code, severity }) => `${severity} ${code}`).sort(), [
