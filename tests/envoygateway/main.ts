@@ -11,7 +11,7 @@ import { mkdir, rmdir } from "node:fs/promises";
 import { findPrograms } from "./programs.ts";
 import { ca_folder } from "./system.ts";
 
-const files = ["admission", "enforcement", "modules", "changes", "rollout", "status", "federation"].map(
+const files = ["arrival", "admission", "enforcement", "modules", "changes", "rollout", "status", "federation"].map(
   (name) => `tests/envoygateway/${name}.ts`,
 );
 const asked = process.argv.slice(2);

@@ -54,6 +54,19 @@ test("metrics have their whole names and their labels in what the agent tells Pr
   );
 });
 
+test("what the check refused is in the metric that the alert SallyportNotAdmitted asks for", async () => {
+  const refused = async (): Promise<number> => {
+    const line = (await world.sidecar.prometheus()).find((one) => one.startsWith("envoy_http_rbac_denied{"));
+    return Number(line?.split(" ").at(-1) ?? 0);
+  };
+  const before = await refused();
+  await world.delete("70-wasm-plugin.yaml");
+  await world.untilStatus(403);
+  await until("the metric has grown", async () => (await refused()) > before);
+  await world.apply(["70-"]);
+  await world.untilStatus(200);
+});
+
 /** The labels of a line that are ours, in the order of their names. */
 function sortedLabels(line: string): string {
   const labels = [...line.matchAll(/(sallyport_[a-z]+="[^"]*")/gu)].map(([label]) => label);
