@@ -404,6 +404,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/discover/",
       "scripts/replay/",
       "scripts/report/",
+      "scripts/suggest/",
       "scripts/status/",
     ],
   },

@@ -16,18 +16,23 @@ import { driftLines, inventoryLines, specLines } from "../discover/text.ts";
 import { loadPolicyFile } from "../policy/build.ts";
 import type { Policy } from "../policy/language/model.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
-import { counted, formatOption, type OutputFormat, showFindings, UsageError, writeOutput } from "./output.ts";
+import {
+  checkPolicyOptions,
+  type PolicyOptions,
+  readNumber,
+  writeSuggestion,
+  writeTightened,
+} from "./leastprivilege.ts";
+import { counted, formatOption, showFindings, UsageError, writeOutput } from "./output.ts";
 import { readTraffic } from "./traffic.ts";
 
-interface DiscoverOptions {
+interface DiscoverOptions extends PolicyOptions {
   from?: string;
   openapi?: string;
   spec?: string;
   since?: Since;
   compare: string[];
   failOn?: FindingName[];
-  policy?: string;
-  format: OutputFormat;
 }
 
 /** What was found, as far as it was asked for. */
@@ -54,7 +59,23 @@ export function registerDiscover(program: Command): void {
       readSince,
     )
     .option("--compare <logs>", "compare with these logs of another time; may be given several times", collect, [])
-    .option("--policy <file>", "say what of this policy was used, and what never; its endpoints are taken as they are")
+    .option(
+      "--policy <file>",
+      "say what of this policy was used, and what never; its endpoints are taken as they are, by --suggest also its issuers, trust and deny rules",
+    )
+    .option("--suggest <file>", "write the policy that admits what was admitted, and nothing that was not seen")
+    .option(
+      "--headroom <factor>",
+      "of --suggest: limits are so many times the busiest minute (2); 0: no limits",
+      readNumber,
+    )
+    .option("--name <name>", "of --suggest: the policy's name")
+    .option("--tighten <policy>", "print a patch that takes out of a policy what nobody used")
+    .option("--days <number>", "of --tighten: not used in so many days (30)", readNumber)
+    .option(
+      "-o, --output <file>",
+      "of --tighten: write the policy, or with .patch at its end the patch, in place of printing it",
+    )
     .option("--fail-on <findings>", `end with 1 if there are any of: ${Object.keys(findings).join(", ")}`, readFindings)
     .addOption(formatOption())
     .action(run);
@@ -83,8 +104,11 @@ async function run(logs: string[], options: DiscoverOptions): Promise<void> {
   checkOptions(options);
   // What a person wrote is read first: a slip in it is told before an hour of reading.
   const document = options.spec === undefined ? undefined : readSpec(options.spec);
-  const policy = options.policy === undefined ? undefined : readPolicy(options.policy);
+  const policy = options.policy === undefined ? undefined : readPolicy(options.policy, options.suggest === undefined);
+  if (options.tighten !== undefined) loadPolicyFile(options.tighten);
   const { usages, summary } = await readTraffic(logs, options);
+  if (options.suggest !== undefined) return writeSuggestion(usages, summary, options);
+  if (options.tighten !== undefined) return writeTightened(usages, summary, options);
   const earlier = options.compare.length === 0 ? undefined : (await readTraffic(options.compare, {})).usages;
   const pins = pinsFor(usages, document, policy);
   const found: Found = {
@@ -104,7 +128,20 @@ async function run(logs: string[], options: DiscoverOptions): Promise<void> {
   process.exitCode = 1;
 }
 
-function checkOptions({ since, compare, failOn = [], spec }: DiscoverOptions): void {
+function checkOptions(options: DiscoverOptions): void {
+  const { since, compare, failOn = [], spec, openapi } = options;
+  const asked = {
+    "--since": since,
+    "--compare": compare[0],
+    "--fail-on": failOn[0],
+    "--spec": spec,
+    "--openapi": openapi,
+  };
+  const others = Object.entries(asked).filter(([, value]) => value !== undefined);
+  checkPolicyOptions(
+    options,
+    others.map(([name]) => name),
+  );
   if (since !== undefined && compare.length > 0)
     throw new UsageError("--since compares within the logs, --compare with others: give one of them");
   for (const name of failOn) {
@@ -122,9 +159,10 @@ function readSpec(path: string): ApiDocument {
   }
 }
 
-function readPolicy(path: string): Policy {
+/** @param isShown whether its warnings are: a new policy in its place has its own */
+function readPolicy(path: string, isShown: boolean): Policy {
   const { policy, warnings } = loadPolicyFile(path);
-  showFindings(warnings, "warning");
+  if (isShown) showFindings(warnings, "warning");
   return policy;
 }
 

@@ -59,12 +59,13 @@ export const usual_headroom = 2;
  * Suggests a policy.
  * @throws SuggestError, or PolicyError for the existing policy
  */
-export function suggestPolicy(seen: readonly Usage[], options: SuggestOptions): Suggestion {
+export function suggestPolicy(logged: readonly Usage[], options: SuggestOptions): Suggestion {
   const { output, headroom = usual_headroom } = options;
   if (headroom !== 0 && !(headroom >= 1 && headroom <= 1000))
     throw new SuggestError("the headroom of limits is a factor from 1 to 1000, or 0 for no limits");
   const base = options.policy === undefined ? undefined : new BasePolicy(options.policy, folderOf(output));
   const domains = base && new Set(base.policy.trustDomains);
+  const seen = base === undefined ? logged : logged.map((usage) => withScopes(usage, base));
   const traffic = groupUsages(seen, base && pinsOfPolicy(base.policy));
   const { grants, leftOut: faulty, denied } = grantsOf(traffic, domains);
   if (grants.length === 0) throw new SuggestError(nothingWords(faulty, denied));
@@ -112,6 +113,15 @@ export function suggestPolicy(seen: readonly Usage[], options: SuggestOptions): 
   });
   const findings = findingsOf(text, output, issuers.open.length > 0);
   return { text, rules: rules.length, requests: sum(usages), denied, leftOut, ...findings };
+}
+
+/** The filter's record has no scopes. A rule of the policy that let a request in says which ones its token had all the same. */
+function withScopes(usage: Usage, { policy }: BasePolicy): Usage {
+  if (usage.policy !== policy.name || usage.decision !== "allow" || usage.issuer === "") return usage;
+  const rule = policy.rules.find(({ name, action }) => name === usage.rule && action === "allow");
+  if (rule === undefined || rule.isAnyScope || rule.scopes.length === 0) return usage;
+  const scopes = new Set([...usage.scopes.split(" "), ...rule.scopes].filter((scope) => scope !== ""));
+  return { ...usage, scopes: [...scopes].sort().join(" ") };
 }
 
 /** What `check` says of the suggestion. Throws SuggestError for what nobody was asked to fill in. */

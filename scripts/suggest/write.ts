@@ -94,7 +94,10 @@ export function writePolicy(policy: WrittenPolicy): string {
     node.spaceBefore = at > 0;
     rules.items.push(node);
   }
-  for (const node of policy.denyRules) rules.items.push(node);
+  for (const node of policy.denyRules) {
+    node.spaceBefore = rules.items.length > 0;
+    rules.items.push(node);
+  }
   if (rules.items.length === 0) rules.flow = true;
   space(set("rules", rules));
   visit(document, { Map: (_, node) => pad(node, true), Seq: (_, node) => pad(node, false) });

@@ -320,6 +320,24 @@ rules:
     assert.equal(policyOfText(output, text).policy.rules.length, 2);
   });
 
+  test("the scopes of the rule that let a request in, which the record does not have", () => {
+    const path = join(folder, "scoped.yaml");
+    writeFileSync(
+      path,
+      base_policy.replace(
+        "rules:\n",
+        `rules:\n  - { name: w, callers: [any], allow: [PUT /orders], token: corp, scopes: [b, a] }\n  - { name: v, callers: [any], allow: [PUT /carts], token: corp, scopes: { any: [a, b] } }\n`,
+      ),
+    );
+    const of = (request: string, rule: string, given: Partial<Usage> = {}) =>
+      usage(request, { policy: "shop", decision: "allow", rule, issuer: "corp", ...given });
+    const scopes = (log: readonly Usage[]) => rulesOf(log, { policy: path }).map((rule) => rule.scopes);
+    assert.deepEqual(scopes([of("PUT /orders", "w")]), [["a", "b"]]);
+    assert.deepEqual(scopes([of("PUT /carts", "v")]), [undefined]);
+    assert.deepEqual(scopes([of("PUT /orders", "w", { policy: "other" })]), [undefined]);
+    assert.deepEqual(scopes([of("PUT /orders", "w", { decision: "deny", reason: "no_rule" })]), [undefined]);
+  });
+
   test("a caller of a domain that it does not trust is left out", () => {
     const { leftOut } = suggest([usage("GET /a"), usage("GET /a", { caller: "spiffe://evil.example/web" })], {
       policy,
