@@ -5,11 +5,11 @@ import { parseCaller } from "../policy/language/spiffe.ts";
 import { buildReport, type ReportedPolicy } from "../report/build.ts";
 import type { ReportData } from "../report/data.ts";
 import { reportPage } from "../report/html.ts";
-import { openTraffic } from "../traffic/open.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { parseAt } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError, writeOutput } from "./output.ts";
 import { printable } from "./terminal.ts";
+import { readTraffic } from "./traffic.ts";
 
 interface ReportOptions {
   output: string;
@@ -115,17 +115,11 @@ function named(reported: readonly ReportedPolicy[]): string {
 }
 
 async function readUsages(logs: readonly string[]): Promise<Usage[]> {
-  const traffic = await openTraffic(logs);
-  try {
-    const usages = await traffic.usages();
-    const { unknown, leftOut } = traffic.summary;
-    if (unknown > 0) process.stderr.write(`${counted(unknown, "line")} of the logs are of no known format\n`);
-    if (leftOut > 0)
-      process.stderr.write(`${counted(leftOut, "request")} of the logs are in groups beyond the bound\n`);
-    return usages;
-  } finally {
-    await traffic.close();
-  }
+  const { usages, summary } = await readTraffic(logs, {});
+  const { unknown, leftOut } = summary;
+  if (unknown > 0) process.stderr.write(`${counted(unknown, "line")} of the logs are of no known format\n`);
+  if (leftOut > 0) process.stderr.write(`${counted(leftOut, "request")} of the logs are in groups beyond the bound\n`);
+  return usages;
 }
 
 /** What `--format json` prints. */

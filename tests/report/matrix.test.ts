@@ -171,6 +171,7 @@ describe("deny rules", () => {
   test("with one, what they deny is conditional", () => {
     const data = of("name: no, callers: [any], deny: ['GET /orders/**'], when: source.port > 1024");
     assert.match(says(data, "**", "GET /orders/{id}"), /^whole conditional: unless 1024 < source.port$/);
+    assert.deepEqual(grantOf(data, "**", "* /**")?.except, ["GET /orders/** (conditional)"]);
   });
 
   test("for some callers they leave the others alone", () => {

@@ -44,7 +44,7 @@ export interface Grant {
   denies: string[];
   /** Of an endpoint that is admitted in part: what of it is. */
   parts: string[];
-  /** Endpoints in it that are denied, some only on conditions. */
+  /** Endpoints in it that are denied; those that are only on conditions have `(conditional)` after them. */
   except: string[];
 }
 
@@ -265,9 +265,10 @@ class Places {
   #texts(met: readonly Met[]): string[] {
     const texts = met
       .filter(({ clause }) => this.#written.has(clause.id))
-      .map(({ clause: { host, method, path, names } }) => {
+      .map(({ clause: { action, host, method, path, names, conditions } }) => {
         const on = host === "*" ? "" : ` on ${host}`;
-        return `${method} ${pathText(path, names)}${on}`;
+        const how = action === "deny" && !isUnconditional(conditions) ? " (conditional)" : "";
+        return `${method} ${pathText(path, names)}${on}${how}`;
       });
     return [...new Set(texts)].sort();
   }

@@ -10,7 +10,7 @@ import type { Words } from "./words.ts";
 /** Pixels, as the style sheet has them. */
 const row_height = 26;
 const column_width = 26;
-const names_width = 320;
+const widest_names = 320;
 const head_height = 196;
 const band_height = 22;
 /** Rows and columns beyond what is in view, so that scrolling shows no holes. */
@@ -161,6 +161,8 @@ class Grid {
   /** The active cell, by its place among the rows and columns that are shown. */
   #active: { row: number; column: number } | undefined;
   #drawn = "";
+  /** How wide the names of endpoints are: less on a small screen. */
+  #names = widest_names;
   #isAsked = false;
 
   constructor(matrix: Matrix, words: Words) {
@@ -173,7 +175,10 @@ class Grid {
     );
     this.root = element("div", { class: "matrix screen" }, this.#grid, this.#empty, this.#tip);
     this.#grid.addEventListener("scroll", () => this.#ask());
-    addEventListener("resize", () => this.#ask());
+    addEventListener("resize", () => {
+      if (this.#namesWidth() === this.#names) this.#ask();
+      else this.show(this.#view, this.#isBanded);
+    });
     this.#grid.addEventListener("keydown", (event) => this.#move(event));
     this.#grid.addEventListener("focus", () => this.#focused());
     this.#grid.addEventListener("blur", () => this.#hideTip());
@@ -191,7 +196,9 @@ class Grid {
     this.#active = undefined;
     this.#hideTip();
     const { style } = this.#sheet;
-    style.width = `${names_width + view.columns.length * column_width}px`;
+    this.#names = this.#namesWidth();
+    style.setProperty("--names", `${this.#names}px`);
+    style.width = `${this.#names + view.columns.length * column_width}px`;
     style.height = `${this.#headHeight + view.rows.length * row_height}px`;
     // As high as it needs to be, and no higher than the style sheet says; the last pixels are for a scroll bar.
     this.#grid.style.height = `${this.#headHeight + view.rows.length * row_height + 18}px`;
@@ -202,6 +209,10 @@ class Grid {
     this.#grid.scrollTo(0, 0);
     this.#drawn = "";
     this.#draw();
+  }
+
+  #namesWidth(): number {
+    return Math.min(widest_names, Math.round(this.root.clientWidth * 0.5));
   }
 
   get #headHeight(): number {
@@ -227,7 +238,7 @@ class Grid {
       top: first(scrollTop, row_height),
       bottom: last(scrollTop + clientHeight - this.#headHeight, row_height, rows.length),
       left: first(scrollLeft, column_width),
-      right: last(scrollLeft + clientWidth - names_width, column_width, columns.length),
+      right: last(scrollLeft + clientWidth - this.#names, column_width, columns.length),
     };
   }
 
@@ -262,7 +273,7 @@ class Grid {
         },
         name,
       );
-      made.style.left = `${names_width + column * column_width}px`;
+      made.style.left = `${this.#names + column * column_width}px`;
       head.append(made);
     }
     if (this.#isBanded) for (const band of this.#bands(left, right)) head.append(band);
@@ -285,7 +296,7 @@ class Grid {
         { class: "band", "aria-hidden": "true", title: name(column) },
         element("span", {}, name(column)),
       );
-      band.style.left = `${names_width + column * column_width}px`;
+      band.style.left = `${this.#names + column * column_width}px`;
       band.style.width = `${(end - column) * column_width - 2}px`;
       bands.push(band);
       column = end;
@@ -345,7 +356,7 @@ class Grid {
       symbols[level],
     );
     made.setAttribute("aria-label", shown(this.#words.cell(cell).join("; ")));
-    made.style.left = `${names_width + column * column_width}px`;
+    made.style.left = `${this.#names + column * column_width}px`;
     return made;
   }
 
@@ -411,7 +422,7 @@ class Grid {
     const { row, column } = this.#active!;
     const { scrollTop, scrollLeft, clientHeight, clientWidth } = this.#grid;
     const [y, x] = [row * row_height, column * column_width];
-    const [height, width] = [clientHeight - this.#headHeight, clientWidth - names_width];
+    const [height, width] = [clientHeight - this.#headHeight, clientWidth - this.#names];
     const top = y < scrollTop ? y : y + row_height > scrollTop + height ? y + row_height - height : scrollTop;
     const left = x < scrollLeft ? x : x + column_width > scrollLeft + width ? x + column_width - width : scrollLeft;
     this.#grid.scrollTo(left, top);
@@ -437,7 +448,7 @@ class Grid {
         "aria-colindex": column + 2,
         "aria-label": this.#nothing(row, column).join("; "),
       });
-      made.style.left = `${names_width + column * column_width}px`;
+      made.style.left = `${this.#names + column * column_width}px`;
       around.append(made);
     }
     made.classList.add("active");
@@ -460,7 +471,7 @@ class Grid {
     this.#tip.replaceChildren(...lines.map((line) => element("div", {}, line)));
     this.#tip.hidden = false;
     const grid = this.#grid;
-    const x = names_width + (column + 1) * column_width - grid.scrollLeft;
+    const x = this.#names + (column + 1) * column_width - grid.scrollLeft;
     const y = this.#headHeight + (row + 1) * row_height - grid.scrollTop;
     const isLeft = x + this.#tip.offsetWidth > grid.clientWidth;
     const isUp = y + this.#tip.offsetHeight > grid.clientHeight;
