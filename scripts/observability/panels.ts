@@ -305,7 +305,8 @@ export const panel_rows: readonly PanelRow[] = [
         unit: "reqps",
         queries: [
           {
-            expr: by("instance", `rate(envoy_http_rbac_denied{${envoy}}[$__rate_interval])`),
+            // Istio makes a label of the name's end.
+            expr: `${by("instance", `rate(envoy_http_rbac_denied{${envoy}}[$__rate_interval])`)} or ${by("instance", `rate(envoy_http_rbac{${envoy},authz_enforce_result="denied"}[$__rate_interval])`)}`,
             legend: "{{instance}}",
           },
         ],

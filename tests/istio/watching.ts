@@ -56,7 +56,9 @@ test("metrics have their whole names and their labels in what the agent tells Pr
 
 test("what the check refused is in the metric that the alert SallyportNotAdmitted asks for", async () => {
   const refused = async (): Promise<number> => {
-    const line = (await world.sidecar.prometheus()).find((one) => one.startsWith("envoy_http_rbac_denied{"));
+    const line = (await world.sidecar.prometheus()).find((one) =>
+      /^envoy_http_rbac\{.*authz_enforce_result="denied"/u.test(one),
+    );
     return Number(line?.split(" ").at(-1) ?? 0);
   };
   const before = await refused();
