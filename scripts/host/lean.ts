@@ -10,7 +10,7 @@ import { verifySignature } from "./signature.ts";
 import { compileModule } from "./vm.ts";
 
 /** A request in the terms of the host's calls. Texts are sent as UTF-8. */
-export interface LeanRequest {
+export interface SentRequest {
   /** The URI in the caller's certificate; null: none. */
   caller: string | null;
   /** `ip:port` or `[ip]:port`; "": the connection has no address. */
@@ -23,13 +23,41 @@ export interface LeanRequest {
   token: string | null;
 }
 
+/** A request as it is handed to modules, made once for all that are asked. */
+export class LeanRequest {
+  readonly caller: string | null;
+  readonly callerBytes: number;
+  readonly source: string;
+  /** Names and values of its headers with a NUL behind each, and how many bytes that is, and some of the values are. */
+  readonly text: string;
+  readonly textBytes: number;
+  readonly hostBytes: number;
+  readonly pathBytes: number;
+  readonly methodBytes: number;
+  /** 0 without a token. */
+  readonly tokenBytes: number;
+
+  constructor({ caller, source, host, method, path, token }: SentRequest) {
+    this.caller = caller;
+    this.callerBytes = caller === null ? 0 : Buffer.byteLength(caller);
+    this.source = source;
+    const authorization = token === null ? "" : `authorization\0Bearer ${token}\0`;
+    this.text = `:authority\0${host}\0:path\0${path}\0:method\0${method}\0:scheme\0https\0${authorization}`;
+    this.hostBytes = Buffer.byteLength(host);
+    this.pathBytes = Buffer.byteLength(path);
+    this.methodBytes = Buffer.byteLength(method);
+    this.tokenBytes = token?.length ?? 0;
+    this.textBytes = 42 + this.hostBytes + this.pathBytes + this.methodBytes + authorization.length;
+  }
+}
+
 /** A rule in shadow mode that was judged. */
 export interface LeanShadow {
   rule: string;
   reason: string;
 }
 
-/** The decision, as the record says it. */
+/** The decision, as the record says it; equal ones are mostly one object. */
 export interface LeanDecision {
   /** Whether it is `allow`. */
   admits: boolean;
@@ -40,10 +68,20 @@ export interface LeanDecision {
   shadows: readonly LeanShadow[];
 }
 
+/** How a record begins, and the decisions that are told so. */
+interface Head {
+  bytes: Uint8Array;
+  decision: LeanDecision;
+  /** By the list of rules in shadow mode. */
+  withShadows: Map<string, LeanDecision>;
+}
+
 type Call = (...args: number[]) => number;
 
 const rootContext = 1;
 const no_shadows: readonly LeanShadow[] = [];
+/** Without a record nothing passes. */
+const no_decision: LeanDecision = { admits: false, reason: "internal", rule: "", shadows: no_shadows };
 /** So many different texts of decisions are kept; a policy of many rules has more, which are parsed again. */
 const kept_max = 50_000;
 const { Ok, NotFound, BadArgument, InvalidMemoryAccess } = WasmResult;
@@ -56,14 +94,13 @@ export class LeanHost {
   readonly #configuration: Uint8Array;
   readonly #sharedData = new SharedData();
   #request: LeanRequest | undefined;
-  #record = "";
+  #decision = no_decision;
   #nextStream = rootContext + 1;
   #clockLow = 0;
   #clockHigh = 0;
   #isInspecting = false;
   #lines: string[] = [];
-  readonly #heads = new Map<string, Omit<LeanDecision, "shadows">>();
-  readonly #shadows = new Map<string, readonly LeanShadow[]>();
+  readonly #heads = new Map<number, Head>();
 
   /**
    * @param image a policy image without a fleet, without fetched keys
@@ -104,12 +141,12 @@ export class LeanHost {
     const stream = this.#nextStream;
     this.#nextStream = stream === 0x7fffffff ? rootContext + 1 : stream + 1;
     this.#request = request;
-    this.#record = "";
+    this.#decision = no_decision;
     this.#exports.proxy_on_context_create!(stream, rootContext);
     this.#exports.proxy_on_request_headers!(stream, 4, 1);
     this.#exports.proxy_on_delete!(stream);
     this.#request = undefined;
-    return this.#decisionOf(this.#record);
+    return this.#decision;
   }
 
   /** As `decide`, with what came of every candidate rule, by its number in the image; each binding of a rule's variables is one. It takes longer. */
@@ -128,30 +165,39 @@ export class LeanHost {
     return { ...decision, rules };
   }
 
-  /** What stands before `method` in a record is of the policy alone, so few texts come again and again; the same of shadow rules. */
-  #decisionOf(record: string): LeanDecision {
-    if (record === "") return { admits: false, reason: "internal", rule: "", shadows: no_shadows };
-    const end = headEnd(record);
-    const text = record.slice(0, end);
-    let head = this.#heads.get(text);
-    if (head === undefined) {
-      const { decision, reason, rule } = JSON.parse(`${text.replace(/\}$/u, "")}}`) as Record<string, string>;
-      head = { admits: decision === "allow", reason: reason!, rule: rule ?? "" };
-      keep(this.#heads, text, head);
+  /**
+   * Reads a record. What stands before `method` in it is of the policy alone, so few texts come again and again: they are known by
+   * a hash of their bytes, and compared. The same holds of the list of rules in shadow mode, which is last.
+   */
+  #read(at: number, size: number): LeanDecision {
+    const bytes = this.#bytes;
+    const end = at + size;
+    let hash = 0;
+    let cursor = at;
+    for (; cursor < end; cursor++) {
+      const byte = bytes[cursor]!;
+      // `,"method":`, or any member of the request that stands first where there is no method.
+      if (byte === 0x2c && isOfRequest(bytes[cursor + 2]!, bytes[cursor + 3]!)) break;
+      hash = (Math.imul(hash, 31) + byte) | 0;
     }
-    // A quote in a text of the caller's is escaped, so this stands in none.
-    const at = record.lastIndexOf(',"shadow":[');
-    return at < 0 ? { ...head, shadows: no_shadows } : { ...head, shadows: this.#shadowsOf(record.slice(at + 10)) };
-  }
-
-  #shadowsOf(text: string): readonly LeanShadow[] {
-    const list = text.slice(0, text.indexOf("]") + 1);
-    let shadows = this.#shadows.get(list);
-    if (shadows === undefined) {
-      shadows = (JSON.parse(list) as LeanShadow[]).map(({ rule, reason }) => ({ rule, reason }));
-      keep(this.#shadows, list, shadows);
+    let head = this.#heads.get(hash);
+    if (head === undefined || !isSame(bytes, at, cursor, head.bytes)) {
+      const text = bytes.toString("latin1", at, cursor).replace(/\}$/u, "");
+      const { decision, reason, rule = "" } = JSON.parse(`${text}}`) as Record<string, string>;
+      const told = { admits: decision === "allow", reason: reason!, rule, shadows: no_shadows };
+      head = { bytes: Uint8Array.from(bytes.subarray(at, cursor)), decision: told, withShadows: new Map() };
+      keep(this.#heads, hash, head);
     }
-    return shadows;
+    // A text ends with a quote, so only a list is the last member so. It has names in it, and no list.
+    if (bytes[end - 2] !== 0x5d) return head.decision;
+    const list = bytes.toString("latin1", bytes.lastIndexOf(0x5b, end - 2), end - 1);
+    let decision = head.withShadows.get(list);
+    if (decision === undefined) {
+      const shadows = (JSON.parse(list) as LeanShadow[]).map(({ rule, reason }) => ({ rule, reason }));
+      decision = { ...head.decision, shadows };
+      keep(head.withShadows, list, decision);
+    }
+    return decision;
   }
 
   /** Whether those bytes are in memory. What the module tries at start, whether it may call, it tries with bytes that are not (assembly/host/probe.ts). */
@@ -183,8 +229,7 @@ export class LeanHost {
     return Ok;
   }
 
-  #handOutText(text: string, pointerAt: number, sizeAt: number): number {
-    const size = Buffer.byteLength(text);
+  #handOutText(text: string, size: number, pointerAt: number, sizeAt: number): number {
     const pointer = this.#room(size, pointerAt, sizeAt);
     if (pointer === 0 && size > 0) return InvalidMemoryAccess;
     this.#bytes.write(text, pointer, size, "utf8");
@@ -196,9 +241,9 @@ export class LeanHost {
     if (request === undefined) return NotFound;
     const name = this.#bytes.toString("latin1", path, path + size);
     if (name === "connection\0uri_san_peer_certificate" && request.caller !== null)
-      return this.#handOutText(request.caller, pointerAt, sizeAt);
+      return this.#handOutText(request.caller, request.callerBytes, pointerAt, sizeAt);
     if (name === "source\0address" && request.source !== "")
-      return this.#handOutText(request.source, pointerAt, sizeAt);
+      return this.#handOutText(request.source, request.source.length, pointerAt, sizeAt);
     return NotFound;
   }
 
@@ -206,32 +251,25 @@ export class LeanHost {
   #pairs(type: number, pointerAt: number, sizeAt: number): number {
     const request = this.#request;
     if (type !== mapRequestHeaders || request === undefined) return BadArgument;
-    const { host, path, method, token } = request;
-    const authorization = token === null ? "" : `authorization\0Bearer ${token}\0`;
-    const text = `:authority\0${host}\0:path\0${path}\0:method\0${method}\0:scheme\0https\0${authorization}`;
-    const hostBytes = Buffer.byteLength(host);
-    const methodBytes = Buffer.byteLength(method);
-    const pathBytes = Buffer.byteLength(path);
-    const count = token === null ? 4 : 5;
+    const count = request.tokenBytes === 0 ? 4 : 5;
     const head = 4 + count * 8;
-    const size = head + 11 + hostBytes + 7 + pathBytes + 9 + methodBytes + 15 + authorization.length;
-    const pointer = this.#room(size, pointerAt, sizeAt);
+    const pointer = this.#room(head + request.textBytes, pointerAt, sizeAt);
     if (pointer === 0) return InvalidMemoryAccess;
     const view = this.#view;
     view.setUint32(pointer, count, true);
     view.setUint32(pointer + 4, 10, true);
-    view.setUint32(pointer + 8, hostBytes, true);
+    view.setUint32(pointer + 8, request.hostBytes, true);
     view.setUint32(pointer + 12, 5, true);
-    view.setUint32(pointer + 16, pathBytes, true);
+    view.setUint32(pointer + 16, request.pathBytes, true);
     view.setUint32(pointer + 20, 7, true);
-    view.setUint32(pointer + 24, methodBytes, true);
+    view.setUint32(pointer + 24, request.methodBytes, true);
     view.setUint32(pointer + 28, 7, true);
     view.setUint32(pointer + 32, 5, true);
-    if (token !== null) {
+    if (count === 5) {
       view.setUint32(pointer + 36, 13, true);
-      view.setUint32(pointer + 40, 7 + token.length, true);
+      view.setUint32(pointer + 40, 7 + request.tokenBytes, true);
     }
-    this.#bytes.write(text, pointer + head, size - head, "utf8");
+    this.#bytes.write(request.text, pointer + head, request.textBytes, "utf8");
     return Ok;
   }
 
@@ -262,7 +300,7 @@ export class LeanHost {
       },
       proxy_set_property: (_path: number, _size: number, value: number, valueSize: number) => {
         if (!this.#holds(value, valueSize)) return InvalidMemoryAccess;
-        this.#record = this.#bytes.toString("latin1", value, value + valueSize);
+        this.#decision = this.#read(value >>> 0, valueSize);
         return Ok;
       },
       proxy_get_buffer_bytes: (type: number, start: number, size: number, pointerAt: number, sizeAt: number) =>
@@ -318,16 +356,19 @@ export class LeanHost {
   }
 }
 
-/** Where the part of a record ends that is of the policy alone. */
-function headEnd(record: string): number {
-  for (const member of [',"method":', ',"host":', ',"path":', ',"caller":', ',"cause":', ',"shadow":']) {
-    const at = record.indexOf(member);
-    if (at > 0) return at;
-  }
-  return record.length;
+/** Whether a member whose name begins with these letters is of the request: method, host, path, caller and cause. */
+function isOfRequest(first: number, second: number): boolean {
+  // `mo` is of the mode, and `po` of the policy.
+  return (first === 0x6d && second === 0x65) || first === 0x68 || (first === 0x70 && second === 0x61) || first === 0x63;
 }
 
-function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
+function isSame(bytes: Uint8Array, at: number, end: number, known: Uint8Array): boolean {
+  if (end - at !== known.length) return false;
+  for (let index = 0; index < known.length; index++) if (bytes[at + index] !== known[index]) return false;
+  return true;
+}
+
+function keep<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
   if (map.size >= kept_max) map.clear();
   map.set(key, value);
 }

@@ -10,11 +10,10 @@ import { standInKeys } from "../policytest/keys.ts";
 import { type Guards, goodnessText } from "./guard.ts";
 import type { Known } from "./known.ts";
 import { isTimed, sizesOf, tellCondition } from "./reads.ts";
+import { good_issuer, stand_in_algorithm } from "./tokens.ts";
 
-/** The `iss` of tokens that stand for those of the log, and of any other token. */
-export const good_issuer = "replay:good";
+/** The `iss` of tokens that are not ours. */
 const other_issuer = "replay:other";
-export const stand_in_algorithm = "ES256";
 
 /** A rule as the engine is asked about it. */
 export interface DerivedRule {

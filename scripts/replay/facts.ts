@@ -4,7 +4,7 @@
  */
 import type { RecordedRequest } from "../traffic/usage.ts";
 import type { Judgement } from "./judge.ts";
-import { type Facts, isDenial, no_facts, outcomeOf, type Settled } from "./settle.ts";
+import { type Facts, isDenial, no_facts, type OpenRule, outcomeOf } from "./settle.ts";
 
 /** How a record and the old policy go together. */
 export type Standing =
@@ -32,17 +32,13 @@ export function isAdmittedByRules({ decision, reason }: RecordedRequest): boolea
   return decision === "allow" || (decision === "deny" && reason === "limit_exceeded");
 }
 
-/** @param plain what is known of the old policy's decision without the record */
-export function factsOf(
-  recorded: RecordedRequest,
-  judgement: Judgement,
-  plain: Settled,
-): { standing: Standing; facts: Facts } {
+/** @param judgement the old policy's */
+export function factsOf(recorded: RecordedRequest, judgement: Judgement): { standing: Standing; facts: Facts } {
   const { decision, reason, rule } = recorded;
   if (decision === "") return { standing: "unrecorded", facts: no_facts };
-  if (isAdmittedByRules(recorded)) return factsOfAdmitted(recorded, judgement, plain);
+  if (isAdmittedByRules(recorded)) return factsOfAdmitted(recorded, judgement);
   if (decision === "wait" || beside_reasons.has(reason)) return { standing: "beside", facts: no_facts };
-  if (plain.decision === "allow") return { standing: "contradicted", facts: no_facts };
+  if (judgement.plain.decision === "allow") return { standing: "contradicted", facts: no_facts };
   if (reason === "rule_denied") {
     const matched = judgement.open.find(({ derived }) => isDenial(derived) && derived.rule.name === rule);
     if (matched !== undefined)
@@ -56,8 +52,7 @@ export function factsOf(
 
 function factsOfAdmitted(
   { rule, issuer }: RecordedRequest,
-  { open, admitting }: Judgement,
-  plain: Settled,
+  { open, admitting, plain }: Judgement,
 ): { standing: Standing; facts: Facts } {
   // Where a limit of the rule that comes first had no room, another one admitted.
   const held = open.find((one) => !isDenial(one.derived) && one.derived.rule.name === rule && outcomeOf(one) !== false);
@@ -71,15 +66,17 @@ function factsOfAdmitted(
     (!admitted.isTokenOptional || admitted.issuers.includes(issuer));
   const isWithout = admitted === undefined ? issuer === "" : !isWithToken;
   // Rules without a token are asked last, and only where no optional one was bad.
-  const unrefused = open.filter(({ derived }) => isWithout && derived.mayRefuse).map(({ derived }) => derived.guard);
+  const unrefused = open.filter(({ derived }) => isWithout && derived.mayRefuse);
+  const denials = open.filter(({ derived }) => isDenial(derived));
+  if (held === undefined && denials.length + unrefused.length === 0) return { standing: "reproduced", facts: no_facts };
   return {
     standing: "reproduced",
     facts: {
       ...no_facts,
       holds: held?.derived.guard ?? -1,
       holdsWithToken: isWithToken,
-      fails: new Set(open.filter(({ derived }) => isDenial(derived)).map(({ derived }) => derived.guard)),
-      unrefused: new Set(unrefused),
+      fails: guardsOf(denials),
+      unrefused: guardsOf(unrefused),
     },
   };
 }
@@ -92,5 +89,11 @@ function failsOf({ reason, rule }: RecordedRequest, { open }: Judgement): Readon
     ({ derived }) =>
       isDenial(derived) || !mayHaveRefused || (derived.rule.issuers.length > 0 && !derived.rule.isTokenOptional),
   );
-  return new Set(failed.map(({ derived }) => derived.guard));
+  return guardsOf(failed);
+}
+
+const nothing: ReadonlySet<number> = new Set();
+
+function guardsOf(rules: readonly OpenRule[]): ReadonlySet<number> {
+  return rules.length === 0 ? nothing : new Set(rules.map(({ derived }) => derived.guard));
 }

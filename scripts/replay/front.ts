@@ -35,8 +35,8 @@ export class Front {
 
   /** Whether a request that was refused before any rule was looked at, for this reason, is so by both policies. */
   refusesAlike(reason: string): boolean {
-    // Where some rule takes such paths, none may have been for this one.
-    return this.#isSame && (reason !== "path_ambiguous" || this.#isStrict);
+    // How much room its headers take hangs on what rules read of them. Where some rule takes such paths, none may have been for this one.
+    return this.#isSame && reason !== "headers_too_large" && (reason !== "path_ambiguous" || this.#isStrict);
   }
 
   /** What of the caller is not known to the new policy, in words; undefined: it is whom the log names. */

@@ -5,10 +5,11 @@
 import { record_path_bytes_max, subject_bytes_max } from "../../assembly/limits.ts";
 import { op_now } from "../../assembly/policy/instructions.ts";
 import { isSourceAddress } from "../evaluate/engine.ts";
-import type { LeanRequest } from "../host/lean.ts";
+import { LeanRequest, type SentRequest } from "../host/lean.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { isAnyForm, type PathOptions } from "../policy/language/pathoptions.ts";
 import type { RecordedRequest } from "../traffic/usage.ts";
+import { StandInTokens } from "./tokens.ts";
 
 /** What is known of requests that are asked of one engine. */
 export interface Known {
@@ -25,11 +26,12 @@ export interface Known {
 /** A request as the engine is asked; `unknown` where something of it that every rule depends on is not known. */
 export interface Prepared {
   request: LeanRequest;
+  /** What it is made of. */
+  sent: SentRequest;
+  /** One object for all requests of which as much is known. */
   known: Known;
   /** The time that it is judged at, milliseconds since 1970. */
   at: number;
-  /** The scopes of its token, by blanks. */
-  scopes: string;
   /** What is not known of it, in words; undefined: all that every rule depends on is. */
   unknown: string | undefined;
 }
@@ -40,7 +42,7 @@ const front_reasons = new Set(["request_malformed", "headers_too_large", "path_a
 /** Whether the request was refused before any rule was looked at, by something that may not be in the log. */
 export function isRefusedInFront({ decision, reason, rule }: RecordedRequest): boolean {
   if (decision !== "deny" || rule !== "") return false;
-  return front_reasons.has(reason) || reason.startsWith("token_");
+  return front_reasons.has(reason);
 }
 
 /** All seconds at which a rule of these policies begins or ends to hold, in order. */
@@ -57,10 +59,14 @@ function readsClock({ condition }: Rule): boolean {
   return condition?.instructions.some(({ op }) => op === op_now) ?? false;
 }
 
+/** So many addresses are kept. */
+const sources_max = 10_000;
+
 /** Makes requests of a log ready to be judged, by the policy that judged them first. */
 export class Preparation {
   readonly #old: Policy;
   readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #issuers: ReadonlySet<string>;
   readonly #edges: readonly number[];
   /** Whether some path of the log may have been sent with `%2F` in it, which the record has as a slash. */
   readonly #hidesSlashes: boolean;
@@ -68,11 +74,17 @@ export class Preparation {
   /** Whether any rule asks what time it is. */
   readonly #isTimed: boolean;
   readonly #started = Date.now();
+  /** By the name of an issuer what is known of its tokens' scopes, the address and the time. */
+  readonly #known = new Map<string, (Known | undefined)[]>();
+  readonly #tokens = new StandInTokens();
+  /** Addresses as the host has them, by those of the log. */
+  readonly #sources = new Map<string, string>();
 
   /** @param policies all that requests are to be judged by */
   constructor(old: Policy, policies: readonly Policy[]) {
     this.#old = old;
     this.#rules = new Map(old.rules.map((rule) => [rule.name, rule]));
+    this.#issuers = new Set(old.issuers.map(({ name }) => name));
     this.#edges = edgesOf(policies);
     this.#isTimed = this.#edges.length > 0 || policies.some(({ rules }) => rules.some(readsClock));
     const options = [old.paths, ...old.rules.map(({ paths }) => paths)];
@@ -84,22 +96,54 @@ export class Preparation {
     const { host, method, path, decision } = recorded;
     // Without a record the log has the path as it was sent.
     const sent = decision === "" ? path : encodePath(path);
-    const source = sourceOf(recorded.source, this.#old.sourceAddress);
-    const isKnownIssuer = decision !== "" && this.#old.issuers.some(({ name }) => name === recorded.issuer);
-    const areScopesTold = recorded.scopes !== "" && !isHidden(recorded.scopes);
+    const source = this.#sourceOf(recorded.source);
+    const issuer = decision !== "" && this.#issuers.has(recorded.issuer) ? recorded.issuer : "";
+    const hasScopes = issuer !== "" && !isHidden(recorded.scopes) && this.#tokens.has(recorded.scopes);
     const { time, at } = this.#timeOf(recorded);
+    const token = issuer === "" ? null : this.#tokens.of(hasScopes ? recorded.scopes : "");
+    const request = { caller: callerOf(recorded), source, host, method, path: sent, token };
     return {
-      request: { caller: callerOf(recorded), source, host, method, path: sent, token: null },
-      known: {
-        source: source !== "",
-        issuer: isKnownIssuer ? recorded.issuer : "",
-        scopes: isKnownIssuer && areScopesTold,
-        time,
-      },
+      request: new LeanRequest(request),
+      sent: request,
+      known: this.#knownOf(source !== "", issuer, hasScopes, time),
       at,
-      scopes: recorded.scopes,
       unknown: this.#unknownOf(recorded),
     };
+  }
+
+  /** The same request of somebody whose identity does not count. */
+  asNobody(prepared: Prepared): Prepared {
+    const sent = { ...prepared.sent, caller: null };
+    return { ...prepared, sent, request: new LeanRequest(sent) };
+  }
+
+  /** The same request with nothing known of a token. */
+  withoutToken(prepared: Prepared): Prepared {
+    const { source, time } = prepared.known;
+    const sent = { ...prepared.sent, token: null };
+    return { ...prepared, sent, request: new LeanRequest(sent), known: this.#knownOf(source, "", false, time) };
+  }
+
+  #knownOf(source: boolean, issuer: string, scopes: boolean, time: Known["time"]): Known {
+    let all = this.#known.get(issuer);
+    if (all === undefined) {
+      all = [];
+      this.#known.set(issuer, all);
+    }
+    const index = (source ? 6 : 0) + (scopes ? 3 : 0) + (time === "unknown" ? 0 : time === "window" ? 1 : 2);
+    const known = all[index] ?? { source, issuer, scopes, time };
+    all[index] = known;
+    return known;
+  }
+
+  #sourceOf(text: string): string {
+    let source = this.#sources.get(text);
+    if (source === undefined) {
+      source = sourceOf(text, this.#old.sourceAddress);
+      if (this.#sources.size >= sources_max) this.#sources.clear();
+      this.#sources.set(text, source);
+    }
+    return source;
   }
 
   /**
@@ -124,7 +168,8 @@ export class Preparation {
 
   /** The log has the path decoded, or as received where it was refused for its form; and no more than the beginning of a long one. */
   #unknownOfPath({ path, decision, rule }: RecordedRequest): string | undefined {
-    if (Buffer.byteLength(path) > record_path_bytes_max - 4) return "the whole path";
+    if (path.length * 3 > record_path_bytes_max - 4 && Buffer.byteLength(path) > record_path_bytes_max - 4)
+      return "the whole path";
     // What is no UTF-8 cannot be told from U+FFFD.
     if (path.includes("\ufffd")) return "the path as sent";
     // A path that can be read in one way only was sent so, or in a way that any policy reads alike.
@@ -143,9 +188,9 @@ export class Preparation {
   }
 }
 
-/** Where a caller's identity was no more than a text, or its certificate had ended, it was judged as nobody. */
-function callerOf({ caller, reason }: RecordedRequest): string | null {
-  if (caller === "" || reason === "identity_expired") return null;
+/** Where a caller's identity was no more than a text, or its certificate had ended, or its JWT-SVID was bad, it was judged as nobody. */
+function callerOf({ caller, reason, rule }: RecordedRequest): string | null {
+  if (caller === "" || reason === "identity_expired" || (rule === "" && reason.startsWith("token_"))) return null;
   return reason === "identity_malformed" ? "malformed" : caller;
 }
 
@@ -156,7 +201,8 @@ function isHidden(text: string): boolean {
 
 /** A caller that is no valid ID is cut in the record, and what is left may be one. */
 function isCut(caller: string, reason: string): boolean {
-  return reason !== "identity_malformed" && Buffer.byteLength(caller) === subject_bytes_max;
+  if (reason === "identity_malformed" || caller.length * 3 < subject_bytes_max) return false;
+  return Buffer.byteLength(caller) === subject_bytes_max;
 }
 
 /**

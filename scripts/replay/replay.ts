@@ -53,7 +53,7 @@ export class Replay {
     const first = this.#judge(prepared, recorded);
     if (this.#preparation.isCallerProven(recorded)) return first ?? this.#contradicted(prepared, recorded);
     // The record names a caller whose identity may not have counted: then it was judged as nobody.
-    const nobody: Prepared = { ...prepared, request: { ...prepared.request, caller: null } };
+    const nobody = this.#preparation.asNobody(prepared);
     const second = this.#judge(nobody, recorded);
     if (first === undefined) return second ?? this.#contradicted(prepared, recorded);
     return second === undefined
@@ -64,9 +64,9 @@ export class Replay {
   /** Undefined where the record says otherwise than the old policy, so that the log has not all that was seen of the request. */
   #judge(prepared: Prepared, recorded: RecordedRequest): Replayed | undefined {
     const judgement = this.#before.judge(prepared);
-    const { standing, facts } = factsOf(recorded, judgement, settle(judgement, no_facts));
+    const { standing, facts } = factsOf(recorded, judgement);
     if (standing === "contradicted") return undefined;
-    const before = settle(judgement, facts);
+    const before = facts === no_facts ? judgement.plain : settle(judgement, facts);
     if (standing === "reproduced" && isOpposite(recorded, before)) return undefined;
     const told = standing === "reproduced" ? asRecorded(recorded, before) : before;
     return { before: told, after: this.#afterOf(prepared, recorded, facts), standing };
@@ -74,13 +74,15 @@ export class Replay {
 
   #afterOf(prepared: Prepared, recorded: RecordedRequest, facts: typeof no_facts): Settled {
     const other = this.#front.unknownOf(recorded);
-    return other === undefined ? settle(this.#after.judge(prepared), facts) : unknown([{ rule: "", reads: [other] }]);
+    if (other !== undefined) return unknown([{ rule: "", reads: [other] }]);
+    const judgement = this.#after.judge(prepared);
+    return facts === no_facts || judgement.open.length === 0 ? judgement.plain : settle(judgement, facts);
   }
 
   /** The old policy decides otherwise, so what the record says beside what was asked for is not believed. */
   #contradicted(prepared: Prepared, recorded: RecordedRequest): Replayed {
-    const bare: Prepared = { ...prepared, known: { ...prepared.known, issuer: "", scopes: false } };
-    const before = settle(this.#before.judge(bare), no_facts);
+    const bare = this.#preparation.withoutToken(prepared);
+    const before = this.#before.judge(bare).plain;
     return { before, after: this.#afterOf(bare, recorded, no_facts), standing: "contradicted" };
   }
 

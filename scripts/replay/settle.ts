@@ -1,6 +1,19 @@
 /** From what the engine says of a request, and what its record says besides, to a decision, or to what it hangs on. */
+import type { LeanDecision } from "../host/lean.ts";
 import type { DerivedRule } from "./derive.ts";
-import type { Judgement, OpenRule } from "./judge.ts";
+
+/** A rule that is for a request, with a part that is not known, and what the engine says of the rest of it. */
+export interface OpenRule {
+  derived: DerivedRule;
+  reason: string;
+}
+
+/** What the engine says of a request: by the rules that are known as a whole, which of those admits, and the others that are for it. */
+export interface Answer {
+  decision: LeanDecision;
+  admitting: DerivedRule | undefined;
+  open: readonly OpenRule[];
+}
 
 /** What the record of a request says of rules by the parts that are not in the log. */
 export interface Facts {
@@ -59,7 +72,7 @@ export function outcomeOf({ derived, reason }: OpenRule): boolean | undefined {
  * The decision, where it is one whatever is not known: a deny rule that may match keeps requests from being admitted for sure, and an
  * allow rule that may hold from being denied for sure.
  */
-export function settle({ decision, admitting, open }: Judgement, facts: Facts): Settled {
+export function settle({ decision, admitting, open }: Answer, facts: Facts): Settled {
   const { reason, rule } = decision;
   if (reason === "internal") return unknown([{ rule, reads: ["a bound of the engine"] }]);
   if (reason === "rule_denied" || (open.length === 0 && admitting === undefined))
