@@ -5,6 +5,8 @@ import { parseCaller } from "../policy/language/spiffe.ts";
 import { buildReport, type ReportedPolicy } from "../report/build.ts";
 import type { ReportData } from "../report/data.ts";
 import { reportPage } from "../report/html.ts";
+import { readAggregate } from "../traffic/aggregate.ts";
+import { DuckDbMissing } from "../traffic/duckdb.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { parseAt } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError, writeOutput } from "./output.ts";
@@ -15,6 +17,7 @@ interface ReportOptions {
   output: string;
   json?: string;
   log: string[];
+  from?: string;
   against: string[];
   service: string[];
   /** `--no-open-footholds` as commander has it: false where it is given. */
@@ -38,6 +41,7 @@ export function registerReport(program: Command): void {
         .argParser(collect)
         .default([], ""),
     )
+    .option("--from <file>", "in place of logs, the result of the query of `discover --sql`, as CSV or Parquet")
     .addOption(
       new Option("--against <file>", "another version of one of the policies, by its name; may be given again")
         .argParser(collect)
@@ -62,7 +66,7 @@ export function registerReport(program: Command): void {
 
 async function run(paths: string[], options: ReportOptions): Promise<void> {
   const reported = readPolicies(paths, options);
-  const usages = options.log.length === 0 ? undefined : await readUsages(options.log);
+  const usages = await readUsages(options);
   const data = buildReport(reported, { at: options.at ?? Date.now(), usages, openFootholds: options.openFootholds });
   writeOutput(options.output, Buffer.from(reportPage(data)), "page of a report");
   if (options.json !== undefined) writeOutput(options.json, Buffer.from(`${JSON.stringify(data)}\n`), "JSON file");
@@ -114,8 +118,18 @@ function named(reported: readonly ReportedPolicy[]): string {
   return reported.map(({ policy }) => policy.name).join(", ");
 }
 
-async function readUsages(logs: readonly string[]): Promise<Usage[]> {
-  const { usages, summary } = await readTraffic(logs, {});
+/** What was used; undefined where no logs are given. */
+async function readUsages({ log, from }: ReportOptions): Promise<Usage[] | undefined> {
+  if (from !== undefined) {
+    if (log.length > 0) throw new UsageError("--from takes the place of --log: give one of them");
+    try {
+      return await readAggregate(from);
+    } catch (error) {
+      throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
+    }
+  }
+  if (log.length === 0) return undefined;
+  const { usages, summary } = await readTraffic(log, {});
   const { unknown, leftOut } = summary;
   if (unknown > 0) process.stderr.write(`${counted(unknown, "line")} of the logs are of no known format\n`);
   if (leftOut > 0) process.stderr.write(`${counted(leftOut, "request")} of the logs are in groups beyond the bound\n`);

@@ -1,8 +1,9 @@
 /** `sallyport report`. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import type { ReportData } from "../../scripts/report/data.ts";
+import type { aggregate_columns } from "../../scripts/traffic/sqlfor.ts";
 import { folderOf, plain_policy, sallyport } from "./program.ts";
 
 const policy = (name: string, service: string, rules: string): string => `version: 1
@@ -139,6 +140,44 @@ test("--log", () => {
     ["/orders/{id}", 2],
   ]);
   assert.match(run("shop.yaml", "--log", "access.log", "-o", "report.html").stdout, /grants, \d+ of them never used/);
+});
+
+test("--from: what another system made of logs", () => {
+  const row: Record<(typeof aggregate_columns)[number], string | number> = {
+    day: "2026-11-30",
+    host: "shop.example.org",
+    method: "GET",
+    path: "/orders/{number}",
+    parameters: "",
+    operation: "",
+    caller: "spiffe://example.org/web",
+    issuer: "",
+    scopes: "",
+    policy: "shop",
+    rule: "browse",
+    decision: "allow",
+    reason: "allowed",
+    admitted: "true",
+    status: 200,
+    count: 41,
+    first_seen: 0,
+    last_seen: 0,
+    bytes_in: 0,
+    bytes_out: 0,
+    durations: Array<number>(14).fill(0).join(" "),
+    peak_minute: 9,
+  };
+  writeFileSync(folder.path("usage.csv"), `${Object.keys(row).join()}\n${Object.values(row).join()}\n`);
+  const { usage, cells } = data("shop.yaml", "--from", folder.path("usage.csv"));
+  assert.equal(usage?.requests, 41);
+  assert.deepEqual(
+    cells.flatMap(([, , , admitted]) => (admitted === 0 ? [] : [admitted])),
+    [41],
+  );
+  const both = run("shop.yaml", "--from", folder.path("usage.csv"), "--log", "access.log");
+  assert.deepEqual([both.code, /--from takes the place of --log/u.test(both.stderr)], [2, true]);
+  const none = run("shop.yaml", "--from", "/nowhere/usage.csv");
+  assert.deepEqual([none.code, /\/nowhere\/usage\.csv/u.test(none.stderr)], [2, true]);
 });
 
 test("--at: a grant that has ended is none", () => {
