@@ -3,8 +3,8 @@ import type { Usage } from "../../scripts/traffic/usage.ts";
 
 const web = "spiffe://example.org/web";
 
-/** A line as envoy/inbound.yaml has it. @param record members that differ; undefined for a line without a record */
-export function logLine(path: string, more: object = {}, record: object | undefined = {}): string {
+/** A line as envoy/inbound.yaml has it. @param record members that differ; null for a line without a record */
+export function logLine(path: string, more: object = {}, record: object | null = {}): string {
   const judged = {
     admit: true,
     policy: "shop",
@@ -27,7 +27,7 @@ export function logLine(path: string, more: object = {}, record: object | undefi
     status: 200,
     grpc_status: null,
     duration_ms: 7,
-    record: record === undefined ? null : JSON.stringify(judged),
+    record: record === null ? null : JSON.stringify(judged),
     ...more,
   });
 }
@@ -82,9 +82,9 @@ export const segments = [
 /** The lines. */
 export const sampleLines: readonly string[] = [
   ...segments.map((segment) => logLine(`/of/${segment}/x`)),
-  ...segments.map((segment) => logLine(`/of/${encodeURIComponent(segment)}/x`, {}, undefined)),
+  ...segments.map((segment) => logLine(`/of/${encodeURIComponent(segment)}/x`, {}, null)),
   ...["%2f", "%zz", "%", "%ff", "a%2Fb", "%c3%bc", "1%32", "a+b", "%7Bnumber%7D"].map((segment) =>
-    logLine(`/raw/${segment}/x`, {}, undefined),
+    logLine(`/raw/${segment}/x`, {}, null),
   ),
   logLine("/many", { duration_ms: 0 }),
   logLine("/many", { duration_ms: 1 }),
@@ -96,11 +96,11 @@ export const sampleLines: readonly string[] = [
   logLine(`/${"a/".repeat(15)}b`),
   logLine(`/${"a/".repeat(16)}b`),
   logLine(`/${"a/".repeat(17)}`),
-  logLine("*", { method: "OPTIONS" }, undefined),
-  logLine("", { method: "CONNECT", path: null }, undefined),
+  logLine("*", { method: "OPTIONS" }, null),
+  logLine("", { method: "CONNECT", path: null }, null),
   logLine("/cut/abc", {}, { path_bytes: 2_000 }),
-  logLine("/query?b=1&a=2&b=3&=&%20=1&c", {}, undefined),
-  logLine("/query?", {}, undefined),
+  logLine("/query?b=1&a=2&b=3&=&%20=1&c", {}, null),
+  logLine("/query?", {}, null),
   logLine("/denied", { status: 403 }, { admit: false, decision: "deny", reason: "no_rule", rule: undefined }),
   logLine("/shadow", {}, { mode: "shadow", decision: "deny", reason: "no_rule" }),
   logLine("/waits", { status: 503 }, { admit: false, decision: "wait", reason: "keys_unavailable" }),
@@ -109,14 +109,12 @@ export const sampleLines: readonly string[] = [
   logLine("/operation", { operation: "mcp tools/call pay" }),
   logLine("/nobody", {}, { caller: undefined }),
   logLine("/stranger", {}, { caller: "https://example.org/web" }),
-  logLine("/peers", { peer: "https://a.example.org,spiffe://example.org/ns/a,spiffe://example.org/b" }, undefined),
-  ...[0, 200, 301, 401, 403, 404, 409, 429, 500, 503, 9_999, "-"].map((status) =>
-    logLine("/status", { status }, undefined),
-  ),
-  logLine("/grpc", { grpc_status: "7" }, undefined),
-  logLine("/grpc", { grpc_status: 0 }, undefined),
+  logLine("/peers", { peer: "https://a.example.org,spiffe://example.org/ns/a,spiffe://example.org/b" }, null),
+  ...[0, 200, 301, 401, 403, 404, 409, 429, 500, 503, 9_999, "-"].map((status) => logLine("/status", { status }, null)),
+  logLine("/grpc", { grpc_status: "7" }, null),
+  logLine("/grpc", { grpc_status: 0 }, null),
   ...["[2001:db8::1]:443", "2001:db8::1", "UPPER.example.org", "a_b", "a b", "h\u0000", "h".repeat(254), "h:"].map(
-    (host) => logLine("/host", { host }, undefined),
+    (host) => logLine("/host", { host }, null),
   ),
   JSON.stringify({
     start_time: "2026-11-30T10:00:00.000Z",

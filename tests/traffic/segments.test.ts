@@ -89,7 +89,7 @@ test("the query and the function say the same of random paths, as the record has
       wanted.set(`l${index}.example.org`, pathShape(raw, raw.includes("%") || text.includes("%")));
       return [
         logLine(text, {}, { host: `r${index}.example.org` }),
-        logLine(text, { host: `l${index}.example.org` }, undefined),
+        logLine(text, { host: `l${index}.example.org` }, null),
       ];
     });
     const file = join(folder, "access.log");
