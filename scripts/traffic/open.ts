@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { type Database, openDatabase, type Resources } from "./duckdb.ts";
+import { type Database, loadDuckDb, openDatabase, type Resources } from "./duckdb.ts";
 import { askedQuery, partsQuery, requestsQuery, usagesQuery } from "./grouping.ts";
 import type { Period } from "./query.ts";
 import { usageOf } from "./rows.ts";
@@ -47,6 +47,8 @@ export interface Traffic {
  * @throws DuckDbMissing where DuckDB is not installed; Error where a path names nothing
  */
 export async function openTraffic(paths: readonly string[], options: TrafficOptions = {}): Promise<Traffic> {
+  // Before a long standard input is copied.
+  await loadDuckDb();
   const folder = await mkdtemp(join(tmpdir(), "sallyport-traffic-"));
   try {
     const sources = await findSources(paths, folder, options.input);
