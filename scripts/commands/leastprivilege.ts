@@ -1,8 +1,9 @@
 /** `sallyport discover --suggest` and `--tighten`: policies from traffic. */
 import { InvalidArgumentError } from "commander";
 import { cell } from "../discover/escape.ts";
+import { TightenError } from "../suggest/period.ts";
 import { SuggestError, type Suggestion, suggestPolicy, usual_headroom } from "../suggest/suggest.ts";
-import { TightenError, type Tightened, tightenPolicy } from "../suggest/tighten.ts";
+import { type Tightened, tightenPolicy } from "../suggest/tighten.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
 import { counted, type OutputFormat, printJson, showFindings, UsageError, writeOutput } from "./output.ts";
 

@@ -2,6 +2,7 @@
 
 import { compareTexts } from "../discover/order.ts";
 import type { Group } from "./groups.ts";
+import { addTo } from "./lists.ts";
 import { callerName, callersName, Names } from "./names.ts";
 
 /** A set, and how its name came about. */
@@ -39,12 +40,12 @@ export class CallerSets {
     for (const [at, { callers }] of groups.entries()) {
       const list = lists.get(keyOf(callers)) ?? { callers, uses: 0 };
       lists.set(keyOf(callers), { callers, uses: list.uses + 1 });
-      for (const caller of callers) rights.set(caller, [...(rights.get(caller) ?? []), at]);
+      for (const caller of callers) addTo(rights, caller, at);
     }
     const classes = new Map<string, string[]>();
     for (const caller of [...rights.keys()].sort(compareTexts)) {
       const key = rights.get(caller)!.join();
-      classes.set(key, [...(classes.get(key) ?? []), caller]);
+      addTo(classes, key, caller);
     }
     for (const members of classes.values()) this.#add(members);
     let own = 0;

@@ -11,6 +11,7 @@ import { parseCaller } from "../policy/language/spiffe.ts";
 import { parseHost, scopeFault } from "../policy/language/values.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { escaped } from "./hostile.ts";
+import { addTo } from "./lists.ts";
 
 /** What one caller was let do, and what each of its requests had. */
 export interface Grant {
@@ -81,7 +82,7 @@ export function grantsOf(traffic: Grouped, domains?: ReadonlySet<string>): Grant
     for (const usage of admitted(endpoint.usages)) {
       const why = endpointWhy ?? usageFault(usage) ?? callerFault(usage.caller, domains);
       if (why !== undefined) leave(usage, why);
-      else byCaller.set(usage.caller, [...(byCaller.get(usage.caller) ?? []), usage]);
+      else addTo(byCaller, usage.caller, usage);
     }
     for (const [caller, usages] of byCaller) {
       if (caller === "" && !usages.some(({ status }) => status < 400)) {
@@ -190,7 +191,7 @@ function scopesFault(scopes: readonly string[]): string | undefined {
 function tokensOf(usages: readonly Usage[]): Pick<Grant, "issuer" | "scopes" | "usages">[] {
   if (usages.some(({ issuer }) => issuer === "")) return [{ issuer: "", scopes: [], usages: [...usages] }];
   const byIssuer = new Map<string, Usage[]>();
-  for (const usage of usages) byIssuer.set(usage.issuer, [...(byIssuer.get(usage.issuer) ?? []), usage]);
+  for (const usage of usages) addTo(byIssuer, usage.issuer, usage);
   return [...byIssuer].map(([issuer, of]) => {
     const [first, ...others] = of.map(({ scopes }) => new Set(scopes.split(" ").filter((scope) => scope !== "")));
     const scopes = [...first!].filter((scope) => others.every((other) => other.has(scope))).sort();
@@ -208,11 +209,11 @@ export function asksNoMore(one: Pick<Grant, "issuer" | "scopes">, other: Pick<Gr
 function withoutCovered(grants: readonly Grant[]): Grant[] {
   const key = ({ host, method, path }: Grant): string => `${method} ${host}${path}`;
   const open = new Map<string, Grant[]>();
-  for (const grant of grants) if (grant.caller === "") open.set(key(grant), [...(open.get(key(grant)) ?? []), grant]);
+  for (const grant of grants) if (grant.caller === "") addTo(open, key(grant), grant);
   return grants.filter((grant) => {
     if (grant.caller === "") return true;
     const over = open.get(key(grant))?.find((one) => asksNoMore(one, grant));
-    over?.usages.push(...grant.usages);
+    if (over !== undefined) for (const usage of grant.usages) over.usages.push(usage);
     return over === undefined;
   });
 }

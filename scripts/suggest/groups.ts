@@ -1,9 +1,11 @@
 /** Grants → rules: those that let the same callers do things on the same conditions are one. Nothing is joined that would let in more. */
 
+import type { Endpoint } from "../discover/endpoints.ts";
 import { compareTexts } from "../discover/order.ts";
 import type { Usage } from "../traffic/usage.ts";
 import type { Grant, LeftOut } from "./grants.ts";
 import { escaped } from "./hostile.ts";
+import { addTo } from "./lists.ts";
 import { Siblings } from "./siblings.ts";
 
 /** A method on a path as a policy has it. */
@@ -37,8 +39,9 @@ export interface Grouping {
 /** A part of what a group is told by, unlike any other. */
 const keyOf = (...parts: unknown[]): string => JSON.stringify(parts);
 
-export function groupsOf(grants: readonly Grant[]): Grouping {
-  const siblings = new Siblings(grants);
+/** @param endpoints all that there are, also those that no grant is for */
+export function groupsOf(grants: readonly Grant[], endpoints: readonly Endpoint[]): Grouping {
+  const siblings = new Siblings(grants, endpoints);
   const leftOut: LeftOut[] = [];
   const single: Group[] = [];
   for (const grant of grants) {
@@ -123,7 +126,7 @@ function compareGroups(one: Group, other: Group): number {
 /** Endpoints as a rule lists them: methods of one path joined, gRPC calls by their names. */
 export function endpointTexts(endpoints: readonly GroupedEndpoint[]): string[] {
   const byPath = new Map<string, string[]>();
-  for (const { method, path } of endpoints) byPath.set(path, [...(byPath.get(path) ?? []), method]);
+  for (const { method, path } of endpoints) addTo(byPath, path, method);
   return [...byPath].map(([path, methods]) => {
     const call = /^\/((?:[A-Za-z_]\w*\.)+[A-Z]\w*)\/([A-Z]\w*)$/u.exec(path);
     if (call !== null && methods.join() === "POST") return `grpc ${call[1]}/${call[2]}`;

@@ -4,11 +4,15 @@
  */
 import type { TemplateSegment } from "../discover/templates.ts";
 import { asksNoMore, type Grant } from "./grants.ts";
+import { addTo } from "./lists.ts";
 
 /** Endpoints that one grant may keep out; more of them beside a variable are no endpoints that a person would tell apart. */
 export const siblings_max = 200;
 /** Characters of a condition at the most: far from what a policy has room for. */
 const condition_characters_max = 6000;
+
+/** What a request is for. */
+type Called = Pick<Grant, "host" | "method" | "segments">;
 
 class Node {
   readonly names = new Map<string, Node>();
@@ -23,24 +27,28 @@ export class Siblings {
   /** By method and number of segments, then by host. */
   readonly #roots = new Map<string, Map<string, Node>>();
 
-  constructor(grants: readonly Grant[]) {
-    for (const grant of grants) {
-      const key = rootOf(grant);
-      const hosts = this.#roots.get(key) ?? new Map<string, Node>();
-      this.#roots.set(key, hosts);
-      let node = hosts.get(grant.host) ?? new Node();
-      hosts.set(grant.host, node);
-      for (const segment of grant.segments) {
-        let next = typeof segment === "string" ? node.names.get(segment) : node.variable;
-        next ??= new Node();
-        if (typeof segment === "string") node.names.set(segment, next);
-        else node.variable = next;
-        node = next;
-      }
-      node.segments = grant.segments;
-      node.grants ??= [];
-      node.grants.push(grant);
+  /** @param endpoints also those that nobody was let do */
+  constructor(grants: readonly Grant[], endpoints: readonly Called[]) {
+    for (const endpoint of endpoints) this.#nodeOf(endpoint);
+    for (const grant of grants) this.#nodeOf(grant).grants!.push(grant);
+  }
+
+  #nodeOf(called: Called): Node {
+    const key = rootOf(called);
+    const hosts = this.#roots.get(key) ?? new Map<string, Node>();
+    this.#roots.set(key, hosts);
+    let node = hosts.get(called.host) ?? new Node();
+    hosts.set(called.host, node);
+    for (const segment of called.segments) {
+      let next = typeof segment === "string" ? node.names.get(segment) : node.variable;
+      next ??= new Node();
+      if (typeof segment === "string") node.names.set(segment, next);
+      else node.variable = next;
+      node = next;
     }
+    node.segments = called.segments;
+    node.grants ??= [];
+    return node;
   }
 
   /**
@@ -59,7 +67,7 @@ export class Siblings {
         return typeof segment === "string" && typeof own !== "string" ? [[own.variable, segment] as const] : [];
       });
       const [[variable, text] = ["", ""], ...others] = named;
-      if (others.length === 0) single.set(variable, [...(single.get(variable) ?? []), text]);
+      if (others.length === 0) addTo(single, variable, text);
       else several.push(`!(${named.map(([name, value]) => `path.${name} == ${literal(value)}`).join(" && ")})`);
     }
     const parts = [...single].map(([variable, texts]) => {
@@ -91,7 +99,7 @@ export class Siblings {
 }
 
 /** `GET` is for `HEAD` too, so that both are looked at as one. */
-function rootOf({ method, segments }: Grant): string {
+function rootOf({ method, segments }: Called): string {
   return `${method === "HEAD" ? "GET" : method} ${segments.length}`;
 }
 

@@ -69,7 +69,7 @@ export function suggestPolicy(logged: readonly Usage[], options: SuggestOptions)
   const traffic = groupUsages(seen, base && pinsOfPolicy(base.policy));
   const { grants, leftOut: faulty, denied } = grantsOf(traffic, domains);
   if (grants.length === 0) throw new SuggestError(nothingWords(faulty, denied));
-  const { groups, leftOut: wide } = groupsOf(grants);
+  const { groups, leftOut: wide } = groupsOf(grants, traffic.endpoints);
   const leftOut = [...faulty, ...wide].sort((a, b) => b.requests - a.requests);
   const issuers = new IssuerNames(groups, base);
   const denyRules = base?.denyRules() ?? [];

@@ -125,6 +125,14 @@ describe("rules of a suggestion", () => {
     );
   });
 
+  test("so is one that nobody was let do", () => {
+    const log = [usage("GET /orders/{number}"), usage("GET /orders/export", { caller: "", status: 401 })];
+    assert.deepEqual(
+      rulesOf(log).map(({ when }) => when),
+      ['path.orderId != "export"'],
+    );
+  });
+
   test("nobody known: a warning, and only where something was answered", () => {
     const log = [
       usage("GET /healthz", { caller: "" }),
