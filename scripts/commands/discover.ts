@@ -1,5 +1,5 @@
 /** `sallyport discover`: who calls what, by access logs; and what of it is new, undocumented or unused. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ApiDocument, DocumentError, pinsOfDocument, readDocument } from "../discover/document.ts";
 import { type Drift, driftOf, splitAt } from "../discover/drift.ts";
 import { cell } from "../discover/escape.ts";
@@ -15,6 +15,8 @@ import { compareDocument, hasForeignHosts, type SpecReport } from "../discover/s
 import { driftLines, inventoryLines, specLines } from "../discover/text.ts";
 import { loadPolicyFile } from "../policy/build.ts";
 import type { Policy } from "../policy/language/model.ts";
+import { type DialectName, dialect_names } from "../traffic/dialects.ts";
+import { sqlFor } from "../traffic/sqlfor.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
 import {
   checkPolicyOptions,
@@ -24,9 +26,12 @@ import {
   writeTightened,
 } from "./leastprivilege.ts";
 import { counted, formatOption, showFindings, UsageError, writeOutput } from "./output.ts";
-import { readTraffic } from "./traffic.ts";
+import { readCompared, readTraffic } from "./traffic.ts";
 
 interface DiscoverOptions extends PolicyOptions {
+  sql?: DialectName;
+  table?: string;
+  column?: string;
   from?: string;
   openapi?: string;
   spec?: string;
@@ -50,6 +55,13 @@ export function registerDiscover(program: Command): void {
     .command("discover")
     .argument("[logs...]", "access logs: files, folders, patterns with `*`, or `-` for standard input")
     .description("show who calls what by access logs, and what of it is new, undocumented or unused")
+    .addOption(
+      new Option("--sql <dialect>", "print the query that does the reading where the logs are").choices([
+        ...dialect_names,
+      ]),
+    )
+    .option("--table <name>", "with --sql: the table that has the logs (default: access_log)")
+    .option("--column <name>", "with --sql: its column with the lines of the log (default: line)")
     .option("--from <file>", "go on from the result of the query of --sql, as CSV or Parquet, in place of logs")
     .option("--openapi <file>", "write what was seen as an OpenAPI 3.1 document")
     .option("--spec <file>", "compare with an OpenAPI document (3.0 or 3.1): shadow, zombie and dead endpoints")
@@ -58,7 +70,12 @@ export function registerDiscover(program: Command): void {
       "compare the time since then with the time before: 7d, or a day such as 2026-11-20",
       readSince,
     )
-    .option("--compare <logs>", "compare with these logs of another time; may be given several times", collect, [])
+    .option(
+      "--compare <logs>",
+      "compare with these logs of another time, or with what --from takes; may be given several times",
+      collect,
+      [],
+    )
     .option(
       "--policy <file>",
       "say what of this policy was used, and what never; its endpoints are taken as they are, by --suggest also its issuers, trust and deny rules",
@@ -102,6 +119,7 @@ function readFindings(text: string): FindingName[] {
 
 async function run(logs: string[], options: DiscoverOptions): Promise<void> {
   checkOptions(options);
+  if (options.sql !== undefined) return printQuery(options.sql, logs, options);
   // What a person wrote is read first: a slip in it is told before an hour of reading.
   const document = options.spec === undefined ? undefined : readSpec(options.spec);
   const policy = options.policy === undefined ? undefined : readPolicy(options.policy, options.suggest === undefined);
@@ -109,7 +127,7 @@ async function run(logs: string[], options: DiscoverOptions): Promise<void> {
   const { usages, summary } = await readTraffic(logs, options);
   if (options.suggest !== undefined) return writeSuggestion(usages, summary, options);
   if (options.tighten !== undefined) return writeTightened(usages, summary, options);
-  const earlier = options.compare.length === 0 ? undefined : (await readTraffic(options.compare, {})).usages;
+  const earlier = options.compare.length === 0 ? undefined : await readCompared(options.compare);
   const pins = pinsFor(usages, document, policy);
   const found: Found = {
     read: summary,
@@ -128,8 +146,24 @@ async function run(logs: string[], options: DiscoverOptions): Promise<void> {
   process.exitCode = 1;
 }
 
+/** Prints the query of a dialect: `--from` goes on from its result. */
+function printQuery(
+  dialect: DialectName,
+  logs: readonly string[],
+  { table, column, from, format }: DiscoverOptions,
+): void {
+  if (logs.length > 0 || from !== undefined)
+    throw new UsageError("--sql prints a query for where the logs are, and reads none: leave out the logs");
+  for (const [option, name] of Object.entries({ table, column }))
+    if (name !== undefined && !/^[\w.`"-]{1,300}$/u.test(name))
+      throw new UsageError(`--${option}: \`${cell(name)}\` is no name of a table or a column`);
+  const sql = sqlFor(dialect, { ...(table !== undefined && { table }), ...(column !== undefined && { column }) });
+  process.stdout.write(format === "json" ? jsonText({ dialect, sql }) : sql);
+}
+
 function checkOptions(options: DiscoverOptions): void {
-  const { since, compare, failOn = [], spec, openapi } = options;
+  const { since, compare, failOn = [], spec, openapi, sql, table, column } = options;
+  if (sql === undefined && (table ?? column) !== undefined) throw new UsageError("--table and --column go with --sql");
   const asked = {
     "--since": since,
     "--compare": compare[0],

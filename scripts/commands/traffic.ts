@@ -1,4 +1,5 @@
 /** Reading access logs for the verbs that ask who calls what. */
+import { readAggregate } from "../traffic/aggregate.ts";
 import { DuckDbMissing } from "../traffic/duckdb.ts";
 import { openTraffic, type Progress } from "../traffic/open.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
@@ -34,22 +35,46 @@ function readingLine(): { update: (progress: Progress) => void; end: () => void 
 /**
  * Reads logs, or what another system has made of them.
  * @param logs files, folders, patterns, or `-`
+ * @param from the result of the query of `discover --sql`, in their place
  * @throws UsageError where there is nothing to read, or where DuckDB is missing
  */
-export async function readTraffic(logs: readonly string[], { from }: { from?: string }): Promise<ReadTraffic> {
+export async function readTraffic(logs: readonly string[], { from }: { from?: string } = {}): Promise<ReadTraffic> {
   if (from !== undefined && logs.length > 0) throw new UsageError("--from takes the place of logs: give one of them");
   if (logs.length === 0 && from === undefined)
     throw new UsageError("say which access logs to read: files, folders, patterns with `*`, or `-` for standard input");
   try {
-    const bar = readingLine();
-    const traffic = await openTraffic(logs, { progress: bar.update });
-    try {
-      return { usages: await traffic.usages(), summary: traffic.summary };
-    } finally {
-      bar.end();
-      await traffic.close();
-    }
+    return from === undefined ? await readLogs(logs) : await readResult(from);
   } catch (error) {
     throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
   }
+}
+
+async function readLogs(logs: readonly string[]): Promise<ReadTraffic> {
+  const bar = readingLine();
+  const traffic = await openTraffic(logs, { progress: bar.update });
+  try {
+    return { usages: await traffic.usages(), summary: traffic.summary };
+  } finally {
+    bar.end();
+    await traffic.close();
+  }
+}
+
+async function readResult(from: string): Promise<ReadTraffic> {
+  const usages = await readAggregate(from);
+  const requests = usages.reduce((sum, { count }) => sum + count, 0);
+  // What the system could not read, and what it left out, is not in its answer.
+  return { usages, summary: { files: 1, lines: requests, unknown: 0, unknownExamples: [], leftOut: 0 } };
+}
+
+/**
+ * Reads what traffic is compared with: logs, or results of the query by the end of their names.
+ * @throws as `readTraffic`
+ */
+export async function readCompared(paths: readonly string[]): Promise<Usage[]> {
+  const results = paths.filter((path) => /\.(?:csv|parquet)$/u.test(path));
+  const logs = paths.filter((path) => !results.includes(path));
+  let usages = logs.length === 0 ? [] : (await readTraffic(logs)).usages;
+  for (const result of results) usages = usages.concat((await readTraffic([], { from: result })).usages);
+  return usages;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { parse } from "yaml";
 import { deniedLine, type LoggedRequest, loggedLine, logOf } from "../support/accesslog.ts";
 import { folderOf, type Run, sallyport } from "./program.ts";
@@ -82,6 +83,15 @@ const json = (...args: string[]) => {
   assert.ok(stdout.startsWith("{"), stderr);
   return JSON.parse(stdout);
 };
+/** Runs a query of DuckDB over lines in a table, and writes what it answers: `result.csv` and `result.parquet`. */
+async function answer(query: string, log: string): Promise<void> {
+  const connection = await (await DuckDBInstance.create(":memory:")).connect();
+  await connection.run("CREATE TABLE logs AS SELECT unnest(string_split($log, chr(10))) AS text", { log: log.trim() });
+  for (const format of ["csv", "parquet"])
+    await connection.run(`COPY (${query}) TO '${files.path(`result.${format}`)}' (FORMAT ${format})`);
+  connection.closeSync();
+}
+
 /** What no output may have, whatever the log says. */
 const steering = /(?!\n)[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u;
 
@@ -204,12 +214,33 @@ describe("sallyport discover", () => {
     assert.match(stdout, /\n {2}reports {2}allow, ended +0 .* all of it\n/u);
   });
 
+  test("--sql prints the query, whose result --from and --compare read: the same inventory", async () => {
+    const { code, stdout: query, stderr } = discover("--sql", "duckdb", "--table", "logs", "--column", "text");
+    assert.equal(code, 0, stderr);
+    await answer(query, readFileSync(files.path("quiet/29.log"), "utf8"));
+    const { read, ...inventory } = json("quiet");
+    for (const format of ["csv", "parquet"]) {
+      const { read: _, ...same } = json("--from", `result.${format}`);
+      assert.deepEqual(same, inventory);
+      const { drift } = json("quiet", "--compare", `result.${format}`);
+      assert.deepEqual([drift.before.requests, drift.newEndpoints, drift.vanishedEndpoints], [read.lines, [], []]);
+    }
+    const spark = JSON.parse(discover("--sql", "spark", "--format", "json").stdout);
+    assert.deepEqual([spark.dialect, /access_log/u.test(spark.sql)], ["spark", true]);
+  });
+
   test("wrong usage ends with 2 and says what to do", () => {
     const wrong: [string[], RegExp][] = [
       [[], /say which access logs to read/u],
       [["nowhere"], /nowhere/u],
       [["logs", "--since", "1d", "--compare", "yesterday"], /give one of them/u],
       [["logs", "--since", "soon"], /7d for the last seven days/u],
+      [["logs", "--from", "result.csv"], /--from takes the place of logs/u],
+      [["--from", "policy.yaml"], /policy\.yaml/u],
+      [["logs", "--sql", "duckdb"], /leave out the logs/u],
+      [["--sql", "oracle"], /Allowed choices are duckdb/u],
+      [["--sql", "duckdb", "--table", "a; drop table b"], /--table: `a; drop table b` is no name/u],
+      [["logs", "--table", "a"], /--table and --column go with --sql/u],
       [["logs", "--fail-on", "shadows"], /"shadows" is none of shadow, zombie/u],
       [["logs", "--fail-on", "shadow"], /--fail-on shadow needs --spec/u],
       [["logs", "--fail-on", "denials"], /needs --since or --compare/u],
@@ -228,7 +259,8 @@ describe("sallyport discover", () => {
 describe("docs/discover.md", () => {
   const commands = [...page.matchAll(/```console\n(.*?)```/gsu)].flatMap(([, block]) => block!.trim().split("\n"));
 
-  test("each command does what the page says", () => {
+  test("each command does what the page says", async () => {
+    await answer(discover("--sql", "duckdb", "--table", "logs", "--column", "text").stdout, loggedLine());
     assert.ok(commands.length >= 5, "the page has hardly a command");
     for (const command of commands) {
       const [, args, expected = "0"] = /^npx sallyport (discover .*?)(?: +# ends with (\d))?$/u.exec(command) ?? [];
