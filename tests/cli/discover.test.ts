@@ -210,7 +210,8 @@ describe("sallyport discover", () => {
       },
     ]);
     assert.deepEqual([policy.attempts.length, policy.attempts[0].requests, policy.deniedOnly], [1, 50, []]);
-    const { stdout } = discover("logs", "--policy", "policy.yaml");
+    const { stdout } = discover("logs", "--policy", "policy.yaml", "--since", "1d", "--spec", "openapi.yaml");
+    assert.doesNotMatch(stdout, steering);
     assert.match(stdout, /\n {2}reports {2}allow, ended +0 .* all of it\n/u);
   });
 
