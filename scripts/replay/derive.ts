@@ -6,6 +6,7 @@
  * Keys, limits, quarantines and a fleet are left out. A token that is known to be good is one of ours, under a name of its own.
  */
 import type { Issuer, Policy, Rule } from "../policy/language/model.ts";
+import { isAnyForm } from "../policy/language/pathoptions.ts";
 import { standInKeys } from "../policytest/keys.ts";
 import { type Guards, goodnessText } from "./guard.ts";
 import type { Known } from "./known.ts";
@@ -53,10 +54,11 @@ export function derivePolicy(policy: Policy, old: Policy, known: Known, guards: 
   const rules = new Map<string, DerivedRule>();
   const made: Rule[] = [];
   for (const rule of policy.rules) {
-    if (rule.mode === "shadow") continue;
+    // A rule in shadow mode decides nothing, but for which paths are refused before any rule is looked at.
+    if (rule.mode === "shadow" && !isAnyForm(rule.paths)) continue;
     const { derived, engine } = deriveRule(policy, rule, known, believed, guards);
-    rules.set(rule.name, derived);
-    made.push(engine);
+    if (rule.mode === "enforce") rules.set(rule.name, derived);
+    made.push({ ...engine, mode: rule.mode === "enforce" ? engine.mode : "shadow" });
   }
   const names = new Set(made.flatMap(({ issuers }) => issuers));
   const derivedPolicy: Policy = {

@@ -73,8 +73,8 @@ export class Judge {
   #allOf({ host, derived, names }: Asked, request: LeanRequest): { rule: string; reason: string }[] {
     const found: { rule: string; reason: string }[] = [];
     for (const { rule: number, reason } of host.inspect(request).rules) {
-      const { rule, parts, reads } = derived.rules.get(names[number]!)!;
-      if (parts.length === 0 && reads.length === 0) continue;
+      const { rule, parts, reads } = derived.rules.get(names[number]!) ?? {};
+      if (rule === undefined || parts!.length + reads!.length === 0) continue;
       // Each binding of its variables is told, and the rule holds by any of them.
       if (rule.action === "allow" || reason === "rule_denied" || reason === "internal")
         found.push({ rule: rule.name, reason });
@@ -87,7 +87,13 @@ export class Judge {
     if (asked === undefined) {
       const derived = derivePolicy(this.#policy, this.#old, known, this.#guards);
       const host = new LeanHost(this.#module, writeImage(derived.policy));
-      asked = { host, derived, names: [...derived.rules.keys()], atMilliseconds: -1, judgements: new WeakMap() };
+      asked = {
+        host,
+        derived,
+        names: derived.policy.rules.map(({ name }) => name),
+        atMilliseconds: -1,
+        judgements: new WeakMap(),
+      };
       this.#asked.set(known, asked);
     }
     return asked;

@@ -399,6 +399,14 @@ describe("settings of the policy", () => {
     test(what, () => assert.equal(said(before, after, recorded()), says));
 });
 
+test("a rule in shadow mode has a say in which paths are refused at once, and in nothing else", () => {
+  const shadow = `${get}, mode: shadow, paths: { trailingSlash: same }`;
+  const policy = policyOf({ no: 'deny: ["* /a"]', other: shadow });
+  const request = recorded({ ...denied("rule_denied", "no"), path: "/a/" });
+  assert.equal(new Replay(module, policy, policy).replay(request).standing, "reproduced");
+  assert.equal(said(policyOf({ one: get, other: shadow }), policyOf({ other: shadow }), recorded()), "allow → deny");
+});
+
 test("more rules may decide than a record has room for", () => {
   const many = Object.fromEntries(
     Array.from({ length: 20 }, (_, index) => [
