@@ -8,17 +8,10 @@ import type { Policy, Rule } from "../policy/language/model.ts";
 import { type CallerPattern, callerCovers, parseCaller, withoutAlias } from "../policy/language/spiffe.ts";
 import { counted, escaped } from "./hostile.ts";
 import { addTo } from "./lists.ts";
-import { SetUse } from "./setuse.ts";
+import { type Removal, SetUse } from "./setuse.ts";
 import type { Splice } from "./splice.ts";
 import type { RuleUse } from "./usedby.ts";
 import { rangeOf, type YamlFile } from "./yamlnodes.ts";
-
-/** What a policy loses. */
-export interface Removal {
-  rule: string;
-  /** `rule`, or the endpoint, method or caller that the rule loses. */
-  what: string;
-}
 
 /** What of the files changes. */
 export interface Change {

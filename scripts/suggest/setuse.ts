@@ -3,10 +3,16 @@ import { isSeq } from "yaml";
 import { idOf } from "../discover/matching.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { type CallerPattern, callerCovers, printCaller } from "../policy/language/spiffe.ts";
-import type { Removal } from "./narrow.ts";
 import type { Splice } from "./splice.ts";
 import type { RuleUse } from "./usedby.ts";
 import type { YamlFile } from "./yamlnodes.ts";
+
+/** What a policy loses. */
+export interface Removal {
+  rule: string;
+  /** `rule`, or the endpoint, method or caller that the rule loses. */
+  what: string;
+}
 
 /** Which members of caller sets are needed. */
 export class SetUse {
