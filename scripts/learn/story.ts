@@ -75,8 +75,7 @@ class Story {
     for (const name of ["learning", "policies", "day1", "day2"])
       await mkdir(join(this.#options.folder, name), { recursive: true });
     this.#issuer = await makeIssuer({ issuer: issuer_url, audience, keyIdPrefix: "login" });
-    const keys = JSON.stringify(this.#issuer.jwks);
-    for (const folder of ["learning", "policies"]) await this.#write(`${folder}/login.jwks.json`, keys);
+    await this.#write("learning/login.jwks.json", JSON.stringify(this.#issuer.jwks));
     for (const service of services) await this.#write(`learning/${service}.yaml`, learningPolicy(service));
   }
 
@@ -135,9 +134,10 @@ class Story {
 
   async tighten(): Promise<void> {
     this.#chapter("What did nobody use?");
-    await this.#write("orders-grown.yaml", addUnusedRule(await this.#read("policies/orders.yaml")));
-    await this.#write("login.jwks.json", await this.#read("policies/login.jwks.json"));
-    await this.#run("tighten", ["discover", "day1/orders.log", "--tighten", "orders-grown.yaml", "--days", "1"]);
+    const grown = "policies/orders-grown.yaml";
+    await this.#write(grown, addUnusedRule(await this.#read("policies/orders.yaml")));
+    await this.#run("tighten", ["discover", "day1/orders.log", "--tighten", grown, "--days", "1"]);
+    await rm(join(this.#options.folder, grown));
   }
 
   async replay(): Promise<void> {
@@ -168,17 +168,15 @@ class Story {
     return compilePolicyFile(join(this.#options.folder, path)).image;
   }
 
-  /** Keeps the log of each service, its minute stretched to a day. */
+  /** Keeps the log of each service, as one of this day. */
   async #keepLog(shop: Shop, folder: string, day: string): Promise<void> {
     const lines = await shop.log();
-    const times = lines.map(({ time }) => Date.parse(String(time)));
-    const first = Math.min(...times);
-    const stretch = 86_399_000 / Math.max(1, Math.max(...times) - first);
-    const start = Date.parse(`${day}T00:00:00Z`);
+    const noon = Date.parse(`${day}T12:00:00Z`);
+    const first = Math.min(...lines.map(({ time }) => Date.parse(String(time))));
     for (const service of services) {
-      const own = lines.flatMap(({ record, ...members }, index) => {
+      const own = lines.flatMap(({ record, ...members }) => {
         if ((record as { policy?: string } | undefined)?.policy !== service) return [];
-        const time = new Date(start + (times[index]! - first) * stretch).toISOString();
+        const time = new Date(noon + Date.parse(String(members.time)) - first).toISOString();
         return [`${JSON.stringify({ ...members, time, record: JSON.stringify(record) })}\n`];
       });
       await this.#write(`${folder}/${service}.log`, own.join(""));

@@ -8,7 +8,7 @@ import type { Policy, Rule } from "../policy/language/model.ts";
 import { readPolicyTexts } from "./read.ts";
 
 /** Keys of the policy as a whole that a suggestion has as they are. `paths` is not one: it opens forms that the log does not tell apart. */
-const whole_keys = ["tokenBytes", "minimumVersion", "trust", "forward", "fleet", "quarantine"] as const;
+const whole_keys = ["service", "tokenBytes", "minimumVersion", "trust", "forward", "fleet", "quarantine"] as const;
 
 /** A node, to be put under its name, and what is written above it. */
 export interface NamedNode {
