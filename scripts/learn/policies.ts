@@ -51,3 +51,8 @@ export function addUnusedRule(policy: string): string {
 export function withoutNightlyReport(policy: string): string {
   return policy.replaceAll(spiffeIdOf("nightly-report"), spiffeIdOf("nightly-report").replace("nightly", "morning"));
 }
+
+/** The policy of the payments, in which a person has marked what must not fall into wrong hands. */
+export function markSensitive(policy: string): string {
+  return policy.replace("    allow: [POST /payments]\n", "    allow: [POST /payments]\n    sensitive: true\n");
+}

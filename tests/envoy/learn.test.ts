@@ -60,6 +60,10 @@ describe("a shop whose policies are learnt from its traffic", () => {
     assert.match(outcome.outputs.get("replay")!, /nightly-report/u);
   });
 
+  test("payments are marked as sensitive, and the report tells whose identity leads there", () => {
+    assert.match(outcome.outputs.get("report")!, /reaches \d+ endpoints, 1 of them sensitive/u);
+  });
+
   test("the report is one page about all eight services", async () => {
     const page = await readFile(join(folder, "shop/report.html"), "utf8");
     for (const service of services) assert.equal(page.includes(`/sa/${service}`), true, service);
