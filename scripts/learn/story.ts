@@ -164,7 +164,7 @@ class Story {
     this.#chapter("A page for the security review");
     await this.#write("policies/payments.yaml", markSensitive(await this.#read("policies/payments.yaml")));
     const policies = services.map((service) => `policies/${service}.yaml`);
-    await this.#run("report", ["report", ...policies, "--log", "day1", "-o", "report.html"]);
+    await this.#run("report", ["report", ...policies, "--log", "day2", "-o", "report.html"]);
   }
 
   async #start(folder: string): Promise<Shop> {

@@ -36,6 +36,7 @@ export function layOver(
   for (const cell of cells) [cell[3], cell[4]] = [0, 0];
   const seen = new Map<number, Set<string>>();
   const usedRules = new Set<string>();
+  const ruleNames = policies.map(({ policy }) => new Set(policy.rules.map(({ name }) => name)));
   const unmatched: UnmatchedData[] = [];
   let [requests, lost, from, to] = [0, 0, "", ""];
 
@@ -62,6 +63,7 @@ export function layOver(
       if (usage.day > to) to = usage.day;
     }
     let matched: { cell: Cell; rules: readonly string[] }[] = [];
+    let isOwnRule = false;
     for (const place of endpointsOf(usage)) {
       const number = endpoints[place]!.policy;
       const { policy, reach } = policies[number]!;
@@ -69,6 +71,8 @@ export function layOver(
       const caller = callerAt.get(reach.takenFor(usage.caller))!;
       const cell = cells[cellAt.get(caller * endpoints.length + place) ?? -1];
       if (cell === undefined) continue;
+      // A log of the policy before this one names rules that this one may not have.
+      isOwnRule ||= ruleNames[number]!.has(usage.rule);
       matched.push({ cell, rules: grants[cell[2]]!.rules.map((rule) => `${number} ${rule}`) });
       if (usage.caller !== "") seen.set(caller, (seen.get(caller) ?? new Set()).add(usage.caller));
     }
@@ -84,7 +88,7 @@ export function layOver(
       if (admitted) cell[3]! += count;
       else cell[4]! += count;
       if (!admitted) continue;
-      for (const rule of rules) if (usage.rule === "" || rule.endsWith(` ${usage.rule}`)) usedRules.add(rule);
+      for (const rule of rules) if (!isOwnRule || rule.endsWith(` ${usage.rule}`)) usedRules.add(rule);
     }
   }
   for (const [caller, ids] of seen) {

@@ -124,3 +124,11 @@ test("hostile texts of logs are data and nothing else", () => {
   ]);
   assert.equal(data.usage!.unmatchedExamples[0]!.path, hostile);
 });
+
+test("a log of the policy before, whose rule this one does not have: every rule that admits the request is used", () => {
+  const { data } = told([usage({ rule: "everything" })]);
+  assert.deepEqual(
+    data.usage!.unusedRules.filter(({ policy }) => policy === 0),
+    [],
+  );
+});
