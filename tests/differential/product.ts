@@ -24,8 +24,8 @@ export const rememberingVerify: ForeignFunction = (argument) => {
   return result;
 };
 
-/** Writes a policy's files and compiles them; undefined where the policy passes a bound. Throws PolicyError. */
-export function compileText(text: PolicyText, folder: string): Uint8Array | undefined {
+/** Writes a policy's files and reads them; undefined where the policy passes a bound. Throws PolicyError. @param read given the policy's path */
+export function readText<Result>(text: PolicyText, folder: string, read: (path: string) => Result): Result | undefined {
   const path = join(folder, "policy.yaml");
   writeFileSync(path, text.main);
   for (const [name, part] of Object.entries(text.included)) {
@@ -33,7 +33,7 @@ export function compileText(text: PolicyText, folder: string): Uint8Array | unde
     writeFileSync(join(folder, name), part);
   }
   try {
-    return compilePolicyFile(path).image;
+    return read(path);
   } catch (error) {
     if (
       error instanceof PolicyError &&
@@ -44,6 +44,11 @@ export function compileText(text: PolicyText, folder: string): Uint8Array | unde
   } finally {
     for (const name of Object.keys(text.included)) rmSync(join(folder, name));
   }
+}
+
+/** Writes a policy's files and compiles them; undefined where the policy passes a bound. Throws PolicyError. */
+export function compileText(text: PolicyText, folder: string): Uint8Array | undefined {
+  return readText(text, folder, (path) => compilePolicyFile(path).image);
 }
 
 /** An engine with a policy in it. */

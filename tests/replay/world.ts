@@ -1,6 +1,4 @@
 /** Random policies and requests, and the log that the engine makes of them, as replay has it. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import * as fc from "fast-check";
 import { Engine, EngineError, type Evaluator, type Verdict } from "../../scripts/evaluate/engine.ts";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
@@ -8,35 +6,18 @@ import { loadEngine, loadPolicyFile } from "../../scripts/policy/build.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
 import { BoundError } from "../../scripts/policy/index/bounds.ts";
 import type { Policy, Rule } from "../../scripts/policy/language/model.ts";
-import { PolicyError } from "../../scripts/policy/source/diagnostic.ts";
 import type { RecordedRequest } from "../../scripts/traffic/usage.ts";
 import type { PolicyText } from "../differential/arbitrary/policies.ts";
 import { start_seconds } from "../differential/arbitrary/tokens.ts";
+import { readText } from "../differential/product.ts";
 import type { Arrived } from "../differential/reference/request.ts";
 
 export const engine = new Engine(loadEngine());
 export const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
 
-/** Writes a policy's files and reads them; undefined where the policy passes a bound. */
+/** A policy as its files have it; undefined where it passes a bound. */
 export function loadText(text: PolicyText, folder: string): Policy | undefined {
-  const path = join(folder, "policy.yaml");
-  writeFileSync(path, text.main);
-  for (const [name, part] of Object.entries(text.included)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), part);
-  }
-  try {
-    return loadPolicyFile(path).policy;
-  } catch (error) {
-    if (
-      error instanceof PolicyError &&
-      error.diagnostics.every(({ code }) => code === "bound" || code === "condition_cost")
-    )
-      return undefined;
-    throw error;
-  } finally {
-    for (const name of Object.keys(text.included)) rmSync(join(folder, name));
-  }
+  return readText(text, folder, (path) => loadPolicyFile(path).policy);
 }
 
 /** The engine with a policy; undefined where it passes a bound, or a change made what no policy says. */

@@ -6,40 +6,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openTraffic } from "../../scripts/traffic/open.ts";
 import type { RecordedRequest } from "../../scripts/traffic/usage.ts";
+import { logLine as line } from "./sample.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-traffic-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const web = "spiffe://example.org/web";
-
-/** A line as envoy/inbound.yaml has it. */
-function line(path: string, more: object = {}, record: object = {}): string {
-  const judged = {
-    admit: true,
-    policy: "shop",
-    decision: "allow",
-    reason: "allowed",
-    rule: "orders",
-    method: "GET",
-    host: "orders.example.org",
-    path,
-    caller: web,
-    ...record,
-  };
-  return JSON.stringify({
-    time: "2026-11-30T10:00:00.000Z",
-    source: "10.0.0.1:1234",
-    peer: web,
-    method: "GET",
-    host: "Orders.example.org:443",
-    path,
-    status: 200,
-    grpc_status: null,
-    duration_ms: 7,
-    record: JSON.stringify(judged),
-    ...more,
-  });
-}
 
 test("requests that are alike are one group, with its counts", async () => {
   const file = join(folder, "it's [one]*.log");
