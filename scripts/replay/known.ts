@@ -36,6 +36,8 @@ export interface Prepared {
   unknown: string | undefined;
 }
 
+/** With these, and while a request waits, the record may have been written before its path was decoded. */
+const raw_reasons = new Set(["quarantined", "keys_unavailable", "internal", "identity_expired"]);
 /** Reasons of the stages before any rule is looked at; the same request is refused for them by any policy with the same front. */
 const front_reasons = new Set(["request_malformed", "headers_too_large", "path_ambiguous"]);
 
@@ -167,11 +169,12 @@ export class Preparation {
   }
 
   /** The log has the path decoded, or as received where it was refused for its form; and no more than the beginning of a long one. */
-  #unknownOfPath({ path, decision, rule }: RecordedRequest): string | undefined {
+  #unknownOfPath({ path, decision, reason, rule }: RecordedRequest): string | undefined {
     if (path.length * 3 > record_path_bytes_max - 4 && Buffer.byteLength(path) > record_path_bytes_max - 4)
       return "the whole path";
     // What is no UTF-8 cannot be told from U+FFFD.
     if (path.includes("\ufffd")) return "the path as sent";
+    if (path.includes("%") && (decision === "wait" || raw_reasons.has(reason))) return "the path as sent";
     // A path that can be read in one way only was sent so, or in a way that any policy reads alike.
     if (!this.#hasForms || decision === "") return undefined;
     const own: PathOptions | undefined = decision === "allow" ? this.#rules.get(rule)?.paths : undefined;

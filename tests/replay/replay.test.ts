@@ -238,6 +238,13 @@ const cases: Case[] = [
     says: "allow → allow",
   },
   {
+    what: "a quarantine denied before the path was decoded",
+    before: { one: "allow: ['GET /**']" },
+    after: { one: "allow: ['GET /**']" },
+    request: { ...denied("quarantined", ""), path: "/a/%C3%A9" },
+    says: "unknown → unknown: the path as sent",
+  },
+  {
     what: "who was shut out",
     before: { one: get },
     after: { one: get },
