@@ -1,8 +1,7 @@
 /** The result of `sqlFor`, as a file that the system has written: Parquet or CSV → usages. */
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import { printable } from "../common/screen.ts";
+import { duckdb } from "./dialects.ts";
 import { openDatabase, type Resources } from "./duckdb.ts";
 import { parameters_max, text_bytes_max } from "./query.ts";
 import { usageOf } from "./rows.ts";
@@ -10,6 +9,7 @@ import { linkSources } from "./scan.ts";
 import { path_segments_max, segment_bytes_max } from "./segments.ts";
 import { headOf } from "./sources.ts";
 import { aggregate_columns } from "./sqlfor.ts";
+import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary.ts";
 import { duration_bounds_ms, type Usage, usages_max } from "./usage.ts";
 
 type Column = (typeof aggregate_columns)[number];
@@ -66,7 +66,7 @@ const checks: Record<Column, { isGood: (text: string) => boolean; wanted: string
  */
 export async function readAggregate(file: string, resources: Resources = {}): Promise<Usage[]> {
   if (!(await stat(file)).isFile()) throw new Error(`${file}: not a file`);
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-traffic-"));
+  const folder = makeTemporaryFolder();
   try {
     const source = { name: file, path: file, bytes: 0, compression: "none" as const };
     const [link] = await linkSources(folder, [source]);
@@ -78,12 +78,13 @@ export async function readAggregate(file: string, resources: Resources = {}): Pr
       database.close();
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTemporaryFolder(folder);
   }
 }
 
-const parquetOf = (link: string): string => `read_parquet('${link}')`;
-const csvOf = (link: string): string => `read_csv('${link}', all_varchar = true, header = true, nullstr = '')`;
+const parquetOf = (link: string): string => `read_parquet(${duckdb.text(link)})`;
+const csvOf = (link: string): string =>
+  `read_csv(${duckdb.text(link)}, all_varchar = true, header = true, nullstr = '')`;
 
 async function rowsOf(
   connection: Awaited<ReturnType<typeof openDatabase>>["connection"],

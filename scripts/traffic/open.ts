@@ -1,7 +1,4 @@
 /** Access logs → groups of requests: `openTraffic` is what verbs call. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Database, loadDuckDb, openDatabase, type Resources } from "./duckdb.ts";
 import { askedQuery, partsQuery, requestsQuery, usagesQuery } from "./grouping.ts";
@@ -9,6 +6,7 @@ import type { Period } from "./query.ts";
 import { usageOf } from "./rows.ts";
 import { linkSources, Scanner } from "./scan.ts";
 import { findSources, type Source } from "./sources.ts";
+import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary.ts";
 import type { ReadSummary, RecordedRequest, Usage } from "./usage.ts";
 
 /** How far it is: bytes as they lie in the files. */
@@ -49,13 +47,13 @@ export interface Traffic {
 export async function openTraffic(paths: readonly string[], options: TrafficOptions = {}): Promise<Traffic> {
   // Before a long standard input is copied.
   await loadDuckDb();
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-traffic-"));
+  const folder = makeTemporaryFolder();
   try {
     const sources = await findSources(paths, folder, options.input);
     const database = await openDatabase(folder, await linkSources(folder, sources), options);
     return new OpenTraffic(folder, database, sources, options);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeTemporaryFolder(folder);
     throw error;
   }
 }
@@ -125,6 +123,6 @@ class OpenTraffic implements Traffic {
 
   async close(): Promise<void> {
     this.#database.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeTemporaryFolder(this.#folder);
   }
 }
