@@ -26,7 +26,8 @@ export function kindOf(segment: string): SegmentKind | undefined {
 /**
  * A name as a policy has it, percent-encoded where it has to be.
  * @param name decoded
- * @returns undefined for what no policy names in its strict form: dots, slashes, backslashes, semicolons, control characters
+ * @returns undefined for what no policy names in its strict form: dots, slashes, backslashes, semicolons; and for characters that no
+ * policy should name: control characters, those that are not seen, and those that no standard has
  */
 export function encodeName(name: string): string | undefined {
   if (/^[A-Za-z0-9_][A-Za-z0-9._~-]*$/u.test(name) && name.length <= segment_bytes_max) return name;
@@ -38,7 +39,7 @@ export function encodeName(name: string): string | undefined {
 }
 
 function encodeUnusual(name: string): string | undefined {
-  if (Buffer.byteLength(name) > segment_bytes_max) return undefined;
+  if (Buffer.byteLength(name) > segment_bytes_max || /[\p{C}\p{Zl}\p{Zp}]/u.test(name)) return undefined;
   for (const plain of [/[A-Za-z0-9._~$&',=:@+()-]/u, /[A-Za-z0-9._~-]/u]) {
     let text = "";
     try {

@@ -166,7 +166,7 @@ function usageFault({ path, decision, reason }: Usage): string | undefined {
 function isSound(segment: string): boolean {
   const kind = kindOf(segment);
   if (kind !== undefined) return kind !== "other";
-  return encodeName(segment) !== undefined && !/[\p{C}\p{Zl}\p{Zp}]/u.test(segment);
+  return encodeName(segment) !== undefined;
 }
 
 function callerFault(caller: string, domains: ReadonlySet<string> | undefined): string | undefined {

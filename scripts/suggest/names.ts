@@ -15,6 +15,8 @@ const safe_methods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TR
 /** Names that are taken, and new ones unlike them. */
 export class Names {
   readonly #taken: Set<string>;
+  /** The last number of each name: a log may have thousands that are alike. */
+  readonly #numbers = new Map<string, number>();
 
   constructor(taken: Iterable<string> = []) {
     this.#taken = new Set(taken);
@@ -24,9 +26,10 @@ export class Names {
   take(...wanted: readonly string[]): string {
     const names = wanted.map(nameOf);
     let name = names.find((one) => !this.#taken.has(one));
-    for (let number = 2; name === undefined; number++) {
-      const numbered = `${names.at(-1)!}-${number}`;
-      if (!this.#taken.has(numbered)) name = numbered;
+    const last = names.at(-1)!;
+    for (let number = (this.#numbers.get(last) ?? 1) + 1; name === undefined; number++) {
+      this.#numbers.set(last, number);
+      if (!this.#taken.has(`${last}-${number}`)) name = `${last}-${number}`;
     }
     this.#taken.add(name);
     return name;

@@ -8,6 +8,8 @@ import { addTo } from "./lists.ts";
 
 /** Endpoints that one grant may keep out; more of them beside a variable are no endpoints that a person would tell apart. */
 export const siblings_max = 200;
+/** So many places of the tree are looked at for one grant: a log that was made for it would take hours otherwise. */
+const places_max = 2_000;
 /** Characters of a condition at the most: far from what a policy has room for. */
 const condition_characters_max = 6000;
 
@@ -59,7 +61,9 @@ export class Siblings {
     const single = new Map<string, string[]>();
     const several: string[] = [];
     let found = 0;
-    for (const { segments, grants } of this.#within(grant)) {
+    const within = this.#within(grant);
+    if (within === undefined) return null;
+    for (const { segments, grants } of within) {
       if (isLetDo(grant, grants!)) continue;
       if (++found > siblings_max) return null;
       const named = segments.flatMap((segment, place) => {
@@ -80,13 +84,16 @@ export class Siblings {
     return condition === "" ? undefined : condition;
   }
 
-  /** Endpoints that the grant's template holds, with a name in place of one of its variables at least. */
-  #within(grant: Grant): Node[] {
+  /** Endpoints that the grant's template holds, with a name in place of one of its variables at least; undefined for too many to be looked at. */
+  #within(grant: Grant): Node[] | undefined {
     const hosts = this.#roots.get(rootOf(grant)) ?? new Map<string, Node>();
     // Where the host is not known, the rule is for every host.
     const roots = [...hosts].filter(([host]) => grant.host === "" || host === grant.host);
     let nodes = roots.map(([, node]) => ({ node, isOther: false }));
+    let places = 0;
     for (const segment of grant.segments) {
+      if (typeof segment !== "string") for (const { node } of nodes) places += node.names.size;
+      if (places > places_max) return undefined;
       nodes = nodes.flatMap(({ node, isOther }) => {
         const next = typeof segment === "string" ? node.names.get(segment) : node.variable;
         const same = next === undefined ? [] : [{ node: next, isOther }];

@@ -17,7 +17,8 @@ export function telemetryEntries(
       for (const record of listOf(objectOf(scope).logRecords)) {
         const found = recordEntries(objectOf(record), lineEntries);
         if (found !== undefined) isKnown = true;
-        entries.push(...(found ?? []));
+        // One by one: as arguments, a hundred thousand are too many.
+        for (const entry of found ?? []) entries.push(entry);
       }
     }
   }

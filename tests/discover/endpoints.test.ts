@@ -144,6 +144,11 @@ describe("templates", () => {
       "a;b": undefined,
       "a/b": undefined,
       "\u0000": undefined,
+      "a\u001b[2J": undefined,
+      "a\u007f": undefined,
+      "a\u0085b": undefined,
+      "a\u2028b": undefined,
+      "\u202ea": undefined,
       "\ud800": undefined,
     };
     for (const [name, text] of Object.entries(names)) assert.equal(encodeName(name), text, name);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { isMap, isSeq, parseDocument } from "yaml";
+import { Names } from "../../scripts/suggest/names.ts";
 import { SuggestError, suggestPolicy } from "../../scripts/suggest/suggest.ts";
 import { usage } from "../discover/usages.ts";
 import { parameters } from "../support/arbitrary.ts";
@@ -139,5 +140,30 @@ describe("a suggestion from a hostile log", () => {
       "# - GET shop.example.org/a\\u{a}rules:\\u{a}  - name: all\\u{1b}[31m\\u{202e} by spiffe://example.org/web: its path has characters that no policy should name (1 request)",
       "# - PUT shop.example.org/{other} by spiffe://example.org/web: its path has characters that no policy should name (1 request)",
     ]);
+  });
+
+  test("with paths made to be compared with each other ends soon", { timeout: 60_000 }, () => {
+    const many = Array.from({ length: 8_000 }, (_, n) => `Ab${n.toString(36)}Cd`);
+    const log = many.flatMap((name) => [
+      usage("GET PATH", { path: `/{number}/${name}` }),
+      usage("GET PATH", { path: `/${name}/first`, caller: "spiffe://example.org/other" }),
+    ]);
+    const started = performance.now();
+    try {
+      assert.equal(suggestPolicy(log, { output: "suggested.yaml" }).leftOut.length > 0, true);
+    } catch (error) {
+      // A policy has no room for so many.
+      assert.equal(error instanceof SuggestError, true, String(error));
+    }
+    assert.equal(performance.now() - started < 30_000, true, "it takes seconds");
+  });
+
+  test("with thousands of names that are alike ends soon", { timeout: 60_000 }, () => {
+    const names = new Names(["same-5"]);
+    const started = performance.now();
+    const taken = new Set(Array.from({ length: 100_000 }, () => names.take("other", "same")));
+    assert.equal(taken.size, 100_000);
+    assert.deepEqual([...taken].slice(0, 6), ["other", "same", "same-2", "same-3", "same-4", "same-6"]);
+    assert.equal(performance.now() - started < 10_000, true, "it takes less than a second");
   });
 });
