@@ -25,8 +25,8 @@ import {
   writeSuggestion,
   writeTightened,
 } from "./leastprivilege.ts";
-import { counted, formatOption, showFindings, UsageError, writeOutput } from "./output.ts";
-import { readCompared, readTraffic } from "./traffic.ts";
+import { formatOption, showFindings, UsageError, writeOutput } from "./output.ts";
+import { readCompared, readFaults, readTraffic } from "./traffic.ts";
 
 interface DiscoverOptions extends PolicyOptions {
   sql?: DialectName;
@@ -234,18 +234,11 @@ function toJson({ read, inventory, spec, drift, use }: Found, failed: readonly F
 }
 
 function toText({ read, inventory, spec, drift, use }: Found, openapi: string | undefined): string {
-  const lines = [...readLines(read), ...inventoryLines(inventory)];
+  const faults = readFaults(read);
+  const lines = [...faults, ...(faults.length > 0 ? [""] : []), ...inventoryLines(inventory)];
   if (spec !== undefined) lines.push("", ...specLines(spec));
   if (drift !== undefined) lines.push("", ...driftLines(drift));
   if (use !== undefined) lines.push("", ...policyLines(use));
   if (openapi !== undefined) lines.push("", `${openapi}: OpenAPI 3.1 of what was seen`);
   return `${lines.join("\n")}\n`;
-}
-
-function readLines({ unknown, unknownExamples, leftOut }: ReadSummary): string[] {
-  const lines: string[] = [];
-  if (unknown > 0) lines.push(`${counted(unknown, "line")} of no format that is known`);
-  for (const { file, line, text } of unknownExamples) lines.push(`  ${cell(file)}:${line}: ${cell(text, 120)}`);
-  if (leftOut > 0) lines.push(`${counted(leftOut, "request")} of groups beyond what is told apart, which are left out`);
-  return lines.length === 0 ? [] : [...lines, ""];
 }

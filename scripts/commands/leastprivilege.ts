@@ -6,6 +6,7 @@ import { SuggestError, type Suggestion, suggestPolicy, usual_headroom } from "..
 import { type Tightened, tightenPolicy } from "../suggest/tighten.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
 import { counted, type OutputFormat, printJson, showFindings, UsageError, writeOutput } from "./output.ts";
+import { readFaults } from "./traffic.ts";
 
 /** Options of `discover` that ask for a policy. */
 export interface PolicyOptions {
@@ -46,7 +47,7 @@ export function checkPolicyOptions(options: PolicyOptions, others: readonly stri
 }
 
 /** Writes the policy that traffic suggests, and says what is in it. */
-export function writeSuggestion(usages: readonly Usage[], { leftOut }: ReadSummary, options: PolicyOptions): void {
+export function writeSuggestion(usages: readonly Usage[], summary: ReadSummary, options: PolicyOptions): void {
   const output = options.suggest!;
   const { policy, headroom = usual_headroom, name, format } = options;
   const suggestion = told(SuggestError, () =>
@@ -60,18 +61,17 @@ export function writeSuggestion(usages: readonly Usage[], { leftOut }: ReadSumma
   writeOutput(output, Buffer.from(suggestion.text), "suggested policy");
   if (format === "json") {
     const { text: _, ...rest } = suggestion;
-    printJson({ file: output, ...rest, unread: leftOut });
+    printJson({ file: output, ...rest, unread: summary.leftOut });
     return;
   }
-  process.stdout.write(`${suggestionLines(output, suggestion, leftOut).join("\n")}\n`);
+  process.stdout.write(`${[...suggestionLines(output, suggestion), ...readFaults(summary)].join("\n")}\n`);
   showFindings(suggestion.open, "error");
 }
 
-function suggestionLines(output: string, suggestion: Suggestion, unread: number): string[] {
+function suggestionLines(output: string, suggestion: Suggestion): string[] {
   const { rules, requests, denied, leftOut, open } = suggestion;
   const lines = [`${output}: ${counted(rules, "rule")} for ${counted(requests, "request")}`];
   if (denied > 0) lines.push(`${counted(denied, "denied request")}, of which none became a rule`);
-  if (unread > 0) lines.push(`${counted(unread, "request")} of groups beyond what is told apart: no rule is for them`);
   if (leftOut.length > 0) {
     lines.push("admitted requests that no rule is for:");
     for (const { what, why, requests } of leftOut.slice(0, shown_left_out))
@@ -84,10 +84,12 @@ function suggestionLines(output: string, suggestion: Suggestion, unread: number)
 }
 
 /** Prints what a policy is without that which nobody used, as a patch, or writes it. */
-export function writeTightened(usages: readonly Usage[], { leftOut }: ReadSummary, options: PolicyOptions): void {
+export function writeTightened(usages: readonly Usage[], summary: ReadSummary, options: PolicyOptions): void {
   const path = options.tighten!;
   const { days = usual_days, output, format } = options;
-  const result = told(TightenError, () => tightenPolicy(path, usages, { days, leftOut }));
+  const result = told(TightenError, () =>
+    tightenPolicy(path, usages, { days, leftOut: summary.leftOut, damaged: summary.damaged ?? [] }),
+  );
   if (output !== undefined) writeResult(path, output, result);
   if (format === "json") {
     const { files, ...rest } = result;
@@ -96,7 +98,7 @@ export function writeTightened(usages: readonly Usage[], { leftOut }: ReadSummar
   }
   if (output === undefined) process.stdout.write(result.patch);
   // The patch goes on to `git apply`; what is for people goes beside it.
-  process.stderr.write(`${tightenedLines(path, output, result).join("\n")}\n`);
+  process.stderr.write(`${[...tightenedLines(path, output, result), ...readFaults(summary)].join("\n")}\n`);
 }
 
 function writeResult(path: string, output: string, { files, patch }: Tightened): void {

@@ -1,4 +1,5 @@
 /** Reading access logs for the verbs that ask who calls what. */
+import { cell } from "../discover/escape.ts";
 import { readAggregate } from "../traffic/aggregate.ts";
 import { DuckDbMissing } from "../traffic/duckdb.ts";
 import { openTraffic, type Progress } from "../traffic/open.ts";
@@ -47,6 +48,15 @@ export async function readTraffic(logs: readonly string[], { from }: { from?: st
   } catch (error) {
     throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
   }
+}
+
+/** What of the logs could not be read, one line each; empty where all of it was. */
+export function readFaults({ unknown, unknownExamples, damaged = [], leftOut }: ReadSummary): string[] {
+  const lines = damaged.map(({ file, reason }) => `${cell(file)}: read in part: ${cell(reason, 120)}`);
+  if (unknown > 0) lines.push(`${counted(unknown, "line")} of no format that is known`);
+  for (const { file, line, text } of unknownExamples) lines.push(`  ${cell(file)}:${line}: ${cell(text, 120)}`);
+  if (leftOut > 0) lines.push(`${counted(leftOut, "request")} of groups beyond what is told apart, which are left out`);
+  return lines;
 }
 
 async function readLogs(logs: readonly string[]): Promise<ReadTraffic> {

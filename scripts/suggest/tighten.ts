@@ -4,7 +4,7 @@ import type { Policy, Rule } from "../policy/language/model.ts";
 import { comparePolicies, hasGain } from "../policy/meaning/difference.ts";
 import { PolicyError } from "../policy/source/diagnostic.ts";
 import type { Usage } from "../traffic/usage.ts";
-import { counted } from "./hostile.ts";
+import { counted, escaped } from "./hostile.ts";
 import { type Change, changeOf } from "./narrow.ts";
 import { day_ms, ownUsages, periodOf, TightenError } from "./period.ts";
 import { policyOfTexts, readPolicyTexts } from "./read.ts";
@@ -18,6 +18,8 @@ export interface TightenOptions {
   days: number;
   /** Requests that the log has and that are in no group: with any, nothing can be said to be unused. */
   leftOut?: number;
+  /** Files of the log that could be read in part alone: what they lack is not known either. */
+  damaged?: readonly { file: string; reason: string }[];
 }
 
 /** A policy that admits less. */
@@ -41,12 +43,18 @@ export interface Tightened {
  * @param all usages of one log
  * @throws TightenError, or PolicyError for the policy
  */
-export function tightenPolicy(path: string, all: readonly Usage[], { days, leftOut = 0 }: TightenOptions): Tightened {
+export function tightenPolicy(
+  path: string,
+  all: readonly Usage[],
+  { days, leftOut = 0, damaged = [] }: TightenOptions,
+): Tightened {
   const { policy, sources } = readPolicyTexts(path);
   if (leftOut > 0)
     throw new TightenError(
       `${counted(leftOut, "request")} of the log are in no group, so what they used is not known; give the logs of fewer policies or hosts`,
     );
+  const [broken] = damaged;
+  if (broken !== undefined) throw new TightenError(partlyRead(broken, damaged.length - 1));
   const usages = ownUsages(all, policy);
   const period = periodOf(usages, days);
   const used = usedBy(
@@ -71,6 +79,12 @@ export function tightenPolicy(path: string, all: readonly Usage[], { days, leftO
     return toTightened(path, second, kept, policy, used, period);
   }
   return toTightened(path, result, kept, policy, used, period);
+}
+
+function partlyRead({ file, reason }: { file: string; reason: string }, others: number): string {
+  const [too, whose, them] =
+    others === 0 ? ["", "its", "it"] : [`, as could ${counted(others, "more file")}`, "their", "them"];
+  return `${escaped(file)} could be read in part alone (${escaped(reason)})${too}, so what ${whose} other requests used is not known; give ${them} whole, or leave ${them} out`;
 }
 
 /** Why a rule is left as it is, or undefined. */

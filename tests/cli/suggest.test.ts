@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { deniedLine, type LoggedRequest, loggedLine, logOf } from "../support/accesslog.ts";
 import { folderOf, type Run, sallyport } from "./program.ts";
 
@@ -129,6 +130,17 @@ describe("options of --suggest and --tighten", () => {
     assert.equal(run("discover logs --tighten policy.yaml -o notes.txt").code, 2);
     assert.equal(run("discover logs --suggest notes.txt").code, 2);
     assert.equal(read("notes.txt"), "notes");
+  });
+
+  test("a log that is cut off is told of, and nothing is called unused by it", () => {
+    mkdirSync(join(folder, "cut"));
+    const packed = gzipSync(day("2026-11-29"));
+    writeFileSync(join(folder, "cut", "29.log.gz"), packed.subarray(0, packed.length - 20));
+    assert.match(run("discover cut").stdout, /^cut\/29\.log\.gz: read in part: unexpected end of file\n/u);
+    assert.match(run("discover cut --suggest cut.yaml").stdout, /cut\/29\.log\.gz: read in part/u);
+    const { code, stdout, stderr } = run("discover cut --tighten policy.yaml --days 1");
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /cut\/29\.log\.gz could be read in part alone .* leave it out/u);
   });
 
   test("what does not go together, or says too little, is told", () => {
