@@ -5,7 +5,7 @@ import { callerCovers, printCaller } from "../policy/language/spiffe.ts";
 import { pathText } from "../policy/meaning/paths.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { endpointText, groupUsages, isDenied } from "./endpoints.ts";
-import { idOf, RuleMatcher } from "./matching.ts";
+import { idOf, possibleEndpoints, RuleMatcher } from "./matching.ts";
 import { compareTexts } from "./order.ts";
 import { pinsOfPolicy } from "./pins.ts";
 import { recordOf } from "./use.ts";
@@ -40,6 +40,8 @@ export interface RuleUse {
   used: PairUse[];
   /** Its endpoints that nobody used. */
   unusedEndpoints: string[];
+  /** Its endpoints of which the log does not say: it has requests that may have been for them, such as `/orders/{number}` for `/orders/7`. */
+  unknownEndpoints: string[];
   /** Its callers, those of its sets too, that used nothing of it; patterns as they are written. */
   unusedCallers: string[];
   /** Callers and endpoints that are used, but not with each other; at most `pairs_max`. */
@@ -109,6 +111,7 @@ export function policyUseOf(all: readonly Usage[], policy: Policy): PolicyUse {
   for (const usage of usages) {
     if (usage.policy !== "") recorded += usage.count;
     for (const { rule, endpoint } of deciding(usage, matcher, tallies)) tallies.get(rule.name)!.take(usage, endpoint);
+    for (const rule of possible(usage, matcher, tallies)) tallies.get(rule.name)!.takePossible(usage);
   }
   const end = usages.reduce((most, { lastSeen }) => Math.max(most, lastSeen), 0);
   const inFile = [...policy.rules].sort(
@@ -144,12 +147,22 @@ function* deciding(
   yield { rule, endpoint: matcher.endpointOf(rule, usage) };
 }
 
+/** The rules that may have let a usage in, also those that a log does not tell from others. */
+function possible(usage: Usage, matcher: RuleMatcher, rules: ReadonlyMap<string, RuleTally>): readonly Rule[] {
+  if (!isAllowed(usage)) return [];
+  if (usage.policy === "") return matcher.rulesFor(usage.caller).filter(({ action }) => action === "allow");
+  const rule = rules.get(usage.rule)?.rule;
+  return rule === undefined ? [] : [rule];
+}
+
 class RuleTally {
   readonly rule: Rule;
   readonly #matcher: RuleMatcher;
   readonly #pairs = new Map<string, PairUse & { seen: Set<string>; endpoint: string }>();
   readonly #days = new Set<string>();
   readonly #endpoints = new Set<RuleEndpoint>();
+  /** Those that may have been used, and by whom. */
+  readonly #possible = new Map<RuleEndpoint, Set<string>>();
   #requests = 0;
   #lastSeen = 0;
 
@@ -177,6 +190,14 @@ class RuleTally {
     if (day !== "") pair.seen.add(day);
   }
 
+  takePossible(usage: Usage): void {
+    for (const place of possibleEndpoints(this.rule, usage)) {
+      const endpoint = this.rule.endpoints[place]!;
+      const callers = this.#possible.get(endpoint) ?? new Set();
+      this.#possible.set(endpoint, callers.add(usage.caller));
+    }
+  }
+
   use(end: number): RuleUse {
     const { rule } = this;
     const used = [...this.#pairs.values()]
@@ -185,24 +206,27 @@ class RuleTally {
     const users = [...new Set(used.map(({ caller }) => caller))];
     const unusedCallers: string[] = [];
     const exact: string[] = [];
-    const ids = users.flatMap((caller) => idOf(caller) ?? []);
+    const possible = [...this.#possible.values()].flatMap((callers) => [...callers]);
+    const ids = [...new Set([...users, ...possible])].flatMap((caller) => idOf(caller) ?? []);
     for (const pattern of this.#matcher.patternsOf(rule)) {
       const text = printCaller(pattern);
       if (!ids.some((id) => callerCovers(pattern, id))) unusedCallers.push(text);
       else if (users.includes(text)) exact.push(text);
     }
     const unusedPairs: RuleUse["unusedPairs"] = [];
-    const endpoints = [...this.#endpoints].map(ruleEndpointText);
+    const unseen = rule.endpoints.filter((endpoint) => !this.#endpoints.has(endpoint));
     for (const caller of new Set(exact)) {
-      for (const endpoint of endpoints) {
-        if (unusedPairs.length < pairs_max && !this.#pairs.has(`${caller} ${endpoint}`))
-          unusedPairs.push({ caller, endpoint });
+      for (const one of this.#endpoints) {
+        const endpoint = ruleEndpointText(one);
+        const isOpen = this.#pairs.has(`${caller} ${endpoint}`) || this.#possible.get(one)?.has(caller);
+        if (unusedPairs.length < pairs_max && !isOpen) unusedPairs.push({ caller, endpoint });
       }
     }
     return {
       ...{ name: rule.name, action: rule.action, file: rule.file, line: rule.line, requests: this.#requests },
       ...{ days: this.#days.size, lastSeen: this.#lastSeen, used },
-      unusedEndpoints: rule.endpoints.filter((endpoint) => !this.#endpoints.has(endpoint)).map(ruleEndpointText),
+      unusedEndpoints: unseen.filter((endpoint) => !this.#possible.has(endpoint)).map(ruleEndpointText),
+      unknownEndpoints: unseen.filter((endpoint) => this.#possible.has(endpoint)).map(ruleEndpointText),
       unusedCallers: [...new Set(unusedCallers)],
       unusedPairs,
       ...(rule.expiresSeconds > 0 && { expires: timeText(rule.expiresSeconds) }),

@@ -1,8 +1,9 @@
 /** Which rules of a policy are for a group of requests: by caller, host, method and path, without what a log does not have. */
 import { methodsOf, type Endpoint as RuleEndpoint } from "../policy/language/endpoint.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
-import { ofLength, segmentHolds } from "../policy/language/pathpattern.ts";
+import { isAffix, leastSegments, ofLength, type SegmentPattern, segmentHolds } from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers, parseCaller } from "../policy/language/spiffe.ts";
+import { path_segments_max, segmentShape } from "../traffic/segments.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
 import { hostHolds } from "./pins.ts";
@@ -66,7 +67,8 @@ export function idOf(caller: string): CallerPattern | undefined {
   return typeof id === "object" && id.kind === "exact" && id.wildcards === 0 ? id : undefined;
 }
 
-function methodHolds({ methods }: RuleEndpoint, method: string): boolean {
+/** Whether a method is one of an endpoint's. */
+export function methodHolds({ methods }: RuleEndpoint, method: string): boolean {
   return methods === "*" || methods.some((name) => methodsOf(name).includes(method));
 }
 
@@ -78,4 +80,38 @@ function pathHolds(endpoint: RuleEndpoint, segments: readonly string[]): boolean
       kindOf(segments[place]!) === undefined ? segmentHolds(pattern, segments[place]!) : pattern === null,
     ) ?? false
   );
+}
+
+/**
+ * The places of a rule's endpoints that a usage may be for, by host, method and path: also those that a log does not tell from others,
+ * such as `/orders/7` where it has `/orders/{number}`. Only what is not among them can be said to be unused.
+ */
+export function possibleEndpoints(rule: Rule, { host, method, path, policy }: Usage): number[] {
+  if (host !== "" && rule.hosts.length > 0 && !rule.hosts.some((one) => hostHolds(one, host))) return [];
+  const segments = path.split("/").filter((segment) => segment !== "");
+  // Of a long path the log has the first segments, or the record its first bytes, and one that stands for all others.
+  const isCut = segments.at(-1) === "{other}" && (segments.length > path_segments_max || policy !== "");
+  return rule.endpoints.flatMap((endpoint, place) =>
+    methodHolds(endpoint, method) && pathMayHold(endpoint, segments, isCut) ? [place] : [],
+  );
+}
+
+/** Without regard to case and to slashes that `paths` may open, and with every value that a kind may stand for. */
+function pathMayHold(endpoint: RuleEndpoint, segments: readonly string[], isCut: boolean): boolean {
+  const written = { ...endpoint, segments: endpoint.segments.filter((segment) => segment !== "") };
+  const least = leastSegments(written);
+  const length = isCut
+    ? least + (written.tail ? segments.length : Math.max(0, segments.length - least))
+    : segments.length;
+  return ofLength(written, length)?.every((pattern, place) => mayHold(pattern, segments[place] ?? "{other}")) ?? false;
+}
+
+function mayHold(pattern: SegmentPattern, segment: string): boolean {
+  if (pattern === null) return true;
+  const kind = kindOf(segment);
+  if (kind === "other" || (kind !== undefined && isAffix(pattern))) return true;
+  if (kind !== undefined) return segmentShape(pattern as string) === segment;
+  const text = segment.toLowerCase();
+  if (!isAffix(pattern)) return pattern.toLowerCase() === text;
+  return text.startsWith(pattern.prefix.toLowerCase()) && text.endsWith(pattern.suffix.toLowerCase());
 }

@@ -31,6 +31,11 @@ export function policyLines(use: PolicyUse): string[] {
   );
   section(
     lines,
+    "Endpoints of which the log does not say: it has requests that may have been for them",
+    rules.flatMap((rule) => rule.unknownEndpoints.map((endpoint) => `${rule.name}: ${endpoint}`)),
+  );
+  section(
+    lines,
     "Callers of rules that used nothing of them",
     rules.flatMap((rule) => (isUnused(rule) ? [] : rule.unusedCallers.map((caller) => `${rule.name}: ${caller}`))),
   );
@@ -70,16 +75,18 @@ export function policyLines(use: PolicyUse): string[] {
   return lines;
 }
 
-function isUnused({ requests }: RuleUse): boolean {
-  return requests === 0;
+function isUnused({ requests, unknownEndpoints }: RuleUse): boolean {
+  return requests === 0 && unknownEndpoints.length === 0;
 }
 
 function ruleRow(rule: RuleUse): string[] {
-  const { name, action, requests, days, lastSeen, used, unusedEndpoints, unusedCallers, isExpired } = rule;
+  const { name, action, requests, days, lastSeen, used, isExpired } = rule;
+  const { unusedEndpoints, unknownEndpoints, unusedCallers } = rule;
   const users = [...new Set(used.map(({ caller }) => caller))];
   const parts = [
     ...(unusedEndpoints.length > 0 ? [counted(unusedEndpoints.length, "endpoint")] : []),
     ...(unusedCallers.length > 0 ? [counted(unusedCallers.length, "caller")] : []),
+    ...(unknownEndpoints.length > 0 ? [`not known: ${counted(unknownEndpoints.length, "endpoint")}`] : []),
   ];
   const never = isUnused(rule) ? (action === "deny" ? "denied nothing" : "all of it") : parts.join(", ");
   const kind = `${action}${isExpired ? ", ended" : ""}`;

@@ -3,12 +3,8 @@
  * unused is taken away.
  */
 
-import { idOf } from "../discover/matching.ts";
-import { kindOf } from "../discover/names.ts";
-import { hostHolds } from "../discover/pins.ts";
-import { type Endpoint, methodsOf } from "../policy/language/endpoint.ts";
+import { idOf, possibleEndpoints } from "../discover/matching.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
-import { isAffix, ofLength, type SegmentPattern } from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers } from "../policy/language/spiffe.ts";
 import type { Usage } from "../traffic/usage.ts";
 
@@ -98,12 +94,7 @@ class Matcher {
   /** The endpoints of a rule that a usage may be for; undefined where the rule is not for its caller, host or path. */
   match(rule: Rule, usage: Usage): number[] | undefined {
     if (!this.#isFor(rule, usage.caller)) return undefined;
-    if (usage.host !== "" && rule.hosts.length > 0 && !rule.hosts.some((host) => hostHolds(host, usage.host)))
-      return undefined;
-    const segments = usage.path.split("/").filter((segment) => segment !== "");
-    const found = rule.endpoints.flatMap((endpoint, place) =>
-      methodHolds(endpoint, usage.method) && pathHolds(endpoint, segments) ? [place] : [],
-    );
+    const found = possibleEndpoints(rule, usage);
     return found.length === 0 ? undefined : found;
   }
 
@@ -117,23 +108,4 @@ class Matcher {
       return patterns.some((pattern) => callerCovers(pattern, id));
     });
   }
-}
-
-/** Whether a usage's method is one of an endpoint's. */
-export function methodHolds({ methods }: Endpoint, method: string): boolean {
-  return methods === "*" || methods.some((name) => methodsOf(name).includes(method));
-}
-
-/** Without regard to case and to slashes that `paths` may open, and with every value that a kind may stand for. */
-function pathHolds(endpoint: Endpoint, segments: readonly string[]): boolean {
-  const written = { ...endpoint, segments: endpoint.segments.filter((segment) => segment !== "") };
-  const patterns = ofLength(written, segments.length);
-  return patterns?.every((pattern, place) => mayHold(pattern, segments[place]!)) ?? false;
-}
-
-function mayHold(pattern: SegmentPattern, segment: string): boolean {
-  if (pattern === null || kindOf(segment) !== undefined) return true;
-  const text = segment.toLowerCase();
-  if (!isAffix(pattern)) return pattern.toLowerCase() === text;
-  return text.startsWith(pattern.prefix.toLowerCase()) && text.endsWith(pattern.suffix.toLowerCase());
 }

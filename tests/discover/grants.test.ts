@@ -136,3 +136,42 @@ test("in shadow mode requests go on, and what was decided counts", () => {
   );
   assert.equal(use.attempts.length, 1);
 });
+
+test("what a log does not tell from others is not said to be unused", () => {
+  const long = `/${Array.from({ length: 18 }, (_, n) => `s${n}`).join("/")}`;
+  const { policy } = check(`version: 1
+name: shop
+trust: { domains: [example.org] }
+rules:
+  - name: seventh
+    callers: [${web}, ${ios}]
+    allow: [GET /orders/7, "GET /orders/{id}", GET /orders/list, "GET /files/v{n}", "GET ${long}", "GET ${long}/x/y"]
+  - name: elsewhere
+    callers: [any]
+    hosts: [elsewhere.example.org]
+    allow: [GET /reports]
+`);
+  const cut = `/${Array.from({ length: 16 }, (_, n) => `s${n}`).join("/")}/{other}`;
+  const log = [
+    usage("GET /orders/{number}", { caller: web }),
+    usage("GET /files/{hash}", { caller: web }),
+    usage("GET PATH", { path: cut, caller: web }),
+    usage("GET /reports", { host: "", caller: ios }),
+  ];
+  const recorded = log.map((one): Usage => ({ ...one, ...judged, rule: "seventh" }));
+  for (const usages of [log, recorded]) {
+    const [seventh, elsewhere] = policyUseOf(usages, policy!).rules;
+    assert.deepEqual(seventh!.unusedEndpoints, ["GET /orders/list"]);
+    assert.deepEqual(seventh!.unknownEndpoints, ["GET /orders/7", "GET /files/v{n}", `GET ${long}`, `GET ${long}/x/y`]);
+    if (usages === log) assert.deepEqual(elsewhere!.unknownEndpoints, ["GET /reports"]);
+    assert.deepEqual(
+      seventh!.unusedPairs.filter(({ caller }) => caller === web),
+      [],
+    );
+  }
+  const text = policyLines(policyUseOf(log, policy!)).join("\n");
+  assert.match(text, /Endpoints of which the log does not say[^\n]*\n[^\n]*seventh: GET \/orders\/7/u);
+  const [only] = policyUseOf([log[3]!], policy!).rules.filter(({ name }) => name === "elsewhere");
+  assert.deepEqual([only!.requests, only!.unusedEndpoints], [0, []]);
+  assert.match(policyLines(policyUseOf([log[3]!], policy!)).join("\n"), /elsewhere +allow +0 .*not known/u);
+});

@@ -227,7 +227,23 @@ describe("what stays", () => {
     const log = week(["GET /b/{number}", { policy: "", decision: "", rule: "" }]);
     for (const path of ["/b/7", "/b/{id}", "/b/**", "/B/v{n}"])
       assert.equal(isLeft(kept(`allow: ["GET ${path}"]`, log)), true, path);
-    assert.equal(isLeft(kept('allow: ["GET /c/{id}"]', log)), false);
+    for (const path of ["/c/{id}", "/b/list"]) assert.equal(isLeft(kept(`allow: ["GET ${path}"]`, log)), false, path);
+  });
+
+  test("a path that is longer than the log has it is in use", () => {
+    const segments = Array.from({ length: 20 }, (_, n) => `s${n}`);
+    const path = `/${segments.slice(0, 16).join("/")}/{other}`;
+    const log = week([`GET ${path}`, { policy: "", decision: "", rule: "" }]);
+    for (const of of [`/${segments.join("/")}`, `/${segments.join("/")}/**`, "/**/s19", "/s0/**/s19"])
+      assert.equal(isLeft(kept(`allow: ["GET ${of}"]`, log)), true, of);
+    for (const of of [`/${segments.slice(0, 15).join("/")}`, `/x${segments.join("/")}`, "/x/**/s19"])
+      assert.equal(isLeft(kept(`allow: ["GET ${of}"]`, log)), false, of);
+  });
+
+  test("an endpoint is in use where the record's path may be cut before its end", () => {
+    const allow = '"GET /files/{name}", "GET /files/a/b/c"';
+    const { removed } = kept(`allow: [${allow}, GET /other]`, week(["GET /files/{other}", { rule: "b" }]));
+    assert.deepEqual(removed, [{ rule: "b", what: "GET /other" }]);
   });
 
   test("a rule that the record names, and that is another now, is in use as a whole", () => {
@@ -292,6 +308,18 @@ describe("a log that says too little", () => {
       7,
       /no requests that the policy `shop` judged: it has those of other\\u\{a\}$/u,
     );
+  });
+
+  test("so is a log of which a file could be read in part alone", () => {
+    const damaged = [
+      { file: "a\n.gz", reason: "unexpected end of file" },
+      { file: "b.gz", reason: "" },
+    ];
+    assert.throws(() => tightenPolicy(policyFile(text), log, { days: 7, damaged }), {
+      name: "TightenError",
+      message:
+        "a\\u{a}.gz could be read in part alone (unexpected end of file), as could 1 more file, so what their other requests used is not known; give them whole, or leave them out",
+    });
   });
 
   test("two quiet days of seven are a weekend", () => {
