@@ -5,13 +5,11 @@ import { parseCaller } from "../policy/language/spiffe.ts";
 import { buildReport, type ReportedPolicy } from "../report/build.ts";
 import type { ReportData } from "../report/data.ts";
 import { reportPage } from "../report/html.ts";
-import { readAggregate } from "../traffic/aggregate.ts";
-import { DuckDbMissing } from "../traffic/duckdb.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { parseAt } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError, writeOutput } from "./output.ts";
 import { printable } from "./terminal.ts";
-import { readTraffic } from "./traffic.ts";
+import { readTraffic, tellFaults } from "./traffic.ts";
 
 interface ReportOptions {
   output: string;
@@ -120,19 +118,10 @@ function named(reported: readonly ReportedPolicy[]): string {
 
 /** What was used; undefined where no logs are given. */
 async function readUsages({ log, from }: ReportOptions): Promise<Usage[] | undefined> {
-  if (from !== undefined) {
-    if (log.length > 0) throw new UsageError("--from takes the place of --log: give one of them");
-    try {
-      return await readAggregate(from);
-    } catch (error) {
-      throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
-    }
-  }
-  if (log.length === 0) return undefined;
-  const { usages, summary } = await readTraffic(log, {});
-  const { unknown, leftOut } = summary;
-  if (unknown > 0) process.stderr.write(`${counted(unknown, "line")} of the logs are of no known format\n`);
-  if (leftOut > 0) process.stderr.write(`${counted(leftOut, "request")} of the logs are in groups beyond the bound\n`);
+  if (from !== undefined && log.length > 0) throw new UsageError("--from takes the place of --log: give one of them");
+  if (log.length === 0 && from === undefined) return undefined;
+  const { usages, summary } = await readTraffic(log, { ...(from !== undefined && { from }) });
+  tellFaults(summary);
   return usages;
 }
 

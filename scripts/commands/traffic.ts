@@ -3,7 +3,7 @@ import { cell } from "../discover/escape.ts";
 import { readAggregate } from "../traffic/aggregate.ts";
 import { DuckDbMissing } from "../traffic/duckdb.ts";
 import { openTraffic, type Progress } from "../traffic/open.ts";
-import type { ReadSummary, Usage } from "../traffic/usage.ts";
+import { type ReadSummary, type Usage, usages_max } from "../traffic/usage.ts";
 import { counted, UsageError } from "./output.ts";
 
 /** How long reading takes before somebody is told of it. */
@@ -72,19 +72,38 @@ async function readLogs(logs: readonly string[]): Promise<ReadTraffic> {
 
 async function readResult(from: string): Promise<ReadTraffic> {
   const usages = await readAggregate(from);
-  const requests = usages.reduce((sum, { count }) => sum + count, 0);
-  // What the system could not read, and what it left out, is not in its answer.
-  return { usages, summary: { files: 1, lines: requests, unknown: 0, unknownExamples: [], leftOut: 0 } };
+  return { usages, summary: resultSummary(from, usages) };
+}
+
+/**
+ * What is known of how a system answered the query of `discover --sql`. What it could not read is not in its answer; and an answer that has
+ * as many rows as there may be is one from which more may have been left out.
+ */
+export function resultSummary(file: string, usages: readonly Usage[]): ReadSummary {
+  const lines = usages.reduce((sum, { count }) => sum + count, 0);
+  const isFull = usages.length >= usages_max;
+  const reason = `it has ${usages_max} rows, which is where the query stops`;
+  return {
+    ...{ files: 1, lines, unknown: 0, unknownExamples: [], leftOut: 0 },
+    ...(isFull && { damaged: [{ file, reason }] }),
+  };
+}
+
+/** Says on stderr what of the logs could not be read. */
+export function tellFaults(summary: ReadSummary): void {
+  for (const line of readFaults(summary)) process.stderr.write(`${line}\n`);
 }
 
 /**
  * Reads what traffic is compared with: logs, or results of the query by the end of their names.
+ * What of it could not be read is said on stderr: it would be taken for new.
  * @throws as `readTraffic`
  */
 export async function readCompared(paths: readonly string[]): Promise<Usage[]> {
   const results = paths.filter((path) => /\.(?:csv|parquet)$/u.test(path));
   const logs = paths.filter((path) => !results.includes(path));
-  let usages = logs.length === 0 ? [] : (await readTraffic(logs)).usages;
-  for (const result of results) usages = usages.concat((await readTraffic([], { from: result })).usages);
-  return usages;
+  const read = logs.length === 0 ? [] : [await readTraffic(logs)];
+  for (const from of results) read.push(await readTraffic([], { from }));
+  for (const { summary } of read) tellFaults(summary);
+  return read.flatMap(({ usages }) => usages);
 }

@@ -84,7 +84,12 @@ function pathItem(endpoints: readonly EndpointUse[], hosts: readonly string[], s
   const parameters = first.segments.flatMap((segment, place) => pathParameter(segment, place, endpoints));
   if (parameters.length > 0) item.parameters = parameters;
   const byMethod = new Map<string, EndpointUse[]>();
-  for (const endpoint of endpoints) byMethod.set(endpoint.method, [...(byMethod.get(endpoint.method) ?? []), endpoint]);
+  for (const endpoint of endpoints) {
+    const those = byMethod.get(endpoint.method);
+    // One path may have as many as callers think up names of operations.
+    if (those === undefined) byMethod.set(endpoint.method, [endpoint]);
+    else those.push(endpoint);
+  }
   const others: string[] = [];
   for (const [method, those] of [...byMethod].sort(([a], [b]) => compareTexts(a, b))) {
     if (methods.has(method)) item[method.toLowerCase()] = operation(those, schemes);

@@ -5,6 +5,9 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { resultSummary } from "../../scripts/commands/traffic.ts";
+import { type Usage, usages_max } from "../../scripts/traffic/usage.ts";
+import { usage } from "../discover/usages.ts";
 import { deniedLine, type LoggedRequest, loggedLine, logOf } from "../support/accesslog.ts";
 import { folderOf, type Run, sallyport } from "./program.ts";
 
@@ -138,9 +141,20 @@ describe("options of --suggest and --tighten", () => {
     writeFileSync(join(folder, "cut", "29.log.gz"), packed.subarray(0, packed.length - 20));
     assert.match(run("discover cut").stdout, /^cut\/29\.log\.gz: read in part: unexpected end of file\n/u);
     assert.match(run("discover cut --suggest cut.yaml").stdout, /cut\/29\.log\.gz: read in part/u);
+    assert.match(run("discover logs --compare cut").stderr, /^cut\/29\.log\.gz: read in part/u);
+    assert.match(run("report policy.yaml --log cut -o cut.html").stderr, /^cut\/29\.log\.gz: read in part/u);
     const { code, stdout, stderr } = run("discover cut --tighten policy.yaml --days 1");
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /cut\/29\.log\.gz could be read in part alone .* leave it out/u);
+  });
+
+  test("a result with as many rows as there may be is one that was cut", () => {
+    const usages = Array<Usage>(usages_max).fill(usage("GET /", { count: 2 }));
+    const reason = "it has 200000 rows, which is where the query stops";
+    assert.deepEqual(resultSummary("a.csv", usages).damaged, [{ file: "a.csv", reason }]);
+    assert.deepEqual(resultSummary("a.csv", usages.slice(1)), {
+      ...{ files: 1, lines: 2 * usages_max - 2, unknown: 0, unknownExamples: [], leftOut: 0 },
+    });
   });
 
   test("what does not go together, or says too little, is told", () => {
