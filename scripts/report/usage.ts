@@ -1,4 +1,5 @@
 /** What logs say was used, laid over what policies grant. */
+import { possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { PathIndex } from "../policy/meaning/paths.ts";
 import type { Reach } from "../policy/meaning/reach.ts";
@@ -36,6 +37,19 @@ export function layOver(
   for (const cell of cells) [cell[3], cell[4]] = [0, 0];
   const seen = new Map<number, Set<string>>();
   const usedRules = new Set<string>();
+  const matchers = policies.map(({ policy }) => new RuleMatcher(policy));
+  /** Rules that a log does not tell from used ones, such as one for `/orders/7` where it has `/orders/{number}`, are not called unused. */
+  const takePossible = (one: Usage): void => {
+    for (const [at, { policy }] of policies.entries()) {
+      if (one.policy !== "" && one.policy !== policy.name) continue;
+      const isNamed = one.policy !== "" && ruleNames[at]!.has(one.rule);
+      for (const rule of matchers[at]!.rulesFor(one.caller)) {
+        const key = `${at} ${rule.name}`;
+        if ((isNamed && rule.name !== one.rule) || usedRules.has(key)) continue;
+        if (possibleEndpoints(rule, one).length > 0) usedRules.add(key);
+      }
+    }
+  };
   const ruleNames = policies.map(({ policy }) => new Set(policy.rules.map(({ name }) => name)));
   const unmatched: UnmatchedData[] = [];
   let [requests, lost, from, to] = [0, 0, "", ""];
@@ -58,6 +72,7 @@ export function layOver(
   for (const usage of usages) {
     const { admitted, count } = usage;
     requests += count;
+    if (admitted) takePossible(usage);
     if (usage.day !== "") {
       if (from === "" || usage.day < from) from = usage.day;
       if (usage.day > to) to = usage.day;

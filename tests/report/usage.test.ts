@@ -132,3 +132,18 @@ test("a log of the policy before, whose rule this one does not have: every rule 
     [],
   );
 });
+
+test("a rule that the log does not tell from a used one is not called unused", () => {
+  const rules = [
+    "name: seventh, callers: [spiffe://example.org/web], allow: [GET /orders/7]",
+    "name: list, callers: [spiffe://example.org/web], allow: [GET /orders/list]",
+    "name: others, callers: [spiffe://example.org/batch], allow: [GET /orders/7]",
+  ];
+  for (const given of [{ policy: "", rule: "", decision: "" as const }, { rule: "seventh" }]) {
+    const { usage: found } = report({ shop: { rules } }, { usages: [usage(given)] });
+    assert.deepEqual(
+      found!.unusedRules.map(({ rule }) => rule),
+      ["list", "others"],
+    );
+  }
+});
