@@ -85,7 +85,7 @@ function checkTarget(path: string, bytes: Uint8Array, kind: string): string {
   const size = readSync(file, head, 0, 4, 0);
   closeSync(file);
   if (size > 0 && Buffer.compare(head.subarray(0, size), bytes.subarray(0, 4)) !== 0) {
-    throw new UsageError(`${path} exists and is no ${kind}; it was left as it is, choose another name with -o`);
+    throw new UsageError(`${path} exists and is no ${kind}; it was left as it is, give another name`);
   }
   return target;
 }

@@ -11,6 +11,7 @@ import type { ReadSummary } from "../traffic/usage.ts";
 import { parseAt } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, progressBar } from "./terminal.ts";
+import { damagedLines } from "./traffic.ts";
 
 /** How many requests are too many: a number of them, or a share of all. */
 interface Bound {
@@ -252,8 +253,9 @@ function standingLines({ requests, standing, contradicted, limited }: Comparison
   return lines;
 }
 
-function readLines({ lines, unknown, unknownExamples }: ReadSummary, otherPolicies: number): string[] {
-  const told: string[] = [];
+function readLines(summary: ReadSummary, otherPolicies: number): string[] {
+  const { lines, unknown, unknownExamples } = summary;
+  const told = damagedLines(summary);
   if (otherPolicies > 0) told.push(`${counted(otherPolicies, "request")} of other policies left out`);
   if (unknown > 0) {
     const example = unknownExamples[0];

@@ -3,7 +3,7 @@ import { cell } from "../discover/escape.ts";
 import { readAggregate } from "../traffic/aggregate.ts";
 import { DuckDbMissing } from "../traffic/duckdb.ts";
 import { openTraffic, type Progress } from "../traffic/open.ts";
-import { type ReadSummary, type Usage, usages_max } from "../traffic/usage.ts";
+import { isCallerUnknown, type ReadSummary, type Usage, usages_max } from "../traffic/usage.ts";
 import { counted, UsageError } from "./output.ts";
 
 /** How long reading takes before somebody is told of it. */
@@ -44,19 +44,39 @@ export async function readTraffic(logs: readonly string[], { from }: { from?: st
   if (logs.length === 0 && from === undefined)
     throw new UsageError("say which access logs to read: files, folders, patterns with `*`, or `-` for standard input");
   try {
-    return from === undefined ? await readLogs(logs) : await readResult(from);
+    const read = from === undefined ? await readLogs(logs) : await readResult(from);
+    for (const line of unknownCallerLines(read.usages)) process.stderr.write(`${line}\n`);
+    return read;
   } catch (error) {
     throw error instanceof DuckDbMissing ? new UsageError(error.message) : error;
   }
 }
 
+/** Files that were read in part, and why, a line each. */
+export function damagedLines({ damaged = [] }: ReadSummary): string[] {
+  return damaged.map(({ file, reason }) => `${cell(file)}: read in part: ${cell(reason, 120)}`);
+}
+
 /** What of the logs could not be read, one line each; empty where all of it was. */
-export function readFaults({ unknown, unknownExamples, damaged = [], leftOut }: ReadSummary): string[] {
-  const lines = damaged.map(({ file, reason }) => `${cell(file)}: read in part: ${cell(reason, 120)}`);
+export function readFaults(summary: ReadSummary): string[] {
+  const { unknown, unknownExamples, leftOut } = summary;
+  const lines = damagedLines(summary);
   if (unknown > 0) lines.push(`${counted(unknown, "line")} of no format that is known`);
   for (const { file, line, text } of unknownExamples) lines.push(`  ${cell(file)}:${line}: ${cell(text, 120)}`);
   if (leftOut > 0) lines.push(`${counted(leftOut, "request")} of groups beyond what is told apart, which are left out`);
   return lines;
+}
+
+/** Says where a log leaves open who called: "nobody" would be taken for callers without an identity. */
+function unknownCallerLines(usages: readonly Usage[]): string[] {
+  const sum = (of: readonly Usage[]): number => of.reduce((all, { count }) => all + count, 0);
+  const admitted = usages.filter((usage) => usage.admitted);
+  const unknown = sum(admitted.filter(isCallerUnknown));
+  if (unknown === 0) return [];
+  const all = counted(sum(admitted), "request");
+  return [
+    `${unknown.toLocaleString("en-US")} of ${all} that were let in name no caller and have no record: who called is not known`,
+  ];
 }
 
 async function readLogs(logs: readonly string[]): Promise<ReadTraffic> {

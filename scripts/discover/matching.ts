@@ -4,7 +4,7 @@ import type { Policy, Rule } from "../policy/language/model.ts";
 import { isAffix, leastSegments, ofLength, type SegmentPattern, segmentHolds } from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers, parseCaller } from "../policy/language/spiffe.ts";
 import { path_segments_max, segmentShape } from "../traffic/segments.ts";
-import type { Usage } from "../traffic/usage.ts";
+import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
 import { hostHolds } from "./pins.ts";
 
@@ -52,9 +52,10 @@ export class RuleMatcher {
     return rule.endpoints.find((endpoint) => methodHolds(endpoint, usage.method) && pathHolds(endpoint, segments));
   }
 
-  /** The rules that are for a usage, with the endpoint of each. */
+  /** The rules that are for a usage, with the endpoint of each; who called counts where the log says it. */
   matches(usage: Usage): { rule: Rule; endpoint: RuleEndpoint }[] {
-    return this.rulesFor(usage.caller).flatMap((rule) => {
+    const rules = isCallerUnknown(usage) ? this.#policy.rules : this.rulesFor(usage.caller);
+    return rules.flatMap((rule) => {
       const endpoint = this.endpointOf(rule, usage);
       return endpoint === undefined ? [] : [{ rule, endpoint }];
     });

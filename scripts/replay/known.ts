@@ -8,7 +8,7 @@ import { isSourceAddress } from "../evaluate/engine.ts";
 import { LeanRequest, type SentRequest } from "../host/lean.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { isAnyForm, type PathOptions } from "../policy/language/pathoptions.ts";
-import type { RecordedRequest } from "../traffic/usage.ts";
+import { isCallerUnknown, type RecordedRequest } from "../traffic/usage.ts";
 import { StandInTokens } from "./tokens.ts";
 
 /** What is known of requests that are asked of one engine. */
@@ -161,7 +161,7 @@ export class Preparation {
 
   #unknownOf(recorded: RecordedRequest): string | undefined {
     const { decision, caller, reason, host, method } = recorded;
-    if (decision === "" && caller === "") return "the caller";
+    if (isCallerUnknown({ decision, caller })) return "the caller";
     if (isCut(caller, reason)) return "the caller's whole ID";
     if (isHidden(host)) return "the host";
     if (isHidden(method)) return "the method";

@@ -13,7 +13,7 @@ export interface CallerSet {
 
 /** Who a rule names, and what each of them is called. */
 export interface NamedCallers {
-  /** SPIFFE IDs, names of sets, or `anonymous`. */
+  /** SPIFFE IDs, names of sets, or `anonymous`; empty where the log does not say who. */
   callers: string[];
   names: string[];
 }
@@ -59,6 +59,7 @@ export class CallerSets {
   /** Whom a group is for: the largest sets that it is the whole of, and whoever is left. */
   of({ callers }: Group): NamedCallers {
     if (callers[0] === "") return { callers: ["anonymous"], names: ["anonymous"] };
+    if (callers.length === 0) return { callers: [], names: ["unknown"] };
     const exact = this.#byMembers.get(keyOf(callers));
     if (exact !== undefined) return { callers: [exact.name], names: [exact.name] };
     const left = new Set(callers);

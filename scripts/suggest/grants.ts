@@ -9,13 +9,16 @@ import type { TemplateSegment } from "../discover/templates.ts";
 import { parseEndpoint } from "../policy/language/endpoint.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { parseHost, scopeFault } from "../policy/language/values.ts";
-import type { Usage } from "../traffic/usage.ts";
+import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { escaped } from "./hostile.ts";
 import { addTo } from "./lists.ts";
 
+/** In place of a caller that the log does not tell: a person has to say who it is. */
+export const unknown_caller = "?";
+
 /** What one caller was let do, and what each of its requests had. */
 export interface Grant {
-  /** A SPIFFE ID; "" for everybody. */
+  /** A SPIFFE ID; "" for everybody; `unknown_caller`. */
   caller: string;
   /** "" for every host. */
   host: string;
@@ -75,17 +78,22 @@ export function grantsOf(traffic: Grouped, domains?: ReadonlySet<string>): Grant
     });
   for (const usage of admitted([...traffic.noise, ...traffic.attempts.flatMap(({ usages }) => usages)]))
     leave(usage, "nothing shows that there is such an endpoint");
+  // Who can hide the host of one line must not have a rule for every host.
+  const hasHosts = traffic.endpoints.some(({ host }) => host !== "");
   for (const endpoint of withoutOperations(traffic.endpoints)) {
     const path = pathText(endpoint.segments);
-    const endpointWhy = endpointFault(endpoint, path);
+    const isHostless = hasHosts && endpoint.host === "";
+    const endpointWhy = isHostless
+      ? "the log does not say for which host, as it does of others"
+      : endpointFault(endpoint, path);
     const byCaller = new Map<string, Usage[]>();
     for (const usage of admitted(endpoint.usages)) {
       const why = endpointWhy ?? usageFault(usage) ?? callerFault(usage.caller, domains);
       if (why !== undefined) leave(usage, why);
-      else addTo(byCaller, usage.caller, usage);
+      else addTo(byCaller, isCallerUnknown(usage) ? unknown_caller : usage.caller, usage);
     }
     for (const [caller, usages] of byCaller) {
-      if (caller === "" && !usages.some(({ status }) => status < 400)) {
+      if ((caller === "" || caller === unknown_caller) && !usages.some(({ status }) => status < 400)) {
         for (const usage of usages)
           leave(usage, "nobody known asked for it, and it was always refused by what is behind");
         continue;

@@ -3,7 +3,7 @@
 import type { Endpoint } from "../discover/endpoints.ts";
 import { compareTexts } from "../discover/order.ts";
 import type { Usage } from "../traffic/usage.ts";
-import type { Grant, LeftOut } from "./grants.ts";
+import { type Grant, type LeftOut, unknown_caller } from "./grants.ts";
 import { escaped } from "./hostile.ts";
 import { addTo } from "./lists.ts";
 import { Siblings } from "./siblings.ts";
@@ -16,7 +16,7 @@ export interface GroupedEndpoint {
 
 /** What one rule says. */
 export interface Group {
-  /** SPIFFE IDs in order; one "" for everybody. */
+  /** SPIFFE IDs in order; one "" for everybody; empty where the log does not say who. */
   callers: string[];
   /** In order; empty for every host. */
   hosts: string[];
@@ -52,13 +52,15 @@ export function groupsOf(grants: readonly Grant[], endpoints: readonly Endpoint[
       const why = "its variable stands beside too many endpoints that the caller did not ask for";
       leftOut.push({
         why,
-        what: escaped(`${method} ${host}${path} by ${caller === "" ? "nobody known" : caller}`),
+        what: escaped(
+          `${method} ${host}${path} by ${caller === "" || caller === unknown_caller ? "nobody known" : caller}`,
+        ),
         requests,
       });
       continue;
     }
     single.push({
-      callers: [caller],
+      callers: caller === unknown_caller ? [] : [caller],
       hosts: host === "" ? [] : [host],
       endpoints: [{ method, path }],
       issuers: issuer === "" ? [] : [issuer],
@@ -76,7 +78,7 @@ export function groupsOf(grants: readonly Grant[], endpoints: readonly Endpoint[
   return { groups: groups.sort(compareGroups), leftOut };
 }
 
-/** Joins groups that differ in one member alone. An empty one says that anything will do, which no other says. */
+/** Joins groups that differ in one member alone. An empty one says that anything will do, or that callers are not known, which no other says. */
 function join<Key extends "callers" | "endpoints" | "hosts" | "issuers">(
   groups: readonly Group[],
   member: Key,

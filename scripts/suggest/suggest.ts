@@ -111,7 +111,8 @@ export function suggestPolicy(logged: readonly Usage[], options: SuggestOptions)
     rules,
     denyRules: denyRules.map(({ node }) => node),
   });
-  const findings = findingsOf(text, output, issuers.open.length > 0);
+  const isOpen = issuers.open.length > 0 || groups.some(({ callers }) => callers.length === 0);
+  const findings = findingsOf(text, output, isOpen);
   return { text, rules: rules.length, requests: sum(usages), denied, leftOut, ...findings };
 }
 
@@ -205,6 +206,10 @@ function openIssuer(seen: string, free: Names): OpenIssuer {
 
 function ruleComments(group: Group): string[] {
   const lines = countLines(group.usages);
+  if (group.callers.length === 0)
+    lines.push(
+      "FILL IN: the log does not say who called. Name the callers, such as [spiffe://example.org/web]; [anonymous] lets in everybody.",
+    );
   if (group.callers[0] === "")
     lines.push("WARNING: callers without an identity were let in, so this rule lets in everybody.");
   if (group.hosts.length === 0)

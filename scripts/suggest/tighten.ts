@@ -10,7 +10,7 @@ import { day_ms, ownUsages, periodOf, TightenError } from "./period.ts";
 import { policyOfTexts, readPolicyTexts } from "./read.ts";
 import type { Removal } from "./setuse.ts";
 import { spliced, unifiedDiff } from "./splice.ts";
-import { type RuleUse, usedBy } from "./usedby.ts";
+import { type RuleUse, usedBy, usedByUnknown } from "./usedby.ts";
 import { YamlFile } from "./yamlnodes.ts";
 
 export interface TightenOptions {
@@ -57,12 +57,12 @@ export function tightenPolicy(
   if (broken !== undefined) throw new TightenError(partlyRead(broken, damaged.length - 1));
   const usages = ownUsages(all, policy);
   const period = periodOf(usages, days);
-  const used = usedBy(
-    usages.filter(({ day }) => day === "" || day >= period.from),
-    policy,
-  );
+  const within = usages.filter(({ day }) => day === "" || day >= period.from);
+  const used = usedBy(within, policy);
+  const byUnknown = usedByUnknown(within, policy);
   const files = sources.map(({ file, text }) => new YamlFile(file, text));
-  const judged = (rule: Rule): string | undefined => whyKept(rule, period.from, usages);
+  const judged = (rule: Rule): string | undefined =>
+    whyKept(rule, period.from, usages) ?? whyUnknown(byUnknown.get(rule.name));
   let kept = new Map<string, string>();
   for (const rule of policy.rules) {
     const why = judged(rule);
@@ -95,6 +95,12 @@ function whyKept(rule: Rule, from: string, usages: readonly Usage[]): string | u
   if (rule.paths.encodedSlash !== "refuse" && usages.some((usage) => usage.policy === ""))
     return "it takes encoded slashes, which a log without records does not tell from others";
   return undefined;
+}
+
+/** Why a rule stays that requests of unknown callers may have used, or undefined. */
+function whyUnknown(requests: number | undefined): string | undefined {
+  if (requests === undefined) return undefined;
+  return `${counted(requests, "request")} may have used it, of which the log does not name the caller; log \`peer\` or the filter's record`;
 }
 
 /** What the changed files let in that the policy did not, in words; undefined for nothing. Throws TightenError for files that are not sound. */

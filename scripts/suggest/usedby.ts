@@ -6,7 +6,7 @@
 import { idOf, possibleEndpoints } from "../discover/matching.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { type CallerPattern, callerCovers } from "../policy/language/spiffe.ts";
-import type { Usage } from "../traffic/usage.ts";
+import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 
 /** What was used of one rule. */
 export interface RuleUse {
@@ -29,6 +29,9 @@ const passing_reasons: ReadonlySet<string> = new Set([
 ]);
 /** Without a record, what answers like this was kept out. */
 const kept_out: ReadonlySet<number> = new Set([401, 403]);
+
+/** What Envoy answers before any filter has seen the request: no rule was asked, and whoever sends it could keep rules in use. */
+const before_filters: ReadonlySet<number> = new Set([0, 400, 426, 431]);
 
 /** Whether something is to be had from a group of requests: they were let in, or would have been. */
 function isUse({ decision, reason, admitted, status }: Usage): boolean {
@@ -64,6 +67,23 @@ export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, Ru
     for (const [rule, endpoints] of all) take(used, rule, endpoints, usage);
     // A rule that was another when it decided: nobody knows what of it was used.
     if (named !== undefined) take(used, named, [...named.endpoints.keys()], usage);
+  }
+  return used;
+}
+
+/**
+ * Rules that requests of nobody knows whom may have used: by host, method and path. Which of a rule's callers it was is not to be told.
+ * @returns so many requests, by the rule's name; rules for everybody alone are not in it
+ */
+export function usedByUnknown(usages: readonly Usage[], policy: Policy): Map<string, number> {
+  const rules = policy.rules.filter(
+    ({ action, callers }) => action === "allow" && callers.some(({ kind }) => kind !== "anonymous"),
+  );
+  const used = new Map<string, number>();
+  for (const usage of usages) {
+    if (!isCallerUnknown(usage) || !isUse(usage) || before_filters.has(usage.status)) continue;
+    for (const rule of rules)
+      if (possibleEndpoints(rule, usage).length > 0) used.set(rule.name, (used.get(rule.name) ?? 0) + usage.count);
   }
   return used;
 }

@@ -92,6 +92,11 @@ export interface RecordedRequest {
   lastSeen: number;
 }
 
+/** Whether nobody knows who called: a line without a record that names no caller. Its format may have no place for one. */
+export function isCallerUnknown({ decision, caller }: Pick<Usage, "decision" | "caller">): boolean {
+  return decision === "" && caller === "";
+}
+
 /** What was read besides. */
 export interface ReadSummary {
   files: number;

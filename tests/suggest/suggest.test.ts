@@ -135,8 +135,8 @@ describe("rules of a suggestion", () => {
 
   test("nobody known: a warning, and only where something was answered", () => {
     const log = [
-      usage("GET /healthz", { caller: "" }),
-      usage("GET /admin", { caller: "", status: 401 }),
+      usage("GET /healthz", { caller: "", decision: "allow" }),
+      usage("GET /admin", { caller: "", status: 401, decision: "allow" }),
       usage("GET /healthz"),
     ];
     const { policy, text, leftOut } = suggest(log);
@@ -154,7 +154,7 @@ describe("rules of a suggestion", () => {
   });
 
   test("without any identity there is no trust domain, which is said", () => {
-    const { policy, text } = suggest([usage("GET /healthz", { caller: "" })]);
+    const { policy, text } = suggest([usage("GET /healthz", { caller: "", decision: "allow" })]);
     assert.deepEqual(policy.trust, { domains: ["nobody.invalid"] });
     assert.match(text, /# CHECK: no caller with an identity was seen/u);
   });
@@ -163,6 +163,34 @@ describe("rules of a suggestion", () => {
     const { policy, text } = suggest([usage("GET /orders", { host: "" })]);
     assert.equal(policy.rules[0].hosts, undefined);
     assert.match(text, /# WARNING: the log does not say for which host/u);
+  });
+
+  test("a line without a host among others makes no rule for every host", () => {
+    const { policy, leftOut } = suggest([usage("GET /orders", { host: "" }), usage("GET /carts")]);
+    assert.deepEqual(policy.rules, [
+      { name: "web-carts", callers: ["spiffe://example.org/web"], hosts, allow: ["GET /carts"] },
+    ]);
+    assert.deepEqual(
+      leftOut.map(({ why }) => why),
+      ["the log does not say for which host, as it does of others"],
+    );
+  });
+
+  test("callers that the log does not name are to be filled in: the rule is never for everybody", () => {
+    const log = [usage("GET /orders", { caller: "" }), usage("GET /orders"), usage("GET /carts", { caller: "" })];
+    const { policy, text, open } = suggest(log, { headroom: 2 });
+    assert.deepEqual(
+      policy.rules.map(({ name, callers, allow }: Record<string, unknown>) => [name, callers, allow]),
+      [
+        ["unknown-carts-and-orders", [], ["GET /carts", "GET /orders"]],
+        ["web-orders", ["spiffe://example.org/web"], ["GET /orders"]],
+      ],
+    );
+    assert.match(text, /# FILL IN: the log does not say who called\. .*\n {2}- name: unknown/u);
+    assert.deepEqual(
+      open.map(({ code }) => code),
+      ["value"],
+    );
   });
 });
 
@@ -217,7 +245,7 @@ describe("limits of a suggestion", () => {
   const log = [
     usage("GET /orders", { caller: web, peakMinute: 30, count: 300 }),
     usage("POST /orders", { caller: web, peakMinute: 31, count: 300 }),
-    usage("GET /healthz", { caller: "", peakMinute: 7 }),
+    usage("GET /healthz", { caller: "", decision: "allow", peakMinute: 7 }),
   ];
 
   test("are so many times the busiest minute, by caller, or by address where nobody is known", () => {

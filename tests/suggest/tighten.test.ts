@@ -246,6 +246,37 @@ describe("what stays", () => {
     assert.deepEqual(removed, [{ rule: "b", what: "GET /other" }]);
   });
 
+  test("a line that names no caller may be from any caller of a rule, which stays whole", () => {
+    const unknown = { policy: "", decision: "" as const, rule: "", caller: "" };
+    const text = `${head}rules:
+  - { name: a, callers: [${web}, ${batch}], allow: [GET /a, PUT /a] }
+  - { name: b, callers: [${web}], allow: [GET /b] }
+  - { name: c, callers: [anonymous], allow: [GET /a, GET /c] }
+`;
+    const { after, removed, notes } = tighten(text, week(["GET /a", unknown]));
+    assert.deepEqual(removed, [
+      { rule: "b", what: "rule" },
+      { rule: "c", what: "GET /c" },
+    ]);
+    assert.match(
+      after,
+      /name: a, callers: \[spiffe:\/\/example\.org\/web, spiffe:\/\/example\.org\/batch\], allow: \[GET \/a, PUT \/a\]/u,
+    );
+    assert.deepEqual(notes, [
+      "rule a stays as it is: 7 requests may have used it, of which the log does not name the caller; log `peer` or the filter's record",
+    ]);
+    // What Envoy or another filter refused keeps nothing.
+    for (const status of [400, 401, 403])
+      assert.equal(
+        tighten(text, [
+          ...week(["GET /c", { rule: "c", caller: "" }]),
+          usage("GET /a", { ...unknown, admitted: false, status }),
+        ]).notes.length,
+        0,
+        `${status}`,
+      );
+  });
+
   test("a rule that the record names, and that is another now, is in use as a whole", () => {
     assert.equal(isLeft(kept("allow: [GET /new, PUT /new]", week(["GET /old", { rule: "b" }]))), true);
   });

@@ -81,6 +81,7 @@ function someUsage(of: Record<"paths" | "callers" | "hosts" | "methods" | "issue
         scopes: issuer === "" ? "" : scopes,
         admitted,
         peakMinute: 10_000,
+        decision: "allow",
         ...rest,
         ...(!admitted && { status: 403, decision: "deny", reason: "no_rule" }),
       }),
