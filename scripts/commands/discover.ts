@@ -137,7 +137,12 @@ async function run(logs: string[], options: DiscoverOptions): Promise<void> {
     use: policy && policyUseOf(usages, policy),
   };
   if (options.openapi !== undefined)
-    writeOutput(options.openapi, Buffer.from(openApiYaml(found.inventory)), "OpenAPI document in YAML");
+    writeOutput(
+      options.openapi,
+      Buffer.from(openApiYaml(found.inventory)),
+      "OpenAPI document of `discover`",
+      "Made by `sallyport discover --openapi`",
+    );
   const counts = countFindings(found.spec, found.drift);
   const failed = (options.failOn ?? []).filter((name) => counts[name] > 0);
   process.stdout.write(options.format === "json" ? toJson(found, failed) : toText(found, options.openapi));

@@ -58,7 +58,12 @@ export function writeSuggestion(usages: readonly Usage[], summary: ReadSummary, 
       ...(name !== undefined && { name }),
     }),
   );
-  writeOutput(output, Buffer.from(suggestion.text), "suggested policy");
+  writeOutput(
+    output,
+    Buffer.from(suggestion.text),
+    "suggested policy",
+    "# Suggested by `sallyport discover --suggest`",
+  );
   if (format === "json") {
     const { text: _, ...rest } = suggestion;
     printJson({ file: output, ...rest, unread: summary.leftOut });

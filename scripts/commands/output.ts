@@ -16,6 +16,9 @@ export class UsageError extends Error {
   }
 }
 
+/** Where a mark is looked for. */
+const head_bytes = 4_096;
+
 /** A person reads so many findings, not thousands; JSON has them all. */
 const shown_findings = 20;
 
@@ -53,26 +56,29 @@ export function counted(count: number, one: string): string {
  * Writes a file so that it is there as a whole or, after an error, as it was. An existing file is only written over
  * when it begins as the new one does: a slip in `-o` must not cost a policy.
  * @param kind what the file is, for messages
+ * @param mark what stands near the beginning of such a file and of no other; by default its first four bytes are compared, which formats
+ *   of bytes have of their own
  * @throws UsageError
  */
-export function writeOutput(path: string, bytes: Uint8Array, kind: string): void {
+export function writeOutput(path: string, bytes: Uint8Array, kind: string, mark?: string): void {
   if (path === "-")
     throw new UsageError(
       "`-` stands for standard output elsewhere, but a file is written whole or not at all: name one with -o",
     );
-  const target = checkTarget(path, bytes, kind);
+  const target = checkTarget(path, bytes, kind, mark);
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
     writeFileSync(temporary, bytes, { flag: "wx" });
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    // A file of that name that was there before is not ours to remove.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") rmSync(temporary, { force: true });
     throw new UsageError(`cannot write ${path}: ${reasonOf(error)}`);
   }
 }
 
 /** The file to write, links followed. */
-function checkTarget(path: string, bytes: Uint8Array, kind: string): string {
+function checkTarget(path: string, bytes: Uint8Array, kind: string, mark: string | undefined): string {
   let target: string;
   try {
     target = realpathSync(path);
@@ -80,11 +86,15 @@ function checkTarget(path: string, bytes: Uint8Array, kind: string): string {
     return path;
   }
   if (!lstatSync(target).isFile()) throw new UsageError(`cannot write ${path}: it is not a file`);
-  const head = Buffer.alloc(4);
+  const head = Buffer.alloc(head_bytes);
   const file = openSync(target, "r");
-  const size = readSync(file, head, 0, 4, 0);
+  const size = readSync(file, head, 0, head_bytes, 0);
   closeSync(file);
-  if (size > 0 && Buffer.compare(head.subarray(0, size), bytes.subarray(0, 4)) !== 0) {
+  const isOurs =
+    mark === undefined
+      ? Buffer.compare(head.subarray(0, Math.min(size, 4)), bytes.subarray(0, 4)) === 0
+      : head.subarray(0, size).includes(mark);
+  if (size > 0 && !isOurs) {
     throw new UsageError(`${path} exists and is no ${kind}; it was left as it is, give another name`);
   }
   return target;

@@ -4,7 +4,7 @@ import { type LoadedPolicy, loadPolicyFile } from "../policy/build.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { buildReport, type ReportedPolicy } from "../report/build.ts";
 import type { ReportData } from "../report/data.ts";
-import { reportPage } from "../report/html.ts";
+import { generator, reportPage } from "../report/html.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { parseAt } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError, writeOutput } from "./output.ts";
@@ -66,7 +66,7 @@ async function run(paths: string[], options: ReportOptions): Promise<void> {
   const reported = readPolicies(paths, options);
   const usages = await readUsages(options);
   const data = buildReport(reported, { at: options.at ?? Date.now(), usages, openFootholds: options.openFootholds });
-  writeOutput(options.output, Buffer.from(reportPage(data)), "page of a report");
+  writeOutput(options.output, Buffer.from(reportPage(data)), "page of a report", generator);
   if (options.json !== undefined) writeOutput(options.json, Buffer.from(`${JSON.stringify(data)}\n`), "JSON file");
   const summary = summaryOf(data, options);
   if (options.format === "json") printJson(summary);

@@ -8,6 +8,9 @@ import { findPackaged } from "../common/files.ts";
 import { printable } from "../common/screen.ts";
 import type { ReportData } from "./data.ts";
 
+/** What tells such a page from others. */
+export const generator = '<meta name="generator" content="sallyport report">';
+
 /**
  * The page of a report.
  * @throws Error that says how to build what is missing
@@ -33,6 +36,7 @@ export function reportPage(data: ReportData): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${generator}
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">

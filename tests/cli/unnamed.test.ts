@@ -85,6 +85,17 @@ test("a file that is not written over: the way out names no option that the verb
   assert.equal(status, 2);
   assert.match(
     stderr,
-    /taken\.yaml exists and is no OpenAPI document in YAML; it was left as it is, give another name\n/u,
+    /taken\.yaml exists and is no OpenAPI document of `discover`; it was left as it is, give another name\n/u,
   );
+});
+
+test("what a person wrote in the same form is not written over", () => {
+  const documents = {
+    "own.yaml": "openapi: 3.1.0\ninfo: { title: shop, version: 1.0.0 }\npaths: {}\n",
+    "own-policy.yaml": "# Support's policy\nversion: 1\n",
+  };
+  for (const [name, text] of Object.entries(documents)) writeFileSync(files.path(name), text);
+  assert.equal(run("discover text.log --openapi own.yaml").code, 2);
+  assert.equal(run("discover text.log --suggest own-policy.yaml").code, 2);
+  for (const [name, text] of Object.entries(documents)) assert.equal(readFileSync(files.path(name), "utf8"), text);
 });
