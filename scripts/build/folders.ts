@@ -363,6 +363,7 @@ export const toolFolders: readonly Folder[] = [
       "scripts/policy/language/",
       "scripts/policy/meaning/",
       "scripts/traffic/",
+      "scripts/discover/",
     ],
   },
   {
