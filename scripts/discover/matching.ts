@@ -1,7 +1,14 @@
 /** Which rules of a policy are for a group of requests: by caller, host, method and path, without what a log does not have. */
 import { methodsOf, type Endpoint as RuleEndpoint } from "../policy/language/endpoint.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
-import { isAffix, leastSegments, ofLength, type SegmentPattern, segmentHolds } from "../policy/language/pathpattern.ts";
+import {
+  isAffix,
+  leastSegments,
+  ofLength,
+  type PathPattern,
+  type SegmentPattern,
+  segmentHolds,
+} from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers, parseCaller } from "../policy/language/spiffe.ts";
 import { path_segments_max, segmentShape } from "../traffic/segments.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
@@ -89,16 +96,31 @@ function pathHolds(endpoint: RuleEndpoint, segments: readonly string[]): boolean
  */
 export function possibleEndpoints(rule: Rule, { host, method, path, policy }: Usage): number[] {
   if (host !== "" && rule.hosts.length > 0 && !rule.hosts.some((one) => hostHolds(one, host))) return [];
-  const segments = path.split("/").filter((segment) => segment !== "");
-  // Of a long path the log has the first segments, or the record its first bytes, and one that stands for all others.
-  const isCut = segments.at(-1) === "{other}" && (segments.length > path_segments_max || policy !== "");
+  const seen = seenPath({ path, policy });
   return rule.endpoints.flatMap((endpoint, place) =>
-    methodHolds(endpoint, method) && pathMayHold(endpoint, segments, isCut) ? [place] : [],
+    methodHolds(endpoint, method) && pathMayHold(endpoint, seen) ? [place] : [],
   );
 }
 
-/** Without regard to case and to slashes that `paths` may open, and with every value that a kind may stand for. */
-function pathMayHold(endpoint: RuleEndpoint, segments: readonly string[], isCut: boolean): boolean {
+/** A path as a log has it, by its segments. */
+export interface SeenPath {
+  segments: readonly string[];
+  /** What follows is not in the log. */
+  isCut: boolean;
+}
+
+/** The path of a usage, to be held against patterns. */
+export function seenPath({ path, policy }: Pick<Usage, "path" | "policy">): SeenPath {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  // Of a long path the log has the first segments, or the record its first bytes, and one that stands for all others.
+  return { segments, isCut: segments.at(-1) === "{other}" && (segments.length > path_segments_max || policy !== "") };
+}
+
+/**
+ * Whether a path of the log may have been one of a pattern: without regard to case and to slashes that `paths` may open, and with every
+ * value that a kind may stand for.
+ */
+export function pathMayHold(endpoint: PathPattern, { segments, isCut }: SeenPath): boolean {
   const written = { ...endpoint, segments: endpoint.segments.filter((segment) => segment !== "") };
   const least = leastSegments(written);
   const length = isCut

@@ -45,7 +45,8 @@ interface Call {
   grant: number;
   as?: number;
   shadow?: true;
-  admitted: number;
+  /** Requests; `null`: not known whether there were any. */
+  admitted: number | null;
 }
 
 /** Computes the graph. */
@@ -239,7 +240,7 @@ class Graph {
             sensitive: this.#bits[caller]![policy]!.count(this.#sensitive),
             ...(this.#foothold(policy, calls) === undefined && { isOpen: true as const }),
             ...(why !== undefined && { why }),
-            ...(hasUsage && { admitted: all.reduce((sum, { admitted }) => sum + admitted, 0) }),
+            ...(hasUsage && { admitted: usedBy(all) }),
           },
         ];
       }),
@@ -314,7 +315,7 @@ class Graph {
     const known = calls.get(call.endpoint);
     // What it may do in its own name is told first.
     if (known === undefined || (known.level === "conditional" && call.level === "free"))
-      calls.set(call.endpoint, { ...call, admitted: known?.admitted ?? call.admitted });
+      calls.set(call.endpoint, { ...call, admitted: known === undefined ? call.admitted : known.admitted });
   }
 
   /** An endpoint that is admitted in part has narrower ones, of which all is: those count. */
@@ -361,4 +362,10 @@ class Graph {
 
 function weight({ level }: Call): number {
   return hop_weight + (level === "free" ? 0 : 1);
+}
+
+/** Requests of all these calls; `null` where there may have been some, and none is known. */
+function usedBy(calls: readonly Call[]): number | null {
+  const sum = calls.reduce((all, { admitted }) => all + (admitted ?? 0), 0);
+  return sum === 0 && calls.some(({ admitted }) => admitted === null) ? null : sum;
 }

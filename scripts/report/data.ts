@@ -115,8 +115,11 @@ export interface GrantData {
   except: string[];
 }
 
-/** Caller, endpoint, grant; with logs, how many requests were admitted, and how many denied, in them. */
-export type Cell = [caller: number, endpoint: number, grant: number, admitted?: number, denied?: number];
+/**
+ * Caller, endpoint, grant; with logs, how many requests were admitted, and how many denied, in them. `null` admitted ones: some may have
+ * been, and the logs do not tell them from others.
+ */
+export type Cell = [caller: number, endpoint: number, grant: number, admitted?: number | null, denied?: number];
 
 export interface UsageData {
   /** UTC, `YYYY-MM-DD`; "" where no line had a time. */
@@ -171,8 +174,8 @@ export interface EdgeData {
   why?: "forwarder" | "shadow";
   /** All it may call is open to anybody, and that is not taken for a way into the service. */
   isOpen?: true;
-  /** With logs: requests that were admitted. */
-  admitted?: number;
+  /** With logs: requests that were admitted; `null`: the logs do not tell whether any was. */
+  admitted?: number | null;
 }
 
 /** One call of a path. */

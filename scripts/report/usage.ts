@@ -1,28 +1,14 @@
 /** What logs say was used, laid over what policies grant. */
 import { possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
-import type { Policy } from "../policy/language/model.ts";
 import { PathIndex } from "../policy/meaning/paths.ts";
-import type { Reach } from "../policy/meaning/reach.ts";
 import { admitsMethod } from "../policy/meaning/relations.ts";
 import type { Usage } from "../traffic/usage.ts";
-import type { CallerData, Cell, EndpointData, GrantData, UnmatchedData, UsageData } from "./data.ts";
+import type { Cell, UnmatchedData, UsageData } from "./data.ts";
+import { holdsHost, markUnclear, type Overlaid } from "./unclear.ts";
 
 /** IDs that are told of a caller that stands for many. */
 const seen_max = 20;
 const unmatched_max = 20;
-
-/** What usage is laid over: lists of the report, and what they were made from. */
-export interface Overlaid {
-  policies: readonly {
-    policy: Policy;
-    reach: Reach /** Places of the endpoints of `reach` in the report. */;
-    places: readonly number[];
-  }[];
-  callers: CallerData[];
-  endpoints: readonly EndpointData[];
-  grants: readonly GrantData[];
-  cells: Cell[];
-}
 
 /** Counts requests into cells, whose last two members it sets. */
 export function layOver(
@@ -109,6 +95,7 @@ export function layOver(
   for (const [caller, ids] of seen) {
     if (callers[caller]!.kind !== "exact") callers[caller]!.seen = [...ids].sort().slice(0, seen_max);
   }
+  markUnclear({ policies, callers, endpoints, grants, cells }, usages);
   const isUnused = ([, , grant, admitted]: Cell): boolean =>
     admitted === 0 && grants[grant]!.level !== "denied" && grants[grant]!.extent === "whole";
   return {
@@ -124,12 +111,6 @@ export function layOver(
         .map(({ name }) => ({ policy: at, rule: name })),
     ),
   };
-}
-
-function holdsHost(pattern: string, host: string): boolean {
-  // A log without hosts says nothing against any.
-  if (pattern === "*" || host === "") return true;
-  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
 }
 
 /** The largest groups, days put together. */

@@ -43,7 +43,7 @@ const policies = {
 
 const told = (usages: Usage[]) => {
   const data = report(policies, { usages });
-  const at = (caller: string, endpoint: string, policy = 0): (number | undefined)[] =>
+  const at = (caller: string, endpoint: string, policy = 0): (number | null | undefined)[] =>
     data.cells
       .find(
         ([one, place]) =>
@@ -146,4 +146,30 @@ test("a rule that the log does not tell from a used one is not called unused", (
       ["list", "others"],
     );
   }
+});
+
+test("a log that does not say who called, and no record: no grant of the path is called unused", () => {
+  const unnamed = { caller: "", policy: "", rule: "", decision: "", reason: "" } as const;
+  const { data, at } = told([usage(unnamed)]);
+  assert.equal(at("web", "GET /orders/{id}")[0], null);
+  assert.equal(at("web", "POST /orders")[0], 0);
+  assert.equal(
+    data.blast.edges.some(({ admitted }) => admitted === null),
+    true,
+  );
+});
+
+test("a path that the log writes as another is: a number, and an endpoint that names one", () => {
+  const rules = [`name: seven, callers: [${id("web")}, ${id("mobile")}], allow: ['GET /orders/7', 'GET /orders/list']`];
+  const numbered = usage({ policy: "", rule: "", decision: "", reason: "" });
+  const { cells, endpoints, callers } = report({ shop: { rules } }, { usages: [numbered] });
+  const uses = cells.map(([caller, endpoint, , admitted]) => [
+    callers[caller]!.id,
+    endpoints[endpoint]!.path,
+    admitted,
+  ]);
+  assert.deepEqual(
+    uses.filter(([, , admitted]) => admitted === null),
+    [[id("web"), "/orders/7", null]],
+  );
 });

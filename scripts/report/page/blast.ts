@@ -1,5 +1,5 @@
 /** What a stolen identity is worth: the graph, the worst ten, the ways to what is sensitive, and what would cut them. */
-import type { PathData, ReportData } from "../data.ts";
+import type { EdgeData, PathData, ReportData } from "../data.ts";
 import { counted, element, labelled, type Row, section, table } from "./dom.ts";
 import { graphOf, reached } from "./graph.ts";
 import type { Words } from "./words.ts";
@@ -129,7 +129,7 @@ function identityDetails(data: ReportData, words: Words, caller: number): HTMLEl
         why,
         String(edge.endpoints),
         String(edge.sensitive),
-        ...(data.usage === undefined ? [] : [edge.admitted === 0 ? "never" : counted(edge.admitted ?? 0, "request")]),
+        ...(data.usage === undefined ? [] : [useOf(edge)]),
       ];
     });
   return [
@@ -146,6 +146,11 @@ function identityDetails(data: ReportData, words: Words, caller: number): HTMLEl
       [3, 4],
     ),
   ];
+}
+
+function useOf({ admitted }: EdgeData): string {
+  if (admitted === null) return "not known";
+  return admitted === 0 ? "never" : counted(admitted ?? 0, "request");
 }
 
 function pathRow(data: ReportData, words: Words, { caller, hops, level }: PathData): Row {

@@ -341,7 +341,8 @@ class Grid {
     const { level, extent } = this.#matrix.data.grants[grant]!;
     const classes = ["cell", level];
     if (extent === "part") classes.push("part");
-    if (level !== "denied" && admitted !== undefined) classes.push(admitted > 0 ? "used" : "unused");
+    if (level !== "denied" && admitted !== undefined && admitted !== null)
+      classes.push(admitted > 0 ? "used" : "unused");
     if ((denied ?? 0) > 0) classes.push("refused");
     const made = element(
       "div",

@@ -88,7 +88,12 @@ export class Words {
     if (rules.length > 0) lines.push(`allowed by ${rules.join(", ")}`);
     if (denies.length > 0) lines.push(`deny rules: ${denies.join(", ")}`);
     if (admitted !== undefined) {
-      const used = admitted === 0 ? "never used" : `used by ${counted(admitted, "request")}`;
+      const used =
+        admitted === null
+          ? "whether it was used is not in the logs"
+          : admitted === 0
+            ? "never used"
+            : `used by ${counted(admitted, "request")}`;
       lines.push(`${used}${denied ? `, ${counted(denied, "request")} denied` : ""}`);
     }
     const { seen } = this.#data.callers[caller]!;
