@@ -3,7 +3,7 @@ import type { Endpoint as RuleEndpoint } from "../policy/language/endpoint.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { callerCovers, printCaller } from "../policy/language/spiffe.ts";
 import { pathText } from "../policy/meaning/paths.ts";
-import type { Usage } from "../traffic/usage.ts";
+import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { endpointText, groupUsages, isDenied } from "./endpoints.ts";
 import { idOf, possibleEndpoints, RuleMatcher } from "./matching.ts";
 import { compareTexts } from "./order.ts";
@@ -150,7 +150,10 @@ function* deciding(
 /** The rules that may have let a usage in, also those that a log does not tell from others. */
 function possible(usage: Usage, matcher: RuleMatcher, rules: ReadonlyMap<string, RuleTally>): readonly Rule[] {
   if (!isAllowed(usage)) return [];
-  if (usage.policy === "") return matcher.rulesFor(usage.caller).filter(({ action }) => action === "allow");
+  if (usage.policy === "") {
+    const some = isCallerUnknown(usage) ? [...rules.values()].map(({ rule }) => rule) : matcher.rulesFor(usage.caller);
+    return some.filter(({ action }) => action === "allow");
+  }
   const rule = rules.get(usage.rule)?.rule;
   return rule === undefined ? [] : [rule];
 }
@@ -165,13 +168,17 @@ class RuleTally {
   readonly #possible = new Map<RuleEndpoint, Set<string>>();
   #requests = 0;
   #lastSeen = 0;
+  /** Some requests do not say who called: any caller may have. */
+  #hasUnknownCallers = false;
 
   constructor(rule: Rule, matcher: RuleMatcher) {
     this.rule = rule;
     this.#matcher = matcher;
   }
 
-  take({ caller, count, day, lastSeen }: Usage, endpoint: RuleEndpoint | undefined): void {
+  take(usage: Usage, endpoint: RuleEndpoint | undefined): void {
+    const { caller, count, day, lastSeen } = usage;
+    this.#hasUnknownCallers ||= isCallerUnknown(usage);
     this.#requests += count;
     this.#lastSeen = Math.max(this.#lastSeen, lastSeen);
     if (day !== "") this.#days.add(day);
@@ -192,6 +199,7 @@ class RuleTally {
 
   takePossible(usage: Usage): void {
     for (const place of possibleEndpoints(this.rule, usage)) {
+      this.#hasUnknownCallers ||= isCallerUnknown(usage);
       const endpoint = this.rule.endpoints[place]!;
       const callers = this.#possible.get(endpoint) ?? new Set();
       this.#possible.set(endpoint, callers.add(usage.caller));
@@ -227,8 +235,8 @@ class RuleTally {
       ...{ days: this.#days.size, lastSeen: this.#lastSeen, used },
       unusedEndpoints: unseen.filter((endpoint) => !this.#possible.has(endpoint)).map(ruleEndpointText),
       unknownEndpoints: unseen.filter((endpoint) => this.#possible.has(endpoint)).map(ruleEndpointText),
-      unusedCallers: [...new Set(unusedCallers)],
-      unusedPairs,
+      unusedCallers: this.#hasUnknownCallers ? [] : [...new Set(unusedCallers)],
+      unusedPairs: this.#hasUnknownCallers ? [] : unusedPairs,
       ...(rule.expiresSeconds > 0 && { expires: timeText(rule.expiresSeconds) }),
       isExpired: rule.expiresSeconds > 0 && rule.expiresSeconds * 1000 <= end,
     };

@@ -175,3 +175,15 @@ rules:
   assert.deepEqual([only!.requests, only!.unusedEndpoints], [0, []]);
   assert.match(policyLines(policyUseOf([log[3]!], policy!)).join("\n"), /elsewhere +allow +0 .*not known/u);
 });
+
+test("requests that do not say who called: no caller of a rule that they may be for is called unused", () => {
+  const unnamed = usage("POST /orders", { caller: "", policy: "", decision: "", reason: "", rule: "" });
+  const rule = (usages: Usage[]) => policyUseOf(usages, policy!).rules.find(({ name }) => name === "orders")!;
+  const seen = usage("POST /orders", { ...judged, caller: web });
+  assert.equal(rule([seen]).unusedCallers.length, 2);
+  assert.deepEqual(rule([seen, unnamed]).unusedCallers, []);
+  assert.deepEqual(rule([seen, unnamed]).unusedPairs, []);
+  // An endpoint that a log does not tell from others, too.
+  const numbered = usage("DELETE /orders/{number}", { caller: "", policy: "", decision: "", reason: "", rule: "" });
+  assert.deepEqual(rule([seen, numbered]).unusedCallers, []);
+});
