@@ -71,6 +71,8 @@ test("what Redis has lost is told again by who knows it", async () => {
   await world.service.redis.kill();
   await world.service.redis.start();
   await world.untilAnswered();
+  // What the one tells at a minute's end is forgotten before the other asks.
+  await inOneMinute(15);
   await sleep(ask_ms);
   assert.equal(await reasonAt(0, caller), "quarantined");
   await untilOut(1, caller);
@@ -84,6 +86,8 @@ test("while the service is away each Envoy shuts out by itself, and tells when i
   assert.equal(await reasonAt(1, caller), "allowed");
   await world.service.ratelimit.start();
   await world.untilAnswered();
+  // What the one tells at a minute's end is forgotten before the other asks.
+  await inOneMinute(15);
   await sleep(ask_ms);
   assert.equal(await reasonAt(0, caller), "quarantined");
   await untilOut(1, caller);
