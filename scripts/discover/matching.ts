@@ -59,10 +59,14 @@ export class RuleMatcher {
     return rule.endpoints.find((endpoint) => methodHolds(endpoint, usage.method) && pathHolds(endpoint, segments));
   }
 
+  /** The rules that may be for who called: all of them where the log does not say it. */
+  rulesOf(usage: Pick<Usage, "decision" | "caller">): readonly Rule[] {
+    return isCallerUnknown(usage) ? this.#policy.rules : this.rulesFor(usage.caller);
+  }
+
   /** The rules that are for a usage, with the endpoint of each; who called counts where the log says it. */
   matches(usage: Usage): { rule: Rule; endpoint: RuleEndpoint }[] {
-    const rules = isCallerUnknown(usage) ? this.#policy.rules : this.rulesFor(usage.caller);
-    return rules.flatMap((rule) => {
+    return this.rulesOf(usage).flatMap((rule) => {
       const endpoint = this.endpointOf(rule, usage);
       return endpoint === undefined ? [] : [{ rule, endpoint }];
     });

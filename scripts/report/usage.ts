@@ -24,12 +24,12 @@ export function layOver(
   const seen = new Map<number, Set<string>>();
   const usedRules = new Set<string>();
   const matchers = policies.map(({ policy }) => new RuleMatcher(policy));
-  /** Rules that a log does not tell from used ones, such as one for `/orders/7` where it has `/orders/{number}`, are not called unused. */
+  /** Rules that a log does not tell from used ones, such as one for `/orders/7` where it has `/orders/{number}`, or of callers that it does not name, are not called unused. */
   const takePossible = (one: Usage): void => {
     for (const [at, { policy }] of policies.entries()) {
       if (one.policy !== "" && one.policy !== policy.name) continue;
       const isNamed = one.policy !== "" && ruleNames[at]!.has(one.rule);
-      for (const rule of matchers[at]!.rulesFor(one.caller)) {
+      for (const rule of matchers[at]!.rulesOf(one)) {
         const key = `${at} ${rule.name}`;
         if ((isNamed && rule.name !== one.rule) || usedRules.has(key)) continue;
         if (possibleEndpoints(rule, one).length > 0) usedRules.add(key);

@@ -153,6 +153,7 @@ test("a log that does not say who called, and no record: no grant of the path is
   const { data, at } = told([usage(unnamed)]);
   assert.equal(at("web", "GET /orders/{id}")[0], null);
   assert.equal(at("web", "POST /orders")[0], 0);
+  assert.deepEqual(data.usage?.unusedRules, [], "a rule may be for whoever called");
   assert.equal(
     data.blast.edges.some(({ admitted }) => admitted === null),
     true,
