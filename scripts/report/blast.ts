@@ -313,9 +313,13 @@ class Graph {
     const calls = this.#calls[caller]![policy] ?? new Map<number, Call>();
     this.#calls[caller]![policy] = calls;
     const known = calls.get(call.endpoint);
+    if (known === undefined) {
+      calls.set(call.endpoint, call);
+      return;
+    }
     // What it may do in its own name is told first.
-    if (known === undefined || (known.level === "conditional" && call.level === "free"))
-      calls.set(call.endpoint, { ...call, admitted: known === undefined ? call.admitted : known.admitted });
+    const best = known.level === "conditional" && call.level === "free" ? call : known;
+    calls.set(call.endpoint, { ...best, admitted: usedBy([known, call]) });
   }
 
   /** An endpoint that is admitted in part has narrower ones, of which all is: those count. */
@@ -337,7 +341,11 @@ class Graph {
         if (gateway < 0) continue;
         for (const [as, byPolicy] of this.#calls.entries()) {
           if (as === gateway) continue;
-          for (const call of byPolicy[policy]?.values() ?? []) this.#put(gateway, policy, { as, ...call, admitted: 0 });
+          for (const call of byPolicy[policy]?.values() ?? []) {
+            // A log has the caller that was named, and not who named it.
+            const admitted = call.admitted === 0 ? 0 : null;
+            this.#put(gateway, policy, { as, ...call, admitted });
+          }
         }
       }
     }
@@ -352,7 +360,8 @@ class Graph {
         const known = this.#calls[caller]![policy];
         this.#calls[caller]![policy] = new Map();
         for (const [endpoint, { policy: own }] of endpoints.entries()) {
-          const admitted = known?.get(endpoint)?.admitted ?? 0;
+          // Where nothing is granted, no cell has counted what was let through.
+          const admitted = known?.get(endpoint)?.admitted ?? null;
           if (own === policy) this.#put(caller, policy, { endpoint, level: "free", grant: 0, shadow: true, admitted });
         }
       }

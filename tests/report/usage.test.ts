@@ -117,6 +117,33 @@ test("an edge of the graph says whether it was used", () => {
   assert.equal(edge("mobile/*").admitted, 0);
 });
 
+test("a gateway's call in the name of another is not called unused where the other's was used", () => {
+  const rules = [
+    "name: orders, callers: [spiffe://example.org/web], allow: ['GET /orders/{id}']",
+    "name: admin, callers: [spiffe://example.org/edge], allow: [GET /admin]",
+  ];
+  const trust = ", forwarders: [spiffe://example.org/edge]";
+  for (const [usages, expected] of [
+    [[usage({})], null],
+    [[usage({ caller: id("edge"), path: "/admin", rule: "admin" })], 1],
+    [[], 0],
+  ] as const) {
+    const data = report({ shop: { rules, trust } }, { usages });
+    assert.equal(data.blast.edges.find(({ caller }) => caller === callerOf(data, "edge"))?.admitted, expected);
+  }
+});
+
+test("what a policy in shadow mode lets through without a grant is not called unused", () => {
+  const rules = [
+    "name: admin, callers: [spiffe://example.org/admin], allow: [POST /admin]",
+    "name: web, callers: [spiffe://example.org/web], allow: ['GET /orders/{id}']",
+  ];
+  const seen = usage({ rule: "", decision: "deny", reason: "no_rule", method: "POST", path: "/admin" });
+  const data = report({ shop: { rules, whole: "mode: shadow\n" } }, { usages: [seen] });
+  assert.equal(data.usage?.unmatched, 1);
+  assert.equal(data.blast.edges.find(({ caller }) => caller === callerOf(data, "web"))?.admitted, null);
+});
+
 test("hostile texts of logs are data and nothing else", () => {
   const hostile = "/</script><script>alert(1)</script>\u202e\u0000";
   const { data } = told([
