@@ -49,10 +49,16 @@ export function addUnusedRule(policy: string): string {
 
 /** A policy of the orders in which a team has put the web's callers in order, and forgot the report of the night. */
 export function withoutNightlyReport(policy: string): string {
-  return policy.replaceAll(spiffeIdOf("nightly-report"), spiffeIdOf("nightly-report").replace("nightly", "morning"));
+  return changed(policy, spiffeIdOf("nightly-report"), spiffeIdOf("nightly-report").replace("nightly", "morning"));
 }
 
 /** The policy of the payments, in which a person has marked what must not fall into wrong hands. */
 export function markSensitive(policy: string): string {
-  return policy.replace("    allow: [POST /payments]\n", "    allow: [POST /payments]\n    sensitive: true\n");
+  return changed(policy, "    allow: [POST /payments]\n", "    allow: [POST /payments]\n    sensitive: true\n");
+}
+
+/** @throws Error where the policy does not have the text: the demo's next chapter would be about a change that nobody made */
+function changed(policy: string, text: string, by: string): string {
+  if (!policy.includes(text)) throw new Error(`the suggested policy has no ${JSON.stringify(text)}:\n${policy}`);
+  return policy.replaceAll(text, by);
 }
