@@ -32,7 +32,7 @@ export interface Habit {
   caller: Caller;
   service: Service;
   method: string;
-  /** The path, of which `{number}`, `{uuid}`, `{name}` and `{email}` are drawn anew each time. */
+  /** The path, of which `{number}`, `{uuid}` and `{name}` are drawn anew each time. */
   path: string;
   /** What its token has; undefined: there is none. */
   scopes?: readonly string[];

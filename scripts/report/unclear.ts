@@ -10,7 +10,8 @@ import type { CallerData, Cell, EndpointData, GrantData } from "./data.ts";
 export interface Overlaid {
   policies: readonly {
     policy: Policy;
-    reach: Reach /** Places of the endpoints of `reach` in the report. */;
+    reach: Reach;
+    /** Places of the endpoints of `reach` in the report. */
     places: readonly number[];
   }[];
   callers: CallerData[];
@@ -48,10 +49,10 @@ export function markUnclear({ policies, callers, endpoints, grants, cells }: Ove
         if (usage.policy !== "" && usage.policy !== policy.name) continue;
         if (!admitsMethod(method, usage.method) || !holdsHost(host, usage.host)) continue;
         if (!pathMayHold(pattern, paths[index]!)) continue;
-        const places = who && new Set([...who].map((caller) => callerAt.get(reach.takenFor(caller))));
+        const takenFor = who && new Set([...who].map((caller) => callerAt.get(reach.takenFor(caller))));
         for (const cell of open) {
           const isOfRule = !names.has(usage.rule) || grants[cell[2]]!.rules.includes(usage.rule);
-          if (isOfRule && (places === undefined || places.has(cell[0]))) cell[3] = null;
+          if (isOfRule && (takenFor === undefined || takenFor.has(cell[0]))) cell[3] = null;
         }
       }
     }
