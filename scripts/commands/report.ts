@@ -135,6 +135,8 @@ interface Summary {
   grants: number;
   /** Left out without logs. */
   unused?: number;
+  /** How many of the grants may be used or unused by what the logs have; left out without logs. */
+  unclear?: number;
   findings: number;
   /** The identities that reach most, worst first. */
   dangerous: { id: string; endpoints: number; sensitive: number }[];
@@ -150,7 +152,7 @@ function summaryOf(data: ReportData, { output, json }: ReportOptions): Summary {
     endpoints: endpoints.length,
     grants: cells.filter(([, , grant]) => grants[grant]!.level !== "denied" && grants[grant]!.extent === "whole")
       .length,
-    ...(usage !== undefined && { unused: usage.unusedCells }),
+    ...(usage !== undefined && { unused: usage.unusedCells, unclear: usage.unclearCells }),
     findings: policies.reduce((sum, { findings }) => sum + findings.length, 0),
     dangerous: blast.dangerous.map((caller) => {
       const { reach } = blast.identities[caller]!;
@@ -160,11 +162,12 @@ function summaryOf(data: ReportData, { output, json }: ReportOptions): Summary {
 }
 
 function summaryText(summary: Summary): string {
-  const { page, json, policies, callers, endpoints, grants, unused, findings, dangerous } = summary;
+  const { page, json, policies, callers, endpoints, grants, unused, unclear = 0, findings, dangerous } = summary;
   const used = unused === undefined ? "" : `, ${unused.toLocaleString("en-US")} of them never used`;
+  const perhaps = unclear === 0 ? "" : `, use of ${unclear.toLocaleString("en-US")} not in the logs`;
   const [worst] = dangerous;
   const lines = [
-    `${page}: ${policies === 1 ? "1 policy" : `${policies} policies`}, ${counted(callers, "caller")}, ${counted(endpoints, "endpoint")}, ${counted(grants, "grant")}${used}, ${counted(findings, "finding")}`,
+    `${page}: ${policies === 1 ? "1 policy" : `${policies} policies`}, ${counted(callers, "caller")}, ${counted(endpoints, "endpoint")}, ${counted(grants, "grant")}${used}${perhaps}, ${counted(findings, "finding")}`,
   ];
   if (json !== undefined) lines.push(`${json}: the same as data`);
   if (worst !== undefined)

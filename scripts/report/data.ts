@@ -131,6 +131,8 @@ export interface UsageData {
   unmatchedExamples: UnmatchedData[];
   /** Grants of allow rules to callers who used nothing of them. */
   unusedCells: number;
+  /** Such grants of which the logs do not tell whether they were used. */
+  unclearCells: number;
   /** Allow rules without an admitted request. */
   unusedRules: { policy: number; rule: string }[];
 }

@@ -96,15 +96,15 @@ export function layOver(
     if (callers[caller]!.kind !== "exact") callers[caller]!.seen = [...ids].sort().slice(0, seen_max);
   }
   markUnclear({ policies, callers, endpoints, grants, cells }, usages);
-  const isUnused = ([, , grant, admitted]: Cell): boolean =>
-    admitted === 0 && grants[grant]!.level !== "denied" && grants[grant]!.extent === "whole";
+  const granted = cells.filter(([, , grant]) => grants[grant]!.level !== "denied" && grants[grant]!.extent === "whole");
   return {
     from,
     to,
     requests,
     unmatched: lost,
     unmatchedExamples: joined(unmatched),
-    unusedCells: cells.filter(isUnused).length,
+    unusedCells: granted.filter(([, , , admitted]) => admitted === 0).length,
+    unclearCells: granted.filter(([, , , admitted]) => admitted === null).length,
     unusedRules: policies.flatMap(({ policy }, at) =>
       policy.rules
         .filter(({ name, action, mode }) => action === "allow" && mode === "enforce" && !usedRules.has(`${at} ${name}`))

@@ -181,6 +181,10 @@ test("a log that does not say who called, and no record: no grant of the path is
   assert.equal(at("web", "GET /orders/{id}")[0], null);
   assert.equal(at("web", "POST /orders")[0], 0);
   assert.deepEqual(data.usage?.unusedRules, [], "a rule may be for whoever called");
+  const { unusedCells, unclearCells } = data.usage!;
+  const whole = data.cells.filter(([, , grant]) => data.grants[grant]!.extent === "whole");
+  assert.equal(unclearCells, whole.filter(([, , , admitted]) => admitted === null).length);
+  assert.equal(unusedCells + unclearCells, whole.length, "nothing is known to be used");
   assert.equal(
     data.blast.edges.some(({ admitted }) => admitted === null),
     true,

@@ -32,6 +32,9 @@ export function summarySection(data: ReportData): HTMLElement {
       figure(admitted.length, "grants"),
       figure(admitted.filter(([, , grant]) => grants[grant]!.level === "free").length, "by identity alone"),
       ...(usage === undefined ? [] : [figure(usage.unusedCells, "granted and unused", true)]),
+      ...(usage === undefined || usage.unclearCells === 0
+        ? []
+        : [figure(usage.unclearCells, "granted, use not in the logs", true)]),
       figure(reachable, "sensitive endpoints that somebody reaches", true),
       figure(findings, "findings of check", true),
     ),
@@ -75,7 +78,7 @@ export function usageSection({ usage, policies }: ReportData): HTMLElement | und
     element(
       "p",
       {},
-      `${counted(requests, "request")}${days}. ${counted(unmatched, "request")} fit no grant: nobody may do that, or no policy here judges it.`,
+      `${counted(requests, "request")}${days}. ${counted(unmatched, "request")} fit no grant: nobody may do that, no policy here judges it, or the logs do not say who called.`,
     ),
     unusedRules.length > 0 &&
       table(
@@ -89,7 +92,7 @@ export function usageSection({ usage, policies }: ReportData): HTMLElement | und
         ["Caller", "Request", "Went on", "Reason", "Requests"],
         unmatchedExamples.map(
           ({ caller, host, method, path, admitted, reason, count }): Row => [
-            caller === "" ? "nobody" : caller,
+            caller === "" ? "nobody, or not in the logs" : caller,
             `${method} ${path}${host === "" ? "" : ` on ${host}`}`,
             admitted ? "yes" : "no",
             reason,

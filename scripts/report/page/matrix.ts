@@ -60,8 +60,8 @@ export function matrixSection(data: ReportData, words: Words): HTMLElement {
     });
     return labelled(label, control);
   };
-  const { unused, used, refused, ...rest } = states;
-  const offered = data.usage === undefined ? rest : { ...rest, unused, used, refused };
+  const { unused, unclear, used, refused, ...rest } = states;
+  const offered = data.usage === undefined ? rest : { ...rest, unused, unclear, used, refused };
   const controls = element(
     "form",
     { class: "controls", role: "search", "aria-label": "What the matrix shows" },
