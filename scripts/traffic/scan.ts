@@ -21,6 +21,7 @@ import { bytesOf, faultOf, linesOf } from "./lines.ts";
 import { line_members } from "./query.ts";
 import type { Compression, Source } from "./sources.ts";
 import type { ReadSummary } from "./usage.ts";
+import { zstdFault } from "./zstd.ts";
 
 /** So many bytes at a file's beginning say how it is read. */
 const head_bytes = 64 * 1024;
@@ -133,8 +134,9 @@ export class Scanner {
     for (const log of this.#logs.filter(({ isDirect }) => !isDirect)) await this.#convertFile(log);
     if (unknown > 0) await this.#convertRest(unknown);
     // The database takes a file that is cut off for a shorter one: who asks what is never used must know.
-    for (const log of this.#logs.filter(({ isDirect, compression }) => isDirect && compression === "gzip")) {
-      const fault = await faultOf(log);
+    const damaged = new Set(this.#summary.damaged?.map(({ file }) => file));
+    for (const log of this.#logs.filter(({ name }) => !damaged.has(name))) {
+      const fault = await cutOf(log);
       if (fault !== undefined) this.#damaged(log, fault);
     }
     this.#writer.end();
@@ -265,6 +267,12 @@ const links = (logs: readonly { link: string }[]): string => logs.map(({ link })
 
 function jsonLines(logs: readonly { link: string }[], compression: Compression): string {
   return `(SELECT * FROM read_json([${links(logs)}], format = 'newline_delimited', compression = '${named(compression)}', ignore_errors = true, maximum_object_size = ${object_bytes_max}, columns = ${columns}))`;
+}
+
+/** Why a packed file is not whole; undefined where it is, or where reading it here has found out. */
+async function cutOf(log: Log): Promise<string | undefined> {
+  if (log.compression === "zstd") return zstdFault(log.path);
+  return log.compression === "gzip" && log.isDirect ? faultOf(log) : undefined;
 }
 
 /** A full disk or too little memory is nobody's file's fault. */

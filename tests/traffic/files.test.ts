@@ -1,6 +1,6 @@
 /** Files as they come: packed, cut off, of several formats, named by patterns, with bytes that are no text. Nothing of it is fatal. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -8,6 +8,7 @@ import { after, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openTraffic, type TrafficOptions } from "../../scripts/traffic/open.ts";
 import type { ReadSummary, RecordedRequest, Usage } from "../../scripts/traffic/usage.ts";
+import { zstdFault } from "../../scripts/traffic/zstd.ts";
 import { logLine } from "./sample.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-files-test-"));
@@ -69,6 +70,15 @@ describe("packed", () => {
     connection.closeSync();
     const { total, summary } = await read([path]);
     assert.deepEqual([total, summary.lines, summary.unknown], [5, 5, 0]);
+    assert.equal(summary.damaged, undefined);
+    const whole = readFileSync(path);
+    // Several frames, and one that is skipped, are whole too.
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2]);
+    assert.equal(await zstdFault(file(Buffer.concat([skipped, whole, whole]))), undefined);
+    for (let cut = 4; cut < whole.length; cut++)
+      assert.equal(await zstdFault(file(whole.subarray(0, cut))), "unexpected end of file", `${cut} bytes`);
+    const part = await read([file(whole.subarray(0, -1))]);
+    assert.equal(part.summary.damaged?.length, 1, "the database takes it for a shorter file");
   });
 
   test("what is cut off is read up to there, and named", async () => {
