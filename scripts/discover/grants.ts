@@ -5,7 +5,7 @@ import { callerCovers, printCaller } from "../policy/language/spiffe.ts";
 import { pathText } from "../policy/meaning/paths.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { endpointText, groupUsages, isDenied } from "./endpoints.ts";
-import { idOf, possibleEndpoints, RuleMatcher } from "./matching.ts";
+import { idOf, possibleEndpoints, RuleMatcher, usagesFor } from "./matching.ts";
 import { compareTexts } from "./order.ts";
 import { pinsOfPolicy } from "./pins.ts";
 import { recordOf } from "./use.ts";
@@ -103,7 +103,7 @@ const passing_reasons: ReadonlySet<string> = new Set([
  * @param usages of one period; those that another policy judged are left out
  */
 export function policyUseOf(all: readonly Usage[], policy: Policy): PolicyUse {
-  const usages = all.filter((usage) => usage.policy === "" || usage.policy === policy.name);
+  const usages = usagesFor(all, policy);
   const days = [...new Set(usages.map(({ day }) => day))].filter((day) => day !== "").sort();
   const matcher = new RuleMatcher(policy);
   const tallies = new Map(policy.rules.map((rule) => [rule.name, new RuleTally(rule, matcher)]));

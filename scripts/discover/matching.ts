@@ -9,13 +9,13 @@ import {
   type SegmentPattern,
   segmentHolds,
 } from "../policy/language/pathpattern.ts";
-import { type CallerPattern, callerCovers, parseCaller } from "../policy/language/spiffe.ts";
+import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../policy/language/spiffe.ts";
 import { path_segments_max, segmentShape } from "../traffic/segments.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
 import { hostHolds } from "./pins.ts";
 
-/** Finds rules for usages. */
+/** Finds rules for usages, whose callers are those of `usagesFor`. */
 export class RuleMatcher {
   readonly #policy: Policy;
   readonly #sets: ReadonlyMap<string, readonly CallerPattern[]>;
@@ -39,17 +39,14 @@ export class RuleMatcher {
     const known = this.#byCaller.get(caller);
     if (known !== undefined) return known;
     const exact = idOf(caller);
+    const isTrusted = exact !== undefined && this.#policy.trustDomains.includes(exact.trustDomain);
     const rules = this.#policy.rules.filter(
       (rule) =>
-        rule.callers.some(({ kind }) => kind === "anonymous" || (kind === "any" && this.#isTrusted(exact))) ||
+        rule.callers.some(({ kind }) => kind === "anonymous" || (kind === "any" && isTrusted)) ||
         (exact !== undefined && this.patternsOf(rule).some((pattern) => callerCovers(pattern, exact))),
     );
     this.#byCaller.set(caller, rules);
     return rules;
-  }
-
-  #isTrusted(id: CallerPattern | undefined): boolean {
-    return id !== undefined && this.#policy.trustDomains.includes(id.trustDomain);
   }
 
   /** The endpoint of a rule that a usage is for; undefined where none is, or where its host is another. */
@@ -71,6 +68,19 @@ export class RuleMatcher {
       return endpoint === undefined ? [] : [{ rule, endpoint }];
     });
   }
+}
+
+/**
+ * The usages that a policy has judged, or may have: without those that name another, and with callers as the policy's rules know them. Where
+ * no record says who it is, a log has an ID of an old trust domain (`trust.aliases`) as the certificate has it.
+ */
+export function usagesFor(usages: readonly Usage[], { name, aliases }: Policy): Usage[] {
+  const own = usages.filter(({ policy }) => policy === "" || policy === name);
+  if (aliases.size === 0) return own;
+  return own.map((usage) => {
+    const id = idOf(usage.caller);
+    return id === undefined ? usage : { ...usage, caller: callerText(withoutAlias(id, aliases)) };
+  });
 }
 
 /** A caller's ID as a pattern that holds it alone; undefined for what is no ID. */

@@ -1,4 +1,5 @@
 /** Which requests of a log say what of a policy was used, and whether they say enough. */
+import { usagesFor } from "../discover/matching.ts";
 import { compareTexts } from "../discover/order.ts";
 import type { Policy } from "../policy/language/model.ts";
 import type { Usage } from "../traffic/usage.ts";
@@ -15,7 +16,7 @@ const least_share = 5 / 7;
 
 /** Requests that this policy judged, or nobody knows which one did. */
 export function ownUsages(all: readonly Usage[], policy: Policy): Usage[] {
-  const usages = all.filter((usage) => usage.policy === "" || usage.policy === policy.name);
+  const usages = usagesFor(all, policy);
   if (usages.length > 0) return usages;
   const others = [...new Set(all.map((usage) => escaped(usage.policy)))].sort(compareTexts).slice(0, 5);
   const has = others.length === 0 ? "it is empty" : `it has those of ${others.join(", ")}`;

@@ -3,9 +3,8 @@
  * unused is taken away.
  */
 
-import { idOf, possibleEndpoints } from "../discover/matching.ts";
+import { possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
-import { type CallerPattern, callerCovers } from "../policy/language/spiffe.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 
 /** What was used of one rule. */
@@ -39,18 +38,22 @@ function isUse({ decision, reason, admitted, status }: Usage): boolean {
   return decision !== "" || admitted || !kept_out.has(status);
 }
 
-/** What traffic used of the allow rules of a policy, by their names. */
+/** What traffic used of the allow rules of a policy, by their names. @param usages those of `usagesFor` */
 export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, RuleUse> {
-  const matcher = new Matcher(policy);
+  const matcher = new RuleMatcher(policy);
   const used = new Map<string, RuleUse>();
   const rules = policy.rules.filter(({ action }) => action === "allow");
   const byName = new Map(rules.map((rule) => [rule.name, rule]));
   const known = new Map<string, [Rule, number[]][]>();
-  for (const usage of usages) {
-    if ((usage.policy !== "" && usage.policy !== policy.name) || !isUse(usage)) continue;
+  /** The places of a rule's endpoints that a usage may be for; undefined where the rule is not for its caller, host or path. */
+  const match = (rule: Rule, usage: Usage): number[] | undefined => {
+    const found = matcher.rulesFor(usage.caller).includes(rule) ? possibleEndpoints(rule, usage) : [];
+    return found.length === 0 ? undefined : found;
+  };
+  for (const usage of usages.filter(isUse)) {
     // The record's rule let it in, and stays; so what else could have is not needed for it.
     const named = usage.policy === "" ? undefined : byName.get(usage.rule);
-    const own = named === undefined ? undefined : matcher.match(named, usage);
+    const own = named === undefined ? undefined : match(named, usage);
     if (named !== undefined && own !== undefined) {
       take(used, named, own, usage);
       continue;
@@ -59,7 +62,7 @@ export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, Ru
     let all = known.get(key);
     if (all === undefined) {
       all = rules.flatMap((rule) => {
-        const endpoints = matcher.match(rule, usage);
+        const endpoints = match(rule, usage);
         return endpoints === undefined ? [] : [[rule, endpoints] as [Rule, number[]]];
       });
       known.set(key, all);
@@ -97,35 +100,5 @@ function take(used: Map<string, RuleUse>, rule: Rule, endpoints: readonly number
   for (const place of endpoints) {
     const methods = use.endpoints.get(place) ?? new Set();
     use.endpoints.set(place, methods.add(usage.method));
-  }
-}
-
-class Matcher {
-  readonly #policy: Policy;
-  readonly #sets: ReadonlyMap<string, readonly CallerPattern[]>;
-  readonly #domains: ReadonlySet<string>;
-
-  constructor(policy: Policy) {
-    this.#policy = policy;
-    this.#sets = new Map(policy.callerSets.map(({ name, callers }) => [name, callers]));
-    this.#domains = new Set([...policy.trustDomains, ...this.#policy.aliases.keys()]);
-  }
-
-  /** The endpoints of a rule that a usage may be for; undefined where the rule is not for its caller, host or path. */
-  match(rule: Rule, usage: Usage): number[] | undefined {
-    if (!this.#isFor(rule, usage.caller)) return undefined;
-    const found = possibleEndpoints(rule, usage);
-    return found.length === 0 ? undefined : found;
-  }
-
-  #isFor(rule: Rule, caller: string): boolean {
-    const id = idOf(caller);
-    return rule.callers.some((one) => {
-      if (one.kind === "anonymous") return true;
-      if (id === undefined) return false;
-      if (one.kind === "any") return this.#domains.has(id.trustDomain);
-      const patterns = one.kind === "set" ? (this.#sets.get(one.name) ?? []) : [one.pattern];
-      return patterns.some((pattern) => callerCovers(pattern, id));
-    });
   }
 }

@@ -187,3 +187,26 @@ test("requests that do not say who called: no caller of a rule that they may be 
   const numbered = usage("DELETE /orders/{number}", { caller: "", policy: "", decision: "", reason: "", rule: "" });
   assert.deepEqual(rule([seen, numbered]).unusedCallers, []);
 });
+
+test("a caller that a log without records has by its old trust domain used what is its own", () => {
+  const { policy } = check(`version: 1
+name: shop
+trust: { domains: [example.org], aliases: { old.example.net: example.org } }
+rules:
+  - { name: orders, callers: [${web}], allow: [GET /orders] }
+  - { name: everyone, callers: [any], allow: [GET /orders, GET /reports] }
+`);
+  const old = "spiffe://old.example.net/web";
+  const { rules, deniedOnly } = policyUseOf(
+    [usage("GET /orders", { caller: old }), usage("GET /x", { caller: old, admitted: false, status: 403 })],
+    policy!,
+  );
+  assert.deepEqual(
+    rules.map(({ used, unusedCallers, unusedEndpoints }) => [used[0]?.caller, unusedCallers, unusedEndpoints]),
+    [
+      [web, [], []],
+      [web, [], ["GET /reports"]],
+    ],
+  );
+  assert.deepEqual(deniedOnly, []);
+});

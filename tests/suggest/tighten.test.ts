@@ -230,6 +230,20 @@ describe("what stays", () => {
     for (const path of ["/c/{id}", "/b/list"]) assert.equal(isLeft(kept(`allow: ["GET ${path}"]`, log)), false, path);
   });
 
+  test("a caller that a log without records has by its old trust domain is in use", () => {
+    const text = `version: 1
+name: shop
+trust: { domains: [example.org], aliases: { old.example.net: example.org } }
+rules:
+  - { name: a, callers: [${web}, ${batch}], allow: [GET /a] }
+`;
+    const { removed } = tighten(
+      text,
+      week(["GET /a", { policy: "", decision: "", rule: "", caller: "spiffe://old.example.net/web" }]),
+    );
+    assert.deepEqual(removed, [{ rule: "a", what: batch }]);
+  });
+
   test("a path that is longer than the log has it is in use", () => {
     const segments = Array.from({ length: 20 }, (_, n) => `s${n}`);
     const path = `/${segments.slice(0, 16).join("/")}/{other}`;
