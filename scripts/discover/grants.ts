@@ -5,7 +5,7 @@ import { callerCovers, printCaller } from "../policy/language/spiffe.ts";
 import { pathText } from "../policy/meaning/paths.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { endpointText, groupUsages, isDenied } from "./endpoints.ts";
-import { idOf, possibleEndpoints, RuleMatcher, usagesFor } from "./matching.ts";
+import { idOf, isUse, possibleEndpoints, RuleMatcher, usagesFor } from "./matching.ts";
 import { compareTexts } from "./order.ts";
 import { pinsOfPolicy } from "./pins.ts";
 import { recordOf } from "./use.ts";
@@ -147,9 +147,9 @@ function* deciding(
   yield { rule, endpoint: matcher.endpointOf(rule, usage) };
 }
 
-/** The rules that may have let a usage in, also those that a log does not tell from others. */
+/** The rules that may have let a usage in, or would have: also those that a log does not tell from others. */
 function possible(usage: Usage, matcher: RuleMatcher, rules: ReadonlyMap<string, RuleTally>): readonly Rule[] {
-  if (!isAllowed(usage)) return [];
+  if (!isUse(usage)) return [];
   if (usage.policy === "") {
     const some = isCallerUnknown(usage) ? [...rules.values()].map(({ rule }) => rule) : matcher.rulesFor(usage.caller);
     return some.filter(({ action }) => action === "allow");

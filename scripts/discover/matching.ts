@@ -15,6 +15,17 @@ import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
 import { hostHolds } from "./pins.ts";
 
+/** Denials that a rule met which would have let the request in at another time: it is in use. */
+const passing_reasons: ReadonlySet<string> = new Set([
+  "limit_exceeded",
+  "keys_unavailable",
+  "headers_too_large",
+  "body_too_large",
+  "internal",
+]);
+/** Without a record, what answers like this was kept out. */
+const kept_out: ReadonlySet<number> = new Set([401, 403]);
+
 /** Finds rules for usages, whose callers are those of `usagesFor`. */
 export class RuleMatcher {
   readonly #policy: Policy;
@@ -81,6 +92,12 @@ export function usagesFor(usages: readonly Usage[], { name, aliases }: Policy): 
     const id = idOf(usage.caller);
     return id === undefined ? usage : { ...usage, caller: callerText(withoutAlias(id, aliases)) };
   });
+}
+
+/** Whether something is to be had from a group of requests, so that nobody can call it unused: they were let in, or would have been. */
+export function isUse({ decision, reason, admitted, status }: Usage): boolean {
+  if (decision === "deny") return passing_reasons.has(reason);
+  return decision !== "" || admitted || !kept_out.has(status);
 }
 
 /** A caller's ID as a pattern that holds it alone; undefined for what is no ID. */

@@ -3,7 +3,7 @@
  * unused is taken away.
  */
 
-import { possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
+import { isUse, possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 
@@ -18,25 +18,8 @@ export interface RuleUse {
   lastSeen: number;
 }
 
-/** Denials that a rule met which would have let the request in at another time: it is in use. */
-const passing_reasons: ReadonlySet<string> = new Set([
-  "limit_exceeded",
-  "keys_unavailable",
-  "headers_too_large",
-  "body_too_large",
-  "internal",
-]);
-/** Without a record, what answers like this was kept out. */
-const kept_out: ReadonlySet<number> = new Set([401, 403]);
-
 /** What Envoy answers before any filter has seen the request: no rule was asked, and whoever sends it could keep rules in use. */
 const before_filters: ReadonlySet<number> = new Set([0, 400, 426, 431]);
-
-/** Whether something is to be had from a group of requests: they were let in, or would have been. */
-function isUse({ decision, reason, admitted, status }: Usage): boolean {
-  if (decision === "deny") return passing_reasons.has(reason);
-  return decision !== "" || admitted || !kept_out.has(status);
-}
 
 /** What traffic used of the allow rules of a policy, by their names. @param usages those of `usagesFor` */
 export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, RuleUse> {

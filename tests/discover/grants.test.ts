@@ -210,3 +210,20 @@ rules:
   );
   assert.deepEqual(deniedOnly, []);
 });
+
+test("what was answered that there is nothing, or was held back for a while, is not said to be unused", () => {
+  const absent = { status: 404, admitted: false };
+  const limited = denied("POST /orders", "limit_exceeded", { caller: web, rule: "orders" });
+  for (const usages of [
+    [usage("POST /orders", { caller: web, ...absent })],
+    [limited],
+    [usage("POST /orders", { ...judged, decision: "wait", reason: "keys_unavailable", caller: web, ...absent })],
+  ]) {
+    const { unusedEndpoints, unknownEndpoints, unusedCallers } = policyUseOf(usages, policy!).rules[0]!;
+    assert.deepEqual(unknownEndpoints, ["POST /orders"]);
+    assert.deepEqual(unusedEndpoints, ["GET /orders/{id}", "DELETE /orders/{id}"]);
+    assert.equal(unusedCallers.includes(web), false);
+  }
+  const refused = usage("POST /orders", { caller: web, status: 403, admitted: false });
+  assert.deepEqual(policyUseOf([refused], policy!).rules[0]!.unknownEndpoints, []);
+});
