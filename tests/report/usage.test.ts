@@ -2,33 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Usage } from "../../scripts/traffic/usage.ts";
+import { usage as usageOf } from "../discover/usages.ts";
 import { callerOf, endpointText, id, report } from "./made.ts";
 
-const usage = (parts: Partial<Usage>): Usage => ({
-  day: "2026-11-29",
-  host: "shop.example.org",
-  method: "GET",
-  path: "/orders/{number}",
-  parameters: [],
-  operation: "",
-  caller: id("web"),
-  issuer: "",
-  scopes: "",
-  policy: "shop",
-  rule: "orders",
-  decision: "allow",
-  reason: "allowed",
-  admitted: true,
-  status: 200,
-  count: 1,
-  firstSeen: 0,
-  lastSeen: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  durations: [],
-  peakMinute: 1,
-  ...parts,
-});
+/** Judged by the policy `shop`, whose rule `orders` let it in. */
+const usage = (parts: Partial<Usage>): Usage =>
+  usageOf("GET /orders/{number}", {
+    ...{ day: "2026-11-29", policy: "shop", rule: "orders", decision: "allow", reason: "allowed" },
+    ...parts,
+  });
 
 const policies = {
   shop: {
