@@ -16,7 +16,7 @@ import { driftLines, inventoryLines, specLines } from "../discover/text.ts";
 import { loadPolicyFile } from "../policy/build.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type DialectName, dialect_names } from "../traffic/dialects.ts";
-import { sqlFor } from "../traffic/sqlfor.ts";
+import { isSqlName, sqlFor } from "../traffic/sqlfor.ts";
 import type { ReadSummary, Usage } from "../traffic/usage.ts";
 import {
   checkPolicyOptions,
@@ -160,7 +160,7 @@ function printQuery(
   if (logs.length > 0 || from !== undefined)
     throw new UsageError("--sql prints a query for where the logs are, and reads none: leave out the logs");
   for (const [option, name] of Object.entries({ table, column }))
-    if (name !== undefined && !/^[\w.`"-]{1,300}$/u.test(name))
+    if (name !== undefined && !isSqlName(name))
       throw new UsageError(`--${option}: \`${cell(name)}\` is no name of a table or a column`);
   const sql = sqlFor(dialect, { ...(table !== undefined && { table }), ...(column !== undefined && { column }) });
   process.stdout.write(format === "json" ? jsonText({ dialect, sql }) : sql);

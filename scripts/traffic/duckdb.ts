@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 
 /** The release that this program was tried with: the one in `peerDependencies`. */
 export const duckdb_version = "1.5.6-r.1";
@@ -47,7 +47,6 @@ export async function loadDuckDb(folder = process.cwd()): Promise<Api> {
 
 /** A database in memory that reads what lies in `folder` and nothing else, and writes what it has no memory for there. */
 export interface Database {
-  instance: DuckDBInstance;
   connection: DuckDBConnection;
   close(): void;
 }
@@ -84,7 +83,6 @@ export async function openDatabase(
   await connection.run("SET enable_external_access = false");
   await connection.run("SET lock_configuration = true");
   return {
-    instance,
     connection,
     close: () => {
       connection.closeSync();

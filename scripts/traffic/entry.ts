@@ -59,7 +59,7 @@ export function entryOf(members: { [Name in keyof Entry]: string | undefined }):
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Entry;
 }
 
-/** Nanoseconds or milliseconds since 1970 as a time; undefined where there is none. */
+/** Milliseconds since 1970 as a time; undefined where there is none. */
 export function timeOf(milliseconds: number): string | undefined {
   const isTime = Number.isFinite(milliseconds) && milliseconds > 0 && milliseconds < 7_258_118_400_000;
   return isTime ? new Date(milliseconds).toISOString() : undefined;

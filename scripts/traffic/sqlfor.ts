@@ -26,6 +26,11 @@ export interface SqlOptions {
   column?: string;
 }
 
+/** Whether a text is a name of a table or a column, with dots, dashes and the quotes of names: it becomes a part of the query. */
+export function isSqlName(name: string): boolean {
+  return /^[\w.`"-]{1,300}$/u.test(name);
+}
+
 /**
  * The query that groups the lines of a table.
  * @throws Error for a dialect, a table or a column that cannot be
@@ -34,9 +39,8 @@ export function sqlFor(dialect: DialectName, options: SqlOptions = {}): string {
   const d = dialects[dialect];
   if (d === undefined) throw new Error(`no dialect ${dialect}: there are ${dialect_names.join(", ")}`);
   const { since, until, table = "access_log", column = "line" } = options;
-  // What somebody writes here becomes a part of the query: names, with dots, dashes and the quotes of names.
   for (const name of [table, column])
-    if (!/^[\w.`"-]{1,300}$/.test(name)) throw new Error(`${JSON.stringify(name)} is no name of a table or a column`);
+    if (!isSqlName(name)) throw new Error(`${JSON.stringify(name)} is no name of a table or a column`);
   const logged = d.members(`(SELECT ${column} AS log_line FROM ${table}) AS lines`, "log_line", line_members);
   const period = {
     ...(since === undefined ? {} : { sinceMs: since.getTime() }),
