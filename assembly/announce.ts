@@ -3,11 +3,13 @@ import { raiseInfo } from "./audit/metrics";
 import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeHex, writeText } from "./bytes/writer";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
+import { no_shared_data } from "./host/secret";
 import { log_bytes_max } from "./limits";
 import { no_section, problem, problemRecord, problemSection } from "./policy/check";
 import * as layout from "./policy/layout";
 import { head, Policy, sectionCount, textSize, textStart } from "./policy/policy";
 import { expires, keyId, version } from "./trust/envelope";
+import { heldVersion, Standing } from "./trust/version";
 
 const writer = changetype<Writer>(memory.data(32, 8));
 const line: usize = memory.data(log_bytes_max);
@@ -105,6 +107,16 @@ export function refuseVersion(phrase: string, number: u64, rest: string): bool {
   if (number != no_number) writeDecimal(writer, number);
   writeText(writer, rest);
   return closeRefusal();
+}
+
+/** Of an image that may not come in force as it stands to what was. */
+export function refuseStanding(standing: Standing): bool {
+  if (standing == Standing.UNKNOWN) return refuse(no_shared_data);
+  return refuseVersion(
+    standing == Standing.OLDER ? " is older than " : " is not the ",
+    heldVersion(),
+    ", which was in force in this Envoy",
+  );
 }
 
 /** Such as `version 7 (key 8a88e3dd7409f195, expires 1767225600)`; a module's own policy has no key, and many no end. */

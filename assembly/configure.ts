@@ -6,7 +6,7 @@
  * either (trust/version.ts).
  */
 
-import { announce, announceShortage, refuse, refuseVersion, warn } from "./announce";
+import { announce, announceShortage, refuse, refuseStanding, refuseVersion, warn } from "./announce";
 import { counters_bytes_max } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
 import { spanSize, spanStart } from "./bytes/span";
@@ -16,7 +16,6 @@ import { endedConfigurations, forget, forgetGone } from "./ending";
 import { lendArena, resetArena, takeBytes } from "./host/arena";
 import { readClock, readConfiguration, setContext, setTickPeriod } from "./host/host";
 import { giveRegion, page_room_bytes, trimRegion } from "./host/region";
-import { no_shared_data } from "./host/secret";
 import { known_callers_bytes } from "./identity/known";
 import { keySetsRegionBytes, openKeySets, paged_key_sets_bytes } from "./keys/keyset";
 import { adoptKeySets } from "./keys/refresh";
@@ -40,7 +39,7 @@ import {
 } from "./shortage/shortage";
 import { held_bytes, isHeldOpen, openHeld } from "./streams/held";
 import { expires, identity } from "./trust/envelope";
-import { heldIdentity, heldVersion, readStanding, Standing, wasInForce } from "./trust/version";
+import { heldIdentity, readStanding, Standing, wasInForce } from "./trust/version";
 
 /** A policy's own bytes, behind which its tables are aligned. All of them lie in one region of one page, save the key sets of a policy with many. */
 const policy_bytes: usize = 128;
@@ -214,20 +213,15 @@ function holdAgainstVersion(mayAskOthers: bool): Attempt {
   const standing = readStanding(chosenStart);
   if (standing == Standing.CURRENT) return Attempt.IN_FORCE;
   let isRefused = standing == Standing.UNKNOWN;
-  if (isRefused) refuse(no_shared_data);
-  else if (standing == Standing.NEWER) {
+  if (standing == Standing.NEWER) {
     const now = readClock() / 1000000000;
     // A host that tells no time has it be 0.
     if (expires() == 0 || (now != 0 && now < <u64>expires())) return Attempt.IN_FORCE;
     isRefused = true;
     refuseVersion(" has expired: now is ", now, "");
   } else {
-    isRefused = newestPolicy() == 0 && !wasInForce();
-    refuseVersion(
-      standing == Standing.OLDER ? " is older than " : " is not the ",
-      heldVersion(),
-      ", which was in force in this Envoy",
-    );
+    isRefused = isRefused || (newestPolicy() == 0 && !wasInForce());
+    refuseStanding(standing);
   }
   if (isRefused) return Attempt.REFUSED;
   for (let each = newestPolicy(); each != 0; each = changetype<Policy>(each).next) {

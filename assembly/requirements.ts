@@ -1,11 +1,11 @@
 /** What a policy asks of the host, asked for before the policy comes in force. */
 
-import { refuse, refuseWithout, warn } from "./announce";
+import { refuse, refuseStanding, refuseWithout, warn } from "./announce";
 import { defineCounters } from "./audit/metrics";
 import { takesSigned } from "./chosen";
 import { setTickPeriod } from "./host/host";
 import { missingCall, missingFetchCall, missingFleetCall, missingHeaderCall, missingHoldCall } from "./host/probe";
-import { no_shared_data, openSecret, secretProblem } from "./host/secret";
+import { openSecret, secretProblem } from "./host/secret";
 import { fetchesKeys } from "./keys/refresh";
 import { holdsRequests } from "./keys/waiting";
 import { key_tick_milliseconds } from "./limits";
@@ -13,7 +13,7 @@ import * as layout from "./policy/layout";
 import { hasFleet, needs, Policy, placeAt, sectionCount } from "./policy/policy";
 import { areContextsAnnounced } from "./policy/root";
 import { hostCanVerify } from "./token/signature";
-import { keepVersion } from "./trust/version";
+import { keepVersion, Standing } from "./trust/version";
 
 /** Whether the host can do what the policy will ask of it. */
 export function isServed(policy: Policy, isTicking: bool): bool {
@@ -33,9 +33,11 @@ export function isServed(policy: Policy, isTicking: bool): bool {
     return refuse("the host will not tick, which the policy needs: is proxy_set_tick_period_milliseconds allowed?");
   }
   if (sectionCount(policy, layout.section_issuers) != 0) chooseVerifier(policy);
-  if (!takesSigned() || keepVersion(policy.image)) return true;
+  if (!takesSigned()) return true;
+  const standing = keepVersion(policy.image);
+  if (standing == Standing.CURRENT) return true;
   setTickPeriod(0);
-  return refuse(no_shared_data);
+  return refuseStanding(standing);
 }
 
 /** Whether requests may go on with other headers than they came with. */

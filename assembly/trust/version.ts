@@ -71,20 +71,20 @@ export function wasInForce(): bool {
 }
 
 /**
- * Has the image in hand be what came in force last. False where it cannot be: another VM was first with a newer one, or the host fails.
- * One that was in force, and that a newer one followed since it was looked at, comes in force as it would have a moment earlier: the
- * newer one reaches this worker next.
+ * Has the image in hand be what came in force last. CURRENT: it is. OLDER or OTHER: another VM was first with a newer one. UNKNOWN: the
+ * host fails. One that was in force, and that a newer one followed since it was looked at, comes in force as it would have a moment
+ * earlier: the newer one reaches this worker next.
  */
-export function keepVersion(image: usize): bool {
+export function keepVersion(image: usize): Standing {
   for (let attempt: u32 = 0; attempt < version_attempts_max; attempt++) {
     const standing = readStanding(image);
-    if (standing == Standing.UNKNOWN) return false;
-    if (standing != Standing.NEWER) return standing == Standing.CURRENT || wasInForce();
+    if (standing != Standing.NEWER) return standing != Standing.UNKNOWN && wasInForce() ? Standing.CURRENT : standing;
     memory.copy(value + 16, value + 8, value_bytes - 16);
     store<u64>(value, version());
     store<u64>(value, identity(), 8);
     const result = writeValue(key, writer.size, value, value_bytes);
-    if (result != Result.CAS_MISMATCH) return result == Result.OK;
+    if (result == Result.OK) return Standing.CURRENT;
+    if (result != Result.CAS_MISMATCH) break;
   }
-  return false;
+  return Standing.UNKNOWN;
 }

@@ -308,6 +308,7 @@ describe("a host whose shared data fails", () => {
       return set(key, value, cas);
     };
     assert.equal(envoy.start(older, signedConfiguration(a, one, 1)).ok, false);
+    assert.match(envoy.said, /configuration refused: image version 1 .* is older than 2, which was in force/u);
     assert.equal(envoy.sharedData.get("sallyport:version:1:shop")!.value[0], 2);
     assert.equal(envoy.push(signedConfiguration(a, one, 1)), false);
   });
