@@ -4,7 +4,7 @@ import { checkAwaited, checkOrder, checkWriters } from "./chain.ts";
 import { type Finding, finding } from "./codes.ts";
 import { type Dump, readDump } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
-import { answersItself, checkManager } from "./manager.ts";
+import { checkManager } from "./manager.ts";
 import {
   checkStats,
   imagesInForce,
@@ -17,7 +17,7 @@ import {
 } from "./metrics.ts";
 import { Node } from "./node.ts";
 import { findPlugins, isTrial, type ModuleSource, type Plugin, placeOf, policyNameOfPlugin } from "./plugin.ts";
-import { checkAround, checkOverrides, not_taken, plainAnswersOf } from "./routes.ts";
+import { answersItself, checkAround, checkOverrides, not_taken } from "./routes.ts";
 import { checkSigned, checkSuperseded, endOf } from "./signed.ts";
 import { checkTls } from "./tls.ts";
 
@@ -112,7 +112,7 @@ export function judge({ dump: value, server, stats }: Answers, source: ModuleSou
     findings.push(...checkAwaited(manager));
     for (const plugin of ours) findings.push(...checkPlugin(plugin, ours, wanted, read), ...checkOrder(plugin, ours));
     const first = ours.find((plugin) => !isTrial(plugin, ours));
-    if (first === undefined || answersItself(first)) continue;
+    if (first === undefined || answersItself(first.manager)) continue;
     const policy = first.policy ?? wanted?.facts;
     findings.push(...checkManager(first, policy), ...checkTls(manager, policy), ...checkOverrides(manager, ours));
     findings.push(...checkWriters(manager));
@@ -144,7 +144,7 @@ function checkLoaded({ listeners }: Dump, plugins: readonly Plugin[]): Finding[]
   const names = listeners.map(({ name }) => `"${name}"`).join(", ");
   const managers = listeners.flatMap((listener) => listener.managers);
   // Envoys of Envoy Gateway have a listener of their own, for probes, whose routes are answers, too.
-  const isAnswered = managers.length > 0 && managers.every((manager) => plainAnswersOf(manager) !== undefined);
+  const isAnswered = managers.length > 0 && managers.every(answersItself);
   const isAwaited = managers.some((manager) => checkAwaited(manager).length > 0);
   const consequence = isAwaited
     ? "it has not come (`filter_missing`)."

@@ -4,7 +4,6 @@ import type { HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
 import { isCheckOf } from "./mark.ts";
 import { type Plugin, wasmConfig } from "./plugin.ts";
-import { isAlwaysPlainAnswer } from "./routes.ts";
 
 /** @param policy the one in force; undefined where nobody knows it */
 export function checkManager(plugin: Plugin, policy: PolicyFacts | undefined): Finding[] {
@@ -91,8 +90,3 @@ function hasFilterAndCheck(filters: readonly HttpFilter[]): boolean {
 }
 
 const isEnabled = ({ entry }: HttpFilter): boolean => !entry.at("disabled").isTrue;
-
-/** Whether all that a connection manager answers, it answers itself. */
-export function answersItself({ manager }: Pick<Plugin, "manager">): boolean {
-  return manager.routes.length > 0 && manager.routes.every(isAlwaysPlainAnswer);
-}

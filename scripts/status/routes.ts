@@ -74,14 +74,19 @@ function openRoute(table: Node): Node | undefined {
 }
 
 /** Whether a route configuration leads nowhere: answers of its own, and redirects. */
-export function isAlwaysPlainAnswer(routes: Node): boolean {
+function isAlwaysPlainAnswer(routes: Node): boolean {
   return clustersOf([routes], true).size === 0 && ![...routes.objects()].some((object) => object.at("route").exists);
 }
 
+/** Whether all that a connection manager answers, it answers itself. */
+export function answersItself({ routes }: Manager): boolean {
+  return routes.length > 0 && routes.every(isAlwaysPlainAnswer);
+}
+
 /** What Envoy answers every request of a connection manager with, where no route leads anywhere; undefined where one does. */
-export function plainAnswersOf({ routes }: Manager): string | undefined {
-  if (routes.length === 0 || !routes.every(isAlwaysPlainAnswer)) return undefined;
-  const statuses = routes
+export function plainAnswersOf(manager: Manager): string | undefined {
+  if (!answersItself(manager)) return undefined;
+  const statuses = manager.routes
     .flatMap((table) => [...table.objects()])
     .map((object) => object.at("direct_response", "status").value)
     .filter((status) => typeof status === "number");
@@ -110,7 +115,7 @@ export function checkAround({ listeners }: Dump, plugins: readonly Plugin[]): Fi
       const place = { listener: listener.name, chain: manager.chain, path: manager.node.path };
       const shared = [...clustersOf(manager.routes, false)].filter((cluster) => behind.has(cluster));
       if (guardedListeners.has(listener)) {
-        if (manager.routes.length > 0 && manager.routes.every(isAlwaysPlainAnswer)) continue;
+        if (answersItself(manager)) continue;
         found.push(
           finding(
             "chain_without_filter",
@@ -118,8 +123,10 @@ export function checkAround({ listeners }: Dump, plugins: readonly Plugin[]): Fi
             "This filter chain stands beside one that has the filter, and goes without it: its requests pass undecided. Put the filter and its check into it, or remove it.",
           ),
         );
-      } else if (listener.isOutbound) {
-      } else if (shared.length > 0) {
+        continue;
+      }
+      if (listener.isOutbound) continue;
+      if (shared.length > 0) {
         found.push(
           finding(
             "way_around",
