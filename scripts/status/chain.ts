@@ -162,12 +162,12 @@ function takesToken(manager: Manager, filter: HttpFilter): Finding[] {
   );
 }
 
-/** What sets filter state, wherever it stands: in the list of HTTP filters, in front of the connection manager, in a route. */
+/** What sets filter state, wherever it stands: in the list of HTTP filters, in front of the connection manager or of its chain, in a route. */
 export function checkWriters({ listener, chain, chainNode, filters, routes }: Manager): Finding[] {
   const extensions = filters.flatMap(({ config, isExtension }) =>
     isExtension && config !== undefined ? [config.node] : [],
   );
-  const writers = [chainNode, ...routes, ...extensions]
+  const writers = [listener.listenerFilters, chainNode, ...routes, ...extensions]
     .flatMap((node) => [...node.objects()])
     .map((object) => object.at("object_key"))
     .filter(({ text = "" }) => text === record_key || text.startsWith(`${record_key}.`));

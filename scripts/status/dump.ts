@@ -48,6 +48,8 @@ export interface Listener {
   name: string;
   /** Whether it is for requests that leave this workload. */
   isOutbound: boolean;
+  /** What runs before a filter chain is chosen. */
+  listenerFilters: Node;
   managers: Manager[];
   /** Filters of TCP proxies, which pass bytes on as they are. */
   tcpProxies: Node[];
@@ -203,6 +205,7 @@ function readListener(
   const listener: Listener = {
     name: node.at("name").text ?? "without a name",
     isOutbound: node.at("traffic_direction").text === "OUTBOUND",
+    listenerFilters: node.at("listener_filters"),
     managers: [],
     tcpProxies: [],
   };

@@ -94,6 +94,16 @@ const hidden: Record<string, Omit<Fault, "says" | "also"> & { codes: StatusCode[
       }),
     codes: ["record_written"],
   },
+  "a filter of the listener, in front of its chains, that writes the record": {
+    break: ({ listener }) => {
+      const typed_config = {
+        ...type("filters.listener.set_filter_state.v3.Config"),
+        on_accept: [{ object_key: "wasm.sallyport", factory_key: "envoy.string" }],
+      };
+      listener.listener_filters = [...(listener.listener_filters ?? []), { name: "state", typed_config }];
+    },
+    codes: ["record_written"],
+  },
   "a TCP proxy with weights": {
     break: (parts) => passingOn(parts, { weighted_clusters: { clusters: [{ name: "orders", weight: 1 }] } }),
     codes: ["way_around"],
