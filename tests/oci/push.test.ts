@@ -23,6 +23,19 @@ async function started(context: TestContext, setting?: RegistrySetting): Promise
   return registry;
 }
 
+/** A registry that asks for ann's credentials, and leads who shows them and asks what it has to another server. */
+function leadingTo(context: TestContext, { host }: Pick<FakeRegistry, "host">): Promise<FakeRegistry> {
+  return started(context, {
+    auth: "basic",
+    account: "ann:pass",
+    intercept: ({ method, url, headers }, response) => {
+      if (headers.authorization === undefined || method !== "HEAD") return false;
+      response.writeHead(307, { location: `http://${host}${url}` }).end();
+      return true;
+    },
+  });
+}
+
 /** Pushes a bundle as `team/shop:v1`. */
 async function push(context: TestContext, { host }: Pick<FakeRegistry, "host">, found = nobody, waits: number[] = []) {
   const made = bundle(madeIn(folderWith(context)));
@@ -165,16 +178,9 @@ test("a server that the registry leads to does not say where credentials go", as
       return true;
     },
   });
-  const registry = await started(context, {
-    auth: "basic",
-    account: "ann:pass",
-    intercept: ({ method, url, headers }, response) => {
-      if (headers.authorization === undefined || method !== "HEAD") return false;
-      response.writeHead(307, { location: `http://${storage.host}${url}` }).end();
-      return true;
-    },
-  });
+  const registry = await leadingTo(context, storage);
   await push(context, registry, ann);
+  assert.ok(storage.requests.length > 0, "the registry leads nowhere");
   assert.deepEqual(thief.requests, []);
   const leading = await started(context, {
     intercept: (_, response) => {
@@ -267,15 +273,7 @@ test("redirects are followed, without credentials to another server", async (con
       return true;
     },
   });
-  const registry = await started(context, {
-    auth: "basic",
-    account: "ann:pass",
-    intercept: ({ method, url, headers }, response) => {
-      if (headers.authorization === undefined || method !== "HEAD") return false;
-      response.writeHead(307, { location: `http://${storage.host}${url}` }).end();
-      return true;
-    },
-  });
+  const registry = await leadingTo(context, storage);
   await push(context, registry, ann);
   assert.ok(seen.length > 0 && seen.every((one) => one === undefined));
   const open = await started(context, {
