@@ -32,12 +32,17 @@ export function isAdmittedByRules({ decision, reason }: RecordedRequest): boolea
   return decision === "allow" || (decision === "deny" && reason === "limit_exceeded");
 }
 
+/** Whether something before the rules, or beside them, decided. */
+export function isBeside({ decision, reason }: RecordedRequest): boolean {
+  return decision === "wait" || beside_reasons.has(reason);
+}
+
 /** @param judgement the old policy's */
 export function factsOf(recorded: RecordedRequest, judgement: Judgement): { standing: Standing; facts: Facts } {
   const { decision, reason, rule } = recorded;
   if (decision === "") return { standing: "unrecorded", facts: no_facts };
   if (isAdmittedByRules(recorded)) return factsOfAdmitted(recorded, judgement);
-  if (decision === "wait" || beside_reasons.has(reason)) return { standing: "beside", facts: no_facts };
+  if (isBeside(recorded)) return { standing: "beside", facts: no_facts };
   if (judgement.plain.decision === "allow") return { standing: "contradicted", facts: no_facts };
   if (reason === "rule_denied") {
     const matched = judgement.open.find(({ derived }) => isDenial(derived) && derived.rule.name === rule);

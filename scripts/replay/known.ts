@@ -36,8 +36,6 @@ export interface Prepared {
   unknown: string | undefined;
 }
 
-/** With these, and while a request waits, the record may have been written before its path was decoded. */
-const raw_reasons = new Set(["quarantined", "keys_unavailable", "internal", "identity_expired"]);
 /** Reasons of the stages before any rule is looked at; the same request is refused for them by any policy with the same front. */
 const front_reasons = new Set(["request_malformed", "headers_too_large", "path_ambiguous"]);
 
@@ -45,6 +43,11 @@ const front_reasons = new Set(["request_malformed", "headers_too_large", "path_a
 export function isRefusedInFront({ decision, reason, rule }: RecordedRequest): boolean {
   if (decision !== "deny" || rule !== "") return false;
   return front_reasons.has(reason);
+}
+
+/** Whether a request was decided before its path was decoded (`runStages` in assembly/filter.ts), or would have been, of one that waits. */
+function isBeforePath({ reason, rule }: RecordedRequest): boolean {
+  return reason === "quarantined" || (rule === "" && front_reasons.has(reason));
 }
 
 /** All seconds at which a rule of these policies begins or ends to hold, in order. */
@@ -160,7 +163,9 @@ export class Preparation {
   }
 
   #unknownOf(recorded: RecordedRequest): string | undefined {
-    const { decision, caller, reason, host, method } = recorded;
+    const { decision, caller, reason, rule, host, method } = recorded;
+    // What failed may have come before the caller, the host or the path was read (`runStages` in assembly/filter.ts).
+    if (reason === "internal" && rule === "") return "the request as it was sent";
     if (isCallerUnknown({ decision, caller })) return "the caller";
     if (isCut(caller, reason)) return "the caller's whole ID";
     if (isHidden(host)) return "the host";
@@ -169,12 +174,14 @@ export class Preparation {
   }
 
   /** The log has the path decoded, or as received where it was refused for its form; and no more than the beginning of a long one. */
-  #unknownOfPath({ path, decision, reason, rule }: RecordedRequest): string | undefined {
+  #unknownOfPath(recorded: RecordedRequest): string | undefined {
+    const { path, decision, rule } = recorded;
     if (path.length * 3 > record_path_bytes_max - 4 && Buffer.byteLength(path) > record_path_bytes_max - 4)
       return "the whole path";
     // What is no UTF-8 cannot be told from U+FFFD.
     if (path.includes("\ufffd")) return "the path as sent";
-    if (path.includes("%") && (decision === "wait" || raw_reasons.has(reason))) return "the path as sent";
+    // Then the record has the path as it was sent, in which these bytes mean something else than in a decoded one.
+    if (isBeforePath(recorded) && !plain_path.test(path)) return "the path as sent";
     // A path that can be read in one way only was sent so, or in a way that any policy reads alike.
     if (!this.#hasForms || decision === "") return undefined;
     const own: PathOptions | undefined = decision === "allow" ? this.#rules.get(rule)?.paths : undefined;
@@ -225,7 +232,7 @@ function sourceOf(source: string, takes: Policy["sourceAddress"]): string {
 const plain_path = /^[!"$&->@-~]*$/u;
 
 /** A decoded path as it may have been sent: what would be read in another way is encoded, and nothing else. */
-export function encodePath(path: string): string {
+function encodePath(path: string): string {
   if (plain_path.test(path)) return path;
   let encoded = "";
   for (const byte of Buffer.from(path)) {

@@ -8,7 +8,7 @@
  */
 import type { Policy } from "../policy/language/model.ts";
 import type { RecordedRequest } from "../traffic/usage.ts";
-import { factsOf, isAdmittedByRules, type Standing } from "./facts.ts";
+import { factsOf, isAdmittedByRules, isBeside, type Standing } from "./facts.ts";
 import { Front } from "./front.ts";
 import { Guards } from "./guard.ts";
 import { Judge } from "./judge.ts";
@@ -97,8 +97,7 @@ export class Replay {
 
 function withoutJudgement(recorded: RecordedRequest, what: string): Replayed {
   const doubt = unknown([{ rule: "", reads: [what] }]);
-  const isBeside = recorded.decision === "wait" || recorded.reason === "quarantined";
-  const standing = recorded.decision === "" ? "unrecorded" : isBeside ? "beside" : "reproduced";
+  const standing = recorded.decision === "" ? "unrecorded" : isBeside(recorded) ? "beside" : "reproduced";
   return { before: standing === "reproduced" ? asRecorded(recorded, doubt) : doubt, after: doubt, standing };
 }
 
