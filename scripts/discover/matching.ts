@@ -83,14 +83,17 @@ export class RuleMatcher {
 
 /**
  * The usages that a policy has judged, or may have: without those that name another, and with callers as the policy's rules know them. Where
- * no record says who it is, a log has an ID of an old trust domain (`trust.aliases`) as the certificate has it.
+ * no record says who it is, a log has an ID of an old trust domain (`trust.aliases`) as the certificate has it, and of what came through a
+ * gateway (`trust.forwarders`) the gateway's, so that nobody knows who called.
  */
-export function usagesFor(usages: readonly Usage[], { name, aliases }: Policy): Usage[] {
+export function usagesFor(usages: readonly Usage[], { name, aliases, forwarders }: Policy): Usage[] {
   const own = usages.filter(({ policy }) => policy === "" || policy === name);
-  if (aliases.size === 0) return own;
+  if (aliases.size === 0 && forwarders.length === 0) return own;
   return own.map((usage) => {
     const id = idOf(usage.caller);
-    return id === undefined ? usage : { ...usage, caller: callerText(withoutAlias(id, aliases)) };
+    if (id === undefined) return usage;
+    const caller = callerText(withoutAlias(id, aliases));
+    return { ...usage, caller: usage.decision === "" && forwarders.includes(caller) ? "" : caller };
   });
 }
 

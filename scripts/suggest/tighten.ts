@@ -61,12 +61,10 @@ export function tightenPolicy(
   const used = usedBy(within, policy);
   const byUnknown = usedByUnknown(within, policy);
   const files = sources.map(({ file, text }) => new YamlFile(file, text));
-  const judged = (rule: Rule): string | undefined =>
-    whyKept(rule, period.from, usages) ?? whyUnknown(byUnknown.get(rule.name));
   let kept = new Map<string, string>();
-  for (const rule of policy.rules) {
-    const why = judged(rule);
-    if (rule.action === "allow" && why !== undefined) kept.set(rule.name, why);
+  for (const rule of policy.rules.filter(({ action }) => action === "allow")) {
+    const why = whyKept(rule, period.from, usages) ?? whyUnknown(byUnknown.get(rule.name));
+    if (why !== undefined) kept.set(rule.name, why);
   }
   const result = changeOf(files, policy, used, kept);
   const unsound = gainOf(path, policy, result);
@@ -87,9 +85,8 @@ function partlyRead({ file, reason }: { file: string; reason: string }, others: 
   return `${escaped(file)} could be read in part alone (${escaped(reason)})${too}, so what ${whose} other requests used is not known; give ${them} whole, or leave ${them} out`;
 }
 
-/** Why a rule is left as it is, or undefined. */
+/** Why an allow rule is left as it is, or undefined. */
 function whyKept(rule: Rule, from: string, usages: readonly Usage[]): string | undefined {
-  if (rule.action === "deny") return "it denies";
   if (rule.mode === "shadow") return "it is in shadow mode, and a log does not say what it would have let in";
   if (rule.startsSeconds * 1000 > Date.parse(from)) return `it holds only since ${timeOf(rule.startsSeconds)}`;
   if (rule.paths.encodedSlash !== "refuse" && usages.some((usage) => usage.policy === ""))

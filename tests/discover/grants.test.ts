@@ -227,3 +227,15 @@ test("what was answered that there is nothing, or was held back for a while, is 
   const refused = usage("POST /orders", { caller: web, status: 403, admitted: false });
   assert.deepEqual(policyUseOf([refused], policy!).rules[0]!.unknownEndpoints, []);
 });
+
+test("a line without a record that came through a gateway may be from any caller", () => {
+  const edge = "spiffe://example.org/edge";
+  const { policy: behind } = check(`version: 1
+name: shop
+trust: { domains: [example.org], forwarders: [${edge}] }
+rules:
+  - { name: orders, callers: [${web}], allow: [POST /orders] }
+`);
+  const bare = { policy: "", decision: "", reason: "", rule: "", caller: edge } as const;
+  assert.deepEqual(policyUseOf([usage("POST /orders", bare)], behind!).rules[0]!.unusedCallers, []);
+});

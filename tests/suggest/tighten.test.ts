@@ -291,6 +291,16 @@ rules:
       );
   });
 
+  test("a line without a record that has a gateway as its caller may be from anybody", () => {
+    const edge = "spiffe://example.org/edge";
+    const text = `${head.replace("[example.org]", `[example.org], forwarders: [${edge}]`)}rules:
+  - { name: a, callers: [${web}, ${batch}], allow: [GET /a] }
+  - { name: b, callers: [${web}], allow: [GET /b] }
+`;
+    const { removed } = tighten(text, week(["GET /a", { policy: "", decision: "", rule: "", caller: edge }]));
+    assert.deepEqual(removed, [{ rule: "b", what: "rule" }]);
+  });
+
   test("a rule that the record names, and that is another now, is in use as a whole", () => {
     assert.equal(isLeft(kept("allow: [GET /new, PUT /new]", week(["GET /old", { rule: "b" }]))), true);
   });
