@@ -41,7 +41,7 @@ export function usedBy(usages: readonly Usage[], policy: Policy): Map<string, Ru
       take(used, named, own, usage);
       continue;
     }
-    const key = JSON.stringify([usage.caller, usage.host, usage.method, usage.path]);
+    const key = JSON.stringify([usage.caller, usage.host, usage.method, usage.path, usage.policy]);
     let all = known.get(key);
     if (all === undefined) {
       all = rules.flatMap((rule) => {

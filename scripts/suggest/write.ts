@@ -145,7 +145,7 @@ function openIssuer(document: Document, { name, issuer }: OpenIssuer): Pair {
     ...(issuer === "" ? ["FILL IN: what its tokens have as `iss`."] : ["CHECK: the log says that it is this one."]),
     "FILL IN: for whom its tokens are, such as [order-api].",
     "FILL IN: what it signs with, such as [RS256].",
-    "FILL IN: where its keys are, such as { file: keys.jwks.json }, or { url: …, cluster: … }.".replaceAll("…", "..."),
+    "FILL IN: where its keys are, such as { file: keys.jwks.json }, or { url: ..., cluster: ... }.",
   ];
   for (const [at, line] of lines.entries()) {
     const pair = node.items[at]!;

@@ -260,6 +260,12 @@ rules:
     assert.deepEqual(removed, [{ rule: "b", what: "GET /other" }]);
   });
 
+  test("so it is beside a line without a record, whose path is whole", () => {
+    const whole = { policy: "", decision: "" as const, rule: "" };
+    const log = week(["GET /files/{other}", whole], ["GET /files/{other}", { rule: "gone" }]);
+    assert.equal(isLeft(kept('allow: ["GET /files/a/b/c"]', log)), true);
+  });
+
   test("a line that names no caller may be from any caller of a rule, which stays whole", () => {
     const unknown = { policy: "", decision: "" as const, rule: "", caller: "" };
     const text = `${head}rules:
