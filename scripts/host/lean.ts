@@ -131,11 +131,6 @@ export class LeanHost {
     this.#clockHigh = Number(nanoseconds >> 32n);
   }
 
-  /** Bytes of linear memory the module has. */
-  get memoryBytes(): number {
-    return this.#memory.buffer.byteLength;
-  }
-
   /** Decides one request. A trap is thrown; the host is of no use after it. */
   decide(request: LeanRequest): LeanDecision {
     const stream = this.#nextStream;

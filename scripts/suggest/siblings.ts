@@ -7,7 +7,7 @@ import { asksNoMore, type Grant } from "./grants.ts";
 import { addTo } from "./lists.ts";
 
 /** Endpoints that one grant may keep out; more of them beside a variable are no endpoints that a person would tell apart. */
-export const siblings_max = 200;
+const siblings_max = 200;
 /** So many places of the tree are looked at for one grant: a log that was made for it would take hours otherwise. */
 const places_max = 2_000;
 /** Characters of a condition at the most: far from what a policy has room for. */
