@@ -46,7 +46,7 @@ export interface CallerClass {
 
 /** Members of every family of callers: everybody, and everybody whose ID is of a trusted domain. */
 export const anonymous = 0;
-export const any = 1;
+const any = 1;
 
 /** The members of a rule's callers that are patterns. */
 export function patternsOf(rule: Rule, sets: ReadonlyMap<string, CallerSet>): CallerPattern[] {
@@ -118,8 +118,8 @@ export function hostsOf(sides: readonly Side[]): Family {
   return family;
 }
 
-/** For each member of the family, the clauses of the rules that name it; lists that are equal are one. */
-function listsOf({ policy, rules }: Side, family: Family, known: Map<string, ClauseList>): (ClauseList | undefined)[] {
+/** For each member of the family, the numbers of the rules that name it. */
+export function namedBy({ policy, rules }: Side, family: Family): (number[] | undefined)[] {
   const sets = setsOf(policy);
   const named: (number[] | undefined)[] = [];
   for (const [number, { rule }] of rules.entries()) {
@@ -135,8 +135,14 @@ function listsOf({ policy, rules }: Side, family: Family, known: Map<string, Cla
       else numbers.push(number);
     }
   }
+  return named;
+}
+
+/** For each member of the family, the clauses of the rules that name it; lists that are equal are one. */
+function listsOf(side: Side, family: Family, known: Map<string, ClauseList>): (ClauseList | undefined)[] {
+  const { rules } = side;
   const byRules = new Map<string, ClauseList>();
-  return named.map((numbers) => {
+  return namedBy(side, family).map((numbers) => {
     if (numbers === undefined) return undefined;
     const key = numbers.join();
     let list = byRules.get(key);

@@ -7,7 +7,7 @@ import { type PathPattern, pathCovers } from "../language/pathpattern.ts";
 import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../language/spiffe.ts";
 import { accessOf } from "./access.ts";
 import { byCaptures } from "./captures.ts";
-import { anonymous, any, callersOf, hostsOf, patternsOf, type Side, setsOf } from "./classes.ts";
+import { anonymous, callersOf, hostsOf, namedBy, type Side } from "./classes.ts";
 import { type Clause, ClauseTable } from "./clauses.ts";
 import { type Conditions, isUnconditional } from "./conditions.ts";
 import { type ConditionWords, wordsOf } from "./difference.ts";
@@ -109,12 +109,12 @@ export function reachOf(policy: Policy, also: readonly CallerPattern[], atSecond
   for (const { written } of [...rules, ...sensitive]) for (const clause of written) places.add(clause);
   for (const { clauses } of sensitive) for (const clause of clauses) places.markSensitive(clause);
   const trusted = new Set(policy.trustDomains);
-  const named = namedBy(rules, family, policy);
+  const named = namedBy({ policy, rules }, family);
   const groups = new Map<string, { callers: string[]; rules: number[] }>();
   for (const [member, { isHollow, text }] of family.members.entries()) {
     if (isHollow) continue;
     const around = trusted.has(domains[member]!) ? family.around(member) : [anonymous];
-    const met = [...new Set(around.flatMap((one) => named.get(one) ?? []))].sort((a, b) => a - b);
+    const met = [...new Set(around.flatMap((one) => named[one] ?? []))].sort((a, b) => a - b);
     const key = met.join();
     const known = groups.get(key);
     if (known === undefined) groups.set(key, { callers: [text], rules: met });
@@ -152,26 +152,6 @@ function narrowest({ aliases, trustDomains }: Policy, family: Family): (caller: 
     known.set(caller, found);
     return found;
   };
-}
-
-/** Of each caller of the family, the numbers of the rules that name it. */
-function namedBy(rules: readonly RulePart[], family: Family, policy: Policy): Map<number, number[]> {
-  const sets = setsOf(policy);
-  const named = new Map<number, number[]>();
-  for (const [number, { rule }] of rules.entries()) {
-    const members = new Set(patternsOf(rule, sets).map((pattern) => family.find(callerText(pattern))));
-    for (const { kind } of rule.callers) {
-      if (kind === "any") members.add(any);
-      else if (kind === "anonymous") members.add(anonymous);
-    }
-    for (const member of members) {
-      if (member === undefined) continue;
-      const numbers = named.get(member);
-      if (numbers === undefined) named.set(member, [number]);
-      else numbers.push(number);
-    }
-  }
-  return named;
 }
 
 /** A clause of some callers, and the rules of theirs that it stands in. */
