@@ -1,6 +1,6 @@
 /** Which rules of a policy are for a group of requests: by caller, host, method and path, without what a log does not have. */
 import { methodsOf, type Endpoint as RuleEndpoint } from "../policy/language/endpoint.ts";
-import type { Policy, Rule } from "../policy/language/model.ts";
+import type { CallerSet, Policy, Rule } from "../policy/language/model.ts";
 import {
   isAffix,
   leastSegments,
@@ -10,6 +10,7 @@ import {
   segmentHolds,
 } from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../policy/language/spiffe.ts";
+import { patternsOf, setsOf } from "../policy/meaning/classes.ts";
 import { path_segments_max, segmentShape } from "../traffic/segments.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
@@ -29,20 +30,17 @@ const kept_out: ReadonlySet<number> = new Set([401, 403]);
 /** Finds rules for usages, whose callers are those of `usagesFor`. */
 export class RuleMatcher {
   readonly #policy: Policy;
-  readonly #sets: ReadonlyMap<string, readonly CallerPattern[]>;
+  readonly #sets: ReadonlyMap<string, CallerSet>;
   readonly #byCaller = new Map<string, readonly Rule[]>();
 
   constructor(policy: Policy) {
     this.#policy = policy;
-    this.#sets = new Map(policy.callerSets.map(({ name, callers }) => [name, callers]));
+    this.#sets = setsOf(policy);
   }
 
   /** The patterns of a rule's callers, those of its sets too; `any` and `anonymous` have none. */
   patternsOf(rule: Rule): CallerPattern[] {
-    return rule.callers.flatMap((caller) => {
-      if (caller.kind === "pattern") return [caller.pattern];
-      return caller.kind === "set" ? (this.#sets.get(caller.name) ?? []) : [];
-    });
+    return patternsOf(rule, this.#sets);
   }
 
   /** The rules that are for a caller. @param caller a SPIFFE ID; "" for nobody */
