@@ -12,6 +12,7 @@ import type { Browser, Page } from "playwright-core";
 import { buildReport } from "../../scripts/report/build.ts";
 import { reportPage } from "../../scripts/report/html.ts";
 import type { Usage } from "../../scripts/traffic/usage.ts";
+import { usage as usageOf } from "../discover/usages.ts";
 import { check } from "../support/policy.ts";
 import { openReport, startChromium } from "./browser.ts";
 import { now } from "./made.ts";
@@ -60,31 +61,21 @@ const usage = (
   path: string,
   count: number,
   more: Partial<Usage> = {},
-): Usage => ({
-  day: "2026-11-29",
-  host: "",
-  method,
-  path,
-  parameters: [],
-  operation: "",
-  caller,
-  issuer: "",
-  scopes: "",
-  policy,
-  rule,
-  decision: "allow",
-  reason: "allowed",
-  admitted: true,
-  status: 200,
-  count,
-  firstSeen: 0,
-  lastSeen: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  durations: [],
-  peakMinute: 1,
-  ...more,
-});
+): Usage =>
+  // Hostile methods and paths have blanks.
+  usageOf("GET /", {
+    method,
+    path,
+    day: "2026-11-29",
+    host: "",
+    caller,
+    policy,
+    rule,
+    decision: "allow",
+    reason: "allowed",
+    count,
+    ...more,
+  });
 const shop = "spiffe://shop.example/ns";
 const used = [
   usage("web", "browse", `${shop}/edge/sa/gateway`, "GET", "/catalog/shoes", 4120),
