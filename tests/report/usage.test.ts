@@ -1,6 +1,7 @@
 /** What logs say was used, over what is granted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Matrix, type State } from "../../scripts/report/page/view.ts";
 import type { Usage } from "../../scripts/traffic/usage.ts";
 import { usage as usageOf } from "../discover/usages.ts";
 import { callerOf, endpointText, id, report } from "./made.ts";
@@ -171,6 +172,18 @@ test("a log that does not say who called, and no record: no grant of the path is
     data.blast.edges.some(({ admitted }) => admitted === null),
     true,
   );
+});
+
+test("the matrix finds what is not known to be used, and does not count it as unused", () => {
+  const { data } = told([usage({ caller: "", policy: "", rule: "", decision: "", reason: "" })]);
+  const all = { caller: "", endpoint: "", rule: "", group: "none", columns: "none", sort: "name" } as const;
+  const matrix = new Matrix(data);
+  const uses = (state: State) => {
+    const { isShown } = matrix.view({ ...all, state });
+    return new Set(data.cells.filter((_, place) => isShown[place] === 1).map(([, , , admitted]) => admitted));
+  };
+  assert.deepEqual(uses("unclear"), new Set([null]));
+  assert.deepEqual(uses("unused"), new Set([0]));
 });
 
 test("a path that the log writes as another is: a number, and an endpoint that names one", () => {
