@@ -1,5 +1,5 @@
 /** What logs say was used, laid over what policies grant. */
-import { possibleEndpoints, RuleMatcher } from "../discover/matching.ts";
+import { possibleEndpoints, RuleMatcher, usagesFor } from "../discover/matching.ts";
 import { PathIndex } from "../policy/meaning/paths.ts";
 import { admitsMethod } from "../policy/meaning/relations.ts";
 import type { Usage } from "../traffic/usage.ts";
@@ -25,9 +25,10 @@ export function layOver(
   const usedRules = new Set<string>();
   const matchers = policies.map(({ policy }) => new RuleMatcher(policy));
   /** Rules that a log does not tell from used ones, such as one for `/orders/7` where it has `/orders/{number}`, or of callers that it does not name, are not called unused. */
-  const takePossible = (one: Usage): void => {
+  const takePossible = (usage: Usage): void => {
     for (const [at, { policy }] of policies.entries()) {
-      if (one.policy !== "" && one.policy !== policy.name) continue;
+      const [one] = usagesFor([usage], policy);
+      if (one === undefined) continue;
       const isNamed = one.policy !== "" && ruleNames[at]!.has(one.rule);
       for (const rule of matchers[at]!.rulesOf(one)) {
         const key = `${at} ${rule.name}`;

@@ -158,6 +158,17 @@ test("a rule that the log does not tell from a used one is not called unused", (
   }
 });
 
+test("nor is one of a caller whose ID the log has under an old trust domain", () => {
+  const rules = ["name: seventh, callers: [spiffe://example.org/web], allow: [GET /orders/7]"];
+  const trust = ", aliases: { old.example.net: example.org }";
+  const unrecorded = { policy: "", rule: "", decision: "" } as const;
+  const { usage: found } = report(
+    { shop: { rules, trust } },
+    { usages: [usage({ ...unrecorded, caller: "spiffe://old.example.net/web" })] },
+  );
+  assert.deepEqual(found!.unusedRules, []);
+});
+
 test("a log that does not say who called, and no record: no grant of the path is called unused", () => {
   const unnamed = { caller: "", policy: "", rule: "", decision: "", reason: "" } as const;
   const { data, at } = told([usage(unnamed)]);
