@@ -104,11 +104,7 @@ function addListeners(bootstrap: Bootstrap, images: Readonly<Record<Service, Uin
         const value = pluginConfiguration(images[service]);
         node.configuration = { "@type": "type.googleapis.com/google.protobuf.StringValue", value };
       }
-      if (node.json_format?.record !== undefined) {
-        node.json_format.scopes = "%REQ(X-SCOPES)%";
-        node.json_format.bytes_in = "%BYTES_RECEIVED%";
-        node.json_format.bytes_out = "%BYTES_SENT%";
-      }
+      if (node.json_format?.record !== undefined) node.json_format.scopes = "%REQ(X-SCOPES)%";
     }
     return listener;
   });

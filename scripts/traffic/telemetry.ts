@@ -57,8 +57,8 @@ function recordEntries(
       status: first("http.response.status_code", "http.status_code"),
       grpc_status: first("rpc.grpc.status_code", "rpc.response.status_code"),
       duration_ms: first("envoy.duration_ms", "duration_ms"),
-      bytes_received: first("http.request.body.size", "http.request_content_length"),
-      bytes_sent: first("http.response.body.size", "http.response_content_length"),
+      bytes_received: first("envoy.bytes_received", "http.request.body.size", "http.request_content_length"),
+      bytes_sent: first("envoy.bytes_sent", "http.response.body.size", "http.response_content_length"),
       operation: operationOf(first),
       // The body is the filter's record only where an attribute, which Envoy's configuration makes, says of which policy.
       record: isRecordOf(body, attributes.get("sallyport.policy")) ? body : undefined,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { attacks, services } from "../../scripts/learn/shop.ts";
 import { type LearnOutcome, learn } from "../../scripts/learn/story.ts";
+import { openTraffic } from "../../scripts/traffic/open.ts";
 import { program } from "../support/program.ts";
 
 let folder: string;
@@ -47,6 +48,29 @@ describe("a shop whose policies are learnt from its traffic", () => {
     assert.match(inventory, /GET \/products\/\{product\} /u);
     assert.match(inventory, /GET \/carts\/\{cartId\} /u);
     assert.match(inventory, /DELETE \/carts\/\{cartId\}\/items\/\{itemId\} /u);
+  });
+
+  test("what Envoy wrote is read: who called, how much came back, and which scopes a token had", async () => {
+    const traffic = await openTraffic([join(folder, "shop/day1")]);
+    try {
+      const usages = await traffic.usages();
+      assert.equal(
+        usages.reduce((sum, { count }) => sum + count, 0),
+        700,
+      );
+      for (const { caller, path, bytesOut, issuer, scopes, durations } of usages) {
+        assert.equal(caller.startsWith("spiffe://example.org/ns/shop/sa/"), true, caller);
+        assert.equal(bytesOut > 0, true, path);
+        assert.equal(issuer === "login", scopes !== "", path);
+        assert.equal(
+          durations.some((number) => number > 0),
+          true,
+          path,
+        );
+      }
+    } finally {
+      await traffic.close();
+    }
   });
 
   test("the rule that nobody used is taken away, and no other", () => {
