@@ -4,6 +4,7 @@
  */
 import { path_segments_max } from "../../assembly/limits.ts";
 import { parseEndpoint } from "../policy/language/endpoint.ts";
+import { segmentsOf } from "../traffic/segments.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { encodeName, kindOf, type VariableKind } from "./names.ts";
 import { compareTexts } from "./order.ts";
@@ -149,7 +150,7 @@ class Templates {
         this.#services.add(`${host} ${call[0]}`);
         continue;
       }
-      const segments = segmentsOf(path);
+      const segments = readSegments(path);
       if (segments === undefined || this.#pins.find(host, segments) !== undefined) continue;
       if (!days.has(day)) days.set(day, Math.min(days.size, days_max));
       let tree = this.#trees.get(host);
@@ -178,7 +179,7 @@ class Templates {
   }
 
   #search({ host, path }: Usage): Found | undefined {
-    const segments = segmentsOf(path);
+    const segments = readSegments(path);
     if (segments === undefined) return undefined;
     const pinned = this.#pins.find(host, segments);
     if (pinned !== undefined) return { segments: pinned, isPinned: true, operation: "" };
@@ -189,11 +190,9 @@ class Templates {
 }
 
 /** Decoded segments; undefined for what is no path, or has more of them than the engine reads. */
-function segmentsOf(path: string): string[] | undefined {
-  if (path[0] !== "/") return undefined;
-  if (path === "/") return [];
-  const segments = path.slice(1).split("/");
-  return segments.length > path_segments_max ? undefined : segments;
+function readSegments(path: string): string[] | undefined {
+  const segments = segmentsOf(path);
+  return segments === undefined || segments.length > path_segments_max ? undefined : segments;
 }
 
 /**

@@ -30,11 +30,12 @@ function endpointJson(endpoint: EndpointUse): object {
 }
 
 /** The comparison with a document. */
-export function specJson({ shadow, dead, zombie, parameters, ...all }: SpecReport): object {
+export function specJson({ shadow, dead, unclear, zombie, parameters, ...all }: SpecReport): object {
   return {
     ...all,
     shadow: shadow.map(({ endpoint, documentedMethods }) => ({ ...briefly(endpoint), documentedMethods })),
     dead: dead.map(({ operation, denied }) => ({ ...documented(operation), denied })),
+    unclear: unclear.map(documented),
     zombie: zombie.map(({ endpoint, operation }) => ({ ...briefly(endpoint), path: operation.path })),
     parameters: parameters.map(({ endpoint, ...names }) => ({ ...briefly(endpoint), ...names })),
   };

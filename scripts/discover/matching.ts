@@ -11,7 +11,7 @@ import {
 } from "../policy/language/pathpattern.ts";
 import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../policy/language/spiffe.ts";
 import { patternsOf, setsOf } from "../policy/meaning/classes.ts";
-import { path_segments_max, segmentShape } from "../traffic/segments.ts";
+import { path_segments_max, segmentShape, segmentsOf } from "../traffic/segments.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { kindOf } from "./names.ts";
 import { hostHolds } from "./pins.ts";
@@ -61,7 +61,8 @@ export class RuleMatcher {
   /** The endpoint of a rule that a usage is for; undefined where none is, or where its host is another. */
   endpointOf(rule: Rule, usage: Usage): RuleEndpoint | undefined {
     if (rule.hosts.length > 0 && !rule.hosts.some((host) => hostHolds(host, usage.host))) return undefined;
-    const segments = usage.path === "/" ? [] : usage.path.slice(1).split("/");
+    const segments = segmentsOf(usage.path);
+    if (segments === undefined) return undefined;
     return rule.endpoints.find((endpoint) => methodHolds(endpoint, usage.method) && pathHolds(endpoint, segments));
   }
 

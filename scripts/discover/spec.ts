@@ -3,6 +3,7 @@ import { pathsMeet } from "../policy/language/pathpattern.ts";
 import type { Usage } from "../traffic/usage.ts";
 import { type ApiDocument, type DocumentedOperation, pinsOfDocument } from "./document.ts";
 import { type EndpointUse, inventoryOf } from "./inventory.ts";
+import { pathMayHold, seenPath } from "./matching.ts";
 import { hostHolds } from "./pins.ts";
 
 /** What differs between a document and traffic. */
@@ -17,6 +18,8 @@ export interface SpecReport {
   shadow: { endpoint: EndpointUse; documentedMethods: string[] }[];
   /** In the document, and nobody was let in to it. `denied`: so many were not. */
   dead: { operation: DocumentedOperation; denied: number }[];
+  /** Nobody is seen in them, and may have been: the log writes several paths alike, such as `/{number}/users` for `/2/users`. */
+  unclear: DocumentedOperation[];
   /** Deprecated, and used. */
   zombie: { operation: DocumentedOperation; endpoint: EndpointUse }[];
   /** Parameters of queries: seen and not in the document, or required by it and never seen. */
@@ -35,7 +38,7 @@ export function compareDocument(usages: readonly Usage[], document: ApiDocument)
   const index = new OperationIndex(operations, areHostsIgnored);
   const report: SpecReport = {
     ...{ title: document.title, documented: operations.length, used: 0, areHostsIgnored },
-    ...{ shadow: [], dead: [], zombie: [], parameters: [], notes: document.notes },
+    ...{ shadow: [], dead: [], unclear: [], zombie: [], parameters: [], notes: document.notes },
   };
   const used = new Set<DocumentedOperation>();
   const denied = new Map<DocumentedOperation, number>();
@@ -67,10 +70,31 @@ export function compareDocument(usages: readonly Usage[], document: ApiDocument)
     if (undocumented.length + neverSeen.length > 0) report.parameters.push({ endpoint, undocumented, neverSeen });
   }
   report.used = used.size;
-  report.dead = operations
-    .filter((operation) => !used.has(operation))
+  const unused = operations.filter((operation) => !used.has(operation));
+  report.unclear = unclearOf(unused, usages, areHostsIgnored);
+  report.dead = unused
+    .filter((operation) => !report.unclear.includes(operation))
     .map((operation) => ({ operation, denied: denied.get(operation) ?? 0 }));
   return report;
+}
+
+/** Of these operations those that an admitted request of the log may have been for. */
+function unclearOf(
+  operations: readonly DocumentedOperation[],
+  usages: readonly Usage[],
+  areHostsIgnored: boolean,
+): DocumentedOperation[] {
+  const seen = usages
+    .filter(({ admitted, path }) => admitted && path.includes("{"))
+    .map((usage) => ({ ...usage, seen: seenPath(usage) }));
+  return operations.filter(({ method, hosts, pattern }) =>
+    seen.some(
+      (one) =>
+        (one.method === method || (one.method === "HEAD" && method === "GET")) &&
+        (areHostsIgnored || hosts.length === 0 || one.host === "" || hosts.some((host) => hostHolds(host, one.host))) &&
+        pathMayHold(pattern, one.seen),
+    ),
+  );
 }
 
 /** Whether none of a document's hosts is in the log, as where it names the public host and the log is from behind a gateway. */

@@ -93,7 +93,7 @@ function noiseLines({ requests, denied, notFound, paths, callers, most }: Noise)
 
 /** Lines of the comparison with a document. */
 export function specLines(report: SpecReport): string[] {
-  const { title, documented, used, shadow, dead, zombie, parameters, notes, areHostsIgnored } = report;
+  const { title, documented, used, shadow, dead, unclear, zombie, parameters, notes, areHostsIgnored } = report;
   const lines = [`The document ${cell(title)}: ${number(used)} of ${counted(documented, "operation")} used`];
   if (areHostsIgnored) lines.push("  Its hosts are none of the log's: hosts are not compared.");
   lines.push(...listLines(notes, 10));
@@ -120,6 +120,11 @@ export function specLines(report: SpecReport): string[] {
       ({ operation, denied }) =>
         `${operation.method} ${operation.path}${operation.isDeprecated ? " (deprecated)" : ""}${denied > 0 ? `: ${counted(denied, "denial")}` : ""}`,
     ),
+  );
+  section(
+    lines,
+    "Not known: the log writes several paths alike",
+    unclear.map(({ method, path }) => `${method} ${path}`),
   );
   section(
     lines,

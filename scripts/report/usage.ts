@@ -2,6 +2,7 @@
 import { possibleEndpoints, RuleMatcher, usagesFor } from "../discover/matching.ts";
 import { PathIndex } from "../policy/meaning/paths.ts";
 import { admitsMethod } from "../policy/meaning/relations.ts";
+import { segmentsOf } from "../traffic/segments.ts";
 import type { Usage } from "../traffic/usage.ts";
 import type { Cell, UnmatchedData, UsageData } from "./data.ts";
 import { holdsHost, markUnclear, type Overlaid } from "./unclear.ts";
@@ -47,11 +48,13 @@ export function layOver(
     const known = near.get(key);
     if (known !== undefined) return known;
     const found: number[] = [];
-    index.someCovering({ segments: path === "/" ? [] : path.split("/").slice(1), tail: false }, (place) => {
-      const endpoint = endpoints[place]!;
-      if (admitsMethod(endpoint.method, method) && holdsHost(endpoint.host, host)) found.push(place);
-      return false;
-    });
+    const segments = segmentsOf(path);
+    if (segments !== undefined)
+      index.someCovering({ segments, tail: false }, (place) => {
+        const endpoint = endpoints[place]!;
+        if (admitsMethod(endpoint.method, method) && holdsHost(endpoint.host, host)) found.push(place);
+        return false;
+      });
     near.set(key, found);
     return found;
   };

@@ -9,6 +9,7 @@ import type { TemplateSegment } from "../discover/templates.ts";
 import { parseEndpoint } from "../policy/language/endpoint.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { parseHost, scopeFault } from "../policy/language/values.ts";
+import { segmentsOf } from "../traffic/segments.ts";
 import { isCallerUnknown, type Usage } from "../traffic/usage.ts";
 import { escaped } from "./hostile.ts";
 import { addTo } from "./lists.ts";
@@ -167,8 +168,7 @@ function usageFault({ path, decision, reason }: Usage): string | undefined {
   if (decision === "deny" && !shadow_reasons.has(reason))
     return `it was let through in shadow mode only (${escaped(reason)})`;
   // A variable may stand for it: what no policy would name is no reason to have one.
-  const segments = path === "/" ? [] : path.slice(1).split("/");
-  return segments.every(isSound) ? undefined : "its path has characters that no policy should name";
+  return segmentsOf(path)?.every(isSound) ? undefined : "its path has characters that no policy should name";
 }
 
 function isSound(segment: string): boolean {

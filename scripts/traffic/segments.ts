@@ -67,6 +67,12 @@ const compiled = patterns.map(({ kind, pattern, bytes }) => ({
 const hiding = new RegExp(hidden.replace(/\\x\{(\w+)\}/g, "\\u{$1}"), "u");
 const mails = new RegExp(`^${email}$`, "u");
 
+/** The segments of a path as `Usage` has it; undefined for what is no path, such as `*` or one that is not known. */
+export function segmentsOf(path: string): string[] | undefined {
+  if (path[0] !== "/") return undefined;
+  return path === "/" ? [] : path.slice(1).split("/");
+}
+
 /** A segment, decoded, or what stands for it: `{number}`. */
 export function segmentShape(segment: string): string {
   const bytes = Buffer.byteLength(segment);

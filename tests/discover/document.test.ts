@@ -153,6 +153,19 @@ describe("comparing", () => {
     assert.deepEqual([report.documented, report.used, report.areHostsIgnored], [6, 5, false]);
   });
 
+  test("an operation that the log does not tell from others is not called dead", () => {
+    const two = document(
+      `  /2/users: { get: { ${operation} }, post: { ${operation} } }\n  /list/users: { get: { ${operation} } }\n`,
+    );
+    const report = compareDocument([usage("GET /{number}/users"), denied("POST /{number}/users", "no_rule")], two);
+    const name = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+    assert.deepEqual(report.unclear.map(name), ["GET /2/users"]);
+    assert.deepEqual(
+      report.dead.map(({ operation: one }) => name(one)),
+      ["POST /2/users", "GET /list/users"],
+    );
+  });
+
   test("hosts are compared, unless none of the document's is in the log", () => {
     const paths = `  /a: { get: { ${operation} } }\n`;
     const api = document(paths, "servers: [{ url: https://api.example.org }]\n");

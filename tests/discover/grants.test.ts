@@ -239,3 +239,14 @@ rules:
   const bare = { policy: "", decision: "", reason: "", rule: "", caller: edge } as const;
   assert.deepEqual(policyUseOf([usage("POST /orders", bare)], behind!).rules[0]!.unusedCallers, []);
 });
+
+test("what is no path, such as that of `OPTIONS *`, is for no endpoint", () => {
+  const { policy: open } = check(`version: 1
+name: shop
+trust: { domains: [example.org] }
+rules:
+  - { name: things, callers: [${web}], allow: ["GET|OPTIONS /{id}"] }
+`);
+  const star = usage("OPTIONS {other}", { caller: web, policy: "", decision: "", reason: "", rule: "" });
+  assert.equal(policyUseOf([star], open!).rules[0]!.requests, 0);
+});

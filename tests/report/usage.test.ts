@@ -211,3 +211,14 @@ test("a path that the log writes as another is: a number, and an endpoint that n
     [[id("web"), "/orders/7", null]],
   );
 });
+
+test("what is no path, such as that of `OPTIONS *`, is no request for `/`", () => {
+  const rules = [`name: home, callers: [${id("web")}], allow: ['* /']`];
+  const star = usage({ method: "OPTIONS", path: "{other}", rule: "home" });
+  const { cells, usage: read } = report({ shop: { rules } }, { usages: [star] });
+  assert.deepEqual(
+    cells.map(([, , , admitted]) => admitted),
+    cells.map(() => 0),
+  );
+  assert.equal(read!.unmatched, 1);
+});
