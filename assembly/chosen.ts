@@ -114,11 +114,11 @@ function policyOf(image: usize): usize {
 /** Whether the chosen image can be evaluated, by this engine, and with the callbacks that this module has. */
 function isSound(): bool {
   if (!isImage(chosenStart, chosenSize)) return refuseImage();
-  // Callbacks that were left out when the module was made, for a policy that needs them not.
-  const left = built >> layout.trailer_callbacks_shift;
+  // What was left out when the module was made, for a policy that needs it not: callbacks, or all that reads bodies.
+  const left = (built >> layout.trailer_callbacks_shift) | (isDefined(BODIES) ? 0 : layout.needs_hold);
   if ((left & load<u32>(policyOf(chosenStart), layout.policy_needs_at)) == 0) return true;
   return refuse(
-    "this module was built for a policy without `maxBodyBytes` or `headers: always`: build it anew with this one",
+    "this module was built for a policy that reads, bounds and tells of less: build it anew with this one",
   );
 }
 

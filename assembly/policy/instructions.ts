@@ -130,7 +130,22 @@ export const op_in_texts: u32 = 53;
 export const op_in_networks: u32 = 54;
 /** Pop a text of decimal digits, or a number, and push it as an int. */
 export const op_to_int: u32 = 55;
-export const op_count: u32 = 56;
+/** The body as a value, what it is as JSON; an error where there is none, or it is none. */
+export const op_body: u32 = 56;
+/** a: which part of the call that is decided; an error where it has none. */
+export const op_call: u32 = 57;
+export const op_count: u32 = 58;
+/** Of MCP, JSON-RPC and A2A: the method; the tool that `tools/call` names, and what it is called with; all that the call comes with. */
+export const call_method_name: u32 = 0;
+export const call_tool: u32 = 1;
+export const call_arguments: u32 = 2;
+export const call_params: u32 = 3;
+/** Of GraphQL: `query`, `mutation` or `subscription`; the root field; the operation's name; and its variables. */
+export const call_type: u32 = 4;
+export const call_field: u32 = 5;
+export const call_operation_name: u32 = 6;
+export const call_variables: u32 = 7;
+export const call_parts: u32 = 8;
 
 /** What an instruction does with the stack. */
 export const enum Form {
@@ -183,6 +198,8 @@ export function formOf(op: u32): Form {
     case op_destination_port:
     case op_now:
     case op_element:
+    case op_body:
+    case op_call:
       return Form.SOURCE;
     case op_select:
     case op_has:

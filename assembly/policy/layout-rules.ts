@@ -5,7 +5,8 @@
  * limits (run in WORDS), mode, tokens taken from each limit, and the seconds since 1970 from which and before which the
  * rule holds, each a u64; 0 for always and for ever; the condition (run in INSTRUCTIONS, empty for none) and how many path
  * variables it reads; whether the token may be absent; and whether all scopes must be held, or one of them. Where the cost is
- * calculated (run in INSTRUCTIONS, empty for none), it takes no more than the cost that stands here.
+ * calculated (run in INSTRUCTIONS, empty for none), it takes no more than the cost that stands here. Then what of a body it reads, and
+ * the names of the tools that its endpoints of MCP admit (run in TEXTS): whole, or with `*` at their end.
  */
 export const rule_name_at: u32 = 0;
 export const rule_action_at: u32 = 8;
@@ -28,7 +29,13 @@ export const rule_variable_names_at: u32 = 92;
 /** How large a request may be: where its `sizes` words begin in WORDS, + 1; 0 for a rule that sets no bound. */
 export const rule_sizes_at: u32 = 100;
 export const rule_cost_condition_at: u32 = 104;
-export const rule_record_bytes: u32 = 112;
+export const rule_reads_at: u32 = 112;
+export const rule_tools_at: u32 = 116;
+export const rule_record_bytes: u32 = 124;
+/** Its condition, or its cost, reads the body as JSON; or parts of a call; or some of its endpoints are calls. Such a rule bounds the body. */
+export const reads_body: u32 = 1;
+export const reads_call: u32 = 2;
+export const reads_endpoint: u32 = 4;
 /** The words of a rule's bounds, in bytes: all names and values of headers together, the query, and the body. */
 export const sizes_headers: u32 = 0;
 export const sizes_query: u32 = 1;

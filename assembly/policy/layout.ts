@@ -3,9 +3,9 @@
  * (policy/image.ts). Both read this file, so it uses plain numbers only.
  *
  *   magic_at   version_at  size_at      checksum_at  sections_at              image_header_bytes
- *   0          4           8            12           16                       296
+ *   0          4           8            12           16                       312
  *   +----------+-----------+------------+------------+------------------------+-----------------------+
- *   | "SPI1"   | version   | total size | checksum   | 35 x (offset, count)   | sections, 4-aligned   |
+ *   | "SPI1"   | version   | total size | checksum   | 37 x (offset, count)   | sections, 4-aligned   |
  *   +----------+-----------+------------+------------+------------------------+-----------------------+
  *                                                      section_rules: ------->  | rule | rule | rule |
  *                                                                               +------+------+------+
@@ -16,7 +16,8 @@
  * checksum is hash32 with seed 0 over everything after it: it finds accidents, a signature finds attackers.
  *
  * The records of sections are in files of their own: what a request finds rules by (layout-index.ts), the rules (layout-rules.ts), their
- * conditions (layout-conditions.ts), tokens (layout-issuers.ts), and quarantines (layout-quarantines.ts). This file has them all by one name.
+ * conditions (layout-conditions.ts), tokens (layout-issuers.ts), and quarantines (layout-quarantines.ts), and what requests
+ * have inside (layout-bodies.ts). This file has them all by one name.
  *
  * The names say what a number is:
  *
@@ -53,6 +54,7 @@ import {
   range_record_bytes,
   text_set_record_bytes,
 } from "./layout-conditions";
+import { persisted_record_bytes, protocol_record_bytes } from "./layout-bodies";
 import {
   caller_record_bytes,
   edge_record_bytes,
@@ -81,6 +83,7 @@ import {
   tier_record_bytes,
 } from "./layout-rules";
 
+export * from "./layout-bodies";
 export * from "./layout-conditions";
 export * from "./layout-index";
 export * from "./layout-issuers";
@@ -88,7 +91,7 @@ export * from "./layout-quarantines";
 export * from "./layout-rules";
 
 export const image_magic: u32 = 0x31495053;
-export const image_version: u32 = 5;
+export const image_version: u32 = 6;
 /**
  * Ends an engine's memory when an image is embedded: "SPTR", version with the callbacks that were left out in the bits above, and how many
  * trust keys stand in front (layout-signed.ts) in the uppermost ones; the image's offset from the memory's end, its size.
@@ -103,7 +106,7 @@ export const version_at: u32 = 4;
 export const size_at: u32 = 8;
 export const checksum_at: u32 = 12;
 export const sections_at: u32 = 16;
-export const section_count: u32 = 35;
+export const section_count: u32 = 37;
 export const image_header_bytes: u32 = sections_at + section_count * 8;
 
 /** One record: what holds for the whole policy. */
@@ -155,6 +158,9 @@ export const section_template_parts: u32 = 32;
 export const section_quarantines: u32 = 33;
 /** What limits give instead, by a text of the request. */
 export const section_tiers: u32 = 34;
+/** Paths on which requests are calls of a protocol, and GraphQL documents that are known by their hash. */
+export const section_protocols: u32 = 35;
+export const section_persisted: u32 = 36;
 
 /**
  * POLICY: name text, mode, trust domains, methods (runs in TEXTS), masks, metrics, IDs of forwarders (run in TEXTS), what says
@@ -197,13 +203,20 @@ export const policy_fleet_deadline_milliseconds_at: u32 = 124;
 export const policy_needs_at: u32 = 128;
 /** The version that images of this policy have at least, in modules with trust keys; 0 for any. */
 export const policy_minimum_version_at: u32 = 132;
-export const policy_record_bytes: u32 = 136;
+/** The bytes of the largest body that some rule reads; 0 where none reads any. */
+export const policy_body_bytes_at: u32 = 136;
+export const policy_record_bytes: u32 = 140;
 
-/** The callbacks for bodies and for answers; to tick all the time, since streams hold slots of limits; headers that count hops. */
+/**
+ * The callbacks for bodies and for answers; to tick all the time, since streams hold slots of limits; headers that count hops; the engine
+ * that reads bodies, with the host's leave to hold headers meanwhile; and the callbacks for the bodies of answers.
+ */
 export const needs_body: u32 = 1;
 export const needs_response: u32 = 2;
 export const needs_ticks: u32 = 4;
 export const needs_hops: u32 = 8;
+export const needs_hold: u32 = 16;
+export const needs_answers: u32 = 32;
 
 /** A shape's first word: the kind in CALLERS in the bits below this one, and the number of segments from it on. */
 export const caller_shape_segments_shift: u32 = 8;
@@ -285,6 +298,10 @@ export function sectionRecordBytes(section: u32): u32 {
       return network_set_record_bytes;
     case section_ranges:
       return range_record_bytes;
+    case section_protocols:
+      return protocol_record_bytes;
+    case section_persisted:
+      return persisted_record_bytes;
     default:
       return word_record_bytes;
   }

@@ -167,6 +167,7 @@ class ImageWriter extends TokenSections {
       ...this.fleet(),
       needs: needsOf(this.policy),
       minimum_version: this.policy.minimumVersion ?? 0,
+      body_bytes: 0,
     });
   }
 
@@ -403,6 +404,8 @@ class ImageWriter extends TokenSections {
         held: rule.isAnyScope ? layout.held_any : layout.held_all,
         forms: formsOfRule(rule),
         sizes: rule.mostBytes === undefined ? 0 : this.words(sizesOf(rule.mostBytes)) + 1,
+        reads: 0,
+        tools: [0, 0],
         cost_condition: this.instructionRun(rule.costFrom?.instructions ?? []),
       });
     }

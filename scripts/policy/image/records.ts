@@ -51,6 +51,8 @@ export const sections: Record<RecordName, number> = {
   member: layout.section_members,
   network_set: layout.section_network_sets,
   range: layout.section_ranges,
+  protocol: layout.section_protocols,
+  persisted: layout.section_persisted,
 };
 
 /** A field of a record. */
