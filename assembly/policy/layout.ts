@@ -47,6 +47,7 @@
  * less, so the number of rules does not show; what one request needs lies together where it can, for the memory caches' sake.
  */
 
+import { persisted_record_bytes, protocol_record_bytes } from "./layout-bodies";
 import {
   instruction_record_bytes,
   member_record_bytes,
@@ -54,7 +55,6 @@ import {
   range_record_bytes,
   text_set_record_bytes,
 } from "./layout-conditions";
-import { persisted_record_bytes, protocol_record_bytes } from "./layout-bodies";
 import {
   caller_record_bytes,
   edge_record_bytes,
