@@ -117,9 +117,7 @@ function isSound(): bool {
   // What was left out when the module was made, for a policy that needs it not: callbacks, or all that reads bodies.
   const left = (built >> layout.trailer_callbacks_shift) | (isDefined(BODIES) ? 0 : layout.needs_hold);
   if ((left & load<u32>(policyOf(chosenStart), layout.policy_needs_at)) == 0) return true;
-  return refuse(
-    "this module was built for a policy that reads, bounds and tells of less: build it anew with this one",
-  );
+  return refuse("this module was built for a policy that reads, bounds and tells of less: build it anew with this one");
 }
 
 function findEmbedded(): bool {
