@@ -29,6 +29,16 @@ export const json_members_max: u32 = 128;
 export const json_depth_max: u32 = 16;
 /** How much deeper a value may nest that nobody can read for its depth. */
 export const json_unread_depth_max: u32 = 4096;
+/** A GraphQL document, its tokens, and brackets that are open at a time. */
+export const graphql_document_bytes_max: u32 = 1048576;
+export const graphql_tokens_max: u32 = 16384;
+export const graphql_nesting_max: u32 = 256;
+/** A name in it; operations and fragments, a power of two; and distinct fragments that each of these spreads, together. */
+export const graphql_name_bytes_max: u32 = 255;
+export const graphql_definitions_max: u32 = 256;
+export const graphql_edges_max: u32 = 1024;
+/** Selections at the root of an operation. */
+export const graphql_root_fields_max: u32 = 128;
 /** SPIFFE-ID §2.3 and §2.1. */
 export const spiffe_id_bytes_max: u32 = 2048;
 export const trust_domain_bytes_max: u32 = 255;

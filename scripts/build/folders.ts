@@ -36,6 +36,11 @@ export const engineFolders: readonly Folder[] = [
     imports: [contract],
   },
   {
+    path: "assembly/graphql/",
+    purpose: "documents of GraphQL: bytes in, out what the selected operation selects; no host",
+    imports: [contract, "assembly/bytes/"],
+  },
+  {
     path: "assembly/crypto/",
     purpose: "the one table of algorithms; SHA-2, RSA, ECDSA and Ed25519 on public data",
     imports: ["assembly/bytes/"],

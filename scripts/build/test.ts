@@ -30,7 +30,7 @@ const suites: Record<string, string[]> = {
   build: ["build", "host"],
   tokens: ["keys", "tokens", "vectors"],
   cli: ["cli", "field", "manifest", "oci", "report", "status", "traffic"],
-  language: ["meaning", "conformance", "differential", "simulate"],
+  language: ["meaning", "conformance", "differential", "graphql", "simulate"],
   fuzz: ["fuzz", "soak"],
   envoy: ["envoy"],
 };
