@@ -169,7 +169,7 @@ const hostile: Record<string, { head?: string; part: string; tail?: string; ends
     tail: "}} fragment F on T { x: a ...G ...G } fragment G on T { y: b }",
     ends: ["NONE", "COUNT"],
   },
-  "fields that are never defined": { head: "{a{", part: "b ", tail: "}}", ends: ["NONE", "COUNT"] },
+  "fields below the root": { head: "{a{", part: "b ", tail: "}}", ends: ["NONE", "COUNT"] },
   "one field at the root": { head: "{", part: "a ", tail: "}", ends: ["FIELDS", "COUNT"] },
   "the type's name at the root": { head: "{", part: "__typename ", tail: "}", ends: ["NONE", "COUNT"] },
   "quotes in a comment": { head: "{a}#", part: '"', ends: ["NONE"] },
