@@ -25,6 +25,8 @@ export type WasmResult = (typeof WasmResult)[keyof typeof WasmResult];
 export const logLevels = ["trace", "debug", "info", "warn", "error", "critical"] as const;
 
 /** Buffers `proxy_get_buffer_bytes` may name, as far as this host has them. */
+export const bufferRequestBody = 0;
+export const bufferResponseBody = 1;
 export const bufferCallResponseBody = 4;
 export const bufferGrpcMessage = 5;
 export const bufferPluginConfiguration = 7;
@@ -32,16 +34,21 @@ export const bufferMaximum = 8;
 
 /** Header maps `proxy_get_header_map_pairs` may name, as far as this host has them. */
 export const mapRequestHeaders = 0;
+export const mapRequestTrailers = 1;
 export const mapResponseHeaders = 2;
+export const mapResponseTrailers = 3;
 export const mapCallResponseHeaders = 6;
 export const mapMaximum = 8;
 
 /** Streams `proxy_continue_stream` may name: request, response, downstream, upstream. */
 export const streamRequest = 0;
+export const streamResponse = 1;
 export const streamUpstream = 3;
 
 /** What `proxy_on_request_headers` returns to let a request go on. Envoy takes 2, once "continue and end", for the same. */
 export const continuingActions: readonly number[] = [0, 2];
+/** What it returns to hold the headers while the body comes, where the plugin is allowed to (`allow_on_headers_stop_iteration`). */
+export const holdingAction = 1;
 
 /** Metric types of `proxy_define_metric`; a metric's id carries its type in the two low bits. */
 export const metricCounter = 0;

@@ -1,5 +1,7 @@
 /** What the host knows of the contexts a module deals with, and of the one call into the module that is under way. */
 import type { WasmResult } from "./abi.ts";
+import type { InFlight } from "./bodies.ts";
+import type { Flow } from "./flow.ts";
 import type { Pair } from "./pairs.ts";
 import type { LocalResponse } from "./reply.ts";
 
@@ -11,7 +13,7 @@ export interface RootContext {
 }
 
 /** One request. */
-export interface StreamContext {
+export interface StreamContext extends InFlight {
   readonly kind: "stream";
   readonly id: number;
   readonly root: RootContext;
@@ -22,9 +24,16 @@ export interface StreamContext {
   /** What the module set with `proxy_set_property`: Envoy's filter state `wasm.<name>`. */
   readonly filterState: Map<string, string>;
   localResponse?: LocalResponse;
-  /** Those of the answer while the module is told of it, and as it has left them. */
-  responseHeaders?: readonly Pair[];
-  /** The module may still read and change the headers: until the request goes on. */
+  /** Those of the answer while the module may read and change them: from their callback on, until that lets them go on. */
+  responseHeaders?: readonly Pair[] | undefined;
+  /** The request's body and trailers. */
+  readonly request: Flow;
+  /** Those of the answer. */
+  readonly response: Flow;
+  /**
+   * The module may still read the headers, and change them: until it lets the request go on from their callback, or continues it. After a body
+   * callback that let it go on, as in Envoy, it may read them still; what it changes then changes nothing.
+   */
   headersOpen: boolean;
   /** The module holds the request back; it goes on, or is answered, by a later callback. */
   paused: boolean;

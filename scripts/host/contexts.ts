@@ -1,5 +1,6 @@
 /** The contexts of one VM by their numbers, as Envoy keeps them: root contexts, streams, and streams that were just torn down. */
 import { type Context, type RootContext, type StreamContext, serializeProperty } from "./context.ts";
+import { Flow } from "./flow.ts";
 import type { HostRequest, OpenStream } from "./outcome.ts";
 
 /** Streams that were torn down and are still kept, for hosts on which nobody ends a round. */
@@ -28,6 +29,11 @@ export class Contexts {
       headers: request.headers,
       properties: new Map(properties.map(([path, value]) => [path, serializeProperty(value)])),
       filterState: new Map(),
+      request: new Flow(),
+      response: new Flow(),
+      continued: undefined,
+      isEnvoysReply: false,
+      isReplying: false,
       headersOpen: true,
       paused: false,
       ended: false,
@@ -37,6 +43,8 @@ export class Contexts {
       action: "pause",
       paused: false,
       headers: context.headers,
+      upstream: context.request,
+      response: { headers: undefined, flow: context.response },
       filterState: context.filterState,
       calls: [],
       trapped: false,

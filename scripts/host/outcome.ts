@@ -1,5 +1,6 @@
 /** What a test asks of the host, and what it is told. */
 import type { HostCall, LogLine, PropertyValue, StreamContext } from "./context.ts";
+import type { Flow } from "./flow.ts";
 import type { Pair } from "./pairs.ts";
 import type { LocalResponse } from "./reply.ts";
 
@@ -27,6 +28,16 @@ export interface Outcome {
   localResponse?: LocalResponse;
   /** The request's headers as the upstream would get them. */
   headers: readonly Pair[];
+  /** What has gone on to the upstream of the request's body. */
+  readonly upstream: Pick<Flow, "goneBody" | "goneTrailers" | "isGone">;
+  /** What has gone on to the client of the upstream's answer. */
+  readonly response: {
+    /** Undefined until they have gone on. */
+    headers: readonly Pair[] | undefined;
+    readonly flow: Pick<Flow, "goneBody" | "goneTrailers" | "isGone">;
+  };
+  /** Details of a stream that was reset, since it had to be answered when the upstream's answer had begun. */
+  reset?: string;
   /** Properties the module set. */
   filterState: ReadonlyMap<string, string>;
   /** Host calls from the stream's creation to its end, in order, with those made for it by callbacks of its root context. */
@@ -63,4 +74,6 @@ export interface OpenStream {
   readonly context: StreamContext;
   readonly outcome: Outcome & { calls: HostCall[] };
   readonly keepOpen: boolean;
+  /** The headers of an answer of somebody's own, as the module has left them. */
+  replyHeaders?: readonly Pair[];
 }

@@ -2,7 +2,7 @@
  * One Wasm VM with the plugins that run in it, as Envoy keeps it: a worker is one PluginHost, several hosts with one
  * SharedData are the workers of one proxy. Everything a test wants to see of a request is in its Outcome.
  */
-import { continuingActions, HostCrash } from "./abi.ts";
+import { HostCrash } from "./abi.ts";
 import { type CalloutAnswer, Callouts, calloutResponse } from "./callout.ts";
 import type { CallScope } from "./calls/scope.ts";
 import {
@@ -18,10 +18,11 @@ import {
 import { Contexts } from "./contexts.ts";
 import type { Fault } from "./faults.ts";
 import { Metrics } from "./metrics.ts";
-import type { HostRequest, OpenStream, Outcome, StartOutcome, Turn } from "./outcome.ts";
+import type { HostRequest, Outcome, StartOutcome, Turn } from "./outcome.ts";
 import type { Pair } from "./pairs.ts";
 import { SharedData } from "./shared.ts";
 import { type ForeignFunction, verifySignature } from "./signature.ts";
+import { Streams } from "./streams.ts";
 import { compileModule, Vm } from "./vm.ts";
 
 export type { HostRequest, Outcome, StartOutcome, Turn } from "./outcome.ts";
@@ -40,10 +41,14 @@ export interface HostOptions {
   faults?: readonly Fault[];
   /** Callbacks that the capability list leaves out: the host never calls them. */
   deniedExports?: readonly string[];
+  /**
+   * The plugin's `allow_on_headers_stop_iteration`: headers that are answered 1 are held while the body comes. Default false: then nothing
+   * comes until the module continues the stream.
+   */
+  allowOnHeadersStopIteration?: boolean;
+  /** The most bytes of a body that Envoy keeps for the module. Default 1 MiB, as in Envoy. */
+  bufferLimitBytes?: number;
 }
-
-/** Details of the reply Envoy sends when a VM is failed and the plugin fails closed. */
-const failedStreamDetails = "wasm_fail_stream";
 
 export class PluginHost {
   readonly #vm: Vm;
@@ -53,8 +58,7 @@ export class PluginHost {
   readonly #tickPeriods = new Map<number, number>();
   readonly #callouts: Callouts<Callout>;
   readonly #grpcCalls: Callouts<GrpcCall>;
-  /** Streams that go on once the callback under way has returned. */
-  readonly #released = new Set<StreamContext>();
+  readonly #streams: Streams;
   #response: CalloutResponse | undefined;
   #grpcMessage: Uint8Array | undefined;
   #configuration: Uint8Array | undefined;
@@ -78,9 +82,12 @@ export class PluginHost {
     const owner = {
       scope: () => this.#scope(),
       called: (call: HostCall) => void this.#contexts.stream(this.#vm.context.id)?.outcome.calls.push(call),
-      returned: () => this.#afterCall(),
+      returned: () => this.#streams.afterCall(),
     };
     this.#vm = new Vm(module, owner, options.faults ?? [], options.deniedExports ?? []);
+    const { allowOnHeadersStopIteration = false, bufferLimitBytes = 1024 * 1024 } = options;
+    const settings = { allowOnHeadersStopIteration, bufferLimitBytes };
+    this.#streams = new Streams(this.#vm, this.#contexts, settings, (id) => void this.deleteContext(id));
   }
 
   /** Loads a module into a VM of its own and initializes it. Throws LoadError where Envoy would refuse the module. */
@@ -131,57 +138,41 @@ export class PluginHost {
     const parent = this.#contexts.root(root);
     if (parent === undefined) throw new Error(`there is no root context ${root}`);
     const stream = this.#contexts.createStream(parent, request);
-    const { context, outcome } = stream;
-    let returned = 1;
-    const { error } = this.#vm.enter(context, () => {
-      this.#vm.exported("proxy_on_context_create")?.(context.id, root);
-      const endOfStream = request.hasBody === true ? 0 : 1;
-      returned = this.#vm.exported("proxy_on_request_headers")?.(context.id, request.headers.length, endOfStream) ?? 0;
-    });
-    if (error) {
-      // CHECK_FAIL_HTTP of src/context.cc: a plugin that fails closed answers 503 and stops.
-      const reply = { status: 503, requestedStatus: 503, headers: [], body: "", details: failedStreamDetails };
-      context.localResponse ??= reply;
-      Object.assign(outcome, { trapped: true, error });
-    }
-    if (context.localResponse === undefined) {
-      context.headersOpen = !continuingActions.includes(returned);
-      context.paused = context.headersOpen;
-    }
-    this.#settle(stream);
-    return outcome;
+    this.#streams.begin(stream, root, request.hasBody === true);
+    return stream.outcome;
   }
 
   /**
-   * Hands over bytes of a request's body: how many of them go on to the upstream. None do where the module answers instead, or did before.
+   * Bytes of a request's body come. Where the headers are stopped rather than held, they wait until the module continues the stream.
+   * @param bytes the bytes, or how many zeros
+   * @returns how many bytes go on to the upstream in consequence, those among them that were held before. None do where the module answers
+   *   instead, or did before.
    */
-  body(id: number, bytes: number, endOfStream = false): number {
-    const stream = this.#contexts.stream(id);
-    if (stream === undefined || stream.context.localResponse !== undefined) return 0;
-    if (stream.context.paused) throw new Error(`the headers of stream ${id} have not gone on`);
-    let returned = 0;
-    const { error } = this.#vm.enter(stream.context, () => {
-      returned = this.#vm.exported("proxy_on_request_body")?.(id, bytes, endOfStream ? 1 : 0) ?? 0;
-    });
-    if (error) Object.assign(stream.outcome, { trapped: true, error });
-    this.#settle(stream);
-    return returned === 0 && error === undefined ? bytes : 0;
+  body(id: number, bytes: number | Uint8Array, endOfStream = false): number {
+    return this.#streams.data(id, "request", typeof bytes === "number" ? new Uint8Array(bytes) : bytes, endOfStream);
+  }
+
+  /** The request ends in trailers. */
+  trailers(id: number, trailers: readonly Pair[]): void {
+    this.#streams.trailers(id, "request", trailers);
   }
 
   /**
-   * The upstream, or Envoy, answers a stream that is kept open: the answer's headers as the module leaves them. Answers of the module's own
-   * come by here too, once the callback that sent one has returned (`#settle`).
+   * The upstream, or Envoy, answers a stream that is kept open: the answer's headers as the module leaves them, whether or not it lets them
+   * go on (`Outcome.response`). Answers of the module's own come by here too, once the callback that sent one has returned.
    */
-  respond(id: number, headers: readonly Pair[]): readonly Pair[] {
-    const stream = this.#contexts.stream(id);
-    if (stream === undefined) throw new Error(`there is no stream ${id}`);
-    const { context, outcome } = stream;
-    context.responseHeaders = headers;
-    const { error } = this.#vm.enter(context, () => {
-      this.#vm.exported("proxy_on_response_headers")?.(id, headers.length, 0);
-    });
-    if (error) Object.assign(outcome, { trapped: true, error });
-    return context.responseHeaders;
+  respond(id: number, headers: readonly Pair[], endOfStream = false): readonly Pair[] {
+    return this.#streams.respond(id, headers, endOfStream);
+  }
+
+  /** Bytes of the upstream's answer come. Gives how many go on to the client in consequence. */
+  respondBody(id: number, bytes: Uint8Array, endOfStream = false): number {
+    return this.#streams.data(id, "response", bytes, endOfStream);
+  }
+
+  /** The upstream's answer ends in trailers. */
+  respondTrailers(id: number, trailers: readonly Pair[]): void {
+    this.#streams.trailers(id, "response", trailers);
   }
 
   /** The callouts that wait for an answer, oldest first. */
@@ -290,19 +281,6 @@ export class PluginHost {
     this.#vm.exported("proxy_on_delete")?.(context.id);
   }
 
-  /** Brings a request's outcome up to date, and ends the stream where it is decided. */
-  #settle({ context, outcome, keepOpen }: OpenStream): void {
-    outcome.action = context.headersOpen || context.localResponse !== undefined ? "pause" : "continue";
-    outcome.paused = context.paused;
-    outcome.headers = context.headers;
-    const { localResponse } = context;
-    if (localResponse !== undefined && outcome.localResponse === undefined) {
-      const headers = this.failed ? localResponse.headers : this.respond(context.id, localResponse.headers);
-      outcome.localResponse = { ...localResponse, headers: [...headers] };
-    }
-    if (!context.paused && !keepOpen) this.deleteContext(context.id);
-  }
-
   #turn(root: RootContext, run: () => void): Turn {
     const firstLog = this.logs.length;
     const { calls, error } = this.#vm.enter(root, run);
@@ -329,17 +307,6 @@ export class PluginHost {
     return { result, logs: this.logs.slice(firstLog) };
   }
 
-  /** What a callback set in motion happens when it has returned (DeferAfterCallActions). */
-  #afterCall(): void {
-    const released = [...this.#released].filter(({ paused }) => paused);
-    this.#released.clear();
-    for (const context of released) {
-      context.paused = false;
-      const stream = this.#contexts.stream(context.id);
-      if (stream !== undefined) this.#settle(stream);
-    }
-  }
-
   #scope(): CallScope {
     return {
       memory: this.#vm.memory,
@@ -363,7 +330,7 @@ export class PluginHost {
       },
       callOut: (callout) => this.#callouts.make((token) => ({ ...callout, token })),
       callGrpc: (call) => this.#grpcCalls.make((token) => ({ ...call, token })),
-      release: (stream) => this.#released.add(stream),
+      release: (stream, what) => this.#streams.release(stream, what),
     };
   }
 }

@@ -67,10 +67,13 @@ function percentEncode(text: string): string {
   );
 }
 
+/** Details as an access log has them. */
+export const detailsText = (details: string): string => details.replace(/[ \t\n\v\f\r]/g, "_");
+
 /** Turns the call's arguments into the answer to a request with these headers. */
 export function localResponse(request: readonly Pair[], reply: ReplyArguments): LocalResponse {
   const headers: Pair[] = reply.headers.map(([name, value]) => [name.toLowerCase(), value]);
-  const details = reply.details.replace(/[ \t\n\v\f\r]/g, "_");
+  const details = detailsText(reply.details);
   const base = { requestedStatus: reply.status, details };
   const isHead = request.some(([name, value]) => name === ":method" && value === "HEAD");
   if (isGrpcRequest(request)) {

@@ -1,5 +1,6 @@
 /** What every call of a module works on, and how its record is made. */
 import { WasmResult } from "../abi.ts";
+import type { Direction } from "../bodies.ts";
 import type { Callout, CalloutResponse, Context, GrpcCall, HostCall, LogLine, StreamContext } from "../context.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { Metrics } from "../metrics.ts";
@@ -30,8 +31,8 @@ export interface CallScope {
   /** The token of the call; undefined where there is no such cluster. */
   callOut(callout: Omit<Callout, "token">): number | undefined;
   callGrpc(call: Omit<GrpcCall, "token">): number | undefined;
-  /** Lets a request go on, or be answered, once the callback under way has returned. */
-  release(stream: StreamContext): void;
+  /** Lets a request or its answer go on, or the request be answered, once the callback under way has returned. */
+  release(stream: StreamContext, what: Direction | "answer"): void;
 }
 
 /** What a call did, for the record. */

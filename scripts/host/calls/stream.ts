@@ -1,8 +1,8 @@
 /** What a module does with a request: lets it go on, or answers it; and in whose place it calls. */
-import { HostCrash, streamRequest, streamUpstream, WasmResult } from "../abi.ts";
+import { HostCrash, streamRequest, streamResponse, streamUpstream, WasmResult } from "../abi.ts";
 import type { Context } from "../context.ts";
 import { unmarshalPairs } from "../pairs.ts";
-import { localResponse } from "../reply.ts";
+import { detailsText, localResponse } from "../reply.ts";
 import { type Call, failed, outOfMemory, text } from "./scope.ts";
 
 /** Envoy queues an action on the stream's callbacks without asking whether there is still a stream behind them. */
@@ -22,8 +22,11 @@ export const sendLocalResponse: Call = ({ memory, context, release }, args) => {
   const grpcStatus = grpc! | 0;
   if (context.kind === "stream") {
     const reply = { status: status!, details: text(details), body: text(body), headers, grpcStatus };
+    // An answer that Envoy has ready goes out all the same, with these details.
+    if (context.isEnvoysReply)
+      context.localResponse = { ...context.localResponse!, details: detailsText(reply.details) };
     context.localResponse ??= localResponse(context.headers, reply);
-    release(context);
+    release(context, "answer");
   }
   const shown = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
   return { args: [status!, text(details), text(body), shown, grpcStatus], result: WasmResult.Ok };
@@ -34,9 +37,11 @@ export const continueStream: Call = ({ context, release }, [type]) => {
   if (type! > streamUpstream) return failed(WasmResult.BadArgument, type!);
   if (type === streamUpstream) return failed(WasmResult.Unimplemented, type!);
   requireAlive(context, "proxy_continue_stream");
-  if (type === streamRequest && context.kind === "stream") {
+  if (context.kind === "stream" && (type === streamRequest || type === streamResponse)) {
+    // Whichever is continued, it is the request's headers that cannot be read any more (Context::continueStream).
     context.headersOpen = false;
-    release(context);
+    context.continued = type === streamRequest ? "request" : "response";
+    release(context, context.continued);
   }
   return { args: [type!], result: WasmResult.Ok };
 };

@@ -2,7 +2,7 @@
  * The functions a module imports, one for one as in proxy-wasm-cpp-host's src/exports.cc with Envoy's Context behind them.
  * Pointers are looked at in the order the C++ code looks at them, so that the same wrong call gets the same answer.
  */
-import { getBufferBytes } from "./buffers.ts";
+import { getBufferBytes, setBufferBytes } from "./buffers.ts";
 import { callForeignFunction, randomGet } from "./functions.ts";
 import { getHeaderMapPairs, removeHeader, replaceHeader } from "./headers.ts";
 import { defineMetric, getMetric, incrementMetric, recordMetric } from "./metrics.ts";
@@ -16,6 +16,7 @@ import { continueStream, sendLocalResponse, setEffectiveContext } from "./stream
 export const hostCalls: Readonly<Record<string, Call>> = {
   log,
   get_buffer_bytes: getBufferBytes,
+  set_buffer_bytes: setBufferBytes,
   get_property: getProperty,
   set_property: setProperty,
   get_header_map_pairs: getHeaderMapPairs,
