@@ -180,7 +180,7 @@ export const engineFolders: readonly Folder[] = [
 
 const image_contract = [contract, "assembly/policy/"];
 const before_checks = ["scripts/policy/source/", "scripts/policy/language/"];
-const host_parts = "scripts/host/{abi,context,memory,metrics,pairs,protobuf,reply,shared,signature,wasm.d}.ts";
+const host_parts = "scripts/host/{abi,context,flow,memory,metrics,pairs,protobuf,reply,shared,signature,wasm.d}.ts";
 const compiler = [...before_checks, "scripts/policy/"];
 
 /** What runs in Node: the compiler, the host that stands for Envoy, the command line. */

@@ -1,13 +1,10 @@
 /** Bodies and trailers of requests and answers, on their way through the module: the callbacks, and what Envoy makes of what they answer. */
 import { HostCrash } from "./abi.ts";
-import { type Flow, goesOn } from "./flow.ts";
+import { type Direction, type Flow, goesOn } from "./flow.ts";
 import type { OpenStream } from "./outcome.ts";
 import type { Pair } from "./pairs.ts";
 import type { LocalResponse } from "./reply.ts";
 import type { Vm } from "./vm.ts";
-
-/** The two ways through the filter. */
-export type Direction = "request" | "response";
 
 /** What Envoy answers, or says of a stream that it resets, where a filter holds more than it may. */
 const tooLarge: Readonly<Record<Direction, { status: number; text: string; details: string }>> = {
@@ -55,8 +52,14 @@ export class Bodies {
     }
     const isKept = flow.isKeeping;
     const size = flow.offer(bytes, isEnd);
-    // Envoy's answer is made before the callback, and given after it, whatever that answers.
-    if (isKept && size > this.#host.limit_bytes) this.#refuse(stream, direction);
+    if (isKept && size > this.#host.limit_bytes) {
+      this.#refuse(stream, direction);
+      // A request's answer is made before the callback, and given after it, whatever that answers. An answer breaks off at once.
+      if (direction === "response") {
+        this.#host.settle(stream);
+        return;
+      }
+    }
     const answer = this.#call(stream, direction, `proxy_on_${direction}_body`, [size, isEnd ? 1 : 0]);
     if (!this.#isOver(stream, flow)) {
       flow.settle(answer);
@@ -113,18 +116,7 @@ export class Bodies {
 
   #refuse({ context }: OpenStream, direction: Direction): void {
     if (context.localResponse !== undefined) return;
-    // The request has begun to be answered where this is its answer: then nothing of the module's comes by.
     context.localResponse = envoysReply(tooLarge[direction]);
     context.isEnvoysReply = true;
   }
-}
-
-/** What a stream keeps of its way through the callbacks, beside its flows. */
-export interface InFlight {
-  /** What the module has continued from within the callback under way. */
-  continued: Direction | undefined;
-  /** The stream's local response is Envoy's own. */
-  isEnvoysReply: boolean;
-  /** The local response is on its way through the module. */
-  isReplying: boolean;
 }

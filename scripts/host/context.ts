@@ -1,7 +1,6 @@
 /** What the host knows of the contexts a module deals with, and of the one call into the module that is under way. */
 import type { WasmResult } from "./abi.ts";
-import type { InFlight } from "./bodies.ts";
-import type { Flow } from "./flow.ts";
+import type { Flow, InFlight } from "./flow.ts";
 import type { Pair } from "./pairs.ts";
 import type { LocalResponse } from "./reply.ts";
 

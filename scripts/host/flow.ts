@@ -1,9 +1,22 @@
 /**
  * One direction of a stream as Envoy's filter manager keeps it for one filter: what has come, what the filter holds back, and what has gone
  * on. As in source/common/http/filter_manager.cc and decodeData of source/extensions/common/wasm/context.cc, and as tried on Envoy 1.40
- * (docs/bodies.md).
+ * (docs/bodies-in-envoy.md).
  */
 import type { Pair } from "./pairs.ts";
+
+/** The two ways through the filter. */
+export type Direction = "request" | "response";
+
+/** What a stream keeps of its way through the callbacks, beside its flows. */
+export interface InFlight {
+  /** What the module has continued from within the callback under way. */
+  continued: Direction | undefined;
+  /** The stream's local response is Envoy's own. */
+  isEnvoysReply: boolean;
+  /** The local response is on its way through the module. */
+  isReplying: boolean;
+}
 
 /** What a body or trailers callback answers. Of bodies, 2 keeps what came where the module cannot read it again, and 3 drops it. */
 export const goesOn = 0;

@@ -1,9 +1,9 @@
 /** Requests and their answers on their way through the module, as Envoy's filter manager takes them through one filter. */
 import { continuingActions, holdingAction } from "./abi.ts";
-import { Bodies, type Direction } from "./bodies.ts";
+import { Bodies } from "./bodies.ts";
 import type { StreamContext } from "./context.ts";
 import type { Contexts } from "./contexts.ts";
-import type { HeadersAt } from "./flow.ts";
+import type { Direction, HeadersAt } from "./flow.ts";
 import type { OpenStream } from "./outcome.ts";
 import type { Pair } from "./pairs.ts";
 import type { LocalResponse } from "./reply.ts";

@@ -8,6 +8,8 @@ const prelude = `
 @external("env", "proxy_set_property") declare function proxy_set_property(name: usize, nameSize: usize, value: usize, size: usize): u32;
 @external("env", "proxy_get_header_map_pairs") declare function proxy_get_header_map_pairs(type: u32, at: usize, sizeAt: usize): u32;
 @external("env", "proxy_get_buffer_bytes") declare function proxy_get_buffer_bytes(type: u32, start: u32, length: u32, at: usize, sizeAt: usize): u32;
+@external("env", "proxy_set_buffer_bytes") declare function proxy_set_buffer_bytes(type: u32, start: u32, length: u32, bytes: usize, size: usize): u32;
+@external("env", "proxy_remove_header_map_value") declare function proxy_remove_header_map_value(type: u32, name: usize, nameSize: usize): u32;
 @external("env", "proxy_send_local_response") declare function proxy_send_local_response(status: u32, details: usize, detailsSize: usize, body: usize, bodySize: usize, headers: usize, headersSize: usize, grpc: i32): u32;
 @external("env", "proxy_get_shared_data") declare function proxy_get_shared_data(key: usize, keySize: usize, at: usize, sizeAt: usize, cas: usize): u32;
 @external("env", "proxy_set_shared_data") declare function proxy_set_shared_data(key: usize, keySize: usize, value: usize, size: usize, cas: u32): u32;

@@ -1,7 +1,7 @@
 /** What every call of a module works on, and how its record is made. */
 import { WasmResult } from "../abi.ts";
-import type { Direction } from "../bodies.ts";
 import type { Callout, CalloutResponse, Context, GrpcCall, HostCall, LogLine, StreamContext } from "../context.ts";
+import type { Direction } from "../flow.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { Metrics } from "../metrics.ts";
 import type { SharedData } from "../shared.ts";
