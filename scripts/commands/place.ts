@@ -8,6 +8,7 @@ export function addPlaceOptions(command: Command): Command {
     .option("--namespace <name>", "istio, envoy-gateway: the namespace (default: default)")
     .option("--selector <labels>", "istio: labels of the pods that the policy guards, such as app=orders")
     .option("--gateway <name>", "envoy-gateway: the Gateway that the policy guards")
+    .option("--gateway-listener <name>", "envoy-gateway: its listener, for policies that read bodies (default: https)")
     .option("--upstream <url>", "envoy: where admitted requests go (default: http://127.0.0.1:8080)")
     .option("--upstream-id <id>", "envoy: the SPIFFE ID of an upstream with https")
     .option("--ratelimit <address>", "host:port of the rate limit service, for policies with `scope: fleet`")

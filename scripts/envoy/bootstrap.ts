@@ -10,6 +10,7 @@ import { keyCluster } from "./cluster.ts";
 import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
 import { keepForms } from "./forms.ts";
+import { allowHolding, type Holding, keepBodies } from "./holding.ts";
 import { addPlainGrpc, everyObject, speakOnly } from "./plain.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
@@ -68,6 +69,8 @@ export interface BootstrapOptions {
    * all authorities, since Envoy's SPIFFE validator cannot do without a certificate. Default true.
    */
   requireClientCertificate?: boolean;
+  /** Where the policy reads bodies: the filter may hold requests, and Envoy keeps as much of them. */
+  holds?: Holding;
   /**
    * The last word on the result, for what tests need beyond this. It cannot take the enforcement check away, and what it says of a plain
    * upstream's routes holds for gRPC too.
@@ -154,6 +157,8 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
     if (node.name === wasmFilter) setFilter(node.typed_config.config, options);
   }
   for (const manager of managersOf(bootstrap)) keepForms(manager);
+  for (const { virtual_hosts: hosts } of everyObject(options.holds === undefined ? undefined : bootstrap))
+    for (const host of (hosts as Json[] | undefined) ?? []) keepBodies(host, options.holds!);
   // Once for what `adjust` reads or moves elsewhere, once for what it put there.
   for (const { http_filters: filters } of managersOf(bootstrap)) nameEnforcementChecks(filters);
   options.adjust?.(bootstrap);
@@ -208,6 +213,7 @@ function setFilter(config: Json, options: BootstrapOptions): void {
   const { wasm, pluginConfiguration } = options;
   config.vm_config.code.local =
     typeof wasm === "string" ? { filename: wasm } : { inline_bytes: Buffer.from(wasm).toString("base64") };
+  if (options.holds !== undefined) allowHolding(config);
   if (pluginConfiguration === undefined) return;
   const type = typeof pluginConfiguration === "string" ? "StringValue" : "Struct";
   config.configuration = { "@type": `type.googleapis.com/google.protobuf.${type}`, value: pluginConfiguration };

@@ -24,7 +24,7 @@ import { startUpstream, type Upstream } from "./upstream.ts";
 export interface LocalEnvoyOptions
   extends Pick<
     BootstrapOptions,
-    "pluginConfiguration" | "requireClientCertificate" | "keyClusters" | "listenerPort" | "adjust"
+    "pluginConfiguration" | "requireClientCertificate" | "keyClusters" | "listenerPort" | "holds" | "adjust"
   > {
   /** The module's bytes. */
   wasm: Uint8Array;
@@ -144,7 +144,14 @@ export async function startLocalEnvoy(options: LocalEnvoyOptions): Promise<Local
         tls: { serverName: "orders.example.org", expect: { type: "URI", value: upstreamId(trustDomain) } },
       },
       accessLogPath,
-      ...pick(options, ["pluginConfiguration", "requireClientCertificate", "keyClusters", "listenerPort", "adjust"]),
+      ...pick(options, [
+        "pluginConfiguration",
+        "requireClientCertificate",
+        "keyClusters",
+        "listenerPort",
+        "holds",
+        "adjust",
+      ]),
     });
     envoy = await startEnvoy({
       envoyPath,

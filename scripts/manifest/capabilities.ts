@@ -28,8 +28,12 @@ const always = [
   "random_get",
 ];
 
-/** Names of exports and imports, sorted. Without one that the policy needs the filter refuses its configuration, or denies (docs/operations.md). */
-export function capabilitiesOf(policy: Policy): string[] {
+/**
+ * Names of exports and imports, sorted. Without one that the policy needs the filter refuses its configuration, or denies (docs/operations.md).
+ * @param holds whether the filter holds requests until their bodies have come: without the body's and the trailers' callbacks Envoy would let
+ *   what is held go on undecided
+ */
+export function capabilitiesOf(policy: Policy, holds = false): string[] {
   const needs = needsOf(policy);
   const issuers = [...policy.issuers, ...policy.svids];
   const fetches = issuers.some(({ keySet }) => keySet.source !== undefined);
@@ -46,7 +50,8 @@ export function capabilitiesOf(policy: Policy): string[] {
     ...when(changesHeaders, "proxy_remove_header_map_value"),
     ...when(changesHeaders || tells, "proxy_replace_header_map_value"),
     ...when(tells, "proxy_on_response_headers"),
-    ...when((needs & needs_body) !== 0, "proxy_on_request_body"),
+    ...when(holds || (needs & needs_body) !== 0, "proxy_on_request_body"),
+    ...when(holds, "proxy_on_request_trailers"),
   ].sort();
 }
 

@@ -6,12 +6,13 @@ import { isIP } from "node:net";
 import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { trustDomainOf } from "../envoy/callers.ts";
 import { enforcementCheck } from "../envoy/enforcement.ts";
+import { allowHolding, type Holding, holding_member, keepBodies } from "../envoy/holding.ts";
 import { addPlainGrpc, speakOnly } from "../envoy/plain.ts";
 import { principalFilter } from "../envoy/principal.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { type Manifest, ManifestError, type ManifestFile, yamlFile } from "./files.ts";
+import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { managerFor, type OpenForms, readInbound } from "./manager.ts";
 import { clusterOf, isLoopback, parseAddress, type Server } from "./servers.ts";
 import { logShadow, type ShadowFilter, shadow_about, shadow_words } from "./shadow.ts";
@@ -33,6 +34,8 @@ export interface EnvoyPlace {
   /** The filter's configuration: JSON; undefined: none, so that the module's policy counts. */
   configuration: string | undefined;
   shadow: ShadowFilter<string> | undefined;
+  /** Where the policy reads bodies. */
+  holds: Holding | undefined;
 }
 
 const folder = "/etc/sallyport";
@@ -60,7 +63,11 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   if (shadow !== undefined) logShadow(example, shadow);
   const [filter, , router] = manager.http_filters;
   const tried = shadow && shadowOf(filter, shadow);
-  restrict(filter, policy, place.module);
+  restrict(filter, policy, place.module, place.holds !== undefined);
+  if (place.holds !== undefined) {
+    allowHolding(filter.typed_config.config);
+    for (const host of manager.route_config.virtual_hosts) keepBodies(host, place.holds);
+  }
   if (place.configuration !== undefined) configure(filter, place.configuration);
   manager.http_filters = [
     ...(shadow === undefined ? [] : [discovered(filter, shadow.record)]),
@@ -117,6 +124,7 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
               [...config_path, "failure_policy"],
               "After a crash Envoy builds the VM again on a later request; until then requests are refused (503).",
             ],
+            ...holdingReasons(place.holds),
             [
               [...config_path, "capability_restriction_config"],
               "What this policy needs and nothing else. Another policy may need more: the filter then refuses it and names what\nis missing. Make this file again.",
@@ -151,6 +159,13 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   };
 }
 
+function holdingReasons(holds: Holding | undefined): Reason[] {
+  if (holds === undefined) return [];
+  const text =
+    "The policy reads bodies: requests are held until theirs has come. Without this (Envoy 1.35) they would wait for ever.";
+  return [[[...config_path, holding_member], text]];
+}
+
 const config_path = ["resources", 0, "typed_config", "config"] as const;
 /** The connection manager's filters: it is the last of its chain. */
 const filtersPath = ({ filters }: Json): (string | number)[] => [
@@ -177,10 +192,10 @@ function discovered({ typed_config }: Json, record?: string): Json {
 }
 
 /** Has a filter run this module, with what the policy needs of the host and nothing else. */
-function restrict({ typed_config: { config } }: Json, policy: Policy, module: string): void {
+function restrict({ typed_config: { config } }: Json, policy: Policy, module: string, holds = false): void {
   config.vm_config.code.local.filename = `${folder}/${module}`;
   config.capability_restriction_config = {
-    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy).map((name) => [name, {}])),
+    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy, holds).map((name) => [name, {}])),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { markRange } from "../envoy/enforcement.ts";
+import { type Holding, holding_member, keptBytes } from "../envoy/holding.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { kustomization } from "./kustomization.ts";
@@ -20,6 +21,8 @@ type Json = any;
 export interface GatewayPlace extends MeshPlace {
   /** The name of the Gateway, in that namespace. */
   gateway: unknown;
+  /** The name of its listener, where the policy reads bodies. */
+  listener: string;
 }
 
 const apiVersion = "gateway.envoyproxy.io/v1alpha1";
@@ -151,9 +154,48 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
         ],
       },
     ),
+    ...(place.holds === undefined ? [] : [holdingPatch(name, place)]),
     roles(name),
   ];
   return { applied, others: [parameters(name), kustomization("envoy-gateway", applied)] };
+}
+
+/** Envoy Gateway's API has no word for what lets a filter hold requests (its issue 8382), so the listener that it makes is patched. */
+function holdingPatch(name: string, { namespace, gateway, listener, shadow }: GatewayPlace): ManifestFile {
+  const filter = `envoy.filters.http.wasm/envoyextensionpolicy/${namespace}/${name}/wasm/${shadow === undefined ? 0 : 1}`;
+  return yamlFile(
+    "envoy-gateway",
+    "45-holding.yaml",
+    "lets the filter hold requests until their bodies have come",
+    [
+      "The policy reads bodies. Without this patch every request whose body has to be read would wait until the filter answers it with 503.",
+      "Envoy Gateway takes such patches where its configuration has `extensionApis.enableEnvoyPatchPolicy: true`. With its runtime flag",
+      "XDSNameSchemeV2 the listener has another name, `tcp-PORT`.",
+    ].join("\n"),
+    {
+      content: {
+        apiVersion,
+        kind: "EnvoyPatchPolicy",
+        metadata: { name, namespace },
+        spec: {
+          targetRef: { group, kind: "Gateway", name: gateway },
+          type: "JSONPatch",
+          jsonPatches: [
+            {
+              type: "type.googleapis.com/envoy.config.listener.v3.Listener",
+              name: `${namespace}/${gateway}/${listener}`,
+              operation: {
+                op: "add",
+                jsonPath: `$..http_filters[?(@.name=='${filter}')].typed_config.config`,
+                path: holding_member,
+                value: true,
+              },
+            },
+          ],
+        },
+      },
+    },
+  );
 }
 
 /** Envoy Gateway has one set of authorities, each of which may sign for all trust domains. */
@@ -177,7 +219,11 @@ export function checkExpression(policy: string): string {
   return `${record} >= b'${from}' && ${record} < b'${below}'`;
 }
 
-function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops }: GatewayPlace): Json {
+/** As many bytes as bodies take, where that is more. */
+const atLeast = (bytes: number, holds: Holding | undefined): number =>
+  holds === undefined ? bytes : Math.max(bytes, keptBytes(holds));
+
+function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops, holds }: GatewayPlace): Json {
   const [listener] = example.static_resources.listeners;
   const manager = managerFor(example, policy, forms, hops);
   const [connections] = example.overload_manager.resource_monitors.map(
@@ -207,13 +253,13 @@ function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops }: Gate
     },
     ...(hops > 0 && { clientIPDetection: { xForwardedFor: { numTrustedHops: hops } } }),
     connection: {
-      bufferLimit: listener.per_connection_buffer_limit_bytes,
+      bufferLimit: atLeast(listener.per_connection_buffer_limit_bytes, holds),
       connectionLimit: { value: connections, maxConnectionDuration: common.max_connection_duration },
     },
     http2: {
       maxConcurrentStreams: http2.max_concurrent_streams,
-      initialStreamWindowSize: http2.initial_stream_window_size,
-      initialConnectionWindowSize: http2.initial_connection_window_size,
+      initialStreamWindowSize: atLeast(http2.initial_stream_window_size, holds),
+      initialConnectionWindowSize: atLeast(http2.initial_connection_window_size, holds),
     },
     timeout: {
       http: {

@@ -3,8 +3,9 @@
  * installed again, Istio's listener stays without it until the next push, and only the check is left.
  */
 import { enforcementCheck } from "../envoy/enforcement.ts";
+import { allowHolding, type Holding, keepBodies } from "../envoy/holding.ts";
 import type { Policy } from "../policy/language/model.ts";
-import { type Manifest, type ManifestFile, type YamlDocument, yamlFile } from "./files.ts";
+import { type Manifest, ManifestError, type ManifestFile, type YamlDocument, yamlFile } from "./files.ts";
 import { istioServers } from "./istioservers.ts";
 import { kustomization } from "./kustomization.ts";
 import { accessLogFormat, managerFor, readInbound } from "./manager.ts";
@@ -31,8 +32,9 @@ const provider_name = "sallyport-access-log";
 /** What Istio has in its hands by itself, or by other resources. */
 const of_istio = ["@type", "stat_prefix", "codec_type", "route_config", "http_filters", "access_log"];
 
-/** The files for a policy. */
+/** The files for a policy. Throws ManifestError where Istio cannot do what is asked for. */
 export async function istioManifest(policy: Policy, place: IstioPlace): Promise<Manifest> {
+  refuseForHolding(place);
   const example = await readInbound();
   if (place.shadow !== undefined) logShadow(example, place.shadow);
   const manager = managerFor(example, policy, place.forms, place.hops);
@@ -83,7 +85,7 @@ export async function istioManifest(policy: Policy, place: IstioPlace): Promise<
       "one reading of a request for the policy, the router and the workload",
       "The settings of envoy/inbound.yaml, as far as Istio does not have them.",
       {
-        content: filters("connection", [managerPatch(manager), resumptionPatch()]),
+        content: filters("connection", [managerPatch(manager), resumptionPatch(), ...bodyPatches(place.holds)]),
         reasons: managerReasons(policy),
       },
     ),
@@ -91,7 +93,7 @@ export async function istioManifest(policy: Policy, place: IstioPlace): Promise<
     accessLog(name, place),
     bootstrapOverride(name, namespace, example.stats_config),
     ...(place.shadow === undefined ? [] : [shadowPlugin(name, place, place.shadow)]),
-    plugin(name, place),
+    place.holds === undefined ? plugin(name, place) : holdingFilter(name, place, filters),
   ];
   return {
     applied,
@@ -271,6 +273,73 @@ function shadowPlugin(name: string, place: IstioPlace, shadow: ShadowFilter<Modu
     },
     reasons: [[["spec", "priority"], "Before the filter that enforces: it sees denied requests too."]],
   });
+}
+
+/** A WasmPlugin cannot hold requests; what stands in its place knows no Secrets, and comes before every plugin. */
+function refuseForHolding({ holds, module, shadow }: IstioPlace): void {
+  if (holds === undefined) return;
+  if (module.pullSecret !== undefined) {
+    throw new ManifestError(
+      "a policy that reads bodies comes to Istio as an EnvoyFilter, which has no Secrets for images: leave out --pull-secret, and use --url or a registry that asks for no credential",
+    );
+  }
+  if (shadow !== undefined)
+    throw new ManifestError(
+      "a policy that reads bodies cannot be tried beside another in Istio: begin with `mode: shadow`",
+    );
+}
+
+/** Has Envoy keep as much of a body as the policy reads. */
+function bodyPatches(holds: Holding | undefined): Json[] {
+  if (holds === undefined) return [];
+  const value = {};
+  keepBodies(value, holds);
+  return [{ applyTo: "VIRTUAL_HOST", match: { context: "SIDECAR_INBOUND" }, patch: { operation: "MERGE", value } }];
+}
+
+/** The filter as Istio would make it of a WasmPlugin, with what a WasmPlugin has no word for. */
+function holdingFilter(
+  name: string,
+  { module }: IstioPlace,
+  filters: (suffix: string, patches: Json[]) => YamlDocument["content"],
+): ManifestFile {
+  const type = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+  const uri = module.kind === "image" ? `oci://${module.location}` : module.location;
+  // The agent fetches the module, so that no cluster is needed.
+  const remote = { http_uri: { uri, timeout: "30s", cluster: "_" }, sha256: module.sha256 };
+  const config = {
+    name,
+    root_id: "sallyport",
+    failure_policy: "FAIL_RELOAD",
+    vm_config: { runtime: "envoy.wasm.runtime.v8", code: { remote } },
+  };
+  allowHolding(config);
+  const listener = { filterChain: { filter: { name: manager_name } } };
+  const discovery = { config_source: { ads: {}, initial_fetch_timeout: "0s" }, type_urls: [type] };
+  return yamlFile(
+    "istio",
+    "70-filter.yaml",
+    "the filter",
+    [
+      "Apply it last. The policy reads bodies, so that the filter holds requests until theirs have come. Istio's WasmPlugin has no word for",
+      "that (`allow_on_headers_stop_iteration`), and its configuration cannot be patched: it would have every such request wait until the",
+      "filter answers it with 503. So this is what Istio makes of a WasmPlugin, with that word. Istio 1.28 or newer.",
+    ].join("\n"),
+    {
+      content: filters("filter", [
+        {
+          applyTo: "EXTENSION_CONFIG",
+          match: { context: "SIDECAR_INBOUND" },
+          patch: { operation: "ADD", value: { name, typed_config: { "@type": type, config } } },
+        },
+        {
+          applyTo: "HTTP_FILTER",
+          match: { context: "SIDECAR_INBOUND", listener },
+          patch: { operation: "INSERT_FIRST", value: { name, config_discovery: discovery } },
+        },
+      ]),
+    },
+  );
 }
 
 function pluginSpec({ labels, module }: IstioPlace): Json {

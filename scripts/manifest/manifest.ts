@@ -1,6 +1,7 @@
 /** A policy and what an operator says of its place → the files that the system is given. */
 import { createHash } from "node:crypto";
 import program from "../../package.json" with { type: "json" };
+import type { Holding } from "../envoy/holding.ts";
 import { type CompiledPolicy, loadEngine } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { openFormsOf } from "../policy/image/name.ts";
@@ -26,7 +27,9 @@ import type { ShadowFilter } from "./shadow.ts";
 
 const for_all = ["ratelimit", "trustedHops"] as const;
 const for_meshes = ["image", "url", "sha256", "pullSecret", "namespace", "helm", "trustKey"] as const;
+const for_gateways = ["gatewayListener"] as const;
 const usual_file = "sallyport.wasm";
+const usual_listener = "https";
 const usual_upstream = "http://127.0.0.1:8080";
 
 /** What is tried beside the policy: by a module of its own, which in a mesh is fetched like the policy's. */
@@ -43,6 +46,7 @@ export interface Tried extends Omit<ShadowFilter<string>, "module"> {
  * @param file with `envoy`, the module's file beside the others
  * @param configuration with `envoy`, the filter's own: JSON with another image of the policy than the module has
  * @param tried a policy to try beside it
+ * @param holds where the policy reads bodies, so that the filter holds requests
  * @throws ManifestError where an option is missing or makes no sense, or what is asked for would not be safe
  */
 export async function makeManifest(
@@ -53,7 +57,8 @@ export async function makeManifest(
     file = usual_file,
     configuration,
     tried,
-  }: { file?: string; configuration?: string | undefined; tried?: Tried | undefined } = {},
+    holds,
+  }: { file?: string; configuration?: string | undefined; tried?: Tried | undefined; holds?: Holding | undefined } = {},
 ): Promise<Manifest> {
   const { policy, image } = compiled;
   const everywhere = {
@@ -63,6 +68,7 @@ export async function makeManifest(
     ),
     forms: openFormsOf(image),
     hops: trustedHops(given.trustedHops, policy.sourceAddress),
+    holds,
   };
   if (system === "envoy") {
     refuseOthers(system, given, [...for_all, "upstream", "upstreamId"]);
@@ -77,19 +83,27 @@ export async function makeManifest(
     );
   }
   const target = system === "istio" ? "selector" : "gateway";
-  refuseOthers(system, given, [...for_all, ...for_meshes, target]);
+  refuseOthers(system, given, [...for_all, ...for_meshes, target, ...(system === "istio" ? [] : for_gateways)]);
   const module = sourceOf(given, compiled);
   const shadow = tried && { ...tried, module: sourceOf(tried.source, tried.next) };
   const namespace = kubernetesName("--namespace", given.namespace ?? "default");
   const chosen = system === "istio" ? parseSelector(given.selector) : gatewayOf(given);
+  const listener = kubernetesName("--gateway-listener", given.gatewayListener ?? usual_listener);
+  if (system === "envoy-gateway" && holds === undefined && given.gatewayListener !== undefined)
+    throw new ManifestError("--gateway-listener is for policies that read bodies: leave it out");
   const make = async (at: { module: ModuleSource; namespace: string; chosen: unknown }): Promise<Manifest> => {
     const { chosen: labels, ...place } = { ...everywhere, shadow, ...at };
     return system === "istio"
       ? istioManifest(policy, { ...place, labels })
-      : gatewayManifest(policy, { ...place, gateway: labels });
+      : gatewayManifest(policy, { ...place, gateway: labels, listener });
   };
   const plain = await make({ module, namespace, chosen });
   if (given.helm !== true) return plain;
+  if (system === "envoy-gateway" && holds !== undefined) {
+    throw new ManifestError(
+      "the patch of a policy that reads bodies names the Gateway's listener by its namespace and name, which a chart cannot leave open: leave out --helm",
+    );
+  }
   refusePlaceholders(plain);
   const open = { ...module, location: placeholder("module"), sha256: placeholder("sha256") };
   const manifest = await make({ module: open, namespace: placeholder("namespace"), chosen: placeholder(target) });

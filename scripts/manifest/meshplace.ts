@@ -1,4 +1,5 @@
 /** What is known of a policy and its place in a system of Kubernetes, whichever it is. */
+import type { Holding } from "../envoy/holding.ts";
 import type { OpenForms } from "./manager.ts";
 import type { ModuleSource } from "./options.ts";
 import type { Server } from "./servers.ts";
@@ -12,4 +13,6 @@ export interface MeshPlace {
   module: ModuleSource;
   shadow: ShadowFilter<ModuleSource> | undefined;
   namespace: string;
+  /** Where the policy reads bodies. */
+  holds: Holding | undefined;
 }

@@ -13,6 +13,8 @@ export interface GivenOptions {
   namespace?: string;
   selector?: string;
   gateway?: string;
+  /** The Gateway's listener, for policies that read bodies. */
+  gatewayListener?: string;
   upstream?: string;
   upstreamId?: string;
   ratelimit?: string;

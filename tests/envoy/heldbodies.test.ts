@@ -6,7 +6,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { sendRequest } from "../../scripts/envoy/client.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
+import { startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import { type RunningEnvoy, startEnvoy } from "../../scripts/envoy/process.ts";
 import type { Pair } from "../../scripts/host/pairs.ts";
 import {
@@ -20,6 +22,7 @@ import {
   tight_bytes,
   told,
 } from "../support/bodyfilter.ts";
+import { managerOf } from "../support/envoy.ts";
 import { until } from "../support/until.ts";
 
 const typeOf = (message: string): string => `type.googleapis.com/envoy.extensions.${message}`;
@@ -52,6 +55,27 @@ function listener(name: string, wasm: string, allow: boolean, limit: number | un
     filter_chains: [{ filters: [{ name: "manager", typed_config: manager }] }],
   };
 }
+
+test("a local Envoy keeps as much of a body as it is told that the policy reads, over both protocols", async () => {
+  const body_bytes = 200_000;
+  const local = await startLocalEnvoy({
+    wasm: await compileBodyFilter(),
+    holds: { bodyBytes: body_bytes },
+    adjust: (bootstrap) => {
+      delete managerOf(bootstrap).http_filters[0].typed_config.config.capability_restriction_config;
+    },
+  });
+  try {
+    const target = await local.target("spiffe://example.org/web");
+    const path = pathOf({ answers: "1110", acts: "-l" });
+    for (const http2 of [false, true]) {
+      const { status } = await sendRequest(target, { method: "POST", path, body: "a".repeat(body_bytes), http2 });
+      assert.equal(status, 418, http2 ? "HTTP/2" : "HTTP/1.1");
+    }
+  } finally {
+    await local.stop();
+  }
+});
 
 describe("bodies in Envoy as in the Node host", () => {
   let directory: string;

@@ -1,0 +1,35 @@
+/**
+ * What Envoy is set to for a filter that holds a request until its body has come. Without the first of these every request with a body that
+ * such a filter holds would wait for ever (docs/bodies-in-envoy.md).
+ */
+
+// biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
+type Json = any;
+
+/** What a policy that reads bodies needs of its place. */
+export interface Holding {
+  /** The most bytes of a body that the policy reads (`maxBodyBytes`). */
+  bodyBytes: number;
+}
+
+/** The member of `PluginConfig` by which a filter may hold headers while body callbacks come; Envoy 1.35 and later. */
+export const holding_member = "allow_on_headers_stop_iteration";
+
+/** Beyond what the policy reads, so that the filter answers what is too large, and not Envoy. Envoy reads 16 KiB at a time, or a few of that. */
+const spare_bytes = 64 * 1024;
+
+/** How many bytes of a body Envoy must be ready to keep. */
+export const keptBytes = ({ bodyBytes }: Holding): number => bodyBytes + spare_bytes;
+
+/** Has a plugin hold headers. */
+export function allowHolding(pluginConfig: Json): void {
+  pluginConfig[holding_member] = true;
+}
+
+/**
+ * Has a virtual host keep as many bytes of a body as that takes, over HTTP/1.1 and HTTP/2 alike: Envoy 1.36 and later. Otherwise the
+ * listener's buffer and the stream's window are the bounds, and both are small in our configurations.
+ */
+export function keepBodies(virtualHost: Json, holding: Holding): void {
+  virtualHost.request_body_buffer_limit = keptBytes(holding);
+}
