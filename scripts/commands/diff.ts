@@ -115,10 +115,10 @@ function rowOf({ callers, hosts, endpoints, conditions, was, except = {}, unsure
 
 /** What a deny rule denies it denies in any case, which goes without saying. */
 function withoutRespellings(endpoint: string): string {
-  const [methods, path] = endpoint.split(" ") as [string, string];
-  const all = methods.split("|");
+  const space = endpoint.indexOf(" ");
+  const all = endpoint.slice(0, space).split("|");
   const shown = all.filter((method) => method === method.toUpperCase() || !all.includes(method.toUpperCase()));
-  return `${shown.join("|")} ${path}`;
+  return shown.join("|") + endpoint.slice(space);
 }
 
 function shorten(lines: string[]): string[] {

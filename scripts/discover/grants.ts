@@ -245,6 +245,7 @@ class RuleTally {
 
 /** An endpoint as the policy has it. */
 export function ruleEndpointText(endpoint: RuleEndpoint): string {
+  if (endpoint.call !== undefined) return endpoint.call.text;
   const names = new Map([...endpoint.variables].map(([name, place]) => [place, name]));
   const methods = endpoint.methods === "*" ? "*" : endpoint.methods.join("|");
   return `${methods} ${pathText(endpoint, names)}`;

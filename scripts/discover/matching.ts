@@ -9,6 +9,7 @@ import {
   type SegmentPattern,
   segmentHolds,
 } from "../policy/language/pathpattern.ts";
+import { callPlace } from "../policy/language/protocols.ts";
 import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../policy/language/spiffe.ts";
 import { patternsOf, setsOf } from "../policy/meaning/classes.ts";
 import { path_segments_max, segmentShape, segmentsOf } from "../traffic/segments.ts";
@@ -130,9 +131,17 @@ function pathHolds(endpoint: RuleEndpoint, segments: readonly string[]): boolean
 export function possibleEndpoints(rule: Rule, { host, method, path, policy }: Usage): number[] {
   if (host !== "" && rule.hosts.length > 0 && !rule.hosts.some((one) => hostHolds(one, host))) return [];
   const seen = seenPath({ path, policy });
-  return rule.endpoints.flatMap((endpoint, place) =>
-    methodHolds(endpoint, method) && pathMayHold(endpoint, seen) ? [place] : [],
-  );
+  return rule.endpoints.flatMap((endpoint, place) => (mayBeFor(endpoint, method, seen) ? [place] : []));
+}
+
+/** Whether requests with a method and a path may be for an endpoint: no log says which calls one has. */
+function mayBeFor(endpoint: RuleEndpoint, method: string, seen: SeenPath): boolean {
+  if (endpoint.call === undefined || endpoint.methods === "*")
+    return methodHolds(endpoint, method) && pathMayHold(endpoint, seen);
+  return endpoint.methods.some((one) => {
+    const { carrier, segments } = callPlace(one)!;
+    return carrier === method && pathMayHold({ segments, tail: false }, seen);
+  });
 }
 
 /** A path as a log has it, by its segments. */

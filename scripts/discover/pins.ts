@@ -29,7 +29,9 @@ export function pinsOfPolicy(policy: Policy): Pin[] {
   return policy.rules
     .filter(({ action }) => action === "allow")
     .flatMap(({ hosts, endpoints }) =>
-      endpoints.filter(({ tail }) => !tail).map((endpoint) => ({ hosts, ...pinOf(endpoint, endpoint.variables) })),
+      endpoints
+        .filter(({ tail, call }) => !tail && call === undefined)
+        .map((endpoint) => ({ hosts, ...pinOf(endpoint, endpoint.variables) })),
     );
 }
 

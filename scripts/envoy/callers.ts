@@ -3,6 +3,7 @@
 import type { Endpoint } from "../policy/language/endpoint.ts";
 import type { Policy, Rule, RuleCaller } from "../policy/language/model.ts";
 import { isAffix, type SegmentPattern } from "../policy/language/pathpattern.ts";
+import { callPlace } from "../policy/language/protocols.ts";
 import type { CallerPattern } from "../policy/language/spiffe.ts";
 
 /** One request a rule is about. */
@@ -38,7 +39,7 @@ export function callerExamples(policy: Policy): CallerExample[] {
       const [host] = rule.hosts;
       const request = {
         rule: rule.name,
-        ...exampleRequest(rule.endpoints[0]!),
+        ...exampleRequest(rule.endpoints.find(({ call }) => call === undefined) ?? rule.endpoints[0]!),
         ...(host === undefined ? {} : { host: host.kind === "exact" ? host.text : `example.${host.text}` }),
         issuers: rule.issuers,
         ...(rule.condition === undefined ? {} : { when: rule.condition.text }),
@@ -96,6 +97,8 @@ function exampleSegment(segment: SegmentPattern): string {
 }
 
 function exampleRequest({ methods, segments, tail, after = [] }: Endpoint): { method: string; path: string } {
+  const place = methods === "*" ? undefined : callPlace(methods.at(-1)!);
+  if (place !== undefined) return { method: place.carrier, path: place.path };
   const parts = segments.map(exampleSegment);
   if (tail) parts.push("example");
   parts.push(...after.map(exampleSegment));

@@ -53,7 +53,10 @@ export function derivePolicy(policy: Policy, old: Policy, known: Known, guards: 
   const believed = believedBy(policy, old, known);
   const rules = new Map<string, DerivedRule>();
   const made: Rule[] = [];
-  for (const rule of policy.rules) {
+  for (const one of policy.rules) {
+    // No log has calls: of a request that may have some nobody knows what becomes of it (known.ts), and no other meets their rules.
+    const rule = { ...one, endpoints: one.endpoints.filter(({ call }) => call === undefined) };
+    if (rule.endpoints.length === 0) continue;
     // A rule in shadow mode decides nothing, but for which paths are refused before any rule is looked at.
     if (rule.mode === "shadow" && !isAnyForm(rule.paths)) continue;
     const { derived, engine } = deriveRule(policy, rule, known, believed, guards);
@@ -61,8 +64,9 @@ export function derivePolicy(policy: Policy, old: Policy, known: Known, guards: 
     made.push({ ...engine, mode: rule.mode === "enforce" ? engine.mode : "shadow" });
   }
   const names = new Set(made.flatMap(({ issuers }) => issuers));
+  const { protocols: _, ...spoken } = policy;
   const derivedPolicy: Policy = {
-    ...policy,
+    ...spoken,
     mode: "enforce",
     identity: "mtls",
     filterState: undefined,

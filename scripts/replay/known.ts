@@ -8,6 +8,8 @@ import { isSourceAddress } from "../evaluate/engine.ts";
 import { LeanRequest, type SentRequest } from "../host/lean.ts";
 import type { Policy, Rule } from "../policy/language/model.ts";
 import { isAnyForm, type PathOptions } from "../policy/language/pathoptions.ts";
+import { carriersOf } from "../policy/language/protocols.ts";
+import { readsBody } from "../policy/language/reads.ts";
 import { isCallerUnknown, type RecordedRequest } from "../traffic/usage.ts";
 import { StandInTokens } from "./tokens.ts";
 
@@ -64,6 +66,14 @@ function readsClock({ condition }: Rule): boolean {
   return condition?.instructions.some(({ op }) => op === op_now) ?? false;
 }
 
+/** Methods and paths of requests of a policy that may have calls, where rules look into them. */
+function callsOf({ protocols = [], rules }: Policy): string[] {
+  if (!rules.some(readsBody)) return [];
+  return protocols.flatMap(({ name, segments }) =>
+    carriersOf(name).map((carrier) => `${carrier} /${segments.join("/")}`),
+  );
+}
+
 /** So many addresses are kept. */
 const sources_max = 10_000;
 
@@ -78,6 +88,8 @@ export class Preparation {
   readonly #hasForms: boolean;
   /** Whether any rule asks what time it is. */
   readonly #isTimed: boolean;
+  /** Methods and paths of requests that may have calls which rules look into. */
+  readonly #calls: ReadonlySet<string>;
   readonly #started = Date.now();
   /** By the name of an issuer what is known of its tokens' scopes, the address and the time. */
   readonly #known = new Map<string, (Known | undefined)[]>();
@@ -91,6 +103,7 @@ export class Preparation {
     this.#rules = new Map(old.rules.map((rule) => [rule.name, rule]));
     this.#issuers = new Set(old.issuers.map(({ name }) => name));
     this.#edges = edgesOf(policies);
+    this.#calls = new Set(policies.flatMap(callsOf));
     this.#isTimed = this.#edges.length > 0 || policies.some(({ rules }) => rules.some(readsClock));
     const options = [old.paths, ...old.rules.map(({ paths }) => paths)];
     this.#hidesSlashes = options.some(({ encodedSlash }) => encodedSlash !== "refuse");
@@ -170,7 +183,19 @@ export class Preparation {
     if (isCut(caller, reason)) return "the caller's whole ID";
     if (isHidden(host)) return "the host";
     if (isHidden(method)) return "the method";
+    if (this.#mayBeCalls(recorded)) return "the calls in its body";
     return this.#unknownOfPath(recorded);
+  }
+
+  /** No log has what is in a body. */
+  #mayBeCalls({ method, path }: RecordedRequest): boolean {
+    if (this.#calls.size === 0) return false;
+    // Without a record the path is as it was sent.
+    let decoded = path;
+    try {
+      decoded = decodeURIComponent(path);
+    } catch {}
+    return this.#calls.has(`${method} ${path}`) || this.#calls.has(`${method} ${decoded}`);
   }
 
   /** The log has the path decoded, or as received where it was refused for its form; and no more than the beginning of a long one. */

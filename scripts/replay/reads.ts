@@ -35,6 +35,10 @@ function unknownOf({ op, a = 0, text }: Instruction, next: Instruction | undefin
       return next !== undefined && (next.op === code.op_select || next.op === code.op_has)
         ? `claims.${String(next.text)}`
         : "claims";
+    case code.op_body:
+      return next?.op === code.op_select || next?.op === code.op_has ? `body.${String(next.text)}` : "body";
+    case code.op_call:
+      return "the call in the body";
     case code.op_header:
     case code.op_has_header:
       return `request.headers[${JSON.stringify(name)}]`;

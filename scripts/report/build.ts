@@ -1,8 +1,11 @@
 /** Policies, and what logs say of their use → what a report tells. */
+
 import { placeText } from "../policy/language/location.ts";
 import type { Issuer, Limit, Policy } from "../policy/language/model.ts";
 import { openedBy } from "../policy/language/pathoptions.ts";
+import { isCallMethod } from "../policy/language/protocols.ts";
 import { printRate } from "../policy/language/rate.ts";
+import { endpointWords } from "../policy/language/reads.ts";
 import { printSelector } from "../policy/language/selector.ts";
 import { type CallerPattern, callerText, parseCaller } from "../policy/language/spiffe.ts";
 import { patternsOf, setsOf } from "../policy/meaning/classes.ts";
@@ -140,11 +143,19 @@ function endpointsOf(reaches: readonly Reach[]): { endpoints: EndpointData[]; pl
     for (const at of order) {
       const { host, method, path, isSensitive } = reach.endpoints[at]!;
       own[at] = endpoints.length;
-      endpoints.push({ policy, host, method, path, sensitive: isSensitive });
+      endpoints.push({ policy, host, ...wordsOf(method, path), sensitive: isSensitive });
     }
     return own;
   });
   return { endpoints, places };
+}
+
+/** Of a call its protocol stands in place of the method, and the rest of it in place of the path. */
+function wordsOf(method: string, path: string): { method: string; path: string } {
+  if (!isCallMethod(method)) return { method, path };
+  const words = endpointWords([method], path);
+  const space = words.indexOf(" ");
+  return { method: words.slice(0, space), path: words.slice(space + 1) };
 }
 
 function compareTexts(a: string, b: string): number {

@@ -1,10 +1,11 @@
 /** What logs say was used, laid over what policies grant. */
 import { possibleEndpoints, RuleMatcher, usagesFor } from "../discover/matching.ts";
+import { callPlace } from "../policy/language/protocols.ts";
 import { PathIndex } from "../policy/meaning/paths.ts";
 import { admitsMethod } from "../policy/meaning/relations.ts";
 import { segmentsOf } from "../traffic/segments.ts";
 import type { Usage } from "../traffic/usage.ts";
-import type { Cell, UnmatchedData, UsageData } from "./data.ts";
+import type { Cell, EndpointData, UnmatchedData, UsageData } from "./data.ts";
 import { holdsHost, markUnclear, type Overlaid } from "./unclear.ts";
 
 /** IDs that are told of a caller that stands for many. */
@@ -17,8 +18,15 @@ export function layOver(
   usages: readonly Usage[],
 ): UsageData {
   const index = new PathIndex<number>();
-  for (const { reach, places } of policies)
-    for (const [at, { pattern }] of reach.endpoints.entries()) index.add(pattern, places[at]!);
+  const calls: { carrier: string; path: string; place: number }[] = [];
+  for (const { reach, places } of policies) {
+    for (const [at, { method, pattern }] of reach.endpoints.entries()) {
+      const call = callPlace(method);
+      if (call === undefined) index.add(pattern, places[at]!);
+      else calls.push({ ...call, path: call.segments.join("/"), place: places[at]! });
+    }
+  }
+  const callPlaces = new Set(calls.map(({ place }) => place));
   const callerAt = new Map(callers.map(({ id }, at) => [id, at]));
   const cellAt = new Map(cells.map(([caller, endpoint], at) => [caller * endpoints.length + endpoint, at]));
   for (const cell of cells) [cell[3], cell[4]] = [0, 0];
@@ -55,6 +63,12 @@ export function layOver(
         if (admitsMethod(endpoint.method, method) && holdsHost(endpoint.host, host)) found.push(place);
         return false;
       });
+    // No log says which calls a request had.
+    const own = segments?.join("/");
+    for (const call of calls) {
+      const isHere = call.path === own && holdsHost(endpoints[call.place]!.host, host);
+      if (isHere && (call.carrier === method || isGraphqlGet(endpoints[call.place]!, method))) found.push(call.place);
+    }
     near.set(key, found);
     return found;
   };
@@ -90,6 +104,10 @@ export function layOver(
       continue;
     }
     for (const { cell, rules } of matched) {
+      if (callPlaces.has(cell[1])) {
+        if (admitted) cell[3] = null;
+        continue;
+      }
       if (admitted) cell[3]! += count;
       else cell[4]! += count;
       if (!admitted) continue;
@@ -115,6 +133,10 @@ export function layOver(
         .map(({ name }) => ({ policy: at, rule: name })),
     ),
   };
+}
+
+function isGraphqlGet({ method: protocol }: EndpointData, method: string): boolean {
+  return protocol === "graphql" && method === "GET";
 }
 
 /** The largest groups, days put together. */

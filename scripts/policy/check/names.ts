@@ -1,6 +1,7 @@
 /** Names and callers, as every part of a policy is checked for them. */
 
 import type { CallerSet, Issuer, Limit, RuleCaller } from "../language/model.ts";
+import type { Protocol, ProtocolName } from "../language/protocols.ts";
 import { type CallerPattern, parseCaller, withoutAlias } from "../language/spiffe.ts";
 import { nameFault } from "../language/values.ts";
 import type { Reporter } from "../source/diagnostic.ts";
@@ -26,6 +27,8 @@ export interface Context {
   lists: Lists;
   /** How many bytes a token may have. */
   tokenBytes: number;
+  /** Where calls of each protocol are made that the policy speaks of. */
+  protocols: ReadonlyMap<ProtocolName, readonly Protocol[]>;
 }
 
 /** Names that stand for callers without being sets. */

@@ -22,6 +22,7 @@ import { Lists } from "./lists.ts";
 import { Places } from "./locations.ts";
 import { type Context, caller_words, checkCaller, checkName, Names } from "./names.ts";
 import { callableDomains, warnNothingAdmitted } from "./never.ts";
+import { checkProtocols } from "./protocols.ts";
 import { checkQuarantines } from "./quarantine.ts";
 import { checkRules } from "./rules.ts";
 import { checkService } from "./service.ts";
@@ -53,6 +54,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
     limits: new Map(),
     lists: readLists(draft),
     tokenBytes: policy.tokenBytes?.value ?? usual_token_bytes_max,
+    protocols: checkProtocols(reporter, policy),
   };
   const service = checkService(reporter, policy.service);
   const forwarders = checkForwarders(context, policy.trust?.forwarders?.value ?? []);
@@ -113,6 +115,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
     forwarders,
     forwards,
     paths,
+    ...(context.protocols.size > 0 && { protocols: [...context.protocols.values()].flat() }),
     issuers: known(context.issuers.values()),
     callerSets: known(context.callerSets.values()),
     limits,

@@ -4,23 +4,23 @@ import { type DeclaredClaims, declaredByAll } from "../condition/claimtypes.ts";
 import { type ConditionScope, compileCondition } from "../condition/compile.ts";
 import { printClaimPath } from "../language/claimpath.ts";
 import { type Condition, captureName, ruleVariables } from "../language/condition.ts";
-import { type Endpoint, likelyMethod, methodsOf, parseEndpoint } from "../language/endpoint.ts";
+import { mayWrite } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
+import { readsBody } from "../language/reads.ts";
 import { readCaptures } from "../language/spiffe.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import { positionOf } from "../source/source.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { Located } from "../source/yaml.ts";
+import { checkEndpoints, endpointPaths, namedMethods, refuseFoldedCalls } from "./endpoints.ts";
 import { checkGrant } from "./grant.ts";
 import { type Context, caller_words, checkCaller, checkName, Names, patternsOf } from "./names.ts";
 import { checkDeniedCallers } from "./never.ts";
 import { mostBytesOf, size_keys } from "./sizes.ts";
 import { checkLimitVariables, checkVariables } from "./variables.ts";
 
-/** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
-const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 /** The scopes of a rule stand in the answer to a token that lacks one. */
 const challenge_bytes = response_bytes_max / 2;
 
@@ -40,8 +40,7 @@ export function checkRules(context: Context, files: readonly DraftFile[], policy
         reporter.error("bound", draft.at, `a policy has at most ${policy_rules_max} rules`);
       const rule = checkRule({ ...context, reporter }, draft, around);
       if (rule === undefined || !names.take(reporter, draft.name!)) continue;
-      for (const endpoint of rule.endpoints)
-        if (endpoint.methods !== "*") for (const method of endpoint.methods.flatMap(methodsOf)) methods.add(method);
+      for (const method of rule.endpoints.flatMap(namedMethods)) methods.add(method);
       if (methods.size > policy_methods_max) {
         reporter.error("bound", draft.at, `a policy names at most ${policy_methods_max} methods`);
         methods.clear();
@@ -75,8 +74,10 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
   if (part.action === "deny") checkDeny(context, draft, callers);
   else checkAllow(context, draft);
   const paths = withPaths(around.paths, draft.paths);
+  const errorsBefore = reporter.findings.errors.length;
   const endpoints = checkEndpoints(context, part.endpoints, endpointPaths(part.action, paths));
-  const lacksEndpoints = endpoints.length < part.endpoints.value.length;
+  const lacksEndpoints = reporter.findings.errors.length > errorsBefore;
+  refuseFoldedCalls(context, draft, { action: part.action, endpoints, paths });
   const patterns = callers.flatMap((caller) => patternsOf(context, caller));
   const captures = patterns.map((pattern) => pattern?.captures ?? new Map<string, number>());
   const scope: RuleScope = {
@@ -124,7 +125,7 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
     ownLimits: limits.filter((one) => context.limits.get(one)?.per.some(({ kind }) => kind === "rule")),
     forwardVariables,
     ...(draft.sensitive?.value === true && { isSensitive: true }),
-    mostBytes: mostBytesOf(context, draft),
+    mostBytes: mostBytesOf(context, draft, readsBody({ condition, costFrom, endpoints })),
     ...grant,
   };
 }
@@ -169,6 +170,8 @@ function checkDeny(context: Context, draft: DraftRule, callers: readonly RuleCal
   if (draft.cost !== undefined)
     reporter.error("deny_with", draft.cost.at, "a deny rule takes no `cost`: it admits nothing to count");
   for (const key of size_keys) {
+    // Of the body it is asked once it is known whether the rule reads it.
+    if (key === "maxBodyBytes") continue;
     const message = `a deny rule takes no \`${key}\`: it denies requests of any size`;
     if (draft[key] !== undefined) reporter.error("deny_with", draft[key].at, message);
   }
@@ -291,37 +294,6 @@ function checkScopes(context: Context, { scopes: draft }: DraftRule): Pick<Rule,
   return { scopes: [...scopes], isAnyScope: draft?.isAny === true && scopes.size > 1 };
 }
 
-/** A deny rule is for a path with a slash at its end and for the one without. */
-function endpointPaths(action: Rule["action"], paths: PathOptions): PathOptions {
-  const isBoth = action === "deny" && paths.trailingSlash === "distinct";
-  return isBoth ? { ...paths, trailingSlash: "same" } : paths;
-}
-
-function checkEndpoints(context: Context, texts: Located<Located<string>[]>, paths: PathOptions): Endpoint[] {
-  const { reporter } = context;
-  const endpoints: Endpoint[] = [];
-  for (const { value, at } of texts.value) {
-    const endpoint = parseEndpoint(value, paths);
-    if ("message" in endpoint) {
-      // The place within the text is known where the text stands in one line as it is, which a quote shifts by one.
-      reporter.error(endpoint.code, placeWithin(reporter.source.text, at, value, endpoint.offset), endpoint.message);
-      continue;
-    }
-    for (const method of endpoint.methods === "*" ? [] : endpoint.methods) {
-      const likely = likelyMethod(method);
-      if (likely !== undefined)
-        reporter.warn("method_unknown", at, `\`${method}\` is an unusual method; did you mean \`${likely}\`?`);
-    }
-    endpoints.push(endpoint);
-  }
-  return endpoints;
-}
-
-function placeWithin(source: string, at: number, value: string, offset: number): number {
-  if (source.startsWith(value, at)) return at + offset;
-  return source.startsWith(value, at + 1) ? at + 1 + offset : at;
-}
-
 function warnAboutRule(
   context: Context,
   draft: DraftRule,
@@ -356,9 +328,6 @@ function warnAboutRule(
     }
     return;
   }
-  const writes = endpoints.some(
-    ({ methods }) => methods === "*" || methods.some((method) => !safe_methods.includes(method)),
-  );
-  if (writes)
+  if (endpoints.some(mayWrite))
     reporter.warn("write_without_token", at, `\`${name}\` admits writes without a token; ask for one with \`token\``);
 }

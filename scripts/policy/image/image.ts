@@ -8,6 +8,7 @@ import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
 import { ruleVariables, variableOfCapture } from "../language/condition.ts";
 import { identityAttribute } from "../language/identity.ts";
 import type { Limit, MostBytes, Policy, Rule } from "../language/model.ts";
+import type { PersistedDocument, Protocol } from "../language/protocols.ts";
 import { countable_reasons } from "../language/quarantine.ts";
 import {
   fleetName,
@@ -17,6 +18,7 @@ import {
   localBurst,
   rateLimitPolicy,
 } from "../language/rate.ts";
+import { answersTools, type Reads, readBodyBytes, readsBody, readsOf, toolsOf } from "../language/reads.ts";
 import { printSelector } from "../language/selector.ts";
 import { type CallerPattern, callerShapes } from "../language/spiffe.ts";
 import { ownTypes } from "../language/terms.ts";
@@ -64,6 +66,13 @@ const limit_kinds: Record<Limit["kind"], number> = {
   rate: layout.limit_rate,
   concurrency: layout.limit_concurrency,
   hops: layout.limit_hops,
+};
+
+const protocol_kinds: Record<Protocol["name"], number> = {
+  mcp: layout.protocol_mcp,
+  jsonrpc: layout.protocol_jsonrpc,
+  a2a: layout.protocol_a2a,
+  graphql: layout.protocol_graphql,
 };
 
 const actions: Record<Rule["action"], number> = { allow: layout.action_allow, deny: layout.action_deny };
@@ -130,6 +139,7 @@ class ImageWriter extends TokenSections {
     this.writeLists();
     this.writeRules();
     this.writeForwards();
+    this.writeProtocols();
     this.writeMemberSlots();
     return this.assemble();
   }
@@ -167,7 +177,7 @@ class ImageWriter extends TokenSections {
       ...this.fleet(),
       needs: needsOf(this.policy),
       minimum_version: this.policy.minimumVersion ?? 0,
-      body_bytes: 0,
+      body_bytes: readBodyBytes(this.policy),
     });
   }
 
@@ -404,11 +414,39 @@ class ImageWriter extends TokenSections {
         held: rule.isAnyScope ? layout.held_any : layout.held_all,
         forms: formsOfRule(rule),
         sizes: rule.mostBytes === undefined ? 0 : this.words(sizesOf(rule.mostBytes)) + 1,
-        reads: 0,
-        tools: [0, 0],
+        reads: readBits(readsOf(rule)),
+        tools: this.textRun(rule.action === "allow" ? sorted(toolsOf(rule)) : []),
         cost_condition: this.instructionRun(rule.costFrom?.instructions ?? []),
       });
     }
+  }
+
+  private writeProtocols(): void {
+    const text = ({ segments }: Protocol): string => `/${segments.join("/")}`;
+    const protocols = [...(this.policy.protocols ?? [])].sort((a, b) => compare(text(a), text(b)));
+    for (const protocol of protocols) {
+      const { name, calls, graphql } = protocol;
+      this.add("protocol", {
+        kind: protocol_kinds[name],
+        path: this.text(text(protocol)),
+        calls,
+        depth: graphql?.depth ?? 0,
+        aliases: graphql?.aliases ?? 0,
+        introspection: graphql?.introspection === "allow" ? 1 : 0,
+        persisted: this.persistedRun(graphql?.persisted ?? []),
+      });
+    }
+  }
+
+  /** Documents of one file; those of several paths are written once. */
+  private persistedRun(documents: readonly PersistedDocument[]): Pair {
+    if (documents.length === 0) return [0, 0];
+    const records = documents.map(({ id, document }) => ({ id: this.text(id), document: this.text(document) }));
+    const write = (): void => {
+      for (const record of records) this.add("persisted", record);
+    };
+    const key = `p${records.map(({ id, document }) => [...id, ...document].join()).join(";")}`;
+    return [this.run(layout.section_persisted, key, write), records.length];
   }
 
   private writeForwards(): void {
@@ -424,15 +462,24 @@ class ImageWriter extends TokenSections {
   }
 }
 
+/** What of a body a rule reads, as bits. */
+function readBits({ body, call, endpoint }: Reads): number {
+  return (body ? layout.reads_body : 0) | (call ? layout.reads_call : 0) | (endpoint ? layout.reads_endpoint : 0);
+}
+
 /** What only some policies need: bits of `policy_needs_at`. */
-export function needsOf({ rules, limits }: Policy): number {
+export function needsOf(policy: Policy): number {
+  const { rules, limits } = policy;
   const told = limits.filter(({ headers }) => headers === "always").map(({ name }) => name);
   const isOf = (kind: Limit["kind"]): boolean => limits.some((limit) => limit.kind === kind);
   return (
     (rules.some(({ mostBytes }) => mostBytes?.body !== undefined) ? layout.needs_body : 0) |
     (rules.some((rule) => rule.limits.some((name) => told.includes(name))) ? layout.needs_response : 0) |
     (isOf("concurrency") ? layout.needs_ticks : 0) |
-    (isOf("hops") ? layout.needs_hops : 0)
+    (isOf("hops") ? layout.needs_hops : 0) |
+    // What is held is let go by a tick where no body comes.
+    (rules.some(readsBody) ? layout.needs_hold | layout.needs_body | layout.needs_ticks : 0) |
+    (answersTools(policy) ? layout.needs_answers | layout.needs_response : 0)
   );
 }
 

@@ -4,9 +4,11 @@
  * give equal images.
  */
 import {
+  call_method,
   caller_segment,
   host_any,
   no_segment,
+  offer_method,
   variable_from_end,
   variable_prefix_shift,
   variable_suffix_shift,
@@ -14,10 +16,11 @@ import {
 import { compare, sorted } from "../language/byteorder.ts";
 import { captureName, ruleVariables } from "../language/condition.ts";
 import { type Endpoint, methodsOf } from "../language/endpoint.ts";
-import { foldCase } from "../language/folding.ts";
+import { foldPath } from "../language/folding.ts";
 import type { Policy, Rule, RuleCaller } from "../language/model.ts";
 import { isFolded } from "../language/pathoptions.ts";
 import { isAffix, type PathPattern, type SegmentPattern, segmentAt } from "../language/pathpattern.ts";
+import { callPlace } from "../language/protocols.ts";
 import type { CallerPattern } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
 import { type Captures, capturesKey, Groups } from "./groups.ts";
@@ -58,11 +61,16 @@ function hostText(host: HostPattern): string {
   return host.kind === "exact" ? host.text : `*.${host.text}`;
 }
 
+/** What no request has for a method: what stands for calls, and for what a rule could admit of them. */
+const pseudo_methods = [call_method, offer_method];
+
 function namedMethods(policy: Policy): string[] {
   const methods = new Set<string>();
   for (const { endpoints } of policy.rules) {
-    for (const endpoint of endpoints)
-      if (endpoint.methods !== "*") for (const method of endpoint.methods.flatMap(methodsOf)) methods.add(method);
+    for (const { methods: own, call } of endpoints) {
+      const named = call === undefined ? (own === "*" ? [] : own.flatMap(methodsOf)) : pseudo_methods;
+      for (const method of named) methods.add(method);
+    }
   }
   return sorted(methods);
 }
@@ -73,22 +81,39 @@ function namedMethods(policy: Policy): string[] {
  */
 function targetsOf(policy: Policy, methods: string[]): (rule: number, captures: Captures) => Target[] {
   const bits = new Map(methods.map((method, bit) => [method, (1 << bit) >>> 0]));
+  const maskOf = (names: readonly string[]): number =>
+    names.reduce((mask, method) => (mask | (bits.get(method) ?? 0)) >>> 0, 0);
+  const everything = (every_method & ~maskOf(pseudo_methods)) >>> 0;
   return (number, captures) => {
     const rule = policy.rules[number]!;
     const { endpoints } = rule;
     const variables = ruleVariables(rule);
-    const targets = endpoints.map((endpoint) => ({
-      path: isFolded(rule) ? folded(endpoint) : endpoint,
-      binding: variables.map((name) => bindingOf(name, endpoint, captures)).join(),
-      methods:
-        endpoint.methods === "*"
-          ? every_method
-          : endpoint.methods.flatMap(methodsOf).reduce((mask, method) => (mask | bits.get(method)!) >>> 0, 0),
-    }));
+    const isFoldedRule = isFolded(rule);
+    const targets = endpoints.flatMap((endpoint) => {
+      const binding = variables.map((name) => bindingOf(name, endpoint, captures)).join();
+      const target = (path: PathPattern, methods: number): Target => ({
+        path: isFoldedRule ? foldPath(path) : path,
+        binding,
+        methods,
+      });
+      const { methods } = endpoint;
+      if (methods === "*") return [target(endpoint, everything)];
+      if (endpoint.call === undefined) return [target(endpoint, maskOf(methods.flatMap(methodsOf)))];
+      return placesOf(methods).flatMap((segments) => [
+        target({ segments: [...segments, ...endpoint.segments], tail: endpoint.tail }, maskOf([call_method])),
+        target({ segments, tail: false }, maskOf([offer_method])),
+      ]);
+    });
     if (targets.length < 2) return targets;
     const keyed = targets.map((target) => ({ target, key: pathKey(target) }));
     return keyed.sort((a, b) => compare(a.key, b.key)).map(({ target }) => target);
   };
+}
+
+/** The paths that a call is made on, each once: some stand for several HTTP methods. */
+function placesOf(methods: readonly string[]): (readonly string[])[] {
+  const places = methods.flatMap((method) => callPlace(method) ?? []);
+  return [...new Map(places.map(({ path, segments }) => [path, segments])).values()];
 }
 
 function readsCaptures(rule: Rule): boolean {
@@ -101,14 +126,6 @@ function bindingOf(name: string, endpoint: Endpoint, captures: Captures): number
   if (capture === undefined) return pathBinding(name, endpoint);
   const segment = captures.get(capture);
   return segment === undefined ? no_segment : (segment | caller_segment) >>> 0;
-}
-
-function folded({ segments, tail, after }: PathPattern): PathPattern {
-  const fold = (segment: SegmentPattern): SegmentPattern => {
-    if (!isAffix(segment)) return segment && foldCase(segment);
-    return { ...segment, prefix: foldCase(segment.prefix), suffix: foldCase(segment.suffix) };
-  };
-  return { segments: segments.map(fold), tail, ...(after && { after: after.map(fold) }) };
 }
 
 function pathKey({ path, binding }: Target): string {
@@ -162,7 +179,7 @@ function rootsOf(
     }
   }
   const readings = readingsOf(policy.rules);
-  const judged = policy.rules.map((rule) => judgedOf(rule, readings));
+  const judged = policy.rules.map((rule) => judgedOf(rule, readings, policy.protocols));
   const nodes = new Map<string, number>();
   return [...rulesOf.keys()]
     .sort((a, b) => a - b)

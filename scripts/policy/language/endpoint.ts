@@ -5,15 +5,32 @@
 import { method_bytes_max, path_bytes_max, path_segments_max } from "../../../assembly/limits.ts";
 import type { ErrorCode } from "../source/codes.ts";
 import { nearest } from "../source/suggest.ts";
+import { type Call, callSlip, parseCalls, protocolOf } from "./call.ts";
+import { foldCase, foldPath } from "./folding.ts";
 import { type PathOptions, strict_paths } from "./pathoptions.ts";
-import type { PathPattern, SegmentPattern } from "./pathpattern.ts";
+import { type PathPattern, pathCovers, type SegmentPattern } from "./pathpattern.ts";
+import {
+  call_methods,
+  callMethods,
+  carriersOf,
+  isSafeCall,
+  type Protocol,
+  type ProtocolName,
+  protocol_words,
+  protocolKey,
+} from "./protocols.ts";
 import { regexInPath } from "./regex.ts";
 import { affixOf, openSegment } from "./segment.ts";
 
-/** One `METHOD PATH`. */
+/** One `METHOD PATH`, or a call of a protocol. */
 export interface Endpoint extends PathPattern {
-  /** Distinct method names in byte order, or "*" for every method. */
+  /**
+   * Distinct method names in byte order, or "*" for every method. Of a call, what stands for each path that it is made on (`callMethods`
+   * of protocols.ts); its segments are then its method and its name.
+   */
   methods: string[] | "*";
+  /** Of a call: its protocol, and the call as the policy has it. */
+  call?: Pick<Call, "protocol" | "text">;
   /** Path variables, by name the place of the segment that each stands in: after `/**` counted from the end, where -1 is the last. */
   variables: ReadonlyMap<string, number>;
 }
@@ -34,9 +51,77 @@ export const known_methods: readonly string[] = [
   "VERSION-CONTROL",
 ]; // biome-ignore format: one word a method
 
+/**
+ * Parses what may stand in `allow` and `deny`: `METHOD PATH`, `grpc package.Service/Method`, or a call, which may be several endpoints.
+ * @param paths what a path may have beside what is plain
+ * @param protocols where calls are made; undefined for a protocol whose paths are wrong, which is reported there
+ */
+export function parseEndpoints(
+  text: string,
+  paths: PathOptions,
+  protocols: ReadonlyMap<ProtocolName, readonly Protocol[]>,
+): Endpoint[] | EndpointFault {
+  const name = protocolOf(text);
+  if (name === undefined) {
+    const endpoint = parseEndpoint(text, paths);
+    return "message" in endpoint ? endpoint : [endpoint];
+  }
+  const calls = parseCalls(text);
+  if (!Array.isArray(calls)) return calls;
+  const spoken = protocols.get(name);
+  if (spoken === undefined) {
+    const message = `the policy does not say where ${protocol_words[name]} is spoken; add ${protocolKey(name)} beside \`rules\``;
+    return { code: "call_without_paths", message, offset: 0 };
+  }
+  const methods = spoken.flatMap(callMethods).sort();
+  return calls.map((call) => ({
+    methods,
+    call: { protocol: call.protocol, text: call.text },
+    segments: call.segments,
+    variables: new Map(),
+    tail: call.tail,
+  }));
+}
+
+/** Whether some request that an endpoint is for may ask for a change. */
+export function mayWrite({ methods, call, segments }: Endpoint): boolean {
+  if (call === undefined) return methods === "*" || methods.some((method) => !safe_methods.includes(method));
+  const [method] = segments;
+  if (typeof method === "string") return !isSafeCall(call.protocol, method);
+  const prefix = method?.prefix ?? "";
+  const known = call_methods[call.protocol].filter((one) => one.startsWith(prefix));
+  return known.length === 0 || known.some((one) => !isSafeCall(call.protocol, one));
+}
+
+/** The HTTP methods of requests that an endpoint is for, or "*" for every one. */
+export function requestMethods({ methods, call }: Endpoint): readonly string[] | "*" {
+  if (methods === "*") return methods;
+  return call === undefined ? methods.flatMap(methodsOf) : carriersOf(call.protocol);
+}
+
+/** Whether requests to an endpoint of requests can be calls of a protocol on a path of it. @param isFolded it is for both cases of letters */
+export function isCallable(endpoint: Endpoint, { name, segments }: Protocol, isFolded: boolean): boolean {
+  const methods = requestMethods(endpoint);
+  const isCarried = methods === "*" || carriersOf(name).some((carrier) => methods.includes(carrier));
+  return isCarried && pathCovers(isFolded ? foldPath(endpoint) : endpoint, literalPath(segments, isFolded));
+}
+
+/** A path of literals as a pattern, folded or as it is. */
+export function literalPath(segments: readonly string[], isFolded: boolean): PathPattern {
+  return { segments: isFolded ? segments.map(foldCase) : segments, tail: false };
+}
+
+/** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
+const safe_methods: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
 /** Parses `METHOD PATH`, or `grpc package.Service/Method`. @param paths what the path may have beside what is plain */
 export function parseEndpoint(text: string, paths = strict_paths): Endpoint | EndpointFault {
   if (/^grpc\s/iu.test(text)) return parseGrpc(text);
+  const slip = callSlip(text);
+  if (slip !== undefined) {
+    const message = `protocols are in lower case; did you mean \`${slip}\`?`;
+    return { code: "invalid_endpoint", message, offset: 0 };
+  }
   const space = text.indexOf(" ");
   if (space < 0) {
     const message = text.startsWith("/")

@@ -6,6 +6,7 @@ import {
   fold_run_words,
   fold_runs,
 } from "../../../assembly/policy/folding.ts";
+import { isAffix, type PathPattern, type SegmentPattern } from "./pathpattern.ts";
 
 const folded = new Map<number, number>();
 for (let letter = 0x41; letter <= 0x5a; letter++) folded.set(letter, letter + 0x20);
@@ -27,4 +28,13 @@ export function foldCase(text: string): string {
     const letter = folded.get(character.codePointAt(0)!);
     return letter === undefined ? character : String.fromCodePoint(letter);
   }).join("");
+}
+
+/** A pattern whose texts are folded. */
+export function foldPath({ segments, tail, after }: PathPattern): PathPattern {
+  const fold = (segment: SegmentPattern): SegmentPattern => {
+    if (!isAffix(segment)) return segment && foldCase(segment);
+    return { ...segment, prefix: foldCase(segment.prefix), suffix: foldCase(segment.suffix) };
+  };
+  return { segments: segments.map(fold), tail, ...(after && { after: after.map(fold) }) };
 }

@@ -11,6 +11,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { keys_shape, places_shape, tenants_shape } from "./issuers.ts";
 import type { PathOptions } from "./pathoptions.ts";
 import type { part_shape, policy_shape } from "./policy.ts";
+import type { Protocol } from "./protocols.ts";
 import type { Selector } from "./selector.ts";
 import type { Read } from "./shape.ts";
 import type { CallerPattern } from "./spiffe.ts";
@@ -47,6 +48,8 @@ export interface Policy {
   forwards: Forward[];
   /** Where a rule has no keys of its own. */
   paths: PathOptions;
+  /** Paths on which requests are calls of a protocol; left out: none. */
+  protocols?: readonly Protocol[];
   issuers: Issuer[];
   callerSets: CallerSet[];
   limits: Limit[];

@@ -15,6 +15,7 @@ import { usual_filter_state } from "./identity.ts";
 import { issuer, jwt_svid } from "./issuers.ts";
 import { limit } from "./limits.ts";
 import { paths_shape } from "./pathoptions.ts";
+import { a2a_shape, graphql_shape, jsonrpc_shape, mcp_shape } from "./protocols.ts";
 import { quarantine_shape } from "./quarantine.ts";
 import {
   boolean,
@@ -45,7 +46,8 @@ const time = text({ pattern: forms.time });
 const caller = text({ pattern: /^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._*{}-]+)+$/u });
 const caller_or_set = text({ pattern: /^(spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._*{}-]+)+|[A-Za-z0-9_-]+)$/u });
 const endpoint = text({
-  pattern: /^(grpc [A-Za-z_][A-Za-z0-9_.]*\/([A-Za-z_][A-Za-z0-9_]*|\*)|(\*|[A-Za-z0-9_|-]+) \/[^\s?#]*)$/u,
+  pattern:
+    /^(grpc [A-Za-z_][A-Za-z0-9_.]*\/([A-Za-z_][A-Za-z0-9_]*|\*)|(\*|[A-Za-z0-9_|-]+) \/[^\s?#]*|(mcp|a2a|jsonrpc|graphql) \S.*)$/u,
 });
 
 const trust = mapping({
@@ -116,7 +118,7 @@ const fleet = mapping({
 
 const endpoints = list(endpoint, { empty: " and names no endpoint; add one, such as `GET /orders`" });
 const endpoint_help =
-  "`METHOD PATH`: a method, several joined by `|`, or `*`; in the path, `{name}` and `*` stand for a segment or, with text around one, for a part of it, `/**` for any number of segments. `grpc package.Service/Method` is the POST of that call.";
+  "`METHOD PATH`: a method, several joined by `|`, or `*`; in the path, `{name}` and `*` stand for a segment or, with text around one, for a part of it, `/**` for any number of segments. `grpc package.Service/Method` is the POST of that call. `mcp METHOD`, `mcp tools/call NAME`, `a2a METHOD`, `jsonrpc METHOD` and `graphql query FIELD, FIELD` are calls in a body, with a `*` at the end for several.";
 
 /** The token of a rule: an issuer, several, or a mapping that says more. */
 interface TokenAsked extends Located<Located<string>[]> {
@@ -348,6 +350,26 @@ export const policy_shape = mapping({
     {
       examples: [{ trailingSlash: "same" }],
     },
+  ),
+  mcp: optional(
+    mcp_shape,
+    "Where servers of MCP listen (Model Context Protocol, Streamable HTTP), for endpoints such as `mcp tools/call get_*`.",
+    { examples: [{ paths: ["/mcp"] }] },
+  ),
+  a2a: optional(
+    a2a_shape,
+    "Where agents listen that speak A2A by JSON-RPC, for endpoints such as `a2a message/send`.",
+    {
+      examples: [{ paths: ["/a2a"] }],
+    },
+  ),
+  jsonrpc: optional(jsonrpc_shape, "Where servers of JSON-RPC 2.0 listen, for endpoints such as `jsonrpc add`.", {
+    examples: [{ paths: ["/rpc"] }],
+  }),
+  graphql: optional(
+    graphql_shape,
+    "Where servers of GraphQL listen, for endpoints such as `graphql query orders, order`, and what documents may have.",
+    { examples: [{ paths: ["/graphql"], depth: 10, aliases: 20, batch: 5, introspection: "deny" }] },
   ),
   issuers: optional(named("issuer", issuer, forms.name), "Whose tokens are accepted, and when."),
   ...shared,

@@ -6,6 +6,7 @@
 import { methodsOf } from "../language/endpoint.ts";
 import type { Policy, Rule } from "../language/model.ts";
 import { type PathPattern, pathCovers, pathsMeet } from "../language/pathpattern.ts";
+import { callsWithin } from "./calls.ts";
 import { byCaptures } from "./captures.ts";
 import { type CallerClass, type ClauseList, classesOf, hostsOf, type Side } from "./classes.ts";
 import { type Clause, ClauseTable } from "./clauses.ts";
@@ -42,11 +43,14 @@ export interface Compared {
 /** Compares the access that rules of two policies give; `chosen` says which rules take part. */
 export function compareRules(before: Compared, after: Compared, chosen: (rule: Rule) => Rule | undefined): Finding[] {
   const table = new ClauseTable();
-  const spelled = speller([before.policy, after.policy]);
+  const policies = [before.policy, after.policy];
+  const spelled = speller(policies);
+  const callsOf = callsWithin(policies);
   const sideOf = ({ policy, naming }: Compared): Side => ({
     policy,
     rules: policy.rules.flatMap((one) => {
-      const rule = chosen({ ...withLimitsInForce(one, policy), endpoints: spelled(one) });
+      const endpoints = [...spelled(one), ...callsOf(one)];
+      const rule = chosen({ ...withLimitsInForce(one, policy), endpoints });
       if (rule === undefined) return [];
       return byCaptures(rule, policy.callerSets).map((part) => ({ rule: part, clauses: table.of(part, naming) }));
     }),
@@ -176,7 +180,9 @@ function withoutCovered(places: Place[]): Place[] {
     inner !== outer &&
     (outer.method === inner.method
       ? outer.exceptMethods.every((one) => inner.exceptMethods.includes(one))
-      : outer.method === "*" && !outer.exceptMethods.some((one) => admitsMethod(one, inner.method))) &&
+      : admitsMethod(outer.method, inner.method) &&
+        outer.method === "*" &&
+        !outer.exceptMethods.some((one) => admitsMethod(one, inner.method))) &&
     outer.except.length === 0 &&
     pathCovers(outer.pattern, inner.pattern);
   return places.filter(

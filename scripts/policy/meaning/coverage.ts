@@ -4,14 +4,14 @@
  * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
  */
 import { ruleVariables } from "../language/condition.ts";
-import type { Endpoint } from "../language/endpoint.ts";
+import { type Endpoint, mayWrite } from "../language/endpoint.ts";
 import type { CallerSet, Rule } from "../language/model.ts";
-import { pathCovers } from "../language/pathpattern.ts";
 import { callerText } from "../language/spiffe.ts";
+import { endpointHolds } from "./calls.ts";
 import { conditionsOf, isUnconditional, isWeaker } from "./conditions.ts";
 import { Callers, callerKey, members_max } from "./membership.ts";
 import { PathIndex } from "./paths.ts";
-import { deniesMethod, hostsCover, methodsCover } from "./relations.ts";
+import { hostsCover } from "./relations.ts";
 
 /** The codes of these warnings (docs/diagnostics.md). */
 export type CoverageCode =
@@ -26,8 +26,6 @@ export type WarnCovered = (code: CoverageCode, rule: Rule, message: string) => v
 
 /** So many rules are looked at for each, at the most. */
 const candidates_max = 64;
-/** Methods that RFC 9110 §9.2.1 calls safe: they ask for no change. */
-const safe_methods = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 /** Warns about rules and parts of rules that other ones make superfluous, and about patterns that are very wide. */
 export function warnCovered(
@@ -100,7 +98,7 @@ function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
   if (wide.endpoints.length * narrow.endpoints.length > members_max ** 2) return false;
   return narrow.endpoints.every((inner) =>
     wide.endpoints.some(
-      (outer) => endpointCovers(outer, inner) && isWeaker(conditionsOf(wide, outer), conditionsOf(narrow, inner)),
+      (outer) => endpointHolds(wide, outer, inner) && isWeaker(conditionsOf(wide, outer), conditionsOf(narrow, inner)),
     ),
   );
 }
@@ -108,19 +106,7 @@ function admitsAll(wide: Rule, narrow: Rule, callers: Callers): boolean {
 function deniesAll(deny: Rule, allow: Rule, callers: Callers): boolean {
   if (!callers.cover(deny.callers, allow.callers) || !hostsCover(deny.hosts, allow.hosts)) return false;
   if (deny.endpoints.length * allow.endpoints.length > members_max ** 2) return false;
-  return allow.endpoints.every((inner) =>
-    deny.endpoints.some((outer) => pathCovers(outer, inner) && deniesMethods(outer, inner)),
-  );
-}
-
-function deniesMethods(outer: Endpoint, inner: Endpoint): boolean {
-  if (outer.methods === "*") return true;
-  const denied = outer.methods;
-  return inner.methods !== "*" && inner.methods.every((method) => denied.some((other) => deniesMethod(other, method)));
-}
-
-function endpointCovers(outer: Endpoint, inner: Endpoint): boolean {
-  return methodsCover(outer.methods, inner.methods) && pathCovers(outer, inner);
+  return allow.endpoints.every((inner) => deny.endpoints.some((outer) => endpointHolds(deny, outer, inner)));
 }
 
 /** Fewer rules than this are looked through one by one. */
@@ -179,16 +165,22 @@ function warnWithin(rule: Rule, callers: Callers, warn: WarnCovered): void {
   // What `when` says of a path variable is said of one endpoint, and another one does not stand in for it.
   const isBound = ruleVariables(rule).length > 0;
   if (endpoints.length > 1 && endpoints.length <= members_max && !isBound) {
-    const isDenied = rule.action === "deny";
-    const covers = (outer: Endpoint, inner: Endpoint): boolean =>
-      isDenied ? pathCovers(outer, inner) && deniesMethods(outer, inner) : endpointCovers(outer, inner);
+    const covers = (outer: Endpoint, inner: Endpoint): boolean => endpointHolds(rule, outer, inner);
+    const named = (place: number): string => {
+      const { call } = endpoints[place]!;
+      return call === undefined ? `endpoint ${place + 1}` : `\`${call.text}\``;
+    };
+    // An endpoint that lists fields of GraphQL is several.
+    const isCounted = endpoints.every(({ call }) => call?.protocol !== "graphql");
     for (const [at, inner] of endpoints.entries()) {
       const outer = endpoints.findIndex(
         (other, place) =>
           place !== at && covers(other, inner) && (place < at || !covers(inner, other)) && !spellsOutHead(inner, other),
       );
       if (outer < 0) continue;
-      const message = `endpoint ${at + 1} of \`${rule.name}\` adds nothing: endpoint ${outer + 1} holds all of it; remove it`;
+      const [own, other] =
+        isCounted || inner.call !== undefined ? [named(at), named(outer)] : ["an endpoint", "another"];
+      const message = `${own} of \`${rule.name}\` adds nothing: ${other} holds all of it; remove it`;
       warn("endpoint_covered", rule, message);
     }
   }
@@ -236,10 +228,7 @@ function warnWide(rule: Rule, callers: Callers, warn: WarnCovered): void {
     warn("wildcard_wide", rule, message);
     return;
   }
-  const writes = rule.endpoints.some(
-    ({ methods }) => methods === "*" || methods.some((method) => !safe_methods.includes(method)),
-  );
-  if (domain !== undefined && writes) {
+  if (domain !== undefined && rule.endpoints.some(mayWrite)) {
     const message = `\`${rule.name}\` admits writes of everybody in a trust domain (\`${domain}\`); name the callers that need them`;
     warn("wildcard_wide", rule, message);
   }

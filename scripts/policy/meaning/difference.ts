@@ -3,6 +3,8 @@
 import { compare } from "../language/byteorder.ts";
 import type { MostBytes, Policy, Rule } from "../language/model.ts";
 import { openedBy } from "../language/pathoptions.ts";
+import { callPlace, isCallMethod } from "../language/protocols.ts";
+import { endpointWords, readsBody } from "../language/reads.ts";
 import type { Access } from "./access.ts";
 import { stableText } from "./change.ts";
 import { every_host } from "./clauses.ts";
@@ -85,7 +87,7 @@ export function comparePolicies(before: Policy, after: Policy): PolicyDifference
     const count = ({ rules }: Policy): number => rules.filter((rule) => shadowed(rule) !== undefined).length;
     policy.push({ what: `${action} rules in shadow mode`, ...counted(count(before), count(after)), gain: false });
   }
-  policy.push(...denialsBesideForms(before, after));
+  policy.push(...denialsBesideForms(before, after), ...boundsOfDenials(before, after));
   return { gained: of("gained"), lost: of("lost"), changed: of("changed"), policy };
 }
 
@@ -133,7 +135,8 @@ function joinMethods(places: readonly Place[]): Part[] {
   for (const place of places) {
     const { method, path, exceptMethods } = place;
     const except = place.except.map((one) => one.path);
-    const key = `${path} ${method === "*" ? "*" : ""} ${except.join()} ${exceptMethods.join()}`;
+    const kind = isCallMethod(method) ? callPlace(method)!.protocol : method === "*" ? "*" : "";
+    const key = `${path} ${kind} ${except.join()} ${exceptMethods.join()}`;
     const known = byPath.get(key);
     if (known === undefined) byPath.set(key, { methods: [method], path, except, exceptMethods });
     else known.methods.push(method);
@@ -141,9 +144,12 @@ function joinMethods(places: readonly Place[]): Part[] {
   return [...byPath.values()]
     .sort((a, b) => compare(a.path, b.path))
     .map(({ methods, path, except, exceptMethods }) => {
-      const joined = methods.sort(compare).join("|");
-      const without = exceptMethods.length === 0 ? [] : [`${exceptMethods.sort(compare).join("|")} ${path}`];
-      return { text: `${joined} ${path}`, except: [...except.map((other) => `${joined} ${other}`), ...without] };
+      const named = methods.sort(compare);
+      const without = exceptMethods.length === 0 ? [] : [endpointWords(exceptMethods.sort(compare), path)];
+      return {
+        text: endpointWords(named, path),
+        except: [...except.map((other) => endpointWords(named, other)), ...without],
+      };
     });
 }
 
@@ -223,6 +229,25 @@ function denialsBesideForms(before: Policy, after: Policy): PolicyChange[] {
   if (gone.length + come.length === 0) return [];
   const what = "deny rules beside `paths` that opens forms";
   return [{ what, ...counted(were.length, are.length), gain: gone.length > 0 }];
+}
+
+/**
+ * A deny rule that reads the body denies what is larger than it reads, whatever is in it: of whom and where is compared with its endpoints, and
+ * how large it may be is said here.
+ */
+function boundsOfDenials(before: Policy, after: Policy): PolicyChange[] {
+  const bounds = ({ rules }: Policy): string =>
+    rules
+      .filter((rule) => rule.action === "deny" && rule.mode === "enforce" && readsBody(rule))
+      .map(({ mostBytes }) => mostBytes?.body ?? 0)
+      .sort((a, b) => a - b)
+      .join(", ");
+  const [was, is] = [bounds(before), bounds(after)];
+  if (was === is) return [];
+  const words = (bytes: string): string | null => (bytes === "" ? null : bytes);
+  return [
+    { what: "maxBodyBytes of deny rules that read bodies", before: words(was), after: words(is), gain: was !== "" },
+  ];
 }
 
 /** How many there are of what is otherwise than before. */

@@ -4,6 +4,7 @@
  */
 import { methodsOf } from "../language/endpoint.ts";
 import { type PathPattern, pathCovers } from "../language/pathpattern.ts";
+import { isCallMethod } from "../language/protocols.ts";
 import { type Access, accessOf, compareAccess, type Difference } from "./access.ts";
 import type { Clause } from "./clauses.ts";
 import type { Family } from "./hierarchy.ts";
@@ -130,6 +131,7 @@ function methodsWithin(clause: Clause, all: readonly Clause[], { respelled }: Su
   if (clause.method !== "*") return spellings(clause.action, clause.method);
   const methods = new Set<Method>();
   for (const { action, method } of all) {
+    if (isCallMethod(method)) continue;
     for (const one of spellings(action, method)) methods.add(one);
   }
   methods.add(other_methods);

@@ -4,8 +4,11 @@
  */
 import type { Policy, Rule } from "../language/model.ts";
 import { type PathPattern, pathCovers } from "../language/pathpattern.ts";
+import { callPlace } from "../language/protocols.ts";
+import { endpointWords } from "../language/reads.ts";
 import { type CallerPattern, callerCovers, callerText, parseCaller, withoutAlias } from "../language/spiffe.ts";
 import { accessOf } from "./access.ts";
+import { callsWithin } from "./calls.ts";
 import { byCaptures } from "./captures.ts";
 import { anonymous, callersOf, hostsOf, namedBy, type Side } from "./classes.ts";
 import { type Clause, ClauseTable } from "./clauses.ts";
@@ -87,9 +90,11 @@ function begun(rule: Rule, atSeconds: number): Rule {
 export function reachOf(policy: Policy, also: readonly CallerPattern[], atSeconds: number): Reach {
   const table = new ClauseTable();
   const spelled = speller([policy]);
+  const callsOf = callsWithin([policy]);
   const naming = { issuer: (name: string) => name, limit: (name: string) => name };
   const partsOf = (one: Rule): RulePart[] => {
-    const rule = begun({ ...withLimitsInForce(one, policy), endpoints: spelled(one) }, atSeconds);
+    const endpoints = [...spelled(one), ...callsOf(one)];
+    const rule = begun({ ...withLimitsInForce(one, policy), endpoints }, atSeconds);
     const written = one.endpoints.map((endpoint) => spelled({ ...one, endpoints: [endpoint] })[0]!);
     return byCaptures(rule, policy.callerSets).map((part) => ({
       rule: part,
@@ -179,6 +184,8 @@ class Places {
 
   add({ id, host, method, path, names }: Clause): void {
     this.#written.add(id);
+    // An endpoint of GraphQL is for both HTTP methods that carry operations: one of them stands for both.
+    if (callPlace(method)?.carrier === "GET") return;
     const key = `${host} ${method} ${pathText(path)}`;
     if (this.#known.has(key)) return;
     this.#known.set(key, this.endpoints.length);
@@ -248,7 +255,7 @@ class Places {
       .map(({ clause: { action, host, method, path, names, conditions } }) => {
         const on = host === "*" ? "" : ` on ${host}`;
         const how = action === "deny" && !isUnconditional(conditions) ? " (conditional)" : "";
-        return `${method} ${pathText(path, names)}${on}${how}`;
+        return `${endpointWords([method], pathText(path, names))}${on}${how}`;
       });
     return [...new Set(texts)].sort();
   }

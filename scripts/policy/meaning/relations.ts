@@ -4,6 +4,7 @@
  */
 
 import { methodsOf } from "../language/endpoint.ts";
+import { isCallMethod } from "../language/protocols.ts";
 import type { CallerPattern } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
 
@@ -52,13 +53,14 @@ export function hostsCover(wide: readonly HostPattern[], narrow: readonly HostPa
 
 /** Whether every method of `narrow` is one of `wide`. */
 export function methodsCover(wide: readonly string[] | "*", narrow: readonly string[] | "*"): boolean {
-  if (wide === "*") return true;
+  if (wide === "*") return narrow === "*" || !narrow.some(isCallMethod);
   return narrow !== "*" && narrow.every((method) => wide.some((named) => admitsMethod(named, method)));
 }
 
 /** Whether an endpoint for one method is for a request with another: who may GET may ask with HEAD (RFC 9110 §9.3.2). */
 export function admitsMethod(named: Method, method: string): boolean {
-  return named === "*" || methodsOf(named).includes(method);
+  // Which calls an endpoint for every method is for is said beside it (calls.ts).
+  return named === "*" ? !isCallMethod(method) : methodsOf(named).includes(method);
 }
 
 /**
@@ -74,16 +76,16 @@ export type Overlap = "whole" | "part";
 
 /** How much an allow rule for one method holds of what another stands for; undefined: nothing. */
 export function heldMethods(own: Method, other: Method): Overlap | undefined {
-  if (own === "*") return "whole";
-  if (other === "*") return "part";
+  if (own === "*") return isCallMethod(other) ? undefined : "whole";
+  if (other === "*") return isCallMethod(own) ? undefined : "part";
   if (admitsMethod(own, other)) return "whole";
   return admitsMethod(other, own) ? "part" : undefined;
 }
 
 /** How much a deny rule for one method denies of what another stands for; undefined: nothing. */
 export function deniedMethods(denied: Method, other: Method): Overlap | undefined {
-  if (denied === "*") return "whole";
-  if (other === "*") return "part";
+  if (denied === "*") return isCallMethod(other) ? undefined : "whole";
+  if (other === "*") return isCallMethod(denied) ? undefined : "part";
   const hit = methodsOf(other).filter((method) => deniesMethod(denied, method)).length;
   if (hit === 0) return undefined;
   return hit === methodsOf(other).length ? "whole" : "part";

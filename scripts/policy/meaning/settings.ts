@@ -4,10 +4,12 @@
  * denied, or a header, cookie or parameter for the upstream that was removed. What cannot be shown to let nothing more
  * through is a gain.
  */
+import { createHash } from "node:crypto";
 import { printClaimPath } from "../language/claimpath.ts";
 import { variableOfCapture } from "../language/condition.ts";
 import type { Issuer, Limit, Policy, Rule } from "../language/model.ts";
 import { paths_shape } from "../language/pathoptions.ts";
+import { type Protocol, protocol_names, protocol_words, protocolPath } from "../language/protocols.ts";
 import type { ForwardValue } from "../language/values.ts";
 import { compareRows, type PolicyChange, type Row, stableText } from "./change.ts";
 import { admitsNameless, isDomainForwarding, isDomainMet, isSubstituted, reorderedIssuers } from "./effects.ts";
@@ -23,6 +25,18 @@ function forwardText(value: ForwardValue): string {
   if (value.kind === "capture") return variableOfCapture(value.name);
   if (value.kind !== "claim") return value.kind;
   return printClaimPath(value.path) + (value.as === "plain" ? "" : ` as ${value.as}`);
+}
+
+/** What is spoken on a path, and what it may be like. Persisted documents are told by how many there are, and by a digest. */
+function protocolText({ name, calls, graphql }: Protocol): string {
+  const parts = [protocol_words[name], `${calls} calls at most`];
+  if (graphql !== undefined) {
+    const { depth, aliases, introspection, persisted } = graphql;
+    parts.push(`depth ${depth}`, `${aliases} aliases`, `introspection ${introspection}`);
+    const digest = createHash("sha256").update(JSON.stringify(persisted)).digest("hex").slice(0, 8);
+    if (persisted.length > 0) parts.push(`${persisted.length} persisted documents (${digest})`);
+  }
+  return parts.join(", ");
 }
 
 /** What an issuer or limit is, without its name. */
@@ -179,6 +193,22 @@ export const policy_rows: readonly Row<Policy>[] = [
   },
   // Which forms of paths are taken is compared with each rule; the policy's own keys decide else only between 400 and 403.
   { kind: "elsewhere", keys: path_keys, parts: ["paths"] },
+  {
+    // A path that becomes one of a protocol has requests refused that are no calls, and lets in what it did of those that are: which calls rules
+    // are for is compared with each rule.
+    kind: "entries",
+    keys: [
+      ...protocol_names,
+      ...protocol_names.flatMap((name) => [`${name}.paths`, `${name}.batch`]),
+      ...["depth", "aliases", "introspection", "persisted", "persisted.file"].map((key) => `graphql.${key}`),
+    ],
+    parts: ["protocols"],
+    what: "protocol on",
+    entries: ({ protocols = [] }) => new Map(protocols.map((one) => [protocolPath(one), protocolText(one)])),
+    added: false,
+    removed: true,
+    changed: true,
+  },
   {
     kind: "set",
     keys: ["issuers"],

@@ -58,6 +58,15 @@ export const errors = {
     meaning: "an endpoint that is not `METHOD PATH`; the message says which part",
     example: { rule: "allow: [/orders]" },
   },
+  call_without_paths: {
+    meaning:
+      "an endpoint that is a call of a protocol, or a condition that reads one, in a policy that does not say where the protocol is spoken",
+    example: { rule: 'allow: ["mcp tools/list"]' },
+  },
+  persisted: {
+    meaning:
+      "a file of persisted documents that is no JSON, neither a map from IDs to documents nor a manifest, or has an ID or a document that is empty",
+  },
   path_regex: {
     meaning:
       "a path with what looks like a regular expression, which paths are not; the message has the way to write it",

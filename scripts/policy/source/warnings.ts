@@ -183,6 +183,9 @@ export const warnings = {
         "issuers: { corp: { issuer: https://a.example, audiences: [api], algorithms: [RS256], keys: { file: keys.json } } }",
     },
   },
+  persisted_hash: {
+    meaning: "a persisted document whose ID looks like a SHA-256 and is not that of the document",
+  },
   method_unknown: {
     meaning: "a method that is probably misspelt",
     example: { rule: "allow: [GTE /orders]" },
