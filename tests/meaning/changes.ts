@@ -66,6 +66,7 @@ export function keySetOf(folder: string, name: string, without = -1): string {
 export function writeChangedKeySets(): string {
   const folder = writeKeySets();
   writeFileSync(join(folder, "secret"), "s3cret");
+  writeFileSync(join(folder, "documents.json"), '{ "a": "{ a }" }');
   for (const name of keySetNames) {
     for (let number = 0; number < keyCount(name); number++)
       writeFileSync(join(folder, `${name}-${number}.jwks.json`), keySetOf(folder, name, number));
@@ -127,6 +128,21 @@ const ofLimit = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
       (policy) =>
         put(map(policy.limits)[name], key, one),
   );
+
+/** A path of each protocol. */
+const spoken_paths = { mcp: "/a", a2a: "/b", jsonrpc: "/orders", graphql: "/a/b" } as const;
+
+/** Changes of a key of a protocol, and of those in it. */
+function protocolChanges(name: string, path: string): [key: string, change: fc.Arbitrary<Apply>][] {
+  const set = (value: Mapping | undefined): Apply => {
+    return (policy) => put(policy, name, value);
+  };
+  return [
+    [name, some<Mapping | undefined>(undefined, { paths: [path] }).map(set)],
+    [`${name}.paths`, some([path], [`${path}/x`], [path, `${path}/x`]).map((paths) => set({ paths }))],
+    [`${name}.batch`, some(1, 128).map((batch) => set({ paths: [path], batch }))],
+  ];
+}
 
 /** Sets a key of what the policy says of its fleet. */
 const ofFleet = <T>(key: string, value: fc.Arbitrary<T>): fc.Arbitrary<Apply> =>
@@ -264,6 +280,26 @@ export const changes: Readonly<Record<string, fc.Arbitrary<Apply>>> = {
         (value): Apply =>
           (policy) =>
             put(policy, "paths", value === undefined ? undefined : { [key]: value }),
+      ),
+    ]),
+  ),
+  ...Object.fromEntries(Object.entries(spoken_paths).flatMap(([name, path]) => protocolChanges(name, path))),
+  ...Object.fromEntries(
+    Object.entries({
+      depth: [1, 20],
+      aliases: [0, 5],
+      introspection: ["allow"],
+      persisted: [{ file: "documents.json" }],
+      "persisted.file": ["documents.json"],
+    }).map(([key, values]) => [
+      `graphql.${key}`,
+      some<unknown>(...values).map(
+        (value): Apply =>
+          (policy) => {
+            const own = map(policy).graphql ?? { paths: [spoken_paths.graphql] };
+            policy.graphql =
+              key === "persisted.file" ? { ...own, persisted: { file: value } } : { ...own, [key]: value };
+          },
       ),
     ]),
   ),

@@ -1,16 +1,25 @@
 /** Endpoints of a rule: paths, and calls of protocols. */
-import { call_method, offer_method } from "../../../assembly/policy/layout.ts";
 import { likelyCall, protocolOf } from "../language/call.ts";
-import { type Endpoint, likelyMethod, methodsOf, parseEndpoints } from "../language/endpoint.ts";
+import {
+  type Endpoint,
+  likelyMethod,
+  literalPath,
+  methodsOf,
+  parseEndpoints,
+  requestMethods,
+} from "../language/endpoint.ts";
+import { foldPath } from "../language/folding.ts";
 import type { DraftRule, Rule } from "../language/model.ts";
-import type { PathOptions } from "../language/pathoptions.ts";
-import { protocol_words } from "../language/protocols.ts";
+import { isAnyForm, type PathOptions } from "../language/pathoptions.ts";
+import { isAffix, pathsMeet, type SegmentPattern } from "../language/pathpattern.ts";
+import { carriersOf, type Protocol, protocol_words, protocolPath, pseudo_methods } from "../language/protocols.ts";
+import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
 import type { Context } from "./names.ts";
 
 /** What an endpoint takes of the methods that a policy may name: calls, of all protocols, take two. */
 export function namedMethods({ methods, call }: Endpoint): readonly string[] {
-  if (call !== undefined) return [call_method, offer_method];
+  if (call !== undefined) return pseudo_methods;
   return methods === "*" ? [] : methods.flatMap(methodsOf);
 }
 
@@ -82,4 +91,41 @@ export function refuseFoldedCalls(
 function placeWithin(source: string, at: number, value: string, offset: number): number {
   if (source.startsWith(value, at)) return at + offset;
   return source.startsWith(value, at + 1) ? at + 1 + offset : at;
+}
+
+/**
+ * Reports allow rules that take the path of a protocol in another form, such as with a slash at its end, where a deny rule denies calls: in
+ * such a form a request would have no calls, so that nobody would look for them.
+ */
+export function checkCallForms(findings: Reporter["findings"], rules: readonly Rule[], all: readonly Protocol[]): void {
+  const denying = rules.filter(({ action, mode }) => action === "deny" && mode === "enforce");
+  const denied = all.filter(({ name }) =>
+    denying.some(({ endpoints }) => endpoints.some(({ call }) => call?.protocol === name)),
+  );
+  if (denied.length === 0) return;
+  for (const { action, name, endpoints, paths, file, line, column } of rules) {
+    if (action === "deny" || !(isAnyForm(paths) || paths.case === "ignore")) continue;
+    const protocol = denied.find((one) => endpoints.some((endpoint) => mayHoldForm(endpoint, one, paths)));
+    if (protocol === undefined) continue;
+    const message = `\`${name}\` takes forms of paths, and so ${protocolPath(protocol)} in another form, in which the calls that deny rules deny would not be looked for; leave \`paths\` out, or name endpoints that are other paths`;
+    findings.errors.push({ file, line, column, code: "call_forms", message });
+  }
+}
+
+/** Whether an endpoint may be for a path of a protocol that is written in another way. */
+function mayHoldForm(endpoint: Endpoint, { name, segments }: Protocol, { encodedSlash }: PathOptions): boolean {
+  const methods = requestMethods(endpoint);
+  if (endpoint.call !== undefined || !(methods === "*" || carriersOf(name).some((one) => methods.includes(one))))
+    return false;
+  // Empty segments are in some forms and not in others.
+  const full = (all: readonly SegmentPattern[] = []): SegmentPattern[] => all.filter((segment) => segment !== "");
+  const { after } = endpoint;
+  const pattern = { ...endpoint, segments: full(endpoint.segments), ...(after && { after: full(after) }) };
+  if (pathsMeet(foldPath(pattern), literalPath(segments, true))) return true;
+  // One segment may stand for several, with slashes in it.
+  return (
+    encodedSlash === "segment" &&
+    segments.length > 1 &&
+    full(endpoint.segments).some((one) => one === null || isAffix(one))
+  );
 }

@@ -11,6 +11,7 @@ import type { WarningCode } from "../source/codes.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import type { Located } from "../source/yaml.ts";
 import { checkUnnamed, warnAbsent } from "./absence.ts";
+import { checkCallForms } from "./endpoints.ts";
 import { ExampleKeyCheck, type ExampleKeys } from "./example.ts";
 import { checkFleet, warnShares } from "./fleet.ts";
 import { checkForwarders, checkForwards, forwardVariables } from "./forward.ts";
@@ -72,6 +73,7 @@ export function checkPolicy(reporter: Reporter, draft: Draft, exampleKeys: Examp
   const { errors } = reporter.findings;
   const errorsBeside = errors.length;
   const rules = checkRules(context, files, paths);
+  checkCallForms(reporter.findings, rules, [...context.protocols.values()].flat());
   if (errors.length === errorsBeside) checkUnnamed(context, files, rules);
   const lists = context.lists.finish();
   const limits = known(context.limits.values());

@@ -20,7 +20,7 @@ import { foldPath } from "../language/folding.ts";
 import type { Policy, Rule, RuleCaller } from "../language/model.ts";
 import { isFolded } from "../language/pathoptions.ts";
 import { isAffix, type PathPattern, type SegmentPattern, segmentAt } from "../language/pathpattern.ts";
-import { callPlace } from "../language/protocols.ts";
+import { callPlace, pseudo_methods } from "../language/protocols.ts";
 import type { CallerPattern } from "../language/spiffe.ts";
 import type { HostPattern } from "../language/values.ts";
 import { type Captures, capturesKey, Groups } from "./groups.ts";
@@ -60,9 +60,6 @@ export function compileIndex(policy: Policy): Index {
 function hostText(host: HostPattern): string {
   return host.kind === "exact" ? host.text : `*.${host.text}`;
 }
-
-/** What no request has for a method: what stands for calls, and for what a rule could admit of them. */
-const pseudo_methods = [call_method, offer_method];
 
 function namedMethods(policy: Policy): string[] {
   const methods = new Set<string>();

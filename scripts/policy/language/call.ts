@@ -4,7 +4,7 @@
  */
 import { affix_bytes_max } from "../../../assembly/limits.ts";
 import { nearest } from "../source/suggest.ts";
-import type { EndpointFault } from "./endpoint.ts";
+import type { EndpointFault } from "./endpointfault.ts";
 import type { PathPattern, SegmentPattern } from "./pathpattern.ts";
 import {
   call_methods,

@@ -6,6 +6,7 @@ import { method_bytes_max, path_bytes_max, path_segments_max } from "../../../as
 import type { ErrorCode } from "../source/codes.ts";
 import { nearest } from "../source/suggest.ts";
 import { type Call, callSlip, parseCalls, protocolOf } from "./call.ts";
+import type { EndpointFault } from "./endpointfault.ts";
 import { foldCase, foldPath } from "./folding.ts";
 import { type PathOptions, strict_paths } from "./pathoptions.ts";
 import { type PathPattern, pathCovers, type SegmentPattern } from "./pathpattern.ts";
@@ -33,13 +34,6 @@ export interface Endpoint extends PathPattern {
   call?: Pick<Call, "protocol" | "text">;
   /** Path variables, by name the place of the segment that each stands in: after `/**` counted from the end, where -1 is the last. */
   variables: ReadonlyMap<string, number>;
-}
-
-/** Why a text is no endpoint: the diagnostic's code, its message, and how far into the text the place is. */
-export interface EndpointFault {
-  code: ErrorCode;
-  message: string;
-  offset: number;
 }
 
 /** Methods of the IANA registry that a request to an API may have; others are custom ones, or slips. */

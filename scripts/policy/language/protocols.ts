@@ -2,8 +2,12 @@
  * Protocols whose calls share one path: what is said of them in a policy (`mcp`, `a2a`, `jsonrpc`, `graphql`), the methods that they
  * have, and what stands for them where rules are compared. How an endpoint names a call is in call.ts.
  */
+import { call_method, offer_method } from "../../../assembly/policy/layout.ts";
 import type { Located } from "../source/yaml.ts";
 import { integer, list, mapping, optional, type Read, required, text, word } from "./shape.ts";
+
+/** What stands for calls, and for what a rule could admit of them, among the methods of an image: no request has them. */
+export const pseudo_methods: readonly string[] = [call_method, offer_method];
 
 /** The protocols, as policies name them. */
 export const protocol_names = ["mcp", "a2a", "jsonrpc", "graphql"] as const;

@@ -63,6 +63,14 @@ export const errors = {
       "an endpoint that is a call of a protocol, or a condition that reads one, in a policy that does not say where the protocol is spoken",
     example: { rule: 'allow: ["mcp tools/list"]' },
   },
+  call_forms: {
+    meaning:
+      "a rule that takes forms of paths, among them another form of a protocol's path, while a deny rule denies calls there",
+    example: {
+      policy:
+        'mcp: { paths: [/mcp] }\nrules: [{ name: a, callers: [any], allow: [POST /mcp], paths: { trailingSlash: same } }, { name: b, callers: [any], deny: ["mcp tools/call x"] }]',
+    },
+  },
   persisted: {
     meaning:
       "a file of persisted documents that is no JSON, neither a map from IDs to documents nor a manifest, or has an ID or a document that is empty",
