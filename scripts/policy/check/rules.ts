@@ -7,7 +7,8 @@ import { type Condition, captureName, ruleVariables } from "../language/conditio
 import { mayWrite } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
-import { readsBody } from "../language/reads.ts";
+import type { Protocol, ProtocolName } from "../language/protocols.ts";
+import { calledProtocols, read_body_bytes_max, readsBody, usual_read_body_bytes } from "../language/reads.ts";
 import { readCaptures } from "../language/spiffe.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
 import type { ErrorCode } from "../source/codes.ts";
@@ -88,6 +89,9 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
     lacksEndpoints,
     captures,
     slashes: part.action === "deny" ? around.denied : slashesOf(paths),
+    bodyBytes: Math.min(draft.maxBodyBytes?.value ?? usual_read_body_bytes, read_body_bytes_max),
+    protocols: new Set(context.protocols.keys()),
+    called: namesOf(calledProtocols({ action: part.action, paths, endpoints }, [...context.protocols.values()].flat())),
   };
   const condition = checkCondition(context, draft.when, scope);
   const costFrom =
@@ -182,6 +186,10 @@ function checkDeny(context: Context, draft: DraftRule, callers: readonly RuleCal
       "a deny rule takes `token` only together with `when`; add a condition, or remove it",
     );
   }
+}
+
+function namesOf(protocols: readonly Protocol[]): Set<ProtocolName> {
+  return new Set(protocols.map(({ name }) => name));
 }
 
 /** What all of a rule's issuers declare of their claims. */

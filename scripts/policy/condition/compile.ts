@@ -9,7 +9,7 @@ import { describeConstant, neverHolds } from "./constant.ts";
 import { costOf, isConstantInLoop, partsOf } from "./cost.ts";
 import { emit } from "./emit.ts";
 
-import { type ConditionScope, claimsNodes, Names } from "./names.ts";
+import { type ConditionScope, Names } from "./names.ts";
 import { findNever, isNever } from "./never.ts";
 
 import type { OnFault, OnWarning } from "./problem.ts";
@@ -68,7 +68,7 @@ export function compileCondition(
       );
     if (depth > condition_values_max)
       onFault("bound", 0, `a condition holds at most ${condition_values_max} values at a time, and this one ${depth}`);
-    const costUnits = checkCost(term, text, claimsNodes(scope), onFault);
+    const costUnits = checkCost(term, text, names, onFault);
     if (failed) return undefined;
     names.finish();
     if (failed) return undefined;
@@ -142,7 +142,10 @@ const compiled_max = 4096;
 function keyOf(text: string, scope: ConditionScope): string {
   const { action, hasToken, claims = new Map(), endpoints, lacksEndpoints, captures = [], lists, tokenBytes } = scope;
   const { slashes, trustDomains = [], aliases = [], key = "when", variables = [] } = scope;
-  const shapes = endpoints.map(({ methods, variables }) => `${methods} ${[...variables.keys()].join()}`);
+  const { protocols = [], called = [], bodyBytes = 0 } = scope;
+  const shapes = endpoints.map(
+    ({ methods, variables, call }) => `${methods} ${[...variables.keys()].join()} ${call?.text ?? ""}`,
+  );
   const names = captures.map((one) => [...one.keys()].join());
   const known = text.includes("lists") && [...(lists ?? [])];
   return JSON.stringify([
@@ -157,6 +160,9 @@ function keyOf(text: string, scope: ConditionScope): string {
     names,
     known,
     tokenBytes ?? 0,
+    bodyBytes,
+    [...protocols],
+    [...called],
     slashes,
     text.includes("caller") && [...trustDomains, ...aliases],
   ]);
@@ -175,8 +181,8 @@ function commentAfter(source: string, start: number, end: number): string {
   return comment.exec(source)?.[0] ?? "";
 }
 
-function checkCost(term: Term, text: string, nodes: number, onFault: OnFault): number {
-  const { units, dearest } = costOf(term, nodes);
+function checkCost(term: Term, text: string, names: Names, onFault: OnFault): number {
+  const { units, dearest } = costOf(term, names.nodes);
   if (units <= condition_cost_max) return units;
   const part = text.slice(dearest.term.start, dearest.term.end).replace(/\s+/gu, " ");
   const shown = part.length > 80 ? `${part.slice(0, 79)}…` : part;
@@ -184,10 +190,11 @@ function checkCost(term: Term, text: string, nodes: number, onFault: OnFault): n
     ? "; it is the same for each: instead of a loop with `==` write `x in list`"
     : "";
   const often = dearest.rounds > 1 ? `, for it is evaluated for each of up to ${dearest.rounds} elements${same}` : "";
+  const way = names.readsBody ? "; with a smaller `maxBodyBytes` it costs less" : "";
   onFault(
     "condition_cost",
     dearest.term.start,
-    `the condition can cost ${units} units, and at most ${condition_cost_max} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}`,
+    `the condition can cost ${units} units, and at most ${condition_cost_max} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}${way}`,
   );
   return units;
 }

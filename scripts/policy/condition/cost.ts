@@ -301,8 +301,11 @@ function isElement(term: Term): boolean {
 
 function isOfToken(term: Term): boolean {
   if (isSplitting(term)) return true;
-  return term.kind === "load" ? term.op === code.op_claims : isMember(term, isOfToken);
+  return term.kind === "load" ? json_loads.includes(term.op) : isMember(term, isOfToken);
 }
+
+/** What is JSON of a token or of a body, whose values do not overlap. */
+const json_loads: readonly number[] = [code.op_claims, code.op_body, code.op_call];
 
 function isMember(term: Term, isContainer: (term: Term) => boolean): boolean {
   if (term.kind === "unary") return term.op === code.op_select && isContainer(term.operand);
@@ -318,7 +321,8 @@ function mayBeMap({ type }: Term): boolean {
 /** How often a loop goes round at the most. */
 function roundsOf(range: Term): number {
   if (range.kind === "list") return range.elements.length;
-  if (range.kind === "load") return json_members_max;
+  // A map has so many members; the body may be a list.
+  if (range.kind === "load") return range.type === "map" ? json_members_max : nodes_max;
   if (range.kind === "choose") return Math.max(roundsOf(range.yes), roundsOf(range.no));
   return isSplitting(range) ? Math.max(split_elements_max, nodes_max) : nodes_max;
 }

@@ -20,6 +20,7 @@ const members: ReadonlyMap<string, string> = new Map(
     "source.address": "source.ip",
     "source.principal": "caller.id",
     "caller.spiffe_id": "caller.id",
+    "request.body": "body",
     "request.time": "now",
     "request.header": 'request.headers["…"]',
     "request.params": 'request.query["…"]',

@@ -3,7 +3,7 @@
  * on one denies nobody. Each is most likely a slip that has a name, which the message says.
  */
 import * as code from "../../../assembly/policy/instructions.ts";
-import { type Endpoint, methodsOf } from "../language/endpoint.ts";
+import { type Endpoint, requestMethods } from "../language/endpoint.ts";
 import type { Slashes } from "../language/pathoptions.ts";
 import { didYouMean } from "../source/suggest.ts";
 import { lowerAscii } from "./constant.ts";
@@ -191,9 +191,9 @@ function scheme(text: string): string | undefined {
 function method(text: string, way: Way, { action, endpoints, lacksEndpoints }: NeverScope): string | undefined {
   if (way !== "whole" || lacksEndpoints === true || endpoints.length === 0) return undefined;
   const own = new Set<string>();
-  for (const { methods } of endpoints) {
+  for (const methods of endpoints.map(requestMethods)) {
     if (methods === "*") return undefined;
-    for (const one of methods.flatMap(methodsOf)) own.add(one);
+    for (const one of methods) own.add(one);
   }
   if (action === "deny") {
     if (own.has(text) || own.has(text.toUpperCase())) return undefined;

@@ -1,6 +1,7 @@
 /** Checks a condition as CEL's checker does: every name known, every operation with types it has. */
 import { condition_elements_max, json_depth_max, policy_text_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
+import { isCallSpace } from "./calls.ts";
 import { allFound, type Call, type Checker, longOperands } from "./checker.ts";
 import { isSpace, type Names, type Table } from "./names.ts";
 import { checkCall } from "./operators.ts";
@@ -171,11 +172,12 @@ export class TypeChecker implements Checker {
     const { operand, field, at, start, end } = node;
     const space = this.#spaceOf(operand);
     if (space === "path") return this.names.hasVariable(node);
+    if (space !== undefined && isCallSpace(space)) return this.names.hasOfCall(space, node);
     if (space === "caller" && !this.names.isMember(space, field)) return this.names.hasCapture(node);
     if (space !== undefined)
       return this.refuse(
         at,
-        `\`has\` is for claims, path variables, headers and the query, not for \`${space}.${field}\``,
+        `\`has\` is for claims, the body, path variables, headers and the query, not for \`${space}.${field}\``,
       );
     const table = this.tableOf(operand);
     if (table !== undefined) return this.names.entry(table, "presence", field, at, node);
@@ -188,7 +190,7 @@ export class TypeChecker implements Checker {
 
   #macro(node: Node & { kind: "loop" }): Term | undefined {
     const { name, variable, at, start, end } = node;
-    if (isSpace(variable) || variable === "claims" || variable === "now")
+    if (isSpace(variable) || ["body", "claims", "now"].includes(variable))
       return this.refuse(at, `\`${variable}\` has a meaning of its own; call what \`${name}\` is at by another name`);
     const range = this.check(node.range);
     if (this.#loop !== undefined)

@@ -63,6 +63,10 @@ export const errors = {
       "an endpoint that is a call of a protocol, or a condition that reads one, in a policy that does not say where the protocol is spoken",
     example: { rule: 'allow: ["mcp tools/list"]' },
   },
+  call_never: {
+    meaning: "a condition that reads a call of a protocol, in a rule none of whose requests can be one",
+    example: { policy: "mcp: { paths: [/mcp] }", rule: "when: mcp.tool == 'x'" },
+  },
   call_forms: {
     meaning:
       "a rule that takes forms of paths, among them another form of a protocol's path, while a deny rule denies calls there",

@@ -183,6 +183,13 @@ export const warnings = {
         "issuers: { corp: { issuer: https://a.example, audiences: [api], algorithms: [RS256], keys: { file: keys.json } } }",
     },
   },
+  call_partial: {
+    meaning: "a condition reads a part of a call that some call of the rule does not have, and does not ask first",
+    example: {
+      policy: "mcp: { paths: [/mcp] }",
+      rule: 'allow: ["mcp tools/list", "mcp tools/call x"]\nwhen: mcp.args.limit <= 10',
+    },
+  },
   persisted_hash: {
     meaning: "a persisted document whose ID looks like a SHA-256 and is not that of the document",
   },

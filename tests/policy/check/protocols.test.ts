@@ -71,6 +71,7 @@ describe("persisted documents", () => {
       error:
         error &&
         `${error.file === path ? "" : "elsewhere "}${error.line}:${error.column} ${error.code}: ${error.message}`,
+      code: error?.code,
       warnings: warnings.map(({ code }) => code),
       documents: checked?.protocols?.[0]?.graphql?.persisted,
     };
@@ -109,6 +110,7 @@ describe("persisted documents", () => {
   test("have errors at their places", () => {
     assert.match(read("{").error ?? "", /persisted: a file of persisted documents is JSON/);
     assert.match(read("[]").error ?? "", /type/);
+    assert.equal(read("{}").code, "persisted");
     assert.match(read("{}").error ?? "", /1:1 persisted: the file has no documents/);
     assert.match(read('{\n  "a": "{ a }",\n  "a": "{ b }"\n}').error ?? "", /^3:3 duplicate/);
     assert.match(read('{\n  "a": 7\n}').error ?? "", /^2:8 type/);

@@ -47,7 +47,7 @@ const unsupported: Case[] = [
   ["claims.b in ▸words(source.port)", "condition_type", /strings and lists/],
   ["claims.b in ▸words(claims.a, claims.b)", "condition_type", /one argument/],
   ['1 ▸in "a b".split(" ")', "condition_type", /an int in a list\(string\)/],
-  ["request.▸body.a == 1", "condition_unsupported", /body/],
+  ["request.▸body.a == 1", "unknown_name", /write `body`/],
   ["destination.▸ip == claims.a", "unknown_name", /`port`/],
   ['request.headers[▸":scheme"] == "https"', "condition_unsupported", /request\.scheme/],
   ["claims.a ▸* 2 == 2", "condition_unsupported", /does not calculate/],

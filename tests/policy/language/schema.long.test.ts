@@ -45,6 +45,10 @@ const everything = `${withRule("")}    maxHeaderBytes: 8192
     callers: [storefront]
     allow: [GET /either]
     token: { issuer: corp, optional: true }
+  - name: calls
+    callers: [storefront]
+    paths: { case: exact }
+    allow: ["mcp tools/call get_*", "a2a message/send", "jsonrpc *", "graphql query orders, order", "graphql mutation"]
   - name: no-deletes
     callers: [any, anonymous, "spiffe://example.org/mobile/**"]
     deny: ["DELETE|PURGE /**", "* /admin/{id}/*", grpc shop.Orders/*]
@@ -63,6 +67,10 @@ quarantine:
     release: [spiffe://example.org/web, 10.1.2.3]
     scope: proxy
 mode: shadow
+mcp: { paths: [/mcp], batch: 1 }
+a2a: { paths: [/a2a], batch: 2 }
+jsonrpc: { paths: [/rpc], batch: 3 }
+graphql: { paths: [/graphql], depth: 10, aliases: 20, batch: 5, introspection: deny, persisted: { file: keys/documents.json } }
 service: spiffe://example.org/orders
 tokenBytes: 32768
 minimumVersion: 12
