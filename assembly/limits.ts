@@ -302,3 +302,11 @@ export const untold_streams_max: u32 = 16;
 export const key_wait_seconds_max: u32 = 5;
 /** Key sets that one request waits for. */
 export const awaited_key_sets_max: u32 = 4;
+/** A policy's own literals and patterns that a guard looks for: how many, the bytes that one may match, states and bytes of their table. */
+export const guard_patterns_max: u32 = 255;
+export const guard_pattern_bytes_min: u32 = 3;
+export const guard_pattern_bytes_max: u32 = 128;
+export const guard_states_max: u32 = 2048;
+export const guard_table_bytes_max: u32 = 131072;
+/** Bytes of an answer that a guard keeps back until it knows whether they begin something. */
+export const guard_held_bytes_max: u32 = 576;
