@@ -18,7 +18,8 @@ export function crc32(start: usize, size: u32): u32 {
 export function hasCheck(start: usize, size: u32): bool {
   let sum = crc32(start, size - check_characters);
   for (let index: u32 = 1; index <= check_characters; index++) {
-    if (load<u8>(start + size - index) != load<u8>(changetype<usize>(alphabet) + (sum % 62) * text_stride)) return false;
+    if (load<u8>(start + size - index) != load<u8>(changetype<usize>(alphabet) + (sum % 62) * text_stride))
+      return false;
     sum /= 62;
   }
   return true;

@@ -14,7 +14,7 @@ export function logarithm(value: u32): u32 {
 export function hasEntropy(start: usize, size: u32, least: u32): bool {
   memory.fill(counts, 0, 128 * 2);
   for (let index: u32 = 0; index < size; index++) {
-    const at = counts + (((<usize>load<u8>(start + index)) & 127) << 1);
+    const at = counts + ((<usize>load<u8>(start + index) & 127) << 1);
     store<u16>(at, load<u16>(at) + 1);
   }
   let sum: u32 = 0;

@@ -9,7 +9,7 @@ export function figure(index: u32): u32 {
 }
 
 /** The number that `count` digits from `first` on write, at most 19 of them. */
-export function valueOf(first: u32, count: u32): u64 {
+export function numberOf(first: u32, count: u32): u64 {
   let value: u64 = 0;
   for (let index: u32 = 0; index < count; index++) value = value * 10 + <u64>figure(first + index);
   return value;

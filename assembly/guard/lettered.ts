@@ -1,7 +1,7 @@
 /** National identifiers with letters: Spain's DNI and NIE, Finland's HETU, Italy's codice fiscale. Letters of DNI and NIE in any case. */
 import { text_stride } from "../bytes/literal";
 import { Detector } from "./detector";
-import { figures, valueOf } from "./figures";
+import { figures, numberOf } from "./figures";
 import { isDayOfMonth } from "./national";
 import { Answer, floor, isAlphanumeric, isDigit, isInWord, isLetter, peek, report } from "./window";
 
@@ -17,19 +17,19 @@ function signOf(signs: string, index: u32): u32 {
 /** A DNI of the eight figures, whose letter is at `at`, alone or behind a hyphen. */
 export function dniAt(start: usize, at: usize): Answer {
   if (peek(at) == 0x2d) at++;
-  const isGood = (peek(at) & 0xdf) == signOf(dniLetters, <u32>(valueOf(0, 8) % 23)) && !isAlphanumeric(peek(at + 1));
+  const isGood = (peek(at) & 0xdf) == signOf(dniLetters, <u32>(numberOf(0, 8) % 23)) && !isAlphanumeric(peek(at + 1));
   return isGood && report(Detector.ES_DNI, start, at + 1);
 }
 
 /** A NIE whose first digit is here, behind X, Y or Z, which stand for 0, 1 and 2. */
 export function nieAt(digit: usize): Answer {
-  const first = ((<u32>load<u8>(digit - 1)) & 0xdf) - 0x58;
+  const first = (<u32>load<u8>(digit - 1) & 0xdf) - 0x58;
   if (first >= 3 || digit - 1 < floor || isInWord(digit - 1)) return false;
   store<u8>(figures, first);
   if (!takeDigits(digit, 1, 7)) return false;
   let at = digit + 7;
   if (peek(at) == 0x2d) at++;
-  const isGood = (peek(at) & 0xdf) == signOf(dniLetters, <u32>(valueOf(0, 8) % 23)) && !isAlphanumeric(peek(at + 1));
+  const isGood = (peek(at) & 0xdf) == signOf(dniLetters, <u32>(numberOf(0, 8) % 23)) && !isAlphanumeric(peek(at + 1));
   return isGood && report(Detector.ES_NIE, digit - 1, at + 1);
 }
 
@@ -48,8 +48,8 @@ export function hetuAt(start: usize): Answer {
   const sign = peek(start + 6);
   if (sign != 0x2b && sign != 0x2d && sign - 0x41 >= 6 && sign - 0x55 >= 5) return false;
   if (!takeDigits(start, 0, 6) || !takeDigits(start + 7, 6, 3)) return false;
-  if (!isDayOfMonth(<u32>valueOf(0, 2), <u32>valueOf(2, 2)) || <u32>valueOf(6, 3) < 2) return false;
-  const isGood = peek(start + 10) == signOf(hetuSigns, <u32>(valueOf(0, 9) % 31)) && !isAlphanumeric(peek(start + 11));
+  if (!isDayOfMonth(<u32>numberOf(0, 2), <u32>numberOf(2, 2)) || <u32>numberOf(6, 3) < 2) return false;
+  const isGood = peek(start + 10) == signOf(hetuSigns, <u32>(numberOf(0, 9) % 31)) && !isAlphanumeric(peek(start + 11));
   return isGood && report(Detector.FI_HETU, start, start + 11);
 }
 

@@ -3,7 +3,7 @@
  * hundred must stand behind a telling name; docs/guard.md has the table.
  */
 import { Detector } from "./detector";
-import { figure, figures, hasLuhn, isOneDigit, valueOf, weighted } from "./figures";
+import { figure, figures, hasLuhn, isOneDigit, numberOf, weighted } from "./figures";
 import { isNamed, Named } from "./nearby";
 
 /** What holds the groups of a number apart: the same everywhere, nothing, or several. */
@@ -48,8 +48,8 @@ export function nationalOf(digits: u32, groups: u32, layout: u32, separator: u32
 
 /** USA: no check digit; areas, groups and serials that are never given out (20 CFR 422, SSA's randomization of 2011). */
 function isSocialSecurity(): bool {
-  const area = <u32>valueOf(0, 3);
-  return area != 0 && area != 666 && area < 900 && <u32>valueOf(3, 2) != 0 && <u32>valueOf(5, 4) != 0;
+  const area = <u32>numberOf(0, 3);
+  return area != 0 && area != 666 && area < 900 && <u32>numberOf(3, 2) != 0 && <u32>numberOf(5, 4) != 0;
 }
 
 /** Netherlands: the eleven-test, with -1 for the last digit (Besluit BSN). */
@@ -72,14 +72,14 @@ function isCpf(): bool {
 
 /** Poland: the month tells the century, weights 1-3-7-9 (Rozporządzenie on PESEL). */
 function isPesel(): bool {
-  const month = <u32>valueOf(2, 2) % 20;
-  return isDayOfMonth(<u32>valueOf(4, 2), month) && (weighted(0, 0x3197_3197_31) + figure(10)) % 10 == 0;
+  const month = <u32>numberOf(2, 2) % 20;
+  return isDayOfMonth(<u32>numberOf(4, 2), month) && (weighted(0, 0x3197_3197_31) + figure(10)) % 10 == 0;
 }
 
 /** Sweden: a date, in a coordination number with 60 added to the day, and Luhn over the last ten digits (SKV 704). */
 function isPersonnummer(first: u32): bool {
-  const day = <u32>valueOf(first + 4, 2);
-  return isDayOfMonth(day > 60 ? day - 60 : day, <u32>valueOf(first + 2, 2)) && hasLuhn(first, 10);
+  const day = <u32>numberOf(first + 4, 2);
+  return isDayOfMonth(day > 60 ? day - 60 : day, <u32>numberOf(first + 2, 2)) && hasLuhn(first, 10);
 }
 
 /** Germany: of the first ten digits one is there twice or thrice, the others once; ISO 7064 MOD 11,10 (§ 139b AO). */
@@ -90,7 +90,7 @@ function isSteuerId(): bool {
   let product: u32 = 10;
   for (let index: u32 = 0; index < 10; index++) {
     const digit = figure(index);
-    const bit = <u32>1 << digit;
+    const bit = (<u32>1) << digit;
     if ((seen & bit) != 0) again |= bit;
     seen |= bit;
     const sum = (digit + product) % 10;
@@ -125,11 +125,11 @@ function multiply(left: u32, right: u32): u32 {
 
 /** France: sex, year, month (or one of those for unknown ones), département, commune, order, and 97 minus the rest (INSEE). */
 function isNir(): bool {
-  const month = <u32>valueOf(3, 2);
+  const month = <u32>numberOf(3, 2);
   const isMonth = month - 1 < 12 || month - 20 < 23 || month >= 50;
   const sex = figure(0);
   if (!isMonth || sex == 0 || sex == 5 || sex == 6 || sex == 9) return false;
-  return 97 - <u32>(valueOf(0, 13) % 97) == <u32>valueOf(13, 2);
+  return 97 - <u32>(numberOf(0, 13) % 97) == <u32>numberOf(13, 2);
 }
 
 /** Whether there is such a day in some year. */

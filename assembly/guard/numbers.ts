@@ -8,17 +8,7 @@ import { figures } from "./figures";
 import { dniAt, hetuAt } from "./lettered";
 import { mixed_separators, nationalOf, no_separator } from "./national";
 import { phoneAt } from "./phone";
-import {
-  Answer,
-  countSteps,
-  end,
-  isAlphanumeric,
-  isDigit,
-  isLetter,
-  peek,
-  report,
-  wantMore,
-} from "./window";
+import { Answer, countSteps, end, isAlphanumeric, isDigit, isLetter, peek, report, wantMore } from "./window";
 
 /** What is looked at of a number. */
 const number_bytes: u32 = 32;
@@ -51,7 +41,7 @@ export function numberAt(start: usize): Answer {
   const separators = separatorsOf(first) | (separatorsOf(second) << 16);
   const there = end - start;
   if (there < number_bytes) {
-    digits &= (<u32>1 << <u32>there) - 1;
+    digits &= ((<u32>1) << (<u32>there)) - 1;
   }
   const run = digits | (separators & (digits << 1) & (digits >> 1));
   const size = <u32>ctz(~run);
@@ -59,10 +49,17 @@ export function numberAt(start: usize): Answer {
   if (size + 2 > <u32>there) wantMore();
   const group = <u32>ctz(~digits);
   if (group == 6 && hetuAt(start)) return true;
-  const inside = size == number_bytes ? digits : digits & ((<u32>1 << size) - 1);
+  const inside = size == number_bytes ? digits : digits & (((<u32>1) << size) - 1);
   if (<u32>popcnt(inside) < digits_min) return false;
   // The last group of a UUID: four hexadecimal digits and a hyphen stand before it.
-  if (before == 0x2d && isHexadecimal(start - 2) && isHexadecimal(start - 3) && isHexadecimal(start - 4) && isHexadecimal(start - 5)) return false;
+  if (
+    before == 0x2d &&
+    isHexadecimal(start - 2) &&
+    isHexadecimal(start - 3) &&
+    isHexadecimal(start - 4) &&
+    isHexadecimal(start - 5)
+  )
+    return false;
   return groupsAt(start, digits, size);
 }
 

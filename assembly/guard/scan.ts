@@ -20,8 +20,8 @@ import { loadNames, storeNames } from "./nearby";
 import { isPemByte } from "./pem";
 import * as layout from "./state";
 import { beginTriggers, findTriggers, tryTriggers } from "./triggers";
-import { Rest } from "./window";
 import * as window from "./window";
+import { Rest } from "./window";
 
 /** Where the scan goes on; the first byte that is not decided; and whether no chunk follows. */
 let cursor: usize = 0;
@@ -51,7 +51,11 @@ export function feedChunk(stream: usize, start: usize, size: u32, last: bool): v
   cursor = base + <usize>load<u32>(stream, layout.ahead_at);
   isLast = last;
   table = load<u32>(stream, layout.table_at);
-  window.openWindow(start + size, cursor - <usize>load<u32>(stream, layout.floor_at), load<u64>(stream, layout.wanted_at));
+  window.openWindow(
+    start + size,
+    cursor - <usize>load<u32>(stream, layout.floor_at),
+    load<u64>(stream, layout.wanted_at),
+  );
   decidedStart = base;
   decidedSize = 0;
 }
@@ -132,7 +136,7 @@ function search(stream: usize): bool {
     window.countSteps(16);
     let bits = findTriggers(block, table);
     const there = window.end - block;
-    if (there < 16) bits &= (<u32>1 << <u32>there) - 1;
+    if (there < 16) bits &= ((<u32>1) << (<u32>there)) - 1;
     for (; bits != 0; bits &= bits - 1) {
       const index = <u32>ctz(bits);
       const at = block + index;

@@ -4,7 +4,18 @@
  */
 import { Detector } from "./detector";
 import { hasEntropy } from "./entropy";
-import { Answer, countSteps, isAlphanumeric, isDigit, isLetter, isTokenByte, peek, Rest, report, reportRest } from "./window";
+import {
+  Answer,
+  countSteps,
+  isAlphanumeric,
+  isDigit,
+  isLetter,
+  isTokenByte,
+  peek,
+  Rest,
+  report,
+  reportRest,
+} from "./window";
 
 /** What a name promises. */
 export const enum Promised {

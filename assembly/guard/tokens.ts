@@ -21,11 +21,20 @@ import {
   reportRest,
   wantMore,
 } from "./window";
-import { classOf, countOf, firstWord, isExact, kindOf, no_word, otherWord, wordCharacter } from "./words";
+import {
+  classOf,
+  countOf,
+  first_detector,
+  first_number,
+  first_secret,
+  firstWord,
+  isExact,
+  kindOf,
+  no_word,
+  otherWord,
+  wordCharacter,
+} from "./words";
 
-/** From here on a word is a name: of a secret, then of a number. */
-const secret_kinds: u32 = 80;
-const number_kinds: u32 = 90;
 /** Of a longer token, this much decides. */
 const token_bytes: u32 = 256;
 /** Bits for each character that a token must have, in 256ths: what has less stands for one in a document. */
@@ -33,7 +42,7 @@ const entropy_min: u32 = 2 * 256 + 64;
 
 /** What begins with the three bytes here. */
 export function wordAt(start: usize): Answer {
-  return anyOf(start, number_kinds + 10);
+  return anyOf(start, 0xff);
 }
 
 /** What a word begins whose kind is below `kinds`. */
@@ -46,15 +55,21 @@ function anyOf(start: usize, kinds: u32): Answer {
   for (let word = firstWord(start); word != no_word; word = otherWord(word)) {
     const kind = kindOf(word);
     if (kind >= kinds) continue;
-    const size = sizeOfWord(start, word, kind >= secret_kinds);
+    const size = sizeOfWord(start, word, kind >= first_secret);
     if (size == 0) continue;
-    if (kind >= number_kinds) nameEnded(<Named>(kind - number_kinds), start + size);
-    else if (kind >= secret_kinds) {
-      const promise = <Promised>(kind - secret_kinds);
+    if (kind >= first_number) nameEnded(<Named>(kind - first_number), start + size);
+    else if (kind >= first_secret) {
+      const promise = <Promised>(kind - first_secret);
       const value = valueOfName(start + size, promise);
       // A token that is known by its prefix is called by its name; it is looked for no deeper than this.
-      if (value != 0 && (anyOf(value, secret_kinds) || secretAt(value, promise))) return true;
-    } else if (kind == Detector.JWT ? jwtAt(start) : kind == Detector.PRIVATE_KEY ? pemAt(start) : tokenAt(start, size, word)) {
+      if (value != 0 && (anyOf(value, first_secret) || secretAt(value, promise))) return true;
+    } else if (
+      kind == first_detector + Detector.JWT
+        ? jwtAt(start)
+        : kind == first_detector + Detector.PRIVATE_KEY
+          ? pemAt(start)
+          : tokenAt(start, size, word)
+    ) {
       return true;
     }
   }
@@ -86,7 +101,7 @@ function tokenAt(start: usize, prefix: u32, word: u32): Answer {
   countSteps(size);
   // AWS ends those of its documents so.
   if (load<u32>(from + size - 4) == 0x454c504d || !hasEntropy(from, size, entropy_min)) return false;
-  if (!report(<Detector>kindOf(word), start, from + size)) return false;
+  if (!report(<Detector>(kindOf(word) - first_detector), start, from + size)) return false;
   if (size == token_bytes) reportRest(Rest.TOKEN);
   return true;
 }

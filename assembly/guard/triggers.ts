@@ -10,7 +10,8 @@ import { emailAt } from "./email";
 import { ibanAt } from "./iban";
 import { codiceAt, nieAt } from "./lettered";
 import { numberAt } from "./numbers";
-import { pattern_filter_at, patternAt } from "./pattern";
+import { patternAt } from "./pattern";
+import { pattern_filter_at } from "./table";
 import { wordAt } from "./tokens";
 import { Answer, floor } from "./window";
 import { filter } from "./words";
@@ -60,7 +61,7 @@ export function findTriggers(block: usize, table: usize): u32 {
   const newLetters = <u32>i8x16.bitmask(isLetter);
   // Bit 5, which capitals have not, is moved to where a mask takes it from.
   const newCapitals = newLetters & ~(<u32>i8x16.bitmask(i16x8.shl(bytes, 2)));
-  digits = (digits >> 16) | (<u32>i8x16.bitmask(isDigit) << 16);
+  digits = (digits >> 16) | ((<u32>i8x16.bitmask(isDigit)) << 16);
   letters = (letters >> 16) | (newLetters << 16);
   capitals = (capitals >> 16) | (newCapitals << 16);
   backslashes = (backslashes >> 16) | (equals(bytes, 0x5c) << 16);

@@ -16,14 +16,6 @@ export let isShort: bool = false;
 /** The detectors that are asked for: a bit each. */
 export let wanted: u64 = 0;
 
-/** The finding: its detector, its first byte, its size in bytes, and how it goes on. */
-export let foundDetector: Detector = Detector.NONE;
-export let foundStart: usize = 0;
-export let foundSize: u32 = 0;
-export let foundRest: Rest = Rest.NONE;
-/** For a literal or pattern: which of the policy's. */
-export let foundPattern: u32 = 0;
-
 /** How a finding goes on that is decided by its head: until a byte that cannot be of it. */
 export const enum Rest {
   NONE = 0,
@@ -34,6 +26,14 @@ export const enum Rest {
   /** In that line. */
   PEM_END,
 }
+
+/** The finding: its detector, its first byte, its size in bytes, and how it goes on. */
+export let foundDetector: Detector = Detector.NONE;
+export let foundStart: usize = 0;
+export let foundSize: u32 = 0;
+export let foundRest: Rest = Rest.NONE;
+/** For a literal or pattern: which of the policy's. */
+export let foundPattern: u32 = 0;
 
 /** What detectors looked at, for tests that hold its growth: counted in their build alone. */
 export let steps: u32 = 0;
@@ -72,7 +72,7 @@ export function peek(at: usize): u32 {
 
 /** Tells of a finding, where its detector is asked for. */
 export function report(detector: Detector, start: usize, last: usize): Answer {
-  if (((wanted >> (<u64>detector)) & 1) == 0) return false;
+  if (((wanted >> <u64>detector) & 1) == 0) return false;
   foundDetector = detector;
   foundStart = start;
   foundSize = <u32>(last - start);

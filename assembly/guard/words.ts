@@ -1,40 +1,39 @@
 /**
- * The words that begin or announce something: prefixes of tokens, and telling names. Each is a line: two digits for what it is, what
- * follows a prefix, a blank, the word. Words with the same first three characters stand together; those are how they are found.
+ * The words that begin or announce something: prefixes of tokens, and telling names. Each is a line: four characters of what it is and
+ * what follows it, then the word. Words with the same first three characters stand together; those are how they are found.
  *
- * What it is: a detector's number; or 90 and more for the name of a number (nearby.ts), 80 and more for that of a secret (secret.ts).
+ * The first character: for a token, `0` and its detector's number. For the name of a secret `a` and more (secret.ts), for that of a
+ * number `p` and more (nearby.ts).
  *
- * What follows a prefix: a class of characters (`inClass`), `=` for exactly or `+` for at least, and how many, in three digits.
+ * The second: the class of the characters that follow a prefix, `0` and more where at least, `A` and more where exactly as many follow
+ * as the two digits after say.
  */
-import { textBytes, text_stride } from "../bytes/literal";
+import { text_stride, textBytes } from "../bytes/literal";
 
 const words =
-  "050+000 eyJ\n060+000 BEGIN \n219=036 ghp_\n219=036 gho_\n219=036 ghu_\n219=036 ghs_\n219=036 ghr_\n" +
-  "211=082 github_pat_\n224+020 glpat-\n224+020 glptt-\n224+020 gldt-\n224+020 glrt-\n224+020 glcbt-\n" +
-  "224+020 glft-\n224+020 glsoat-\n361+032 glsa_\n239=036 npm_\n241+020 xoxb-\n241+020 xoxp-\n241+020 xoxa-\n" +
-  "241+020 xoxr-\n241+020 xoxs-\n241+020 xoxe-\n245+020 xapp-\n245+030 hooks.slack.com/services/\n" +
-  "250+010 sk_live_\n250+010 sk_test_\n250+010 sk_prod_\n301+080 sk-ant-\n311+040 sk-proj-\n311+040 sk-svcacct-\n" +
-  "310=048 sk-\n250+010 rk_live_\n250+010 rk_test_\n250+010 rk_prod_\n250+020 whsec_\n263=016 AKIA\n263=016 ASIA\n" +
-  "263=016 ABIA\n263=016 ACCA\n820+000 access\n820+000 account\n271=035 AIza\n271+028 GOCSPX-\n271+030 ya29.\n" +
-  "284+060 SG.\n321+050 pypi-AgE\n332=064 dop_v1_\n332=064 doo_v1_\n332=064 dor_v1_\n341+024 hvs.\n" +
-  "341+024 hvb.\n355+043 sig=\n820+000 signing\n360=034 hf_\n362=032 shpat_\n362=032 shpss_\n362=032 shpca_\n" +
-  "362=032 shppa_\n361+027 dckr_pat_\n361+040 lin_api_\n364+060 PMAK-\n361+100 ATATT3\n361+020 sntrys_\n" +
-  "361+040 pscale_\n361+036 sbp_\n360+037 r8_\n360=052 gsk_\n361+060 nvapi-\n362+032 dapi\n362=048 rubygems_\n" +
-  "292=031 SK0\n292=031 SK1\n292=031 SK2\n292=031 SK3\n292=031 SK4\n292=031 SK5\n292=031 SK6\n292=031 SK7\n" +
-  "292=031 SK8\n292=031 SK9\n292=031 SKa\n292=031 SKb\n292=031 SKc\n292=031 SKd\n292=031 SKe\n292=031 SKf\n" +
-  "361+040 figd_\n363+058 AGE-SECRET-KEY-1\n900+000 national\n910+000 ssn\n910+000 social\n920+000 bsn\n" +
-  "920+000 burgerservice\n930+000 cpf\n940+000 pesel\n950+000 personnummer\n950+000 personnr\n960+000 nhs\n" +
-  "970+000 aadhaar\n970+000 aadhar\n970+000 uidai\n800+000 password\n800+000 passwd\n800+000 passphrase\n" +
-  "800+000 pwd\n810+000 secret\n810+000 token\n810+000 credential\n820+000 api\n820+000 auth\n" +
-  "820+000 private\n820+000 encryption\n820+000 shared\n820+000 master\n820+000 service\n830+000 bearer \n";
+  "5000eyJ\n6000BEGIN \nEJ36ghp_\nEJ36gho_\nEJ36ghu_\nEJ36ghs_\nEJ36ghr_\nEB82github_pat_\nF420glpat-\nF420glptt-\n" +
+  "F420gldt-\nF420glrt-\nF420glcbt-\nF420glft-\nF420glsoat-\nT132glsa_\nGJ36npm_\nH120xoxb-\nH120xoxp-\nH120xoxa-\n" +
+  "H120xoxr-\nH120xoxs-\nH120xoxe-\nH520xapp-\nH530hooks.slack.com/services/\nI010sk_live_\nI010sk_test_\n" +
+  "I010sk_prod_\nN180sk-ant-\nO140sk-proj-\nO140sk-svcacct-\nOA48sk-\nI010rk_live_\nI010rk_test_\nI010rk_prod_\n" +
+  "I020whsec_\nJD16AKIA\nJD16ASIA\nJD16ABIA\nJD16ACCA\nc000access\nc000account\nKB35AIza\nK128GOCSPX-\nK130ya29.\n" +
+  "L460SG.\nP150pypi-AgE\nQC64dop_v1_\nQC64doo_v1_\nQC64dor_v1_\nR124hvs.\nR124hvb.\nS543sig=\nc000signing\n" +
+  "TA34hf_\nTC32shpat_\nTC32shpss_\nTC32shpca_\nTC32shppa_\nT127dckr_pat_\nT140lin_api_\nT460PMAK-\nT199ATATT3\n" +
+  "T120sntrys_\nT140pscale_\nT136sbp_\nT037r8_\nTA52gsk_\nT160nvapi-\nT232dapi\nTC48rubygems_\nMC31SK0\nMC31SK1\n" +
+  "MC31SK2\nMC31SK3\nMC31SK4\nMC31SK5\nMC31SK6\nMC31SK7\nMC31SK8\nMC31SK9\nMC31SKa\nMC31SKb\nMC31SKc\nMC31SKd\n" +
+  "MC31SKe\nMC31SKf\nT140figd_\nT358AGE-SECRET-KEY-1\np000national\nq000ssn\nq000social\nr000bsn\n" +
+  "r000burgerservice\ns000cpf\nt000pesel\nu000personnummer\nu000personnr\nv000nhs\nw000aadhaar\nw000aadhar\n" +
+  "w000uidai\na000password\na000passwd\na000passphrase\na000pwd\nb000secret\nb000token\nb000credential\nc000api\n" +
+  "c000auth\nc000private\nc000encryption\nc000shared\nc000master\nc000service\nd000bearer \n";
 
 /** Before the word itself. */
-const head_characters: u32 = 8;
+const head_characters: u32 = 4;
 const newline: u32 = 0x0a;
+const key_bits: u32 = 0x202020;
 
-/** Where the first word with three first characters stands, and one, by a hash of those. */
+/** By a hash of three first characters: those, as a number, and where their first word stands. */
 const slots_count: u32 = 256;
-const slots: usize = memory.data(slots_count * 2, 16);
+const keys: usize = memory.data(slots_count * 4, 16);
+const places: usize = memory.data(slots_count * 2, 16);
 /** For each of the three characters: classes of words by its lower half, then by its upper half; a bit each. */
 export const filter: usize = memory.data(6 * 16, 16);
 
@@ -44,27 +43,14 @@ function characterAt(index: u32): u32 {
   return <u32>load<u8>(changetype<usize>(words) + index * text_stride);
 }
 
-/** The number that `count` digits write. */
-function numberAt(index: u32, count: u32): u32 {
-  let value: u32 = 0;
-  for (; count != 0; count--) value = value * 10 + characterAt(index++) - 0x30;
-  return value;
-}
-
 function slotOf(key: u32): u32 {
   return (key * 0x9e3779b1) >> 24;
 }
 
-/** The key of a word: its first three characters, letters in lower case. */
+/** The key of a word: its first three characters, with the bit set that letters in lower case have. */
 function keyOf(index: u32): u32 {
   const at = index + head_characters;
-  return fold(characterAt(at)) | (fold(characterAt(at + 1)) << 8) | (fold(characterAt(at + 2)) << 16);
-}
-
-/** Letters in lower case; other characters of words as they are, or another one that no word has. */
-// @inline
-function fold(byte: u32): u32 {
-  return byte - 0x41 < 26 ? byte | 0x20 : byte;
+  return characterAt(at) | (characterAt(at + 1) << 8) | (characterAt(at + 2) << 16) | key_bits;
 }
 
 /** Makes the tables of the words; how many characters they have. */
@@ -76,13 +62,15 @@ function fillTables(): u32 {
     if (key == before) continue;
     before = key;
     let slot = slotOf(key);
-    while (load<u16>(slots + (slot << 1)) != 0) slot = (slot + 1) & (slots_count - 1);
-    store<u16>(slots + (slot << 1), index + 1);
+    while (load<u32>(keys + (slot << 2)) != 0) slot = (slot + 1) & (slots_count - 1);
+    store<u32>(keys + (slot << 2), key);
+    store<u16>(places + (slot << 1), index);
     for (let place: u32 = 0; place < 3; place++) {
       const byte = (key >> (place << 3)) & 255;
-      // Words are told apart by what they begin with.
-      allow(place, byte, 1 << (key & 7));
-      if (byte - 0x61 < 26) allow(place, byte & 0xdf, 1 << (key & 7));
+      // Classes are by the second character, of which there are the most.
+      const bit = (<u32>1) << ((key >> 8) & 7);
+      allow(place, byte, bit);
+      allow(place, byte & 0xdf, bit);
     }
   }
   return characters;
@@ -102,12 +90,12 @@ function nextWord(index: u32): u32 {
 
 /** The first word that begins with these three bytes, whatever their case; `no_word` where none does. */
 export function firstWord(start: usize): u32 {
-  const key = fold(load<u8>(start)) | (fold(load<u8>(start, 1)) << 8) | (fold(load<u8>(start, 2)) << 16);
+  const key = load<u16>(start) | ((<u32>load<u8>(start, 2)) << 16) | key_bits;
   let slot = slotOf(key);
   while (true) {
-    const index = <u32>load<u16>(slots + (slot << 1));
-    if (index == 0) return no_word;
-    if (keyOf(index - 1) == key) return index - 1;
+    const known = <u32>load<u32>(keys + (slot << 2));
+    if (known == key) return load<u16>(places + (slot << 1));
+    if (known == 0) return no_word;
     slot = (slot + 1) & (slots_count - 1);
   }
 }
@@ -120,24 +108,29 @@ export function otherWord(word: u32): u32 {
 
 export const no_word: u32 = 0xffffffff;
 
-/** What a word is: a detector, or what 80 and more stand for. */
+/** The first character of a token's detector, of the name of a secret, and of that of a number. */
+export const first_detector: u32 = 0x30;
+export const first_secret: u32 = 0x61;
+export const first_number: u32 = 0x70;
+
+/** What a word is. */
 export function kindOf(word: u32): u32 {
-  return numberAt(word, 2);
+  return characterAt(word);
 }
 
-/** The class of the characters that follow a prefix. */
+/** The class of the characters that follow a prefix (tokens.ts). */
 export function classOf(word: u32): u32 {
-  return characterAt(word + 2) - 0x30;
+  return characterAt(word + 1) - (isExact(word) ? 0x41 : 0x30);
 }
 
-/** Whether exactly that many follow. */
+/** Whether exactly as many follow as is said. */
 export function isExact(word: u32): bool {
-  return characterAt(word + 3) == 0x3d;
+  return characterAt(word + 1) >= 0x41;
 }
 
 /** How many follow. */
 export function countOf(word: u32): u32 {
-  return numberAt(word + 4, 3);
+  return characterAt(word + 2) * 10 + characterAt(word + 3) - 0x30 * 11;
 }
 
 /** A character of the word itself, by its index; NUL behind its end. */

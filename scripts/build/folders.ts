@@ -46,6 +46,11 @@ export const engineFolders: readonly Folder[] = [
     imports: ["assembly/bytes/"],
   },
   {
+    path: "assembly/guard/",
+    purpose: "the egress guard's detectors: chunks of a stream in, what is sensitive in it out",
+    imports: [contract, "assembly/bytes/"],
+  },
+  {
     path: "assembly/host/",
     purpose: "the proxy-wasm ABI: raw imports, typed calls, memory",
     imports: [contract, "assembly/bytes/"],
@@ -196,6 +201,11 @@ export const toolFolders: readonly Folder[] = [
     purpose:
       "YAML → a draft → the model: every key and its shape, values, endpoints, SPIFFE IDs; the JSON Schemas come from here",
     imports: [...image_contract, "assembly/crypto/", "scripts/policy/source/"],
+  },
+  {
+    path: "scripts/policy/guard/",
+    purpose: "literals and bounded patterns that a guard looks for → the automaton that the engine runs",
+    imports: [contract, "assembly/guard/"],
   },
   {
     path: "scripts/policy/condition/",

@@ -121,7 +121,9 @@ export class Scanner {
 }
 
 /** Compiles the scan once. `counting` makes it count its steps. Throws with what the compiler has against it. */
-export async function compileScan(counting = false): Promise<{ module: WebAssembly.Module; bytes: Uint8Array; text: string }> {
+export async function compileScan(
+  counting = false,
+): Promise<{ module: WebAssembly.Module; bytes: Uint8Array; text: string }> {
   const config = JSON.parse(await readFile("asconfig.json", "utf8"));
   const enabled = config.options.enable.flatMap((name: string) => ["--enable", name]);
   const uses = `abort=,PACKED=1${counting ? ",COUNT_STEPS=1" : ""}`;

@@ -20,7 +20,7 @@ export function tableAt(): usize {
 /** Begins the stream. `low` and `high` are the halves of the set of detectors; a table of no bytes is none. */
 export function start(low: u32, high: u32, tableBytes: u32): bool {
   if (tableBytes != 0 && !isPatternTable(table, tableBytes)) return false;
-  scan.startStream(stream, (<u64>low) | ((<u64>high) << 32), tableBytes == 0 ? 0 : table);
+  scan.startStream(stream, <u64>low | ((<u64>high) << 32), tableBytes == 0 ? 0 : table);
   return true;
 }
 export function feed(size: u32, isLast: bool): void {
