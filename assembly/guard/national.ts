@@ -3,7 +3,7 @@
  * hundred must stand behind a telling name; docs/guard.md has the table.
  */
 import { Detector } from "./detector";
-import { figure, figures, hasLuhn, isOneDigit, numberOf, weighted } from "./figures";
+import { figure, hasLuhn, isOneDigit, numberOf, weighted } from "./figures";
 import { isNamed, Named } from "./nearby";
 
 /** What holds the groups of a number apart: the same everywhere, nothing, or several. */

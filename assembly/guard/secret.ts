@@ -4,18 +4,7 @@
  */
 import { Detector } from "./detector";
 import { hasEntropy } from "./entropy";
-import {
-  Answer,
-  countSteps,
-  isAlphanumeric,
-  isDigit,
-  isLetter,
-  isTokenByte,
-  peek,
-  Rest,
-  report,
-  reportRest,
-} from "./window";
+import { Answer, countSteps, isDigit, isLetter, isTokenByte, peek, Rest, report, reportRest } from "./window";
 
 /** What a name promises. */
 export const enum Promised {

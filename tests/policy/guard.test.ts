@@ -29,7 +29,22 @@ const patterns = [
   "\\x41\\.\\s\\S{2}",
   "\\bid:[0-9a-f]{4,8}\\b",
 ];
-const texts = ["EMP-123456", "EMP-12345", "foobarfoox", "barx", "AB-01x.y", "ABCD-::", "Secret_PLAN", "secretplan", "abcdbee", "acdcdcde", "A. xy", "id:0123abcd", "id:0123abcdz", "id:012"];
+const texts = [
+  "EMP-123456",
+  "EMP-12345",
+  "foobarfoox",
+  "barx",
+  "AB-01x.y",
+  "ABCD-::",
+  "Secret_PLAN",
+  "secretplan",
+  "abcdbee",
+  "acdcdcde",
+  "A. xy",
+  "id:0123abcd",
+  "id:0123abcdz",
+  "id:012",
+];
 
 test("matches are those of a regular expression, the longest", () => {
   for (const source of patterns) {

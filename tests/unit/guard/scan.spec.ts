@@ -93,6 +93,6 @@ describe("tokens and secrets", () => {
   });
   test("names", () => {
     expect(found("DB_PASSWORD=hunter2!xY&x=1")).toBe(one(Detector.SECRET, "hunter2!xY"));
-    expect(found('"tokenType":"abcDEF0123456789xyz","password":"${SECRET_1}","secret":"none"')).toBe("");
+    expect(found('"tokenType":"abcDEF0123456789xyz","password":"{{ secret_1 }}","secret":"none"')).toBe("");
   });
 });
