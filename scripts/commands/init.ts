@@ -7,6 +7,7 @@ import { makeKeyPair } from "../common/keypair.ts";
 import { readExample } from "../envoy/bootstrap.ts";
 import { example_member, privateKeyPath } from "../policy/check/example.ts";
 import { reasonOf } from "../policy/source/read.ts";
+import { mcp_policy_text, mcp_tests_text } from "./initmcp.ts";
 import { formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 
 interface NewFile {
@@ -110,9 +111,10 @@ export function registerInit(program: Command): void {
     .description(
       "write a policy, its tests, an example key and an Envoy configuration to start from; no file is overwritten",
     )
+    .option("--mcp", "a policy for a server of tools (Model Context Protocol) in place of one for an API")
     .addOption(formatOption())
-    .action(async (folder: string, { format }: { format: OutputFormat }) => {
-      const files = await newFiles(folder);
+    .action(async (folder: string, { format, mcp = false }: { format: OutputFormat; mcp?: boolean }) => {
+      const files = await newFiles(folder, mcp);
       writeFiles(folder, files);
       if (format === "json") {
         printJson({ directory: folder, files: files.map(({ path }) => path) });
@@ -122,6 +124,11 @@ export function registerInit(program: Command): void {
       for (const { path, about } of files)
         process.stdout.write(`${join(folder, path).padEnd(width + folder.length + 2)} ${about}\n`);
       process.stdout.write(`\nNext: npx sallyport test ${join(folder, "policy.test.yaml")}\n`);
+      // What Envoy has to be set to where bodies are read is not in the example.
+      if (mcp)
+        process.stdout.write(
+          `      npx sallyport manifest --for envoy ${join(folder, "policy.yaml")} -o ${join(folder, "envoy")}\n`,
+        );
       process.stdout.write(
         `      npx sallyport run ${join(folder, "policy.yaml")}   # prints tokens and curl commands to try\n`,
       );
@@ -132,7 +139,8 @@ export function registerInit(program: Command): void {
 const installed_schema = "node_modules/sallyport/policy.schema.json";
 const schema_name = "policy.schema.json";
 
-async function newFiles(folder: string): Promise<NewFile[]> {
+async function newFiles(folder: string, isMcp: boolean): Promise<NewFile[]> {
+  const [policy, tests] = isMcp ? [mcp_policy_text, mcp_tests_text] : [policy_text, tests_text];
   const { publicKey, privateKey } = makeKeyPair("ec", { namedCurve: "P-256" });
   const shared = { kid: key_id, use: "sig", alg: "ES256" };
   const publicSet = { keys: [{ ...publicKey.export({ format: "jwk" }), ...shared, [example_member]: true }] };
@@ -141,10 +149,10 @@ async function newFiles(folder: string): Promise<NewFile[]> {
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
   // Editors look from the policy's folder: where the package is installed elsewhere, a copy beside the policy is found.
   const packaged = existsSync(join(folder, installed_schema)) ? undefined : findPackaged(schema_name);
-  const policyText = packaged === undefined ? policy_text : policy_text.replace(installed_schema, `./${schema_name}`);
+  const policyText = packaged === undefined ? policy : policy.replace(installed_schema, `./${schema_name}`);
   return [
     file("policy.yaml", policyText, "the policy"),
-    file("policy.test.yaml", tests_text, "what it must do"),
+    file("policy.test.yaml", tests, "what it must do"),
     file("keys/corp.jwks.json", json(publicSet), "an example issuer's public key"),
     file(".sallyport/.gitignore", "*\n", "keeps the next two out of git"),
     file(".sallyport/README", secret_note, "what this folder is"),
@@ -152,7 +160,7 @@ async function newFiles(folder: string): Promise<NewFile[]> {
     ...(packaged === undefined
       ? []
       : [file(schema_name, readFileSync(packaged, "utf8"), "the policy language, for editors")]),
-    file("envoy.yaml", await readExample("inbound"), "Envoy with the filter in front of a service"),
+    ...(isMcp ? [] : [file("envoy.yaml", await readExample("inbound"), "Envoy with the filter in front of a service")]),
   ];
 }
 

@@ -138,6 +138,22 @@ test("init writes a policy that is sound, with tests, and keeps the private key 
   assert.equal(tests.code, 0, tests.stdout + tests.stderr);
 });
 
+test("init --mcp writes a policy for a server of tools that is sound, and its tests", (context) => {
+  const folder = folderWith(context);
+  const { code: initCode, stdout: said } = sallyport(["init", "--mcp", "new"], { cwd: folder });
+  assert.equal(initCode, 0);
+  assert.match(said, /sallyport manifest --for envoy new\/policy\.yaml/u);
+  assert.ok(!existsSync(join(folder, "new/envoy.yaml")), "what Envoy needs for it comes from manifest");
+  const text = readFileSync(join(folder, "new/policy.yaml"), "utf8");
+  assert.match(text, /^mcp: \{ paths: \[\/mcp\] \}/mu);
+  assert.match(text, /mcp tools\/call get_\*/u);
+  assert.ok(existsSync(join(folder, "new/policy.test.yaml")));
+  const check = ["check", "new/policy.yaml", "--allow-example-keys", "--format", "json"];
+  const { code, stdout } = sallyport(check, { cwd: folder });
+  const { errors, warnings } = JSON.parse(stdout);
+  assert.deepEqual([code, errors, warnings.map(codeOf)], [0, [], ["example_key"]]);
+});
+
 test("an example key does not ship: check, build and image refuse it and say where it is and what to do", (context) => {
   const folder = folderWith(context);
   assert.equal(sallyport(["init", "new"], { cwd: folder }).code, 0);

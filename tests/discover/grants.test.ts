@@ -250,3 +250,23 @@ rules:
   const star = usage("OPTIONS {other}", { caller: web, policy: "", decision: "", reason: "", rule: "" });
   assert.equal(policyUseOf([star], open!).rules[0]!.requests, 0);
 });
+
+test("no log says which calls a request had: none is called unused where there was one on the path", () => {
+  const { policy: tools } = check(`version: 1
+name: tools
+trust: { domains: [example.org] }
+mcp: { paths: [/mcp, /v2/mcp] }
+graphql: { paths: [/graphql] }
+rules:
+  - { name: calls, callers: [spiffe://example.org/web], allow: ["mcp tools/list", "mcp tools/call get_*", "graphql query a"] }
+`);
+  const own = { caller: web, policy: "tools", decision: "allow", reason: "allowed", rule: "calls" } as const;
+  const told = (...usages: Usage[]) => policyUseOf(usages, tools!).rules[0]!;
+  const used = told(usage("POST /v2/mcp", own));
+  assert.deepEqual([used.requests, used.unusedEndpoints], [1, ["graphql query a"]]);
+  assert.deepEqual(used.unknownEndpoints, ["mcp tools/list", "mcp tools/call get_*"]);
+  assert.deepEqual(told(usage("GET /graphql", own)).unknownEndpoints, ["graphql query a"]);
+  // Streams of MCP are no calls, and what no record tells of may have been anybody's.
+  assert.deepEqual(told(usage("GET /mcp", own)).unusedEndpoints.length, 3);
+  assert.deepEqual(told(usage("POST /mcp", { caller: web })).unknownEndpoints.length, 2);
+});

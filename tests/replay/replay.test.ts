@@ -556,3 +556,18 @@ test("whatever stands in a log is decided", () => {
     }
   }
 });
+
+test("what hangs on a body is not known, and the rest is", () => {
+  const top = "trust: { domains: [example.org] }\nmcp: { paths: [/mcp] }\n";
+  const calls = policyOf({ one: 'allow: ["mcp tools/call get_*", GET /mcp, GET /a]' }, top);
+  const plain = policyOf({ one: "allow: [POST /mcp, GET /mcp, GET /a]" }, top);
+  const post = recorded({ method: "POST", path: "/mcp" });
+  assert.equal(said(plain, calls, post), "allow → unknown: the calls in its body");
+  assert.equal(said(calls, calls, recorded({ path: "/mcp" })), "allow → allow");
+  assert.equal(said(calls, calls, recorded()), "allow → allow");
+  assert.equal(said(plain, plain, post), "allow → allow");
+  const denied = recorded({ method: "POST", path: "/b", decision: "deny", reason: "no_rule" });
+  assert.equal(said(calls, calls, denied), "deny → deny");
+  const reading = policyOf({ one: "allow: [GET /a], when: body.amount < 5" });
+  assert.match(said(policyOf({ one: "allow: [GET /a]" }), reading, recorded()), /^allow → unknown: one .*body/);
+});

@@ -222,3 +222,26 @@ test("what is no path, such as that of `OPTIONS *`, is no request for `/`", () =
   );
   assert.equal(read!.unmatched, 1);
 });
+
+test("of a call no log says whether it was made", () => {
+  const tools = {
+    whole: "mcp: { paths: [/mcp] }\n",
+    rules: [
+      'name: calls, callers: [spiffe://example.org/web], allow: ["mcp tools/list", "mcp tools/call get_*", GET /mcp]',
+    ],
+  };
+  const own = { caller: id("web"), policy: "tools", rule: "calls", decision: "allow", reason: "allowed" } as const;
+  const of = (usages: Usage[]) => {
+    const data = report({ tools }, { usages });
+    return {
+      cells: Object.fromEntries(data.cells.map((cell) => [endpointText(data, cell[1]), cell[3]])),
+      ...data.usage!,
+    };
+  };
+  const [list, get, stream] = ["mcp tools/list at /mcp", "mcp tools/call get_* at /mcp", "GET /mcp"];
+  const called = of([usageOf("POST /mcp", { ...own, count: 2 }), usageOf("GET /mcp", own)]);
+  assert.deepEqual(called.cells, { [list]: null, [get]: null, [stream]: 1 });
+  assert.deepEqual([called.unmatched, called.unusedRules, called.unclearCells], [0, [], 2]);
+  const idle = of([usageOf("GET /mcp", own)]);
+  assert.deepEqual(idle.cells, { [list]: 0, [get]: 0, [stream]: 1 });
+});

@@ -11,7 +11,8 @@ export const warnings = {
     example: { rule: "callers: [any]" },
   },
   write_without_token: {
-    meaning: "an allow rule admits a method other than GET, HEAD, OPTIONS and TRACE without a token",
+    meaning:
+      "an allow rule admits a method other than GET, HEAD, OPTIONS and TRACE without a token, or a call that may change something",
     example: { policy: "rules: [{ name: a, callers: [spiffe://example.org/web], allow: [POST /orders] }]" },
   },
   token_without_scopes: {

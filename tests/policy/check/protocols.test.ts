@@ -1,7 +1,7 @@
 /** Where protocols are spoken, what of their documents is persisted, and what is wrong with either. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -156,4 +156,23 @@ test("a form of a protocol's path must be no way around a deny rule for calls", 
     ["POST /api/mcp", "trailingSlash: refuse", undefined],
   ] as const)
     assert.deepEqual(faults(allow, paths, denied), [], `${allow} ${paths}`);
+});
+
+test("the examples of the document are sound", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../../docs/policy-language.md"), "utf8");
+  for (const title of ["Bodies", "MCP, A2A and JSON-RPC", "GraphQL"]) {
+    const [, section = ""] = new RegExp(`^## ${title}\n(.*?)^## `, "msu").exec(text) ?? [];
+    const [, example] = /```yaml\n(.*?)```/su.exec(section) ?? [];
+    assert.ok(example !== undefined, title);
+    const path = JSON.stringify(join(import.meta.dirname, "../keys/documents.json"));
+    const { errors, warnings } = check(
+      `version: 1\nname: documents\ntrust: { domains: [example.org] }\n${example.replace("hashes.json", path)}`,
+    );
+    assert.deepEqual(errors, [], title);
+    assert.deepEqual(
+      warnings.filter(({ code }) => code !== "write_without_token"),
+      [],
+      title,
+    );
+  }
 });
