@@ -1,13 +1,7 @@
 /** Endpoints of a rule: paths, and calls of protocols. */
 import { likelyCall, protocolOf } from "../language/call.ts";
-import {
-  type Endpoint,
-  likelyMethod,
-  literalPath,
-  methodsOf,
-  parseEndpoints,
-  requestMethods,
-} from "../language/endpoint.ts";
+import { literalPath, requestMethods } from "../language/carried.ts";
+import { type Endpoint, likelyMethod, methodsOf, parseEndpoints } from "../language/endpoint.ts";
 import { foldPath } from "../language/folding.ts";
 import type { DraftRule, Rule } from "../language/model.ts";
 import { isAnyForm, type PathOptions } from "../language/pathoptions.ts";

@@ -2,9 +2,9 @@
 import { policy_methods_max, policy_rules_max, response_bytes_max, rule_limits_max } from "../../../assembly/limits.ts";
 import { type DeclaredClaims, declaredByAll } from "../condition/claimtypes.ts";
 import { type ConditionScope, compileCondition } from "../condition/compile.ts";
+import { mayWrite } from "../language/carried.ts";
 import { printClaimPath } from "../language/claimpath.ts";
 import { type Condition, captureName, ruleVariables } from "../language/condition.ts";
-import { mayWrite } from "../language/endpoint.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
 import type { Protocol, ProtocolName } from "../language/protocols.ts";

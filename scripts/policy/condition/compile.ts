@@ -190,7 +190,7 @@ function checkCost(term: Term, text: string, names: Names, onFault: OnFault): nu
     ? "; it is the same for each: instead of a loop with `==` write `x in list`"
     : "";
   const often = dearest.rounds > 1 ? `, for it is evaluated for each of up to ${dearest.rounds} elements${same}` : "";
-  const way = names.readsBody ? "; with a smaller `maxBodyBytes` it costs less" : "";
+  const way = names.calls.readsBody ? "; with a smaller `maxBodyBytes` it costs less" : "";
   onFault(
     "condition_cost",
     dearest.term.start,

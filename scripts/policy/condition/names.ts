@@ -3,7 +3,6 @@ import {
   condition_text_bytes_max,
   header_name_bytes_max,
   host_bytes_max,
-  json_nodes_max,
   method_bytes_max,
   path_bytes_max,
   path_segments_max,
@@ -14,18 +13,8 @@ import {
 import * as code from "../../../assembly/policy/instructions.ts";
 import { type ListUse, variableOfCapture } from "../language/condition.ts";
 import { type ProtocolName, protocol_names } from "../language/protocols.ts";
-import { usual_read_body_bytes } from "../language/reads.ts";
 import { didYouMean } from "../source/suggest.ts";
-import {
-  askingFirst,
-  type CallScope,
-  call_parts,
-  isCallSpace,
-  lackingEndpoint,
-  noCall,
-  session_header,
-  session_member,
-} from "./calls.ts";
+import { CallNames, type CallScope, call_parts, isCallSpace, nodesOf, session_header } from "./calls.ts";
 import type { DeclaredClaims } from "./claimtypes.ts";
 import { nameFor } from "./hints.ts";
 import type { NeverScope } from "./never.ts";
@@ -53,18 +42,6 @@ export interface ConditionScope extends NeverScope, CallScope {
   lists?: ReadonlyMap<string, ListContent | undefined>;
   /** How many bytes a token may have; without it as many as it may in a policy that does not say. */
   tokenBytes?: number;
-  /** How many bytes a body may have that the rule reads; without it as many as where a rule does not say. */
-  bodyBytes?: number;
-}
-
-/** How many values the claims of a token may have. */
-function claimsNodes({ tokenBytes = usual_token_bytes_max }: ConditionScope): number {
-  return nodesOf(tokenBytes);
-}
-
-/** How many values JSON of a size may have, in a token and in a body. */
-function nodesOf(bytes: number): number {
-  return json_nodes_max * Math.ceil(bytes / usual_token_bytes_max);
 }
 
 /** A part of the request that is always under the same name. */
@@ -130,11 +107,7 @@ export class Names {
   readonly variables: string[];
   readonly lists = new Map<string, ListUse>();
   usesClaims = false;
-  /** It reads JSON of the body: all of it, or parts of a call. */
-  readsBody = false;
-  /** Parts of calls that are read, by where each is read first; and whether it is asked which call there is. */
-  readonly #callParts = new Map<string, { space: ProtocolName; field: string; at: number }>();
-  #asksCall = false;
+  readonly calls: CallNames;
   readonly #scope: ConditionScope;
   readonly #onFault: OnFault;
   readonly #onWarning: OnWarning;
@@ -148,6 +121,7 @@ export class Names {
     this.#scope = scope;
     this.#onFault = onFault;
     this.#onWarning = onWarning;
+    this.calls = new CallNames(scope, onFault, onWarning);
   }
 
   /** A name alone. */
@@ -166,7 +140,7 @@ export class Names {
         end,
       };
     if (name === "claims") return this.#claims(node);
-    if (name === "body") return this.#body(node);
+    if (name === "body") return this.calls.body(node);
     if (!names.includes(name)) {
       const here = nameFor(name);
       const way = here === undefined ? meant(name) : `; write \`${here}\``;
@@ -298,24 +272,12 @@ export class Names {
 
   /** How many values what the condition reads may have. */
   get nodes(): number {
-    const ofClaims = claimsNodes(this.#scope);
-    return this.readsBody ? Math.max(ofClaims, nodesOf(this.#bodyBytes)) : ofClaims;
-  }
-
-  get #bodyBytes(): number {
-    return this.#scope.bodyBytes ?? usual_read_body_bytes;
+    return Math.max(nodesOf(this.#scope.tokenBytes ?? usual_token_bytes_max), this.calls.nodes);
   }
 
   /** Tells of variables that some endpoint or caller lacks and that nothing guards, and of parts of calls likewise. */
   finish(): void {
-    for (const { space, field, at } of this.#asksCall ? [] : this.#callParts.values()) {
-      const lacking = lackingEndpoint(space, field, this.#scope.endpoints);
-      if (lacking === undefined) continue;
-      const which = lacking.call === undefined ? "some request that the rule is for" : `\`${lacking.call.text}\``;
-      const outcome = this.#scope.action === "deny" ? "the rule matches" : "the rule does not hold";
-      const message = `${which} has no \`${space}.${field}\`, so that the condition is an error there, and ${outcome}; ask first for ${askingFirst(space)}, or make it two rules`;
-      this.#onWarning("call_partial", at, message);
-    }
+    this.calls.finish();
     for (const [name, at] of this.#partialCaptures) {
       if (this.#guarded.has(variableOfCapture(name))) continue;
       const message = `not every caller of the rule has \`{${name}}\`; say \`has(caller.${name}) && …\`, or make it two rules`;
@@ -347,53 +309,18 @@ export class Names {
     };
   }
 
-  /** The body as a value of JSON, of which nothing is declared. */
-  #body({ start, end }: Node): Term {
-    this.readsBody = true;
-    const bytes = this.#bodyBytes;
-    return { kind: "load", op: code.op_body, operands: {}, type: "dyn", bytes, units: 0, safe: false, start, end };
-  }
-
-  /** A part of the call that is decided, or the session that it belongs to. */
-  #call(space: ProtocolName, node: Node & { kind: "select" | "has" }): Term | undefined {
-    const { field, at, start, end } = node;
-    const isSession = space === "mcp" && field === session_member;
-    const fault = noCall(space, isSession ? { ...this.#scope, called: new Set([space]) } : this.#scope);
-    if (fault !== undefined && !(fault.code === "call_never" && this.#scope.lacksEndpoints === true)) {
-      this.#onFault(fault.code, at, fault.message);
-      return undefined;
-    }
-    if (isSession) return this.entry("headers", node.kind === "has" ? "presence" : "value", session_header, at, node);
-    const known = call_parts.get(space)!;
-    const part = known.get(field);
-    if (part === undefined) {
-      const all = [...known.keys(), ...(space === "mcp" ? [session_member] : [])];
-      this.#onFault("unknown_name", at, `\`${space}\` has no member \`${field}\`${didYouMean(field, all)}`);
-      return undefined;
-    }
-    this.readsBody = true;
-    if (field === "method" || field === "type") this.#asksCall = true;
-    const key = `${space}.${field}`;
-    if (!this.#callParts.has(key)) this.#callParts.set(key, { space, field, at });
-    return {
-      kind: "load",
-      op: code.op_call,
-      operands: { a: part.part },
-      type: part.type,
-      bytes: this.#bodyBytes,
-      units: 0,
-      safe: false,
-      start,
-      end,
-    };
+  /** A part of the call that is decided, or the session that it belongs to, which is a header. */
+  #call(space: ProtocolName, node: Node & { kind: "select" }): Term | undefined {
+    if (!this.calls.isSession(space, node)) return this.calls.part(space, node);
+    return this.calls.isSpoken(space, node) ? this.entry("headers", "value", session_header, node.at, node) : undefined;
   }
 
   /** `has(mcp.session)`; of parts of calls it is not asked so. */
   hasOfCall(space: ProtocolName, node: Node & { kind: "has" }): Term | undefined {
-    if (space === "mcp" && node.field === session_member) return this.#call(space, node);
-    const message = `\`has\` is not for \`${space}.${node.field}\`, but for what is in it; ask ${askingFirst(space)}`;
-    this.#onFault("condition_unsupported", node.at, message);
-    return undefined;
+    if (!this.calls.isSession(space, node)) return this.calls.refuseHas(space, node);
+    return this.calls.isSpoken(space, node)
+      ? this.entry("headers", "presence", session_header, node.at, node)
+      : undefined;
   }
 
   #variable({ at, start, end, kind }: Node, name: string, op: number): Term | undefined {

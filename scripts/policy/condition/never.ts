@@ -3,7 +3,8 @@
  * on one denies nobody. Each is most likely a slip that has a name, which the message says.
  */
 import * as code from "../../../assembly/policy/instructions.ts";
-import { type Endpoint, requestMethods } from "../language/endpoint.ts";
+import { requestMethods } from "../language/carried.ts";
+import type { Endpoint } from "../language/endpoint.ts";
 import type { Slashes } from "../language/pathoptions.ts";
 import { didYouMean } from "../source/suggest.ts";
 import { lowerAscii } from "./constant.ts";

@@ -8,7 +8,6 @@ import { byName, compare, numbersOf, sorted } from "../language/byteorder.ts";
 import { ruleVariables, variableOfCapture } from "../language/condition.ts";
 import { identityAttribute } from "../language/identity.ts";
 import type { Limit, MostBytes, Policy, Rule } from "../language/model.ts";
-import type { PersistedDocument, Protocol } from "../language/protocols.ts";
 import { countable_reasons } from "../language/quarantine.ts";
 import {
   fleetName,
@@ -18,7 +17,7 @@ import {
   localBurst,
   rateLimitPolicy,
 } from "../language/rate.ts";
-import { answersTools, type Reads, readBodyBytes, readsBody, readsOf, toolsOf } from "../language/reads.ts";
+import { answersTools, readBodyBytes, readsBody, readsOf, toolsOf } from "../language/reads.ts";
 import { printSelector } from "../language/selector.ts";
 import { type CallerPattern, callerShapes } from "../language/spiffe.ts";
 import { ownTypes } from "../language/terms.ts";
@@ -26,7 +25,8 @@ import type { ForwardForm, ForwardValue } from "../language/values.ts";
 import { Words } from "./bytes.ts";
 import { formsOf, formsOfRule, openForms } from "./forms.ts";
 import { hash32 } from "./hash.ts";
-import { fetchedKeySets, TokenSections } from "./issuers.ts";
+import { fetchedKeySets } from "./issuers.ts";
+import { ProtocolSections, readBits } from "./protocols.ts";
 import type { Pair } from "./records.ts";
 
 const caller_kinds: Record<CallerPattern["kind"], number> = {
@@ -68,13 +68,6 @@ const limit_kinds: Record<Limit["kind"], number> = {
   hops: layout.limit_hops,
 };
 
-const protocol_kinds: Record<Protocol["name"], number> = {
-  mcp: layout.protocol_mcp,
-  jsonrpc: layout.protocol_jsonrpc,
-  a2a: layout.protocol_a2a,
-  graphql: layout.protocol_graphql,
-};
-
 const actions: Record<Rule["action"], number> = { allow: layout.action_allow, deny: layout.action_deny };
 const modes: Record<Policy["mode"], number> = { enforce: layout.mode_enforce, shadow: layout.mode_shadow };
 
@@ -114,7 +107,7 @@ interface TabledEdges {
   records: number[];
 }
 
-class ImageWriter extends TokenSections {
+class ImageWriter extends ProtocolSections {
   private readonly policy: Policy;
   private readonly index: Index;
   /** The place in EDGES of the first edge of the next shape. */
@@ -139,7 +132,7 @@ class ImageWriter extends TokenSections {
     this.writeLists();
     this.writeRules();
     this.writeForwards();
-    this.writeProtocols();
+    this.writeProtocols(this.policy);
     this.writeMemberSlots();
     return this.assemble();
   }
@@ -421,34 +414,6 @@ class ImageWriter extends TokenSections {
     }
   }
 
-  private writeProtocols(): void {
-    const text = ({ segments }: Protocol): string => `/${segments.join("/")}`;
-    const protocols = [...(this.policy.protocols ?? [])].sort((a, b) => compare(text(a), text(b)));
-    for (const protocol of protocols) {
-      const { name, calls, graphql } = protocol;
-      this.add("protocol", {
-        kind: protocol_kinds[name],
-        path: this.text(text(protocol)),
-        calls,
-        depth: graphql?.depth ?? 0,
-        aliases: graphql?.aliases ?? 0,
-        introspection: graphql?.introspection === "allow" ? 1 : 0,
-        persisted: this.persistedRun(graphql?.persisted ?? []),
-      });
-    }
-  }
-
-  /** Documents of one file; those of several paths are written once. */
-  private persistedRun(documents: readonly PersistedDocument[]): Pair {
-    if (documents.length === 0) return [0, 0];
-    const records = documents.map(({ id, document }) => ({ id: this.text(id), document: this.text(document) }));
-    const write = (): void => {
-      for (const record of records) this.add("persisted", record);
-    };
-    const key = `p${records.map(({ id, document }) => [...id, ...document].join()).join(";")}`;
-    return [this.run(layout.section_persisted, key, write), records.length];
-  }
-
   private writeForwards(): void {
     const forwards = [...this.policy.forwards].sort((a, b) => compare(a.header, b.header));
     for (const { header, value } of forwards) {
@@ -460,11 +425,6 @@ class ImageWriter extends TokenSections {
       });
     }
   }
-}
-
-/** What of a body a rule reads, as bits. */
-function readBits({ body, call, endpoint }: Reads): number {
-  return (body ? layout.reads_body : 0) | (call ? layout.reads_call : 0) | (endpoint ? layout.reads_endpoint : 0);
 }
 
 /** What only some policies need: bits of `policy_needs_at`. */

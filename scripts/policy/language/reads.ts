@@ -1,7 +1,7 @@
 /** What of a request's body a rule reads: such a rule is decided once the body has come, which is held until then. */
 import * as code from "../../../assembly/policy/instructions.ts";
+import { isCallable } from "./carried.ts";
 import type { Condition } from "./condition.ts";
-import { isCallable } from "./endpoint.ts";
 import type { Policy, Rule } from "./model.ts";
 import { isFolded } from "./pathoptions.ts";
 import { type CallPlace, callPlace, isCallMethod, type Protocol } from "./protocols.ts";

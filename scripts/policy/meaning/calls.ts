@@ -2,7 +2,8 @@
  * Calls of protocols where rules are compared. An endpoint that is a call is for calls alone (scripts/policy/language/protocols.ts,
  * `callMethods`); one that is a path is for every call that is made on it, too. So with what it says of requests stands what it says of calls.
  */
-import { type Endpoint, isCallable, literalPath } from "../language/endpoint.ts";
+import { isCallable, literalPath } from "../language/carried.ts";
+import type { Endpoint } from "../language/endpoint.ts";
 import { foldPath } from "../language/folding.ts";
 import type { Policy, Rule } from "../language/model.ts";
 import { isFolded } from "../language/pathoptions.ts";

@@ -3,8 +3,10 @@
  * sound and still worth a word. For each warning the search begins at one caller and one endpoint of a rule and is
  * bounded, so that it takes about the same time for each of 100,000 rules; what lies beyond the bound gets no warning.
  */
+
+import { mayWrite } from "../language/carried.ts";
 import { ruleVariables } from "../language/condition.ts";
-import { type Endpoint, mayWrite } from "../language/endpoint.ts";
+import type { Endpoint } from "../language/endpoint.ts";
 import type { CallerSet, Rule } from "../language/model.ts";
 import { callerText } from "../language/spiffe.ts";
 import { endpointHolds } from "./calls.ts";

@@ -1,5 +1,8 @@
 /** Calls in an image, by its records: how their rules are found, and what the engine is told of protocols and of what rules read. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as layout from "../../../assembly/policy/layout.ts";
 import { writeImage } from "../../../scripts/policy/image/image.ts";
@@ -213,4 +216,75 @@ test("calls of one rule beside its own path share an entry, and hosts keep them 
   assert.deepEqual(image.meeting("mcp", "ping"), ["hosted"]);
   assert.deepEqual(image.find(layout.offer_method, "mcp"), ["hosted"]);
   assert.deepEqual(image.find("POST", "mcp"), ["hosted"]);
+});
+
+test("persisted documents are told in the order of their IDs, once for all paths", () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-persisted-"));
+  try {
+    const file = join(folder, "hashes.json");
+    writeFileSync(file, JSON.stringify({ zeta: "{ z }", é: "{ e }", alpha: "query a { a }", Z: "{ Z }" }));
+    const image = new Image(
+      `graphql: { paths: [/graphql, /v2], depth: 3, aliases: 0, batch: 1, introspection: allow, persisted: { file: ${JSON.stringify(file)} } }`,
+      `  - { name: a, ${web}, allow: ["graphql query a"] }\n`,
+    );
+    const documents = Array.from({ length: image.count(layout.section_persisted) }, (_, index) => {
+      const at = image.record(layout.section_persisted, index);
+      return [image.text(at + layout.persisted_id_at), image.text(at + layout.persisted_document_at)];
+    });
+    assert.deepEqual(documents, [
+      ["Z", "{ Z }"],
+      ["alpha", "query a { a }"],
+      ["zeta", "{ z }"],
+      ["é", "{ e }"],
+    ]);
+    for (const index of [0, 1]) {
+      const at = image.record(layout.section_protocols, index);
+      const numbers = [
+        layout.protocol_calls_at,
+        layout.protocol_depth_at,
+        layout.protocol_aliases_at,
+        layout.protocol_introspection_at,
+        layout.protocol_persisted_at,
+        layout.protocol_persisted_at + 4,
+      ].map((field) => image.word(at + field));
+      assert.deepEqual(numbers, [1, 3, 0, 1, 0, 4]);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("what a rule reads of bodies is told", () => {
+  const image = new Image(
+    `${keys}\nlimits: { l: { rate: 1/s, burst: 9 } }`,
+    `  - { name: body, ${web}, allow: [POST /a], when: body.x == 1, maxBodyBytes: 7 }
+  - { name: call, ${web}, allow: [POST /mcp], when: mcp.method == 'ping' }
+  - { name: both, ${web}, allow: ["mcp tools/call x"], when: mcp.args.a == body.params.arguments.a }
+  - { name: cost, ${web}, allow: [POST /b], limit: l, cost: 'int(body.n)' }
+  - { name: none, ${web}, allow: [DELETE /mcp], when: mcp.session != 'x' }
+`,
+  );
+  const reads = (name: string): number => image.word(image.rule(name) + layout.rule_reads_at);
+  assert.equal(reads("body"), layout.reads_body);
+  assert.equal(reads("call"), layout.reads_call);
+  assert.equal(reads("both"), layout.reads_body | layout.reads_call | layout.reads_endpoint);
+  assert.equal(reads("cost"), layout.reads_body);
+  assert.equal(reads("none"), 0);
+  assert.deepEqual(
+    ["body", "call", "cost", "none"].map((name) => image.body(name)),
+    [7, 65_536, 65_536, undefined],
+  );
+});
+
+test("conditions of calls count once for each call that a request may have", () => {
+  const when = "mcp.params.items.exists(i, i.a == 'x' && i.b == 'y')";
+  const rules = Array.from(
+    { length: 12 },
+    (_, place) => `  - { name: r${place}, ${web}, allow: ["mcp tools/call x"], when: "${when}" }\n`,
+  ).join("");
+  assert.doesNotThrow(() => new Image("mcp: { paths: [/mcp], batch: 1 }", rules));
+  assert.throws(
+    () => new Image("mcp: { paths: [/mcp], batch: 128 }", rules),
+    (error: Error) => error.name === "BoundError" && /conditions that cost/.test(error.message),
+  );
 });
