@@ -259,7 +259,7 @@ test("what a rule reads of bodies is told", () => {
     `${keys}\nlimits: { l: { rate: 1/s, burst: 9 } }`,
     `  - { name: body, ${web}, allow: [POST /a], when: body.x == 1, maxBodyBytes: 7 }
   - { name: call, ${web}, allow: [POST /mcp], when: mcp.method == 'ping' }
-  - { name: both, ${web}, allow: ["mcp tools/call x"], when: mcp.args.a == body.params.arguments.a }
+  - { name: both, ${web}, allow: ["mcp tools/call x"], when: mcp.args.a == body.params.arguments.a, maxBodyBytes: 16384 }
   - { name: cost, ${web}, allow: [POST /b], limit: l, cost: 'int(body.n)' }
   - { name: none, ${web}, allow: [DELETE /mcp], when: mcp.session != 'x' }
 `,
