@@ -43,8 +43,13 @@ export function checkProtocols(
       }
       return [{ name, segments, ...rest }];
     });
-    if (own.length > protocol_paths_max)
-      reporter.error("bound", paths!.at, `a protocol has at most ${protocol_paths_max} paths`);
+    const before = taken.size - own.length;
+    if (taken.size > protocol_paths_max && before <= protocol_paths_max)
+      reporter.error(
+        "bound",
+        paths!.at,
+        `protocols are spoken on at most ${protocol_paths_max} paths, all of them together`,
+      );
     protocols.set(name, own);
   };
   for (const [name, draft] of Object.entries({ mcp, a2a, jsonrpc }))

@@ -7,7 +7,6 @@ import { printClaimPath } from "../language/claimpath.ts";
 import { type Condition, captureName, ruleVariables } from "../language/condition.ts";
 import type { DraftFile, DraftRule, Rule, RuleCaller } from "../language/model.ts";
 import { isAnyForm, type PathOptions, type Slashes, slashesOf, withPaths } from "../language/pathoptions.ts";
-import type { Protocol, ProtocolName } from "../language/protocols.ts";
 import { calledProtocols, read_body_bytes_max, readsBody, usual_read_body_bytes } from "../language/reads.ts";
 import { readCaptures } from "../language/spiffe.ts";
 import { type HostPattern, parseHost, scopeFault } from "../language/values.ts";
@@ -81,6 +80,7 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
   refuseFoldedCalls(context, draft, { action: part.action, endpoints, paths });
   const patterns = callers.flatMap((caller) => patternsOf(context, caller));
   const captures = patterns.map((pattern) => pattern?.captures ?? new Map<string, number>());
+  const called = calledProtocols({ action: part.action, paths, endpoints }, [...context.protocols.values()].flat());
   const scope: RuleScope = {
     hasToken: draft.token !== undefined,
     action: part.action,
@@ -91,7 +91,8 @@ function checkRule(context: Context, draft: DraftRule, around: PathsAround): Rul
     slashes: part.action === "deny" ? around.denied : slashesOf(paths),
     bodyBytes: Math.min(draft.maxBodyBytes?.value ?? usual_read_body_bytes, read_body_bytes_max),
     protocols: new Set(context.protocols.keys()),
-    called: namesOf(calledProtocols({ action: part.action, paths, endpoints }, [...context.protocols.values()].flat())),
+    called: new Set(called.map((protocol) => protocol.name)),
+    calls: Math.max(1, ...called.map(({ calls }) => calls)),
   };
   const condition = checkCondition(context, draft.when, scope);
   const costFrom =
@@ -186,10 +187,6 @@ function checkDeny(context: Context, draft: DraftRule, callers: readonly RuleCal
       "a deny rule takes `token` only together with `when`; add a condition, or remove it",
     );
   }
-}
-
-function namesOf(protocols: readonly Protocol[]): Set<ProtocolName> {
-  return new Set(protocols.map(({ name }) => name));
 }
 
 /** What all of a rule's issuers declare of their claims. */

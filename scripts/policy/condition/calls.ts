@@ -1,9 +1,8 @@
 /** What conditions read of a call in the body: `mcp.tool`, `a2a.method`, `graphql.variables`, and where there is no such call. */
-import { json_nodes_max, usual_token_bytes_max } from "../../../assembly/limits.ts";
 import * as code from "../../../assembly/policy/instructions.ts";
 import type { Endpoint } from "../language/endpoint.ts";
 import { type ProtocolName, protocol_names, protocol_words, protocolKey } from "../language/protocols.ts";
-import { usual_read_body_bytes } from "../language/reads.ts";
+import { body_nodes_max, body_nodes_min, usual_read_body_bytes } from "../language/reads.ts";
 import { didYouMean } from "../source/suggest.ts";
 import type { NeverScope } from "./never.ts";
 import type { OnFault, OnWarning } from "./problem.ts";
@@ -60,6 +59,8 @@ export interface CallScope {
   called?: ReadonlySet<ProtocolName>;
   /** How many bytes a body may have that the rule reads; without it as many as where a rule does not say. */
   bodyBytes?: number;
+  /** How many calls one request of the rule may have; without it one. */
+  calls?: number;
 }
 
 /** Why a rule reads no call of a protocol: the diagnostic's code and its message; undefined where it may. */
@@ -103,15 +104,16 @@ function askingFirst(space: ProtocolName): string {
     : `\`${space}.method == "${space === "mcp" ? tools_call : "…"}"\``;
 }
 
-/** How many values JSON of a size may have, in a token and in a body. */
-export function nodesOf(bytes: number): number {
-  return json_nodes_max * Math.ceil(bytes / usual_token_bytes_max);
+/** How many values a body of a size may have: each takes two bytes at least. The engine has room for no more. */
+function nodesOf(bytes: number): number {
+  return Math.min(Math.max(bytes >>> 1, body_nodes_min), body_nodes_max);
 }
 
 /** Resolves names of the body and of the calls in it, and remembers which were used. */
 export class CallNames {
-  /** It reads JSON of the body: all of it, or parts of a call. */
+  /** It reads JSON of the body, or parts of a call; and whether it reads all of it. */
   readsBody = false;
+  readsWhole = false;
   /** Parts of calls that are read, by where each is read first; and whether it is asked which call there is. */
   readonly #parts = new Map<string, { space: ProtocolName; field: string; at: number }>();
   #asksCall = false;
@@ -136,6 +138,7 @@ export class CallNames {
 
   /** The body as a value of JSON, of which nothing is declared. */
   body(node: Range): Term {
+    this.readsWhole = true;
     return this.#load(code.op_body, 0, "dyn", node);
   }
 
@@ -162,7 +165,8 @@ export class CallNames {
 
   #load(op: number, a: number, type: Type, { start, end }: Range): Term {
     this.readsBody = true;
-    return { kind: "load", op, operands: { a }, type, bytes: this.#bodyBytes, units: 0, safe: false, start, end };
+    const bytes = this.#bodyBytes;
+    return { kind: "load", op, operands: { a }, type, bytes, nodes: nodesOf(bytes), units: 0, safe: false, start, end };
   }
 
   /** Whether a name is `mcp.session`. */

@@ -1,6 +1,7 @@
 /** From the text of `when` to instructions: parse, check types, emit, and count what it can cost. */
 import { condition_cost_max, condition_instructions_max, condition_values_max } from "../../../assembly/limits.ts";
 import type { Condition } from "../language/condition.ts";
+import { body_cost_factor } from "../language/reads.ts";
 import type { Reporter } from "../source/diagnostic.ts";
 import { placer } from "../source/scalar.ts";
 import { type Located, way_out } from "../source/yaml.ts";
@@ -82,6 +83,7 @@ export function compileCondition(
         `YAML begins a comment at \` #\`, so what follows is no part of the condition; ${way_out}`,
       );
     if (isDead) return undefined;
+    const { calls = 1 } = scope;
     const condition = {
       text,
       instructions,
@@ -89,6 +91,9 @@ export function compileCondition(
       usesClaims: names.usesClaims,
       lists: names.lists,
       costUnits,
+      ...(calls > 1 && {
+        callsUnits: Math.max(costUnits, calls * costOf(term, names.nodesOfEach(calls), calls).units),
+      }),
     };
     if (key !== undefined && !warned) remember(key, condition);
     return condition;
@@ -161,6 +166,7 @@ function keyOf(text: string, scope: ConditionScope): string {
     known,
     tokenBytes ?? 0,
     bodyBytes,
+    scope.calls ?? 1,
     [...protocols],
     [...called],
     slashes,
@@ -183,7 +189,8 @@ function commentAfter(source: string, start: number, end: number): string {
 
 function checkCost(term: Term, text: string, names: Names, onFault: OnFault): number {
   const { units, dearest } = costOf(term, names.nodes);
-  if (units <= condition_cost_max) return units;
+  const most = condition_cost_max * (names.calls.readsBody ? body_cost_factor : 1);
+  if (units <= most) return units;
   const part = text.slice(dearest.term.start, dearest.term.end).replace(/\s+/gu, " ");
   const shown = part.length > 80 ? `${part.slice(0, 79)}…` : part;
   const same = isConstantInLoop(dearest.term)
@@ -194,7 +201,7 @@ function checkCost(term: Term, text: string, names: Names, onFault: OnFault): nu
   onFault(
     "condition_cost",
     dearest.term.start,
-    `the condition can cost ${units} units, and at most ${condition_cost_max} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}${way}`,
+    `the condition can cost ${units} units, and at most ${most} are allowed; of these \`${shown}\` can cost ${dearest.units}${often}${way}`,
   );
   return units;
 }

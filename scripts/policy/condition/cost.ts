@@ -28,12 +28,19 @@ export interface Cost {
   dearest: { term: Term; units: number; rounds: number };
 }
 
-/** How many values the claims of a token may have, while a condition is counted. */
+/** How many values JSON may have that is read, and into how many calls a body is parted, while a condition is counted. */
 let nodes_max = json_nodes_max;
+let calls = 1;
 
-/** Counts a condition's worst case. @param nodes how many values the claims of a token may have */
-export function costOf(term: Term, nodes: number): Cost {
+/**
+ * Counts a condition's worst case.
+ * @param nodes how many values JSON may have that is read, the claims of a token or a body
+ * @param parts so many calls share one body, of each of which this is the cost
+ */
+export function costOf(term: Term, nodes: number, parts = 1): Cost {
   nodes_max = nodes;
+  calls = parts;
+  prices = new WeakMap();
   const units = total(price(term));
   let dearest: Cost["dearest"] = { term, units, rounds: 1 };
   // Down to where more than half of the cost comes from.
@@ -60,7 +67,7 @@ function total({ each, once }: Price): number {
   return each + once;
 }
 
-const prices = new WeakMap<Term, Price>();
+let prices = new WeakMap<Term, Price>();
 
 function price(term: Term): Price {
   let found = prices.get(term);
@@ -173,7 +180,8 @@ function binaryPrice({ op, left, right }: Term & { kind: "binary" }): Price {
     case code.op_equal:
     case code.op_not_equal: {
       // Maps are compared member by member, each looked for in the other.
-      const nodes = Math.min(mine.nodes, theirs.nodes);
+      // Of two values that lie beside each other, one has no more than half of what they are in.
+      const nodes = Math.min(mine.nodes, theirs.nodes) / (areApart(left, right) ? 2 : 1);
       const perNode = mayBeMap(left) && mayBeMap(right) ? member_units / 2 : 1;
       return cheaper(left, right, texts(Math.min(mine.bytes, theirs.bytes)) + nodes * perNode, (one) => {
         return texts(one.bytes) + one.nodes * perNode;
@@ -252,7 +260,7 @@ function extentByKind(term: Term): Extent {
     case "constant":
       return { bytes: typeof term.value === "string" ? Buffer.byteLength(term.value) : 0, nodes: 1 };
     case "load":
-      return { bytes: term.bytes, nodes: nodes_max };
+      return loaded(term);
     case "list": {
       const all = term.elements.map(extent);
       return { bytes: sum(all.map(({ bytes }) => bytes)), nodes: 1 + sum(all.map(({ nodes }) => nodes)) };
@@ -274,6 +282,11 @@ function extentByKind(term: Term): Extent {
     default:
       return { bytes: 0, nodes: 1 };
   }
+}
+
+/** What a part of the request may hold. Calls lie beside each other in one body, so that all of them hold no more than it. */
+function loaded({ op, bytes, nodes = nodes_max }: Term & { kind: "load" }): Extent {
+  return op === code.op_call ? { bytes: Math.ceil(bytes / calls), nodes: Math.ceil(nodes / calls) } : { bytes, nodes };
 }
 
 /** Of the parts of a text. Those of all elements of a loop's list are together no more than these have bytes. */
@@ -304,6 +317,28 @@ function isOfToken(term: Term): boolean {
   return term.kind === "load" ? json_loads.includes(term.op) : isMember(term, isOfToken);
 }
 
+/** Whether two values lie beside each other in one body. */
+function areApart(left: Term, right: Term): boolean {
+  const [one, other] = [placeOf(left), placeOf(right)];
+  if (one === undefined || other === undefined || one[0] !== other[0]) return false;
+  const least = Math.min(one.length, other.length);
+  return one.slice(0, least).some((name, index) => name !== other[index]);
+}
+
+/** The names that lead to a value of a body, after what of the body it is. */
+function placeOf(term: Term): unknown[] | undefined {
+  if (term.kind === "load")
+    return term.op === code.op_body || term.op === code.op_call ? [`${term.op} ${term.operands.a}`] : undefined;
+  const [of, name] =
+    term.kind === "unary" && term.op === code.op_select
+      ? [term.operand, term.operands.text]
+      : term.kind === "binary" && term.op === code.op_index && term.right.kind === "constant"
+        ? [term.left, term.right.value]
+        : [];
+  const above = of && placeOf(of);
+  return above && [...above, name];
+}
+
 /** What is JSON of a token or of a body, whose values do not overlap. */
 const json_loads: readonly number[] = [code.op_claims, code.op_body, code.op_call];
 
@@ -322,7 +357,7 @@ function mayBeMap({ type }: Term): boolean {
 function roundsOf(range: Term): number {
   if (range.kind === "list") return range.elements.length;
   // A map has so many members; the body may be a list.
-  if (range.kind === "load") return range.type === "map" ? json_members_max : nodes_max;
+  if (range.kind === "load") return range.type === "map" ? json_members_max : loaded(range).nodes;
   if (range.kind === "choose") return Math.max(roundsOf(range.yes), roundsOf(range.no));
   return isSplitting(range) ? Math.max(split_elements_max, nodes_max) : nodes_max;
 }

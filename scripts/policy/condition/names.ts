@@ -3,6 +3,7 @@ import {
   condition_text_bytes_max,
   header_name_bytes_max,
   host_bytes_max,
+  json_nodes_max,
   method_bytes_max,
   path_bytes_max,
   path_segments_max,
@@ -14,7 +15,7 @@ import * as code from "../../../assembly/policy/instructions.ts";
 import { type ListUse, variableOfCapture } from "../language/condition.ts";
 import { type ProtocolName, protocol_names } from "../language/protocols.ts";
 import { didYouMean } from "../source/suggest.ts";
-import { CallNames, type CallScope, call_parts, isCallSpace, nodesOf, session_header } from "./calls.ts";
+import { CallNames, type CallScope, call_parts, isCallSpace, session_header } from "./calls.ts";
 import type { DeclaredClaims } from "./claimtypes.ts";
 import { nameFor } from "./hints.ts";
 import type { NeverScope } from "./never.ts";
@@ -42,6 +43,11 @@ export interface ConditionScope extends NeverScope, CallScope {
   lists?: ReadonlyMap<string, ListContent | undefined>;
   /** How many bytes a token may have; without it as many as it may in a policy that does not say. */
   tokenBytes?: number;
+}
+
+/** How many values the claims of a token may have. */
+function claimsNodes({ tokenBytes = usual_token_bytes_max }: ConditionScope): number {
+  return json_nodes_max * Math.ceil(tokenBytes / usual_token_bytes_max);
 }
 
 /** A part of the request that is always under the same name. */
@@ -272,7 +278,14 @@ export class Names {
 
   /** How many values what the condition reads may have. */
   get nodes(): number {
-    return Math.max(nodesOf(this.#scope.tokenBytes ?? usual_token_bytes_max), this.calls.nodes);
+    return Math.max(claimsNodes(this.#scope), this.calls.nodes);
+  }
+
+  /** The same for one of several calls that share a body. */
+  nodesOfEach(calls: number): number {
+    if (this.calls.readsWhole) return this.nodes;
+    const own = Math.ceil(this.calls.nodes / calls);
+    return this.usesClaims ? Math.max(claimsNodes(this.#scope), own) : own;
   }
 
   /** Tells of variables that some endpoint or caller lacks and that nothing guards, and of parts of calls likewise. */
@@ -300,6 +313,7 @@ export class Names {
       operands: {},
       type: "map",
       declared: this.#scope.claims ?? nothing_declared,
+      nodes: claimsNodes(this.#scope),
       // Of a token base64url takes a quarter.
       bytes: Math.ceil(((this.#scope.tokenBytes ?? usual_token_bytes_max) * 3) / 4),
       units: 0,

@@ -23,8 +23,8 @@ export type Term = Range & {
 } & (
     | { kind: "constant"; op: number; operands: Operands; value: ConstantValue }
     | { kind: "list"; elements: Term[] }
-    /** Reads a part of the request. `bytes`: the longest text it can be; `units`: what finding it costs. */
-    | { kind: "load"; op: number; operands: Operands; bytes: number; units: number; safe: boolean }
+    /** Reads a part of the request. `bytes`: the longest text it can be; `nodes`: how many values it may have, of JSON; `units`: what finding it costs. */
+    | { kind: "load"; op: number; operands: Operands; bytes: number; nodes?: number; units: number; safe: boolean }
     /** The loop's element. */
     | { kind: "element"; loop: Term }
     | { kind: "unary"; op: number; operands: Operands; operand: Term }

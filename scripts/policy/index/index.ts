@@ -176,7 +176,7 @@ function rootsOf(
     }
   }
   const readings = readingsOf(policy.rules);
-  const judged = policy.rules.map((rule) => judgedOf(rule, readings, policy.protocols));
+  const judged = policy.rules.map((rule) => judgedOf(rule, readings));
   const nodes = new Map<string, number>();
   return [...rulesOf.keys()]
     .sort((a, b) => a - b)

@@ -1,9 +1,7 @@
 /** How many ways there are to read one path, where rules take paths that upstreams read in several ways (assembly/request/forms.ts). */
-import { readsPath } from "../language/condition.ts";
+import { type Condition, readsPath } from "../language/condition.ts";
 import type { Rule } from "../language/model.ts";
 import { isAnyForm } from "../language/pathoptions.ts";
-import type { Protocol } from "../language/protocols.ts";
-import { calledProtocols } from "../language/reads.ts";
 
 /** Entries that one request may have judged, and the cost of their conditions, in units of `condition_cost_max`. */
 export interface Judged {
@@ -29,11 +27,10 @@ export function readingsOf(rules: readonly Rule[]): number {
  * What a rule counts for at each of its endpoints. The condition of a deny rule that reads the path is judged for every reading. One that does not is
  * judged once; but other segments may lead to other such rules, save where the endpoint is every path.
  */
-export function judgedOf(rule: Rule, readings: number, protocols: readonly Protocol[] = []): Judged {
-  const { action, condition, costFrom, endpoints } = rule;
+export function judgedOf({ action, condition, costFrom, endpoints }: Rule, readings: number): Judged {
   // Each call of a request is judged by itself.
-  const calls = protocols.length === 0 ? [] : calledProtocols(rule, protocols).map((protocol) => protocol.calls);
-  const cost = ((condition?.costUnits ?? 0) + (costFrom?.costUnits ?? 0)) * Math.max(1, ...calls);
+  const unitsOf = (one: Condition | undefined): number => one?.callsUnits ?? one?.costUnits ?? 0;
+  const cost = unitsOf(condition) + unitsOf(costFrom);
   if (action === "allow" || readings === 1) return { entries: 1, cost };
   // Half of the readings differ from the others in a slash at the end alone.
   const ways = readings / 2;

@@ -34,6 +34,8 @@ export interface Condition {
   lists: ReadonlyMap<string, ListUse>;
   /** No evaluation costs more, in units of assembly/limits.ts `condition_cost_max`. */
   costUnits: number;
+  /** Nor does that of all calls that one request may have, where the rule is for calls; left out: a request has none. */
+  callsUnits?: number;
 }
 
 /** Whether what a condition says can depend on how the path is read. */

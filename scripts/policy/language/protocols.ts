@@ -22,7 +22,7 @@ export const depth_max = 128;
 export const usual_depth = 10;
 export const aliases_max = 1000;
 export const usual_aliases = 20;
-/** Paths of one protocol; documents of one file of persisted ones, the bytes of one of their IDs, and of one document. */
+/** Paths of all protocols; documents of one file of persisted ones, the bytes of one of their IDs, and of one document. */
 export const protocol_paths_max = 64;
 export const persisted_documents_max = 10_000;
 export const persisted_id_bytes_max = 256;

@@ -10,6 +10,12 @@ import { type CallPlace, callPlace, isCallMethod, type Protocol } from "./protoc
 export const read_body_bytes_max = 1_048_576;
 export const usual_read_body_bytes = 65_536;
 
+/** Values of a body that is read: for so many there is room whatever its size, and for no more. */
+export const body_nodes_min = 1024;
+export const body_nodes_max = 65_536;
+/** How much more than another a condition may cost that reads a body, where it is as large as it may be: 6.5 ms. */
+export const body_cost_factor = 10;
+
 /** What a rule reads of a body. */
 export interface Reads {
   /** Its condition, or its cost, reads the body as JSON. */

@@ -44,6 +44,8 @@ ${other}`);
   };
 }
 
+const corp =
+  "issuers: { corp: { issuer: https://a.example, audiences: [a], algorithms: [RS256], keys: { file: keys/corp.jwks.json } } }";
 const anywhere = { endpoints: '"POST /orders"', keys: "" };
 
 describe("the body", () => {
@@ -80,6 +82,9 @@ describe("the body", () => {
   test("has costs that grow with what may be read of it", () => {
     const loop = "body.items.exists(i, i.a == 1 && i.b == 2)";
     assert.deepEqual(rule(loop, anywhere).faults, []);
+    const claims = { ...anywhere, other: "    token: corp\n", keys: corp };
+    for (const when of ["body.from == body.to", "claims.tenant in body.tenants", "body.tenant == claims.tenant"])
+      assert.deepEqual(rule(when, claims).faults, [], when);
     const large = rule(loop, { ...anywhere, other: "    maxBodyBytes: 1048576\n" });
     assert.match(large.faults[0] ?? "", /^condition_cost: .*with a smaller `maxBodyBytes` it costs less/);
     assert.deepEqual(rule('body.a == "x"', { ...anywhere, other: "    maxBodyBytes: 1048576\n" }).faults, []);
