@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { call_method } from "../../assembly/policy/layout.ts";
 import { writeImage } from "../../scripts/policy/image/image.ts";
 import type { Policy } from "../../scripts/policy/language/model.ts";
+import { call_method } from "../../scripts/policy/language/protocols.ts";
 import { comparePolicies } from "../../scripts/policy/meaning/difference.ts";
 import { parameters } from "../support/arbitrary.ts";
 import { rulesInImage } from "../support/lookup.ts";

@@ -75,7 +75,9 @@ export function refuseFoldedCalls(
   draft: DraftRule,
   { action, endpoints, paths }: Pick<Rule, "action" | "endpoints" | "paths">,
 ): void {
-  if (action === "deny" || paths.case !== "ignore" || endpoints.every(({ call }) => call === undefined)) return;
+  // A deny rule is for both cases of its paths, whatever the policy says.
+  if (action === "deny" && draft.paths?.case === undefined) return;
+  if (paths.case !== "ignore" || endpoints.every(({ call }) => call === undefined)) return;
   const message = draft.paths?.case
     ? "methods and names of calls are case-sensitive; leave `case` out, or make a rule of its own for endpoints that are paths"
     : "methods and names of calls are case-sensitive, and the policy says `case: ignore`; write `paths: { case: exact }` in this rule";

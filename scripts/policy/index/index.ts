@@ -88,14 +88,12 @@ function targetsOf(policy: Policy, methods: string[]): (rule: number, captures: 
     const isFoldedRule = isFolded(rule);
     const targets = endpoints.flatMap((endpoint) => {
       const binding = variables.map((name) => bindingOf(name, endpoint, captures)).join();
-      const target = (path: PathPattern, methods: number): Target => ({
-        path: isFoldedRule ? foldPath(path) : path,
-        binding,
-        methods,
-      });
+      const target = (path: PathPattern, methods: number): Target => ({ path, binding, methods });
       const { methods } = endpoint;
-      if (methods === "*") return [target(endpoint, everything)];
-      if (endpoint.call === undefined) return [target(endpoint, maskOf(methods.flatMap(methodsOf)))];
+      const path = isFoldedRule ? foldPath(endpoint) : endpoint;
+      if (methods === "*") return [target(path, everything)];
+      if (endpoint.call === undefined) return [target(path, maskOf(methods.flatMap(methodsOf)))];
+      // Methods and names of calls have the case that they have, in deny rules too.
       return placesOf(methods).flatMap((segments) => [
         target({ segments: [...segments, ...endpoint.segments], tail: endpoint.tail }, maskOf([call_method])),
         target({ segments, tail: false }, maskOf([offer_method])),

@@ -6,6 +6,7 @@ import { call_method, offer_method } from "../../../assembly/policy/layout.ts";
 import type { Located } from "../source/yaml.ts";
 import { integer, list, mapping, optional, type Read, required, text, word } from "./shape.ts";
 
+export { call_method, offer_method };
 /** What stands for calls, and for what a rule could admit of them, among the methods of an image: no request has them. */
 export const pseudo_methods: readonly string[] = [call_method, offer_method];
 

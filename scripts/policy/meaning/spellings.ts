@@ -59,7 +59,11 @@ export function speller(policies: readonly Policy[]): (rule: Rule) => Endpoint[]
     return [...found.values()];
   };
   return (rule) =>
-    isFolded(rule) ? rule.endpoints.flatMap((endpoint) => spelledOut(endpoint, spellingsOf)) : rule.endpoints;
+    isFolded(rule)
+      ? rule.endpoints.flatMap((endpoint) =>
+          endpoint.call === undefined ? spelledOut(endpoint, spellingsOf) : [endpoint],
+        )
+      : rule.endpoints;
 }
 
 /** Folded texts, spelled as another one is where they are alike. */

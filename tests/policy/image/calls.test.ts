@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as layout from "../../../assembly/policy/layout.ts";
 import { writeImage } from "../../../scripts/policy/image/image.ts";
+import { call_method, offer_method } from "../../../scripts/policy/language/protocols.ts";
 import { rulesInImage } from "../../support/lookup.ts";
 import { check } from "../../support/policy.ts";
 
@@ -68,7 +69,7 @@ class Image {
     return rulesInImage(this.bytes, {
       caller: "spiffe://example.org/web",
       host: "x",
-      method: layout.call_method,
+      method: call_method,
       segments,
     });
   }
@@ -117,17 +118,17 @@ describe("calls", () => {
     assert.deepEqual(image.meeting("rpc", "message/send"), []);
   });
 
-  test("of deny rules are folded, as their paths are", () => {
-    assert.deepEqual(image.meeting("mcp", "tools/call", "drop_all"), ["all", "denied"]);
-    assert.deepEqual(image.meeting("mcp", "tools/call", "Drop_all"), ["all"]);
+  test("of deny rules have the case that they have, as those of allow rules", () => {
+    assert.deepEqual(image.meeting("mcp", "tools/call", "Drop_all"), ["all", "denied"]);
+    assert.deepEqual(image.meeting("mcp", "tools/call", "drop_all"), ["all"]);
   });
 
   test("are offered at the path itself, and nowhere else", () => {
-    assert.deepEqual(image.find(layout.offer_method, "mcp"), ["all", "denied", "notices", "tools"]);
-    assert.deepEqual(image.find(layout.offer_method, "v2", "mcp"), ["all", "denied", "notices", "tools"]);
-    assert.deepEqual(image.find(layout.offer_method, "graphql"), ["fields"]);
-    assert.deepEqual(image.find(layout.offer_method, "mcp", "tools/list"), []);
-    assert.deepEqual(image.find(layout.offer_method, "other"), []);
+    assert.deepEqual(image.find(offer_method, "mcp"), ["all", "denied", "notices", "tools"]);
+    assert.deepEqual(image.find(offer_method, "v2", "mcp"), ["all", "denied", "notices", "tools"]);
+    assert.deepEqual(image.find(offer_method, "graphql"), ["fields"]);
+    assert.deepEqual(image.find(offer_method, "mcp", "tools/list"), []);
+    assert.deepEqual(image.find(offer_method, "other"), []);
   });
 
   test("are no requests, and requests are no calls", () => {
@@ -138,8 +139,8 @@ describe("calls", () => {
       image.word(image.record(layout.section_entries, index) + layout.entry_methods_at),
     );
     const methods = image.texts(image.record(layout.section_policy, 0) + layout.policy_methods_at);
-    const pseudo = (1 << methods.indexOf(layout.call_method)) | (1 << methods.indexOf(layout.offer_method));
-    assert.ok(methods.includes(layout.call_method) && methods.includes(layout.offer_method), methods.join());
+    const pseudo = (1 << methods.indexOf(call_method)) | (1 << methods.indexOf(offer_method));
+    assert.ok(methods.includes(call_method) && methods.includes(offer_method), methods.join());
     assert.ok(masks.includes(~pseudo >>> 0), "every method but these two");
     assert.ok(!masks.includes(0xffffffff), "none has all bits");
   });
@@ -214,7 +215,7 @@ test("calls of one rule beside its own path share an entry, and hosts keep them 
 `,
   );
   assert.deepEqual(image.meeting("mcp", "ping"), ["hosted"]);
-  assert.deepEqual(image.find(layout.offer_method, "mcp"), ["hosted"]);
+  assert.deepEqual(image.find(offer_method, "mcp"), ["hosted"]);
   assert.deepEqual(image.find("POST", "mcp"), ["hosted"]);
 });
 

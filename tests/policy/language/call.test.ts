@@ -163,13 +163,16 @@ rules:
 });
 
 describe("rules with calls", () => {
-  test("names have the case that they have: an allow rule for both is an error, a deny rule always is", () => {
+  test("names have the case that they have: a rule for both is an error", () => {
     const paths = ", paths: { case: ignore }";
     assert.match(
       policy("mcp tools/list", { other: paths }).errors[0]?.message ?? "",
       /case-sensitive; leave `case` out/,
     );
-    assert.deepEqual(policy("mcp tools/list", { action: "deny", other: paths }).errors, []);
+    assert.equal(policy("mcp tools/list", { action: "deny", other: paths }).errors[0]?.code, "value");
+    const folding = `${spoken}\npaths: { case: ignore }`;
+    const denied = policy("mcp tools/list", { action: "deny", keys: folding });
+    assert.deepEqual(denied.errors, []);
     const { errors } = policy("mcp tools/list", { keys: `${spoken}\npaths: { case: ignore }` });
     assert.match(errors[0]?.message ?? "", /write `paths: \{ case: exact \}` in this rule/);
   });
