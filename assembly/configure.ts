@@ -9,6 +9,8 @@
 import { announce, announceShortage, refuse, refuseStanding, refuseVersion, warn } from "./announce";
 import { counters_bytes_max } from "./audit/metrics";
 import { nameRecord, record_property_bytes } from "./audit/record";
+import { bodyRegionBytes, openBody, roomForBody } from "./body/body";
+import { answer_region_bytes, isAnswerOpen, openAnswer } from "./body/tools";
 import { spanSize, spanStart } from "./bytes/span";
 import { chooseCopy, chooseImage, chosenStart, envelopeBytes, ownedBytes, takesSigned } from "./chosen";
 import { checksCertificateEnd, mode, mode_of_policy, recordName, recordNameSize } from "./configuration";
@@ -190,6 +192,17 @@ function putImageInForce(
   if (outcome != Attempt.IN_FORCE) return outcome;
   const policy = changetype<Policy>(page);
   policy.image = chosenStart;
+  const body = load<u32>(head(policy), layout.policy_body_bytes_at);
+  if (isDefined(BODIES) && body > roomForBody()) {
+    const room = takeRoom(bodyRegionBytes(body), mayAskOthers);
+    if (room == 0) return Attempt.NO_MEMORY;
+    giveRegion(openBody(room, body));
+  }
+  if (isDefined(BODIES) && needs(policy, layout.needs_answers) && !isAnswerOpen()) {
+    const room = takeRoom(answer_region_bytes, mayAskOthers);
+    if (room == 0) return Attempt.NO_MEMORY;
+    openAnswer(room);
+  }
   if (needs(policy, layout.needs_body | layout.needs_response | layout.needs_ticks) && !isHeldOpen()) {
     const held = takeRoom(held_bytes, mayAskOthers);
     if (held == 0) return Attempt.NO_MEMORY;

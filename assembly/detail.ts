@@ -59,115 +59,37 @@ export const enum Detail {
   LIMIT_KEY_ABSENT,
   /** Of a limit that counts hops. */
   HOPS,
+  /** Of a body: what it is not, and how it comes. */
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
+  EXPECT,
+  BODY_EMPTY,
+  JSON,
+  /** Members whose names differ in case alone from those that are read: some readers take them for these. */
+  MEMBER_CASE,
+  /** Of calls: JSON-RPC that is none, how many there are, and GraphQL. */
+  JSONRPC,
+  BATCH,
+  CALL_NAME,
+  GRAPHQL_SYNTAX,
+  GRAPHQL_OPERATION,
+  GRAPHQL_FRAGMENT,
+  GRAPHQL_DEPTH,
+  GRAPHQL_ALIASES,
+  GRAPHQL_INTROSPECTION,
+  GRAPHQL_PERSISTED,
+  /** A mutation by GET, or a document in the query beside one in the body. */
+  GRAPHQL_METHOD,
+  /** Calls under several rules with limits of a fleet, in one request. */
+  FLEET_LIMITS,
   COUNT_OF_DETAILS,
 }
 
-/** The stable name of a detail, as it stands in records. */
+/** The stable names of details by their numbers, as they stand in records. */
+export const detail_names =
+  "none,several_headers,several_tokens,scheme,query,parts,encrypted,base64,header_json,claims_json,duplicate_member,nesting,count,text,number,crit,b64,kid,alg,alg_none,alg_secret,alg_unknown,alg_refused,key_type,key_absent,kid_missing,kid_shared,signature_size,signature_range,signature_wrong,exp_missing,exp,nbf,iat,sub,aud,aud_missing,lifetime_unknown,cnf_missing,cnf_other,cnf_key,certificate_missing,sub_other,typ,source_forwarded,opaque,token_too_large,tenant,header_bytes,query_bytes,limit_key_absent,hops,content_type,content_encoding,expect,body_empty,json,member_case,jsonrpc,batch,call_name,graphql_syntax,graphql_operation,graphql_fragment,graphql_depth,graphql_aliases,graphql_introspection,graphql_persisted,graphql_method,fleet_limits";
+
+/** The stable name of a detail, for tools. */
 export function detailName(detail: Detail): string {
-  switch (detail) {
-    case Detail.SEVERAL_HEADERS:
-      return "several_headers";
-    case Detail.SEVERAL_TOKENS:
-      return "several_tokens";
-    case Detail.SCHEME:
-      return "scheme";
-    case Detail.QUERY:
-      return "query";
-    case Detail.PARTS:
-      return "parts";
-    case Detail.ENCRYPTED:
-      return "encrypted";
-    case Detail.BASE64:
-      return "base64";
-    case Detail.HEADER_JSON:
-      return "header_json";
-    case Detail.CLAIMS_JSON:
-      return "claims_json";
-    case Detail.DUPLICATE_MEMBER:
-      return "duplicate_member";
-    case Detail.NESTING:
-      return "nesting";
-    case Detail.COUNT:
-      return "count";
-    case Detail.TEXT:
-      return "text";
-    case Detail.NUMBER:
-      return "number";
-    case Detail.CRIT:
-      return "crit";
-    case Detail.B64:
-      return "b64";
-    case Detail.KID:
-      return "kid";
-    case Detail.ALG:
-      return "alg";
-    case Detail.ALG_NONE:
-      return "alg_none";
-    case Detail.ALG_SECRET:
-      return "alg_secret";
-    case Detail.ALG_UNKNOWN:
-      return "alg_unknown";
-    case Detail.ALG_REFUSED:
-      return "alg_refused";
-    case Detail.KEY_TYPE:
-      return "key_type";
-    case Detail.KEY_ABSENT:
-      return "key_absent";
-    case Detail.KID_MISSING:
-      return "kid_missing";
-    case Detail.KID_SHARED:
-      return "kid_shared";
-    case Detail.SIGNATURE_SIZE:
-      return "signature_size";
-    case Detail.SIGNATURE_RANGE:
-      return "signature_range";
-    case Detail.SIGNATURE_WRONG:
-      return "signature_wrong";
-    case Detail.EXP_MISSING:
-      return "exp_missing";
-    case Detail.EXP:
-      return "exp";
-    case Detail.NBF:
-      return "nbf";
-    case Detail.IAT:
-      return "iat";
-    case Detail.SUB:
-      return "sub";
-    case Detail.AUD:
-      return "aud";
-    case Detail.AUD_MISSING:
-      return "aud_missing";
-    case Detail.LIFETIME_UNKNOWN:
-      return "lifetime_unknown";
-    case Detail.CNF_MISSING:
-      return "cnf_missing";
-    case Detail.CNF_OTHER:
-      return "cnf_other";
-    case Detail.CNF_KEY:
-      return "cnf_key";
-    case Detail.CERTIFICATE_MISSING:
-      return "certificate_missing";
-    case Detail.SUB_OTHER:
-      return "sub_other";
-    case Detail.TYP:
-      return "typ";
-    case Detail.SOURCE_FORWARDED:
-      return "source_forwarded";
-    case Detail.OPAQUE:
-      return "opaque";
-    case Detail.TOKEN_TOO_LARGE:
-      return "token_too_large";
-    case Detail.TENANT:
-      return "tenant";
-    case Detail.HEADER_BYTES:
-      return "header_bytes";
-    case Detail.QUERY_BYTES:
-      return "query_bytes";
-    case Detail.LIMIT_KEY_ABSENT:
-      return "limit_key_absent";
-    case Detail.HOPS:
-      return "hops";
-    default:
-      return "none";
-  }
+  return detail_names.split(",")[detail]!;
 }

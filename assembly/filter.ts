@@ -7,23 +7,29 @@
 import { handOverCounts } from "./audit/counts";
 import { countDecision, countEvictions, countFailures, countGone } from "./audit/metrics";
 import { amendRecord, writeRecord, writeWaiting } from "./audit/record";
+import { awaitedBytes, beginBody, isAwaited, Phase } from "./body/body";
+import { addHold, countHeld, endHold, Hold, isLate, isUnproved, takeHold } from "./body/holds";
+import { dropListing, isListing, keepListing } from "./body/listing";
 import { literal } from "./bytes/literal";
 import { isRun } from "./bytes/span";
 import { recover } from "./configure";
 import { evaluateRules, evaluateShadowRules } from "./decision/evaluate";
+import { evaluateRequest } from "./decision/inside";
 import { findCandidates, openForms } from "./decision/match";
 import { bodyBytesMax } from "./decision/sizes";
 import { Failure } from "./failure";
 import { readAnswer } from "./fleet/answer";
-import { Action, BodyAction } from "./host/abi";
+import { Action, BodyAction, LogLevel } from "./host/abi";
 import { giveBack, holdBack, resetArena } from "./host/arena";
 import {
   clearFailures,
   continueRequest,
   fail,
   firstFailure,
+  log,
   readClock,
   readProperty,
+  replaceRequestHeader,
   setContext,
   setTickPeriod,
 } from "./host/host";
@@ -38,6 +44,7 @@ import {
   awaitKeys,
   awaitsFleet,
   beginStream,
+  clientOf,
   dueStream,
   expectEnd,
   holdsRequests,
@@ -50,8 +57,15 @@ import {
 } from "./keys/waiting";
 import { takeFleetAnswer } from "./limit/fleet";
 import { keepSlots, letGo } from "./limit/slots";
-import { section_limits, section_places, section_rules, size_any } from "./policy/layout";
-import { Policy, ruleAt, sectionCount } from "./policy/policy";
+import {
+  needs_hold,
+  policy_body_bytes_at,
+  section_limits,
+  section_places,
+  section_rules,
+  size_any,
+} from "./policy/layout";
+import { head, needs, Policy, ruleAt, sectionCount } from "./policy/policy";
 import { policyInForce, policyOfRoot, policyOfStream, rootOfStream } from "./policy/root";
 import { takeNews } from "./quarantine/fleet";
 import { checkQuarantines, countDenial, keepRoom } from "./quarantine/quarantine";
@@ -62,7 +76,7 @@ import { readPath } from "./request/path";
 import { clearRequest, request } from "./request/request";
 import { respond, respondPlainly, tellOfLimit } from "./response/respond";
 import { shortageOf } from "./shortage/shortage";
-import { addHeld, any_body, bodyOf, freeHeld, hasRoomToSpare, takeOut } from "./streams/held";
+import { addHeld, any_body, bodyOf, freeHeld, Held, hasRoomToSpare, heldAt, takeOut } from "./streams/held";
 import { clearTokens } from "./token/slot";
 import { rememberTokens } from "./token/token";
 import { denyUnserved } from "./unserved";
@@ -82,19 +96,26 @@ export function onRequestHeaders(context: u32, hasBody: bool): Action {
     return Action.STOP;
   }
   beginStream(context);
+  if (isDefined(BODIES)) beginBody(hasBody ? Phase.AWAITED : Phase.NONE, 0);
   const reason = decide(policy);
+  if (isDefined(BODIES) && isAwaited && holdStream(policy, context, Hold.BODY)) {
+    // Keys that lack are fetched meanwhile.
+    awaitKeys(policy, context, false);
+    writeWaiting(policy, reason);
+    return Action.STOP;
+  }
   if (awaitsFleet()) {
     // Keys that lack are fetched all the same, for those that come after.
     awaitKeys(policy, context, false);
     writeWaiting(policy, reason);
-    return Action.WAIT;
+    return waitAction(policy, context, hasBody);
   }
   if ((request.unknownKeySets | request.doubtedKeySets) != 0 && !inspecting) {
     // A request in shadow mode goes on anyway, so nothing is gained by holding it up.
     const isHeld = reason != Reason.ALLOWED && reason != Reason.INTERNAL && !policy.shadow;
     if (awaitKeys(policy, context, isHeld)) {
       writeWaiting(policy, reason);
-      return Action.WAIT;
+      return waitAction(policy, context, hasBody);
     }
     // What failed on the way to waiting is not why anything fails from here on.
     countFailures(policy);
@@ -108,9 +129,10 @@ export function onRequestHeaders(context: u32, hasBody: bool): Action {
  * Counts a body whose rule bounds it, while it passes. What would pass the bound does not go on, and ends the stream: with an answer of
  * ours, or where the upstream's has begun, by a reset, as Envoy has it (source/common/http/filter_manager.cc, `sendLocalReply`).
  */
-export function onRequestBody(context: u32, size_bytes: u32): BodyAction {
+export function onRequestBody(context: u32, size_bytes: u32, isEnd: bool): BodyAction {
   const held = bodyOf(context);
   if (held == null) return BodyAction.CONTINUE;
+  if (isDefined(BODIES) && held.hold != Hold.NONE) return onHeldBody(context, held, size_bytes, isEnd);
   if (held.isOver) return BodyAction.STOP;
   if (held.amount == any_body) return BodyAction.CONTINUE;
   if (size_bytes <= held.amount) {
@@ -139,6 +161,127 @@ export function onRequestBody(context: u32, size_bytes: u32): BodyAction {
   return policy.shadow ? BodyAction.CONTINUE : BodyAction.STOP;
 }
 
+/** Trailers come, behind a body of which no callback was the last: what is held of it is all. */
+export function onRequestTrailers(context: u32): BodyAction {
+  const held = bodyOf(context);
+  if (held == null || held.hold == Hold.NONE) return BodyAction.CONTINUE;
+  return onHeldBody(context, held, <u32>held.amount, true);
+}
+
+/** Has a stream wait with what is still to come; in a policy that reads bodies, with what comes of its body meanwhile. */
+function waitAction(policy: Policy, context: u32, hasBody: bool): Action {
+  if (!isDefined(BODIES) || !hasBody || !needs(policy, needs_hold)) return Action.WAIT;
+  return holdStream(policy, context, Hold.OTHER) ? Action.STOP : Action.WAIT;
+}
+
+/**
+ * Holds the headers of the stream in hand while its body comes. False where there is no room: the request is then decided as one whose body
+ * does not come.
+ */
+function holdStream(policy: Policy, context: u32, hold: Hold): bool {
+  const held = addHold(policy, context, hold, clientOf(), request.nowNanoseconds);
+  if (held == null) return false;
+  held.mostBytes = hold == Hold.BODY ? awaitedBytes : load<u32>(head(policy), policy_body_bytes_at);
+  held.isGrpc = request.isGrpc;
+  return true;
+}
+
+/** Some of a body comes whose headers are held. The host tells of all that it holds (Envoy's source/extensions/common/wasm/context.cc, `getBuffer`). */
+function onHeldBody(context: u32, held: Held, total_bytes: u32, isEnd: bool): BodyAction {
+  const policy = policyOfRoot(held.root);
+  if (policy == null) {
+    letGo(context);
+    respondPlainly(Failure.NO_POLICY);
+    return BodyAction.HOLD;
+  }
+  policy.provesBodies = true;
+  if (held.seed != Phase.AWAITED) return BodyAction.HOLD;
+  const hasRoom = countHeld(held, total_bytes);
+  if (total_bytes > held.mostBytes) held.seed = Phase.OVER;
+  else if (!hasRoom) held.seed = Phase.CROWDED;
+  else if (isEnd) held.seed = Phase.WHOLE;
+  else return BodyAction.HOLD;
+  if (held.hold == Hold.OTHER) return BodyAction.HOLD;
+  resetArena();
+  const isLet = decideHeld(policy, context, held);
+  return isLet ? BodyAction.CONTINUE : BodyAction.HOLD;
+}
+
+/** Decides a stream that is held, as far as its body has come. True where it goes on; false where it was answered, or waits on. */
+function decideHeld(policy: Policy, context: u32, held: Held): bool {
+  beginStream(context);
+  beginBody(<Phase>held.seed, <u32>held.amount);
+  const reason = decide(policy);
+  if (awaitsFleet()) {
+    awaitKeys(policy, context, false);
+    writeWaiting(policy, reason);
+    held.hold = Hold.OTHER;
+    return false;
+  }
+  if ((request.unknownKeySets | request.doubtedKeySets) != 0 && !inspecting) {
+    const isHeld = reason != Reason.ALLOWED && reason != Reason.INTERNAL && !policy.shadow;
+    if (awaitKeys(policy, context, isHeld)) {
+      writeWaiting(policy, reason);
+      held.hold = Hold.OTHER;
+      return false;
+    }
+    countFailures(policy);
+  }
+  return actHeld(policy, context, held, reason);
+}
+
+/** Begins with a stream anew, and with what has come of its body, if that is held. */
+function resumeBody(context: u32, held: Held | null): void {
+  if (held == null) {
+    beginBody(Phase.NONE, 0);
+    return;
+  }
+  addHeld(context, held);
+  beginBody(<Phase>held.seed, <u32>held.amount);
+}
+
+/** Acts on a stream that is held no longer. */
+function actHeld(policy: Policy, context: u32, held: Held, reason: Reason): bool {
+  const bytes = held.amount;
+  const isMore = held.seed != Phase.WHOLE;
+  endHold(context, held);
+  const isLet = act(policy, context, reason, isMore) == Action.CONTINUE;
+  const watched = isLet && isMore ? bodyOf(context) : null;
+  // What has come counts as well: its rule was held against so much (decision/sizes.ts).
+  if (watched != null && watched.amount != any_body) watched.amount -= min(watched.amount, bytes);
+  keepTokens(policy);
+  return isLet;
+}
+
+const no_bodies = literal(
+  "sallyport: the host hands over no bodies while their headers are held, so that requests of which a rule reads the body are denied (body_unavailable). Set allow_on_headers_stop_iteration: true in the plugin's configuration (envoy.extensions.wasm.v3.PluginConfig)",
+);
+
+/** Ends what is held for too long, or by a host that hands over no bodies. */
+function tendHolds(policy: Policy): void {
+  const now = readClock();
+  let acted: u32 = 0;
+  let index: u32 = 0;
+  for (let held = heldAt(0); held != null && mayAct(acted); held = heldAt(++index)) {
+    if (held.hold != Hold.BODY || held.root != policy.rootContext) continue;
+    const isUnproven = !policy.provesBodies && isUnproved(held, now);
+    if (!isUnproven && !isLate(held, now)) continue;
+    const context = held.context;
+    resetArena();
+    if (!setContext(context) || isOver()) {
+      letGo(context);
+      countGone(policy);
+      continue;
+    }
+    if (isUnproven && !policy.areBodiesTold) log(LogLevel.ERROR, no_bodies.start, no_bodies.size);
+    if (isUnproven) policy.areBodiesTold = true;
+    held.seed = isUnproven ? Phase.UNAVAILABLE : Phase.LATE;
+    acted++;
+    if (decideHeld(policy, context, held) && !continueRequest()) takeBack(policy, context);
+  }
+  setContext(policy.rootContext);
+}
+
 /** Looks after the key sets of a root context's policy, decides what waited for them, and hands over what was counted. */
 export function onTick(rootContext: u32): void {
   const policy = policyOfRoot(rootContext);
@@ -155,6 +298,7 @@ export function onTick(rootContext: u32): void {
     refreshKeySets(policy);
     countFailures(policy);
     decideWaiting(policy);
+    if (isDefined(BODIES) && needs(policy, needs_hold)) tendHolds(policy);
   }
   if (handOver(policy) && !holds) policy.isTicking = !setTickPeriod(0);
 }
@@ -195,6 +339,7 @@ function handOver(policy: Policy): bool {
 /** A stream ends, or another context, which is none of ours here: it waits no more. */
 export function onStreamEnd(context: u32): void {
   resetArena();
+  if (isDefined(BODIES)) dropListing(context);
   letGo(context);
   const root = stopWaiting(context);
   if (root == 0) return;
@@ -219,13 +364,26 @@ function decideWaiting(policy: Policy): void {
       continue;
     }
     resumeStream(index);
-    // What it has taken slots of is not what it will be decided by: it takes them anew.
+    // What it has taken slots of is not what it will be decided by: it takes them anew. Its body stays.
+    let held: Held | null = null;
+    if (isDefined(BODIES)) held = takeHold(context);
     letGo(context);
+    if (isDefined(BODIES)) resumeBody(context, held);
     const reason = decide(policy);
+    if (isDefined(BODIES) && held != null && isAwaited) {
+      stopWaiting(context);
+      held.hold = Hold.BODY;
+      held.mostBytes = min(held.mostBytes, awaitedBytes);
+      continue;
+    }
     if (awaitsFleet()) continue;
     if (reason != Reason.ALLOWED && request.awaitedKeySets != 0 && !isFinal(index)) continue;
     stopWaiting(context);
     acted++;
+    if (isDefined(BODIES) && held != null) {
+      if (actHeld(policy, context, held, reason) && !continueRequest()) takeBack(policy, context);
+      continue;
+    }
     // Whether a body is to come is not known any more.
     if (act(policy, context, reason, true) == Action.CONTINUE && !continueRequest()) takeBack(policy, context);
     keepTokens(policy);
@@ -268,6 +426,18 @@ function watchBody(policy: Policy, context: u32): bool {
   held.amount = most_bytes;
   held.isGrpc = request.isGrpc;
   return true;
+}
+
+const accept_encoding = literal("accept-encoding");
+const identity_coding = literal("identity");
+
+/** Has the answer to a request that lists tools filtered, for which it has to come as it is. False where there is no room, or the host refuses. */
+function watchListing(policy: Policy, context: u32): bool {
+  if (!keepListing(context, policy.rootContext)) {
+    fail(Failure.HELD_STREAMS);
+    return false;
+  }
+  return replaceRequestHeader(accept_encoding.start, accept_encoding.size, identity_coding.start, identity_coding.size);
 }
 
 /** Keeps what the answer to an admitted request tells of a limit, where there is room; else it tells nothing. */
@@ -362,7 +532,7 @@ function runStages(policy: Policy): Reason {
   if (reason != Reason.ALLOWED) return reason;
   reason = findCandidates(policy);
   if (reason != Reason.ALLOWED) return reason;
-  reason = fixFailure(evaluateRules(policy));
+  reason = fixFailure(isDefined(BODIES) ? evaluateRequest(policy) : evaluateRules(policy));
   // Room for cookies and path without their tokens (upstream/strip.ts), which are no larger than the headers they came in.
   const end = holdBack(request.pairsSize);
   evaluateShadowRules(policy);
@@ -386,6 +556,16 @@ function act(policy: Policy, context: u32, decided: Reason, hasBody: bool): Acti
   if (reason == Reason.ALLOWED && hasBody && !watchBody(policy, context)) {
     reason = fixFailure(Reason.INTERNAL);
     admits = policy.shadow;
+  }
+  if (
+    isDefined(BODIES) &&
+    reason == Reason.ALLOWED &&
+    isListing() &&
+    !policy.shadow &&
+    !watchListing(policy, context)
+  ) {
+    reason = fixFailure(Reason.INTERNAL);
+    admits = false;
   }
   if (reason == Reason.ALLOWED && request.quotaLimit != 0) keepQuota(policy, context);
   countDenial(policy, reason);

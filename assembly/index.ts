@@ -4,6 +4,7 @@
  * need is left out of modules whose policy does not (scripts/policy/module/embed.ts).
  */
 
+import { onListingHeaders } from "./answers";
 import { configure } from "./configure";
 import { endConfiguration } from "./ending";
 import {
@@ -51,14 +52,14 @@ export function proxy_on_request_headers(context: u32, _headers: u32, endOfStrea
 }
 
 /** Some of a body comes. `sallyport build` leaves this out where the policy needs it not (`policy_needs_at`). */
-export function proxy_on_request_body(context: u32, body_bytes: u32, _endOfStream: bool): u32 {
-  return onRequestBody(context, body_bytes);
+export function proxy_on_request_body(context: u32, body_bytes: u32, endOfStream: bool): u32 {
+  return onRequestBody(context, body_bytes, endOfStream);
 }
 
 /** An answer begins. `sallyport build` leaves this out as well where the policy needs it not. */
-export function proxy_on_response_headers(context: u32, _headers: u32, _endOfStream: bool): u32 {
+export function proxy_on_response_headers(context: u32, _headers: u32, endOfStream: bool): u32 {
   onResponseHeaders(context);
-  return 0;
+  return isDefined(BODIES) ? onListingHeaders(context, endOfStream) : 0;
 }
 
 /** A stream or a root context ends. */

@@ -2,12 +2,12 @@
  * Inspection: what the evaluator saw on its way, as lines of the host's trace log, for the tools that explain decisions
  * (scripts/commands/explain.ts). Off unless a tool turns it on; it never changes a decision.
  */
-import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText } from "./bytes/writer";
-import { Detail, detailName } from "./detail";
+import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeNth, writeText } from "./bytes/writer";
+import { Detail, detail_names } from "./detail";
 import { LogLevel } from "./host/abi";
 import { log } from "./host/host";
 import { log_bytes_max } from "./limits";
-import { Reason, reasonName } from "./reason";
+import { Reason, reason_names } from "./reason";
 
 /** What is known of a token's signature. */
 export const enum Signature {
@@ -71,7 +71,7 @@ export function reportRule(rule: u32, reason: Reason): void {
   openLine("rule ");
   writeDecimal(writer, rule);
   writeByte(writer, 0x20);
-  writeText(writer, reasonName(reason));
+  writeNth(writer, reason_names, reason);
   closeLine();
 }
 
@@ -100,7 +100,7 @@ export function reportSignature(signature: Signature): void {
 /** What exactly is wrong with the token that was inspected. */
 export function reportDetail(detail: Detail): void {
   openLine("detail ");
-  writeText(writer, detailName(detail));
+  writeNth(writer, detail_names, detail);
   closeLine();
 }
 

@@ -215,7 +215,7 @@ export const quarantine_fleet_factor_max: u32 = 32;
 export const quarantine_fleet_seconds_min: u32 = 20;
 
 /** The audit record: room for everything it may hold, however much of that has to be escaped. */
-export const record_bytes_max: u32 = 20480;
+export const record_bytes_max: u32 = 24576;
 /** The part of a path, decoded, that the record has. */
 export const record_path_bytes_max: u32 = 1024;
 export const response_bytes_max: u32 = 4096;
@@ -264,6 +264,29 @@ export const held_streams_max: u32 = 4096;
 export const held_entries_max: u32 = 16384;
 /** Levels of two values that are compared: as deep as JSON nests, and a list written out a level deeper for each pair of brackets. */
 export const compared_depth_max: u32 = 32;
+
+/** A body that is read, by a policy that does not say more or less and at the most; the values in it; and calls of one request. */
+export const body_bytes_usual: u32 = 65536;
+export const body_bytes_max: u32 = 1048576;
+export const body_nodes_max: u32 = 65536;
+export const calls_max: u32 = 128;
+/** The `id` of a call that an answer repeats, and the part of a call's name that the record has. */
+export const call_id_bytes_max: u32 = 128;
+export const record_call_bytes_max: u32 = 256;
+/** Paths of one policy on which a protocol is spoken, and documents of GraphQL that are known by their hash, with their bytes. */
+export const policy_protocols_max: u32 = 64;
+export const policy_persisted_max: u32 = 10000;
+/** An answer that lists tools, with the values in it; requests under way that list some, of one worker; and rules by which one may. */
+export const answer_bytes_max: u32 = 262144;
+export const answer_nodes_max: u32 = 32768;
+export const listing_streams_max: u32 = 256;
+export const listing_rules_max: u32 = 59;
+/** How long a body may take from its first byte to its last, and how long the host may take to hand over the first one it ever holds. */
+export const body_seconds_max: u32 = 15;
+export const body_proof_milliseconds_max: u32 = 1000;
+/** Bytes of bodies that the host holds for one worker, and those of one caller among them once half of that is taken. */
+export const held_body_bytes_max: u32 = 67108864;
+export const client_body_bytes_max: u32 = 16777216;
 
 /** How late counts may be that are handed over to the host, in milliseconds. */
 export const count_tick_milliseconds: u32 = 1000;

@@ -35,6 +35,14 @@ export const enum Reason {
   TOKEN_CLAIMS,
   TOKEN_BINDING,
   SCOPE_MISSING,
+  /** The host does not hand over bodies while it holds the headers; or a body has not come in time. */
+  BODY_UNAVAILABLE,
+  BODY_TIMEOUT,
+  /** A body that is not what a rule reads: by its type, or by what is in it. */
+  BODY_UNSUPPORTED,
+  BODY_MALFORMED,
+  /** A call that no policy may admit by the bounds that it sets: too deep, too many, the schema. */
+  CALL_REFUSED,
   CONDITION_FALSE,
   CONDITION_ERROR,
   LIMIT_EXCEEDED,
@@ -44,74 +52,13 @@ export const enum Reason {
   COUNT,
 }
 
-/** The stable name of a reason, as it stands in records, metrics and policy tests. */
+/** The stable names of reasons by their numbers, as they stand in records, metrics and policy tests: one text, which takes less room than each by itself. */
+export const reason_names =
+  "allowed,no_rule,rule_denied,headers_too_large,body_too_large,request_malformed,path_ambiguous,identity_missing,identity_malformed,identity_untrusted,identity_expired,quarantined,grant_inactive,token_missing,headers_too_large,token_malformed,token_issuer,token_algorithm,token_key_unknown,token_signature,token_malformed,token_expired,token_not_yet_valid,token_lifetime,token_audience,token_claims,token_binding,scope_missing,body_unavailable,body_timeout,body_unsupported,body_malformed,call_refused,condition_false,condition_error,limit_exceeded,keys_unavailable,internal";
+
+/** The stable name of a reason, for tools. */
 export function reasonName(reason: Reason): string {
-  switch (reason) {
-    case Reason.ALLOWED:
-      return "allowed";
-    case Reason.NO_RULE:
-      return "no_rule";
-    case Reason.RULE_DENIED:
-      return "rule_denied";
-    case Reason.HEADERS_TOO_LARGE:
-    case Reason.TOKEN_TOO_LARGE:
-      return "headers_too_large";
-    case Reason.BODY_TOO_LARGE:
-      return "body_too_large";
-    case Reason.REQUEST_MALFORMED:
-      return "request_malformed";
-    case Reason.PATH_AMBIGUOUS:
-      return "path_ambiguous";
-    case Reason.IDENTITY_MISSING:
-      return "identity_missing";
-    case Reason.IDENTITY_MALFORMED:
-      return "identity_malformed";
-    case Reason.IDENTITY_UNTRUSTED:
-      return "identity_untrusted";
-    case Reason.IDENTITY_EXPIRED:
-      return "identity_expired";
-    case Reason.QUARANTINED:
-      return "quarantined";
-    case Reason.GRANT_INACTIVE:
-      return "grant_inactive";
-    case Reason.TOKEN_MISSING:
-      return "token_missing";
-    case Reason.TOKEN_MALFORMED:
-    case Reason.TOKEN_CLAIMS_MALFORMED:
-      return "token_malformed";
-    case Reason.TOKEN_ISSUER:
-      return "token_issuer";
-    case Reason.TOKEN_ALGORITHM:
-      return "token_algorithm";
-    case Reason.TOKEN_KEY_UNKNOWN:
-      return "token_key_unknown";
-    case Reason.TOKEN_SIGNATURE:
-      return "token_signature";
-    case Reason.TOKEN_EXPIRED:
-      return "token_expired";
-    case Reason.TOKEN_NOT_YET_VALID:
-      return "token_not_yet_valid";
-    case Reason.TOKEN_LIFETIME:
-      return "token_lifetime";
-    case Reason.TOKEN_AUDIENCE:
-      return "token_audience";
-    case Reason.TOKEN_CLAIMS:
-      return "token_claims";
-    case Reason.TOKEN_BINDING:
-      return "token_binding";
-    case Reason.SCOPE_MISSING:
-      return "scope_missing";
-    case Reason.CONDITION_FALSE:
-      return "condition_false";
-    case Reason.CONDITION_ERROR:
-      return "condition_error";
-    case Reason.LIMIT_EXCEEDED:
-      return "limit_exceeded";
-    case Reason.KEYS_UNAVAILABLE:
-      return "keys_unavailable";
-    default:
-      return "internal";
-  }
+  return reason_names.split(",")[reason]!;
 }
 
 /** The HTTP status a denial is answered with; 200 stands for "passed on". */
@@ -119,10 +66,13 @@ export function reasonStatus(reason: Reason): u32 {
   if (reason == Reason.ALLOWED) return 200;
   if (reason == Reason.HEADERS_TOO_LARGE || reason == Reason.TOKEN_TOO_LARGE) return 431;
   if (reason == Reason.BODY_TOO_LARGE) return 413;
-  if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS) return 400;
+  if (reason == Reason.REQUEST_MALFORMED || reason == Reason.PATH_AMBIGUOUS || reason == Reason.BODY_MALFORMED)
+    return 400;
+  if (reason == Reason.BODY_TIMEOUT) return 408;
+  if (reason == Reason.BODY_UNSUPPORTED) return 415;
   if (reason >= Reason.TOKEN_MISSING && reason <= Reason.TOKEN_BINDING) return 401;
   if (reason == Reason.LIMIT_EXCEEDED) return 429;
-  if (reason >= Reason.KEYS_UNAVAILABLE) return 503;
+  if (reason >= Reason.KEYS_UNAVAILABLE || reason == Reason.BODY_UNAVAILABLE) return 503;
   return 403;
 }
 
@@ -133,6 +83,7 @@ export function isCountable(reason: Reason): boolean {
     reason < Reason.COUNT &&
     reason != Reason.QUARANTINED &&
     reason != Reason.KEYS_UNAVAILABLE &&
+    reason != Reason.BODY_UNAVAILABLE &&
     reason != Reason.INTERNAL
   );
 }

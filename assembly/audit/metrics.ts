@@ -24,13 +24,13 @@
  *   +-----------+---------+----------+-------+---------------------+-----------------------+---------------------------+
  */
 import { openWriter, Writer, writeBytes, writeDecimal, writeHex, writeNth, writeText } from "../bytes/writer";
-import { Failure, failureName } from "../failure";
+import { Failure, failure_names } from "../failure";
 import { readGauge, recordGauge, takeFailures } from "../host/host";
 import { fetched_key_sets_max, policy_quarantines_max, rule_metrics_max } from "../limits";
 import * as layout from "../policy/layout";
 import { hasFleet, head, Policy, recordAt, ruleAt, sectionCount, textSize, textStart } from "../policy/policy";
 import { newestPolicy } from "../policy/root";
-import { Reason, reasonName } from "../reason";
+import { Reason, reason_names } from "../reason";
 import { QuarantineEvent, writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { version } from "../trust/envelope";
@@ -129,10 +129,10 @@ function rulesAt(policy: Policy): u32 {
 export function defineCounters(policy: Policy): bool {
   if (!defineAll(policy, 0, "requests", "decision", "allow,deny,shadow_deny,gone", decisions)) return false;
   for (let reason: i32 = Reason.ALLOWED + 1; reason < Reason.COUNT; reason++) {
-    if (!define(policy, reasons_at + reason, "denials", "reason", reasonName(<Reason>reason))) return false;
+    if (!define(policy, reasons_at + reason, "denials", "reason", reason_names, reason)) return false;
   }
   for (let failure: i32 = Failure.NONE + 1; failure < Failure.COUNT; failure++) {
-    if (!define(policy, failures_at + failure, "failures", "cause", failureName(<Failure>failure))) return false;
+    if (!define(policy, failures_at + failure, "failures", "cause", failure_names, failure)) return false;
   }
   if (!defineAll(policy, cache_at, "cached_tokens", "result", "hit,miss,eviction", CacheEvent.COUNT)) return false;
   if (!defineAll(policy, limits_at, "limits", "decision", "shadow_deny", 1)) return false;
@@ -240,16 +240,14 @@ export function recordKeySet(policy: Policy, set: u32, metric: KeySetMetric, val
 /** Defines one counter for each value of a label, `count` of them, in the order of their numbers. */
 function defineAll(policy: Policy, first: u32, metric: string, label: string, values: string, count: u32): bool {
   for (let index: u32 = 0; index < count; index++) {
-    openName(policy, metric, label);
-    writeNth(writer, values, index);
-    if (!defineNamed(policy, first + index, false)) return false;
+    if (!define(policy, first + index, metric, label, values, index)) return false;
   }
   return true;
 }
 
-function define(policy: Policy, counter: u32, metric: string, label: string, value: string): bool {
+function define(policy: Policy, counter: u32, metric: string, label: string, list: string, index: u32): bool {
   openName(policy, metric, label);
-  writeText(writer, value);
+  writeNth(writer, list, index);
   return defineNamed(policy, counter, false);
 }
 

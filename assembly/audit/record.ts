@@ -18,6 +18,7 @@
  * (each with what it would have said), `cause` where the failure was ours.
  */
 
+import { callKind, currentCall } from "../body/calls";
 import { literal } from "../bytes/literal";
 import { indexOfByte, sameBytes, spanSize, spanStart } from "../bytes/span";
 import * as json from "../bytes/tape";
@@ -30,10 +31,11 @@ import {
   writeDecimal,
   writeJsonString,
   writeLiteral,
+  writeNth,
   writeText,
 } from "../bytes/writer";
-import { Detail, detailName } from "../detail";
-import { Failure, failureName } from "../failure";
+import { Detail, detail_names } from "../detail";
+import { Failure, failure_names } from "../failure";
 import { claimOf, detailOf, reasonOf } from "../finding";
 import { readPropertyAt, writeProperty } from "../host/host";
 import {
@@ -42,6 +44,7 @@ import {
   method_bytes_max,
   name_bytes_max,
   record_bytes_max,
+  record_call_bytes_max,
   record_path_bytes_max,
   rule_limits_max,
   shadow_rules_max,
@@ -50,7 +53,7 @@ import {
 } from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, recordAt, ruleAt, textSize, textStart, wordAt } from "../policy/policy";
-import { Reason, reasonName } from "../reason";
+import { Reason, reason_names } from "../reason";
 import { writeQuarantineEvent } from "../request/quarantine";
 import { request, shadowReason, shadowRule } from "../request/request";
 import { subjectClaim } from "../token/claims";
@@ -59,6 +62,8 @@ import { verifiedToken } from "../token/slot";
 const property_name = literal("sallyport");
 const record: usize = memory.data(record_bytes_max);
 const writer = changetype<Writer>(memory.data(32, 8));
+const callWriter = changetype<Writer>(memory.data(isDefined(BODIES) ? 32 : 8, 8));
+const callBlock: usize = memory.data(isDefined(BODIES) ? 2 * record_call_bytes_max : 8);
 
 // A caller under two IDs and a gateway, the caller's own texts, of which escaping may make a byte six, rules in shadow mode, and all the rest.
 if (
@@ -68,6 +73,7 @@ if (
       6 * (subject_bytes_max + method_bytes_max + host_bytes_max + record_path_bytes_max + claim_name_bytes_max) +
       shadow_rules_max * 128 +
       rule_limits_max * 216 +
+      12 * record_call_bytes_max +
       1024
   )
 )
@@ -125,7 +131,7 @@ function writeHead(policy: Policy, reason: Reason, admits: bool, decision: strin
   writeText(writer, decision);
   writeByte(writer, 0x22);
   writeText(writer, ',"reason":"');
-  writeText(writer, reasonName(reason));
+  writeNth(writer, reason_names, reason);
   writeByte(writer, 0x22);
 }
 
@@ -148,13 +154,13 @@ function writeDecision(policy: Policy, reason: Reason, admits: bool, decision: s
     writeMember(policy, ',"detail":', claim + layout.claim_name_at);
   } else if (isExplained && detail != Detail.NONE) {
     writeText(writer, ',"detail":"');
-    writeText(writer, detailName(detail));
+    writeNth(writer, detail_names, detail);
     writeByte(writer, 0x22);
   }
   writeShadows(policy);
   if (reason == Reason.INTERNAL && request.failure != Failure.NONE) {
     writeText(writer, ',"cause":"');
-    writeText(writer, failureName(request.failure));
+    writeNth(writer, failure_names, request.failure);
     writeByte(writer, 0x22);
   }
   writeByte(writer, 0x7d);
@@ -167,7 +173,7 @@ export function writeRecordWithoutPolicy(failure: Failure): void {
   writeText(writer, '{"admit":false,"policy":"","decision":"deny","reason":"internal"');
   writeRequest();
   writeText(writer, ',"cause":"');
-  writeText(writer, failureName(failure));
+  writeNth(writer, failure_names, failure);
   writeText(writer, '"}');
   writeProperty(property_name.start, property_name.size, record, writer.size);
 }
@@ -183,9 +189,26 @@ function writeRequest(): void {
     size = indexOfByte(start, request.pathSize, 0x3f);
   }
   writeCut(',"path":', start, size, record_path_bytes_max);
-  if (size <= record_path_bytes_max) return;
-  writeText(writer, ',"path_bytes":');
-  writeDecimal(writer, size);
+  if (size > record_path_bytes_max) {
+    writeText(writer, ',"path_bytes":');
+    writeDecimal(writer, size);
+  }
+  if (isDefined(BODIES)) writeCallMember();
+}
+
+/** The call that was decided, of several the one that is denied: `mcp tools/call get_weather`, `graphql query orders`. */
+function writeCallMember(): void {
+  const call = currentCall();
+  if (call == null || call.isResponse) return;
+  openWriter(callWriter, callBlock, 2 * record_call_bytes_max);
+  writeNth(callWriter, "mcp,jsonrpc,a2a,graphql", callKind);
+  writeByte(callWriter, 0x20);
+  writeBytes(callWriter, call.methodStart, min(call.methodSize, record_call_bytes_max / 2));
+  if (call.hasName) {
+    writeByte(callWriter, 0x20);
+    writeBytes(callWriter, call.nameStart, min(call.nameSize, record_call_bytes_max));
+  }
+  writeCut(',"operation":', callWriter.start, callWriter.size, 2 * record_call_bytes_max);
 }
 
 /** A member of at most so many bytes of a text, left out where there is none. */
@@ -252,7 +275,7 @@ function writeShadow(policy: Policy, rule: u32, limit: usize, reason: Reason): v
   writeMember(policy, '{"rule":', ruleAt(policy, rule) + layout.rule_name_at);
   if (limit != 0) writeMember(policy, ',"limit":', limit + layout.limit_name_at);
   writeText(writer, reason == Reason.ALLOWED ? ',"decision":"allow","reason":"' : ',"decision":"deny","reason":"');
-  writeText(writer, reasonName(reason));
+  writeNth(writer, reason_names, reason);
   writeText(writer, '"}');
 }
 

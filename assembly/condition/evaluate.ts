@@ -3,6 +3,7 @@
  * was validated (policy/image-conditions.ts). What an instruction means stands in policy/instructions.ts.
  */
 
+import { bodyRecord } from "../body/body";
 import * as json from "../bytes/tape";
 import { arenaTail, rewindArena } from "../host/arena";
 import { inspecting, reportCondition, reportCost } from "../inspect";
@@ -12,6 +13,7 @@ import { Form } from "../policy/instructions";
 import * as layout from "../policy/layout";
 import { Policy, recordAt } from "../policy/policy";
 import { request } from "../request/request";
+import { readCall } from "./call";
 import { setRecord } from "./claims";
 import { toTimestamp } from "./clock";
 import { composeOne, composeTwo } from "./compose";
@@ -280,6 +282,12 @@ function pushSource(cell: usize, instruction: usize, op: u32): bool {
       setTime(cell, ValueKind.TIMESTAMP, <i64>(now / 1000000000), <u32>(now % 1000000000));
       return true;
     }
+    case code.op_body:
+      if (isDefined(BODIES)) setRecord(cell, bodyRecord());
+      return true;
+    case code.op_call:
+      if (isDefined(BODIES)) readCall(cell, part);
+      return true;
     default:
       copyCell(cell, loopElement);
       return true;

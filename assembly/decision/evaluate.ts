@@ -7,12 +7,13 @@
  * take no part in it.
  */
 
+import { awaitBody, isToCome, readBody } from "../body/body";
 import { clearBytes, copyBytes } from "../bytes/span";
 import { absent, empty_object } from "../bytes/tape";
 import { cost_failed, evaluateCondition, evaluateCost, no_cost, Outcome } from "../condition/evaluate";
 import { takeSourceRefused } from "../condition/sources";
 import { Detail } from "../detail";
-import { finding, good, isGood, reasonOf, withReason } from "../finding";
+import { Finding, finding, good, internal, isGood, reasonOf, withReason } from "../finding";
 import { clearFailures, firstFailure } from "../host/host";
 import { inspecting, reportRule } from "../inspect";
 import { takeLimits } from "../limit/limit";
@@ -25,7 +26,7 @@ import { RuleResult, result_bytes } from "../request/result";
 import { hasScopes } from "../token/scopes";
 import { tokenSlot } from "../token/slot";
 import { adoptToken, checkToken } from "../token/token";
-import { checkSizes } from "./sizes";
+import { bodyBytesMax, checkSizes } from "./sizes";
 
 /** What becomes of the limits of a rule that is evaluated. */
 const enum Charge {
@@ -46,6 +47,17 @@ const enum Among {
 const current = changetype<RuleResult>(memory.data(40, 16));
 /** What came of the rule whose optional token is there and not good; of rule 0 where there is none. */
 const refused = changetype<RuleResult>(memory.data(40, 16));
+
+/** What becomes of the limits of the rule that decides. */
+let chargeInHand: Charge = Charge.TAKE;
+
+/** As `evaluateRules`, but that nothing is taken from limits, nor are they looked at. */
+export function judgeRules(policy: Policy): Reason {
+  chargeInHand = Charge.NOTHING;
+  const decision = evaluateRules(policy);
+  chargeInHand = Charge.TAKE;
+  return decision;
+}
 
 /** Evaluates the candidates in the request's slot, whose result becomes that of the rule that decided. */
 export function evaluateRules(policy: Policy): Reason {
@@ -116,7 +128,14 @@ function evaluateAmong(policy: Policy, among: Among, decided: Reason, isFinal: b
   for (let index: u32 = 0; index < request.candidateCount; index++) {
     const record = ruleAt(policy, candidate(index));
     if (!decides(record, layout.action_allow) || !isAmong(record, among)) continue;
-    const reason = evaluateRule(policy, index, record, among, isOver ? Charge.NOTHING : Charge.TAKE, current);
+    const reason = evaluateRule(
+      policy,
+      index,
+      record,
+      among,
+      isOver ? Charge.NOTHING : isDefined(BODIES) ? chargeInHand : Charge.TAKE,
+      current,
+    );
     if (isOver) continue;
     isOver = isEnd(reason);
     if (isOver || isCloser(reason, decision)) decision = decideBy(current);
@@ -134,6 +153,13 @@ function isCloser(reason: Reason, decision: Reason): bool {
 function isAmong(rule: usize, among: Among): bool {
   if (load<u32>(rule, layout.rule_token_at) == layout.token_optional) return true;
   return (load<u32>(rule, layout.rule_issuers_at + 4) == 0) == (among == Among.WITHOUT_TOKEN);
+}
+
+/** Whether a candidate that decides denies or admits; what would come of it alone. Nothing is taken from limits, and nothing else is left behind. */
+export function judgeCandidate(policy: Policy, index: u32): Reason {
+  const record = ruleAt(policy, candidate(index));
+  if (load<u32>(record, layout.rule_mode_at) != layout.mode_enforce) return Reason.NO_RULE;
+  return evaluateRule(policy, index, record, Among.ALL, Charge.NOTHING, current);
 }
 
 /** Evaluates the candidates in shadow mode, once the others have decided. */
@@ -184,8 +210,10 @@ function evaluateRule(
 
 /** The parts of a rule, in the order of their reasons: ALLOWED, RULE_DENIED, or the part that does not hold. */
 function checkParts(policy: Policy, index: u32, rule: usize, among: Among, charge: Charge, result: RuleResult): Reason {
+  const isDenial = load<u32>(rule, layout.rule_action_at) == layout.action_deny;
   result.finding = checkSizes(policy, rule);
-  if (!isGood(result.finding)) return reasonOf(result.finding);
+  // A deny rule has bounds for what it reads, and denies what it cannot read.
+  if (!isGood(result.finding)) return isDenial ? Reason.RULE_DENIED : reasonOf(result.finding);
   if (!isActive(rule)) return Reason.GRANT_INACTIVE;
   const found = checkToken(policy, rule, result);
   const token = reasonOf(found);
@@ -195,13 +223,25 @@ function checkParts(policy: Policy, index: u32, rule: usize, among: Among, charg
   if (isOptional && isLeftOut != (among == Among.WITHOUT_TOKEN) && among != Among.ALL) return Reason.NO_RULE;
   result.finding = isLeftOut ? good : found;
   const claims = isLeftOut ? empty_object : claimsOf(result);
-  if (load<u32>(rule, layout.rule_action_at) == layout.action_deny)
-    return checkDenial(policy, index, rule, claims, result);
+  if (isDenial && isDefined(BODIES)) {
+    const body = findBody(policy, rule);
+    if (body == body_awaited) return Reason.CONDITION_FALSE;
+    if (!isGood(body)) return reasonOf(body) == Reason.INTERNAL ? Reason.INTERNAL : Reason.RULE_DENIED;
+  }
+  if (isDenial) return checkDenial(policy, index, rule, claims, result);
   if (token != Reason.ALLOWED && !isLeftOut) {
     if (isOptional && among == Among.WITH_TOKEN) refuse(result);
     return token;
   }
   if (!hasScopes(policy, rule, result.verifiedIssuer, claims)) return Reason.SCOPE_MISSING;
+  if (isDefined(BODIES)) {
+    const body = findBody(policy, rule);
+    if (body == body_awaited) return Reason.NO_RULE;
+    if (!isGood(body)) {
+      result.finding = body;
+      return reasonOf(body);
+    }
+  }
   const condition = holds(policy, index, rule, claims, result);
   if (condition == Outcome.FALSE) return Reason.CONDITION_FALSE;
   if (condition == Outcome.ERROR) return Reason.CONDITION_ERROR;
@@ -227,8 +267,40 @@ function checkDenial(policy: Policy, index: u32, rule: usize, claims: usize, res
   return condition == Outcome.FALSE ? Reason.CONDITION_FALSE : Reason.RULE_DENIED;
 }
 
+/** The rule cannot be told before the body is there. */
+const body_awaited: Finding = 0xffffffff;
+
+/** What stands in the way of a rule that reads the body, or the calls in it; `good` for others. */
+function findBody(policy: Policy, rule: usize): Finding {
+  const reads = load<u32>(rule, layout.rule_reads_at);
+  if (reads == 0 || ((reads & layout.reads_body) == 0 && !isOfCalls)) return good;
+  if (isOfCalls && !isGood(unread)) return unread == internal ? readBody() : unread;
+  if (!isToCome() && (reads & layout.reads_body) == 0) return good;
+  const found = readBody();
+  if (!isGood(found) || !isToCome()) return found;
+  // A deny rule has no bound of its own.
+  awaitBody(min(bodyBytesMax(policy, rule), load<u32>(head(policy), layout.policy_body_bytes_at)));
+  return body_awaited;
+}
+
+/** Whether the path of the request in hand is a protocol's. */
+let isOfCalls: bool = false;
+
+/** Why the calls of the request in hand cannot be read, if they cannot. */
+let unread: Finding = good;
+
+/** Says why. */
+export function setUnread(found: Finding): void {
+  unread = found;
+}
+
+/** Says whether it is. */
+export function setOfCalls(is: bool): void {
+  isOfCalls = is;
+}
+
 /** The claims of the token that a rule asked for, a record of their tape; `absent` where it asked for none, or found none that is good. */
-function claimsOf(result: RuleResult): usize {
+export function claimsOf(result: RuleResult): usize {
   return result.verifiedIssuer == 0 ? absent : tokenSlot(result.verifiedPlace).claims;
 }
 

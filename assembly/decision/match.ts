@@ -3,7 +3,10 @@
  * walk down the path's segments. Hash lookups all the way (policy/layout.ts), so the number of rules does not show.
  */
 
-import { sameBytes } from "../bytes/span";
+import { Call } from "../body/calls";
+import { call_method, offer_method } from "../body/methods";
+import { Literal } from "../bytes/literal";
+import { copyBytes, sameBytes } from "../bytes/span";
 import { Failure } from "../failure";
 import { fail } from "../host/host";
 import { inspecting, reportEntry, reportHost } from "../inspect";
@@ -32,7 +35,7 @@ import { Reason } from "../reason";
 import { foldSegments, mayFold } from "../request/fold";
 import { as_sent, isReading, other_slash, readAs, readings_end } from "../request/forms";
 import { addCandidate, group, request } from "../request/request";
-import { Segments, segments_bytes, sizeOf, startOf } from "../request/segments";
+import { addTo, Segments, segments_bytes, sizeOf, startOf } from "../request/segments";
 import { findGroups } from "./groups";
 
 /** Nodes still to be visited on one walk, each with its place in the path. */
@@ -83,6 +86,39 @@ function findByReadings(policy: Policy, isFolded: bool): Reason {
   }
   readAs(as_sent);
   return complete ? Reason.ALLOWED : Reason.INTERNAL;
+}
+
+const callSegments = changetype<Segments>(memory.data(isDefined(BODIES) ? segments_bytes : 8, 8));
+
+/**
+ * Adds the rules that can admit a call, or deny it: by its own segments behind the path's. Without one, those that can admit or deny some
+ * call on this path. INTERNAL where a bound was met, REQUEST_MALFORMED where there are too many segments, or ALLOWED.
+ */
+export function addCallCandidates(policy: Policy, call: Call | null): Reason {
+  copyBytes(changetype<usize>(callSegments), changetype<usize>(request.segments), segments_bytes);
+  // What answers a call of the server's goes to whom some call is open here, if no rule denies all of them.
+  let isResponse = false;
+  if (call != null) isResponse = call.isResponse;
+  if (isResponse && !walkAs(policy, offer_method, want_allow)) return Reason.INTERNAL;
+  if (call != null) {
+    if (!addTo(callSegments, call.methodStart, call.methodSize)) return Reason.REQUEST_MALFORMED;
+    if (call.hasName && !addTo(callSegments, call.nameStart, call.nameSize)) return Reason.REQUEST_MALFORMED;
+  }
+  const complete = walkAs(policy, call == null ? offer_method : call_method, isResponse ? want_deny : want_all);
+  return complete ? Reason.ALLOWED : Reason.INTERNAL;
+}
+
+/** Walks a call's segments by a method that no request has. */
+function walkAs(policy: Policy, method: Literal, wanted: u32): bool {
+  const own = request.methodBit;
+  const capital = request.capitalMethodBit;
+  request.methodBit = bitOf(policy, method.start, method.size);
+  request.capitalMethodBit = request.methodBit;
+  // A policy without such endpoints has no bit for them: that of all other methods would be those of plain ones.
+  const complete = request.methodBit == other_methods || walkHosts(policy, callSegments, wanted);
+  request.methodBit = own;
+  request.capitalMethodBit = capital;
+  return complete;
 }
 
 function walkFolded(policy: Policy, wanted: u32): bool {
@@ -274,6 +310,8 @@ function hasMethod(policy: Policy, rule: u32, methods: u32): bool {
 }
 
 const bit_unknown: u32 = 0;
+/** That of all methods that the policy does not name. */
+const other_methods: u32 = 1 << 31;
 
 /** The bit of the request's method: its place among those the policy names, or the last bit for all others. */
 function methodBit(policy: Policy): u32 {
@@ -302,5 +340,5 @@ function bitOf(policy: Policy, start: usize, size: u32): u32 {
     const text = textAt(policy, first + index);
     if (textSize(text) == size && sameBytes(textStart(policy, text), start, size)) return 1 << index;
   }
-  return 1 << 31;
+  return other_methods;
 }

@@ -1,5 +1,6 @@
 /** The bounds that an allow rule sets on the size of requests. They are looked at first, since nothing of a rule costs less. */
 
+import { countedBytes, isBodyCounted } from "../body/body";
 import { literal } from "../bytes/literal";
 import { absent, ambiguous, indexOfByte, spanSize, spanStart } from "../bytes/span";
 import { Detail } from "../detail";
@@ -33,6 +34,9 @@ export function bodyBytesMax(policy: Policy, rule: usize): u32 {
 
 /** What the request says of its body's size, if it says anything: digits and nothing else, once (RFC 9110 §8.6). */
 function checkLength(most_bytes: u32): Reason {
+  if (isDefined(BODIES) && isBodyCounted()) {
+    return countedBytes() > most_bytes ? Reason.BODY_TOO_LARGE : Reason.ALLOWED;
+  }
   const length = findHeader(length_name.start, length_name.size);
   if (length == absent) return Reason.ALLOWED;
   if (length == ambiguous || spanSize(length) == 0) return Reason.REQUEST_MALFORMED;

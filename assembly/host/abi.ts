@@ -49,6 +49,10 @@ export declare function proxy_grpc_call(
   call: usize,
 ): u32;
 
+/** Replaces bytes of a buffer (ABI 0.2.1); the SDK does not declare it. */
+// @external("env", "proxy_set_buffer_bytes")
+export declare function proxy_set_buffer_bytes(type: u32, start: u32, length: u32, bytes: usize, size: u32): u32;
+
 /** What a host call answers. Every number but OK is a failure, unless the call's own contract says otherwise. */
 export const enum Result {
   OK = 0,
@@ -72,6 +76,8 @@ export const response_headers: i32 = 2;
 export const call_response_headers: i32 = 6;
 export const call_response_body: i32 = 4;
 export const grpc_message: i32 = 5;
+export const request_body: i32 = 0;
+export const response_body: i32 = 1;
 export const plugin_configuration: i32 = 7;
 export const metric_counter: i32 = 0;
 export const metric_gauge: i32 = 1;
@@ -87,5 +93,7 @@ export const enum Action {
 /** What `proxy_on_request_body` answers: the bytes go on, or nothing of them does. */
 export const enum BodyAction {
   CONTINUE = 0,
+  /** They are kept with what is held already. */
+  HOLD = 1,
   STOP = 3,
 }

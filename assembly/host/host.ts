@@ -70,6 +70,42 @@ export function readConfiguration(offset: u32, size: u32): Span {
   return finishRead(result, Failure.NONE);
 }
 
+/** The first `size` bytes of the request's body, of which the host holds as many. Only where bodies are read. */
+export function readRequestBody(size: u32): Span {
+  clearOut();
+  const result = abi.proxy_get_buffer_bytes(abi.request_body, 0, size, out, out + 4);
+  return finishRead(result, Failure.GET_BUFFER_BYTES);
+}
+
+/** The first `size` bytes of the answer's body, of which the host holds as many. */
+export function readAnswerBody(size: u32): Span {
+  clearOut();
+  const result = abi.proxy_get_buffer_bytes(abi.response_body, 0, size, out, out + 4);
+  return finishRead(result, Failure.ANSWER_UNREADABLE);
+}
+
+/** Puts bytes in place of all that the host holds of the answer's body. */
+export function writeAnswerBody(start: usize, size: u32): bool {
+  if (abi.proxy_set_buffer_bytes(abi.response_body, 0, u32.MAX_VALUE, start, size) == Result.OK) return true;
+  fail(Failure.ANSWER_UNREADABLE);
+  return false;
+}
+
+/** All headers of the answer, as `readRequestHeaders` has those of the request. */
+export function readAnswerHeaders(): Span {
+  clearOut();
+  const result = abi.proxy_get_header_map_pairs(abi.response_headers, out, out + 4);
+  return finishRead(result, Failure.GET_HEADER_MAP_PAIRS);
+}
+
+/** Removes a header of the answer. */
+export function removeAnswerHeader(name: usize, nameSize: u32): bool {
+  const result = abi.proxy_remove_header_map_value(abi.response_headers, name, nameSize);
+  if (result == Result.OK || result == Result.NOT_FOUND) return true;
+  fail(Failure.REMOVE_HEADER_MAP_VALUE);
+  return false;
+}
+
 /** A shared value; the compare-and-swap number to write it with is left at `cas`, of one that is absent `create_cas`. */
 export function readSharedData(key: usize, keySize: u32, cas: usize): Span {
   clearOut();

@@ -276,7 +276,7 @@ const unidentified_bit: u64 = 1;
  * since it may claim any name. Hashed under the secret of this Envoy, so that nobody can choose to count as another. The last bit tells
  * the two apart.
  */
-function clientOf(): u64 {
+export function clientOf(): u64 {
   if (request.callerReason == Reason.ALLOWED) {
     return keyedHash(0, 0, request.callerStart, request.callerSize) & ~unidentified_bit;
   }

@@ -14,6 +14,7 @@
  *
  * What finds no room is denied, and a number that nobody knows counts, so that whatever is amiss errs towards denying.
  */
+import { noteEnd } from "../body/holds";
 import { Failure } from "../failure";
 import { Result } from "../host/abi";
 import { fail, readClock, readRandom } from "../host/host";
@@ -96,6 +97,7 @@ export function takeSlot(seed: u32, key: u64, most: u32, stream: u32, now: u64, 
 export function letGo(stream: u32): void {
   for (let held = takeOut(stream); held != null; held = takeOut(stream)) {
     if (held.rule != 0 || giveBack(held)) {
+      if (isDefined(BODIES)) noteEnd(held);
       freeHeld(held);
       continue;
     }

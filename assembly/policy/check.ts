@@ -18,8 +18,8 @@ export let problemRecord: u32 = 0;
 export let image: usize = 0;
 export let imageBytes: u32 = 0;
 /** The same as the tables want it (policy/table.ts). */
-export const draft = changetype<Policy>(memory.data(104, 8));
-if (!(offsetof<Policy>() <= 104)) ERROR("the draft holds a policy");
+export const draft = changetype<Policy>(memory.data(112, 8));
+if (!(offsetof<Policy>() <= 112)) ERROR("the draft holds a policy");
 
 /** Begins with an image of `size` bytes. */
 export function openImage(start: usize, size: u32): void {

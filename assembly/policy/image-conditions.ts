@@ -62,6 +62,8 @@ function isSoundInstruction(instruction: usize): bool {
       return a < path_segments_max;
     case code.op_loop:
       return b <= code.loop_all;
+    case code.op_call:
+      return a < code.call_parts;
     default:
       return code.formOf(op) != Form.NONE;
   }

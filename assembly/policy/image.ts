@@ -20,6 +20,7 @@ import {
   openImage,
   refuse,
 } from "./check";
+import { hasSoundBodies } from "./image-bodies";
 import { hasSoundInstructions, isSoundCondition } from "./image-conditions";
 import { hasSoundIndex } from "./image-index";
 import { hasSoundTokens } from "./image-issuers";
@@ -36,6 +37,7 @@ export function isImage(start: usize, size: u32): bool {
     hasSoundPolicy() &&
     hasSoundInstructions() &&
     hasSoundRules() &&
+    (!isDefined(BODIES) || hasSoundBodies()) &&
     hasSoundIndex()
   );
 }
@@ -145,13 +147,14 @@ function hasSoundRules(): bool {
   return hasSoundTokens() && hasSoundLimits() && hasSoundQuarantines() && hasSoundForwards();
 }
 
-/** Bounds on sizes are an allow rule's, and all its words are there; to bound a body takes its callback. */
+/** Bounds on sizes are an allow rule's, or of a deny rule that reads bodies, and all its words are there; to bound a body takes its callback. */
 function hasSoundSizes(rule: usize): bool {
   const first = load<u32>(rule, layout.rule_sizes_at);
   if (first == 0) return true;
   const words = countOf(layout.section_words);
   const isAllow = load<u32>(rule, layout.rule_action_at) == layout.action_allow;
-  if (!isAllow || first > words || layout.sizes_words > words - first + 1) return false;
+  const reads = load<u32>(rule, layout.rule_reads_at);
+  if ((!isAllow && reads == 0) || first > words || layout.sizes_words > words - first + 1) return false;
   const callbacks = load<u32>(at(layout.section_policy, 0), layout.policy_needs_at);
   const body = load<u32>(at(layout.section_words, first - 1 + layout.sizes_body));
   return body == layout.size_any || (callbacks & layout.needs_body) != 0;

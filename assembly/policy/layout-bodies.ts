@@ -18,24 +18,8 @@ export const protocol_mcp: u32 = 0;
 export const protocol_jsonrpc: u32 = 1;
 export const protocol_a2a: u32 = 2;
 export const protocol_graphql: u32 = 3;
-export const protocol_kinds: u32 = 4;
 
 /** PERSISTED, in the order of their IDs' bytes within a run: the ID, a SHA-256 in lower-case hexadecimal or any other text, and the document. */
 export const persisted_id_at: u32 = 0;
 export const persisted_document_at: u32 = 8;
 export const persisted_record_bytes: u32 = 16;
-
-/**
- * Endpoints that are calls are found as those of requests are (layout-index.ts): by a method that no request has (`:call`, for all
- * protocols), and by the path's segments with those of the call behind them.
- *
- *   mcp tools/call get_*     /mcp   tools/call   get_*        a name is one segment, whatever is in it
- *   mcp tools/list           /mcp   tools/list   / **         and any name
- *   graphql query orders     /graphql   query   orders
- *   jsonrpc add              /rpc   add   / **
- *
- * A rule with such endpoints has one more for each path and host of theirs, the path with the method `:offer`: by it those rules are found
- * that could admit some call, before it is known which one there is.
- */
-export const call_method = ":call";
-export const offer_method = ":offer";

@@ -51,6 +51,9 @@ export class Policy {
   answered: u32;
   /** What its image is told from others by where it was signed, and the module has trust keys (trust/envelope.ts); else 0. */
   identity: u64;
+  /** Of one that reads bodies: whether the host has handed one over while it held the headers, and whether the log was told that it does not. */
+  provesBodies: bool;
+  areBodiesTold: bool;
 }
 
 /** The sizes of records (policy/layout.ts) in a table, since a request asks for them often. */

@@ -2,15 +2,26 @@
  * The answer to a denied request, over HTTP as problem details (RFC 9457), over gRPC as a status. Reason and rule go
  * into response_code_details, which access logs show and callers never see.
  */
+import { answersAsCall, currentCall, isBatch } from "../body/calls";
 import { literal } from "../bytes/literal";
 import { copyBytes, indexOfByte, sameBytes } from "../bytes/span";
-import { openWriter, Writer, writeByte, writeBytes, writeDecimal, writeText } from "../bytes/writer";
-import { Failure, failureName } from "../failure";
+import * as json from "../bytes/tape";
+import {
+  openWriter,
+  Writer,
+  writeByte,
+  writeBytes,
+  writeDecimal,
+  writeJsonString,
+  writeNth,
+  writeText,
+} from "../bytes/writer";
+import { Failure, failure_names } from "../failure";
 import { replaceResponseHeader, sendResponse } from "../host/host";
-import { key_failing_interval_seconds_min, response_bytes_max } from "../limits";
+import { call_id_bytes_max, key_failing_interval_seconds_min, response_bytes_max } from "../limits";
 import * as layout from "../policy/layout";
 import { head, issuerAt, limitAt, Policy, ruleAt, textSize, textStart, wordAt } from "../policy/policy";
-import { Reason, reasonName, reasonStatus } from "../reason";
+import { Reason, reason_names, reasonStatus } from "../reason";
 import { request } from "../request/request";
 import { result_bytes } from "../request/result";
 import { grpcStatus, isChallenge, title } from "./status";
@@ -20,8 +31,8 @@ const body = changetype<Writer>(memory.data(32, 8));
 const headers = changetype<Writer>(memory.data(32, 8));
 const details_bytes: u32 = 256;
 const detailsBlock: usize = memory.data(256);
-const body_bytes: u32 = 256;
-const bodyBlock: usize = memory.data(256);
+const body_bytes: u32 = isDefined(BODIES) ? 1024 : 256;
+const bodyBlock: usize = memory.data(isDefined(BODIES) ? 1024 : 256);
 const headersBlock: usize = memory.data(response_bytes_max, 4);
 
 /** At most four headers: one of content, and a challenge or three of a limit. */
@@ -44,10 +55,11 @@ export function respond(policy: Policy, reason: Reason): bool {
   const status = reasonStatus(reason);
   const kind = ((<u32>reason) << 1) | <u32>request.isGrpc;
   const result = changetype<usize>(request);
-  const isSame = answeredPolicy == changetype<usize>(policy) && policy.answered == kind;
+  const isCall = isDefined(BODIES) && answersAsCall;
+  const isSame = !isCall && answeredPolicy == changetype<usize>(policy) && policy.answered == kind;
   if (!isSame || !sameBytes(answeredResult, result, result_bytes)) {
     compose(policy, reason, status);
-    answeredPolicy = changetype<usize>(policy);
+    answeredPolicy = isCall ? 0 : changetype<usize>(policy);
     policy.answered = kind;
     copyBytes(answeredResult, result, result_bytes);
   }
@@ -70,11 +82,13 @@ function send(status: u32): bool {
 /** Writes an answer into the blocks. It depends on the policy, the reason, the kind of request and its result, and on nothing else. */
 function compose(policy: Policy, reason: Reason, status: u32): void {
   writeDetails(policy, reason);
-  writeBody(status);
+  const isCall = isDefined(BODIES) && answersAsCall && !request.isGrpc;
+  if (isCall) writeCallError(reason, status);
+  else writeBody(status);
   openHeaders();
   if (!request.isGrpc) {
     openHeader("content-type");
-    writeText(headers, "application/problem+json");
+    writeText(headers, isCall ? "application/json" : "application/problem+json");
     closeHeader();
   }
   if (isChallenge(reason)) writeChallenge(policy, reason);
@@ -89,7 +103,7 @@ function compose(policy: Policy, reason: Reason, status: u32): void {
 /** Answers where there is no policy, or no other answer can be given: the plainest 503, with the failure that is to blame. */
 export function respondPlainly(failure: Failure): void {
   openDetails(Reason.INTERNAL);
-  if (failure != Failure.NONE) writeBraced(failureName(failure));
+  if (failure != Failure.NONE) writeBraced(failure_names, failure);
   openWriter(body, bodyBlock, 0);
   openHeaders();
   closeHeaders();
@@ -107,12 +121,13 @@ function writeDetails(policy: Policy, reason: Reason): void {
 function openDetails(reason: Reason): void {
   openWriter(details, detailsBlock, details_bytes);
   writeText(details, "sallyport_denied");
-  writeBraced(reasonName(reason));
+  writeBraced(reason_names, reason);
 }
 
-function writeBraced(text: string): void {
+/** Writes one of the words of a list. */
+function writeBraced(list: string, index: u32): void {
   writeByte(details, 0x7b);
-  writeText(details, text);
+  writeNth(details, list, index);
   writeByte(details, 0x7d);
 }
 
@@ -128,6 +143,30 @@ function writeBody(status: u32): void {
   writeText(body, '","status":');
   writeDecimal(body, status);
   writeText(body, "}\n");
+}
+
+/**
+ * An error of JSON-RPC 2.0 (§5.1) with the `id` of the call; null for a list, a notification, and what could not be read. Its code is that
+ * of the specification for what is none, and one that it leaves to servers for what is denied.
+ */
+function writeCallError(reason: Reason, status: u32): void {
+  openWriter(body, bodyBlock, body_bytes);
+  writeText(body, '{"jsonrpc":"2.0","id":');
+  const call = currentCall();
+  if (call == null || isBatch || !writeId(call.id)) writeText(body, "null");
+  writeText(body, ',"error":{"code":');
+  writeText(body, reason == Reason.BODY_MALFORMED ? "-32600" : "-32001");
+  writeText(body, ',"message":"');
+  writeText(body, title(status));
+  writeText(body, '"}}\n');
+}
+
+/** False where there is no `id` that fits. */
+function writeId(id: usize): bool {
+  if (id == json.absent || json.sizeOf(id) > call_id_bytes_max) return false;
+  if (json.kindOf(id) == json.Kind.STRING) writeJsonString(body, json.startOf(id), json.sizeOf(id), call_id_bytes_max);
+  else writeBytes(body, json.startOf(id), json.sizeOf(id));
+  return true;
 }
 
 /** RFC 6750 §3: a challenge has at least one parameter, and no `error` where no token was sent. */

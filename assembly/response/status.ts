@@ -8,7 +8,10 @@ import { Reason } from "../reason";
 export function grpcStatus(status: u32): u32 {
   switch (status) {
     case 400:
+    case 415:
       return 3;
+    case 408:
+      return 4;
     case 401:
       return 16;
     case 413:
@@ -29,8 +32,12 @@ export function title(status: u32): string {
       return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 408:
+      return "Request Timeout";
     case 413:
       return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
     case 429:
       return "Too Many Requests";
     case 431:

@@ -30,12 +30,18 @@ export class Held {
   quotaLimit: u32;
   quotaLeft: u32;
   quotaSeconds: u32;
+  /** Of a request whose body is held (body/holds.ts): whether it is one, what it waits for, the bound, who counts for it, and since when. */
+  hold: u32;
+  mostBytes: u32;
+  client: u64;
+  since: u64;
 }
 
 export const any_body: u64 = u64.MAX_VALUE;
 
-const entry_bytes: usize = 48;
-if (!(offsetof<Held>() <= 48)) ERROR("an entry holds what is held");
+/** What the engine that reads no bodies has no use for stands last, and takes no room in it. */
+const entry_bytes: usize = isDefined(BODIES) ? 72 : 48;
+if (!(offsetof<Held>("hold") <= 48 && offsetof<Held>() <= 72)) ERROR("an entry holds what is held");
 const heads_count: u32 = 4096;
 /** What the region has: heads, then entries. */
 export const held_bytes: usize = <usize>heads_count * 4 + <usize>held_entries_max * entry_bytes;
@@ -81,6 +87,7 @@ export function addHeld(context: u32, entry: Held | null = null): Held | null {
   held.context = context;
   held.quotaLimit = 0;
   held.isOver = false;
+  if (isDefined(BODIES) && entry == null) held.hold = 0;
   held.next = changetype<Held | null>(<usize>load<u32>(head));
   store<u32>(head, <u32>changetype<usize>(held));
   taken++;
@@ -93,6 +100,12 @@ export function bodyOf(context: u32): Held | null {
   let held = changetype<Held | null>(<usize>load<u32>(headOf(context)));
   while (held != null && (held.context != context || held.rule == 0)) held = held.next;
   return held;
+}
+
+/** One of the entries there may be, by its number; null behind the last that was ever taken. For the tick, which looks at all. */
+export function heldAt(index: u32): Held | null {
+  if (index >= used) return null;
+  return changetype<Held>(heads + <usize>heads_count * 4 + <usize>index * entry_bytes);
 }
 
 /** Whether a stream has a slot of that key of a limit. */
@@ -121,6 +134,7 @@ export function takeOut(context: u32, entry: Held | null = null): Held | null {
 
 /** Makes room of an entry that was taken out. */
 export function freeHeld(held: Held): void {
+  if (isDefined(BODIES)) held.hold = 0;
   held.next = free;
   free = held;
 }

@@ -71,6 +71,17 @@ export const engineFolders: readonly Folder[] = [
     imports: [...engine_base, "assembly/policy/"],
   },
   {
+    path: "assembly/streams/",
+    purpose: "what streams under way have to their account, until they end",
+    imports: [contract, "assembly/bytes/"],
+  },
+  {
+    path: "assembly/body/",
+    purpose:
+      "what a request has inside: its body as JSON, and the calls of a protocol in it; requests that are held for it",
+    imports: [...request_stage, "assembly/crypto/", "assembly/graphql/", "assembly/streams/"],
+  },
+  {
     path: "assembly/trust/",
     purpose: "signed policies: whose signature an image has, and whether a newer one was in force",
     imports: [...engine_base, "assembly/policy/", "assembly/crypto/"],
@@ -93,7 +104,7 @@ export const engineFolders: readonly Folder[] = [
   {
     path: "assembly/audit/",
     purpose: "the record of a request, which is the mark for the enforcement check too",
-    imports: [...request_stage, "assembly/token/"],
+    imports: [...request_stage, "assembly/body/", "assembly/token/"],
   },
   {
     path: "assembly/identity/",
@@ -103,12 +114,7 @@ export const engineFolders: readonly Folder[] = [
   {
     path: "assembly/condition/",
     purpose: "the rule's `when`: bytecode on a stack of values",
-    imports: [...request_stage, inspection, "assembly/identity/"],
-  },
-  {
-    path: "assembly/streams/",
-    purpose: "what streams under way have to their account, until they end",
-    imports: [contract, "assembly/bytes/"],
+    imports: [...request_stage, inspection, "assembly/body/", "assembly/identity/"],
   },
   {
     path: "assembly/fleet/",
@@ -125,6 +131,7 @@ export const engineFolders: readonly Folder[] = [
       "assembly/keys/",
       "assembly/condition/",
       "assembly/streams/",
+      "assembly/body/",
     ],
   },
   {
@@ -142,6 +149,8 @@ export const engineFolders: readonly Folder[] = [
       "assembly/identity/",
       "assembly/condition/",
       "assembly/limit/",
+      "assembly/body/",
+      "assembly/keys/",
     ],
   },
   {
@@ -151,8 +160,8 @@ export const engineFolders: readonly Folder[] = [
   },
   {
     path: "assembly/response/",
-    purpose: "the answer to a request that is denied: problem details or a gRPC status",
-    imports: request_stage,
+    purpose: "the answer to a request that is denied: problem details, an error of JSON-RPC, or a gRPC status",
+    imports: [...request_stage, "assembly/body/"],
   },
   {
     path: "assembly/shortage/",
@@ -160,7 +169,7 @@ export const engineFolders: readonly Folder[] = [
     imports: [...engine_base, "assembly/policy/", "assembly/crypto/", "assembly/keys/"],
   },
   {
-    path: "assembly/{announce,chosen,configuration,configure,ending,requirements,unserved,filter,index}.ts",
+    path: "assembly/{announce,chosen,configuration,configure,ending,requirements,unserved,filter,index,bodies,answers}.ts",
     purpose: "configuring, and a request's way from top to bottom (`assembly/filter.ts`)",
     imports: [
       ...request_stage,
@@ -179,6 +188,7 @@ export const engineFolders: readonly Folder[] = [
       "assembly/response/",
       "assembly/shortage/",
       "assembly/trust/",
+      "assembly/body/",
     ],
   },
 ];

@@ -51,6 +51,6 @@ export async function buildProgram(): Promise<void> {
   const inputs = [...Object.keys(metafile.inputs), ...(await buildPage())];
   await writeFile("dist/LICENSES.txt", await licencesOf(inputs, "dist/sallyport.mjs and the page of its reports"));
   await chmod("dist/sallyport.mjs", 0o755);
-  await copyFile("build/engine.wasm", "dist/engine.wasm");
+  for (const engine of ["engine.wasm", "engine.bodies.wasm"]) await copyFile(`build/${engine}`, `dist/${engine}`);
   console.log("dist/sallyport.mjs: the command line, with the engine and the page of reports beside it");
 }

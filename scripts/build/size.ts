@@ -33,6 +33,8 @@ export const partBudgets: Readonly<Record<string, number>> = {
   decision: 4_600,
   /** What the rate limit service of a fleet is asked, and answers. */
   fleet: 1_600,
+  /** Of numbers that the engine without bodies has with the others. */
+  graphql: 100,
   host: 6_700,
   identity: 5_300,
   keys: 20_400,

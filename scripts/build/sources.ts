@@ -8,6 +8,9 @@
  * AssemblyScript keeps a text in UTF-16, twice as long as it is. So two characters go into one here, and assembly/bytes/literal.ts
  * knows (PACKED in asconfig.json).
  *
+ * What is declared at the top of a file that only the engine with bodies needs (`lazy_folders`) is compiled where it is used alone: the other
+ * engine has neither its code nor its memory. AssemblyScript's decorator for that, `@lazy`, is put in front of it here.
+ *
  * `@version@` stands for the version of the package.
  */
 import { readFile } from "node:fs/promises";
@@ -16,6 +19,9 @@ import manifest from "../../package.json" with { type: "json" };
 
 /** Comments and texts: what begins in one of them ends there. */
 const tokens = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/gu;
+/** The folders whose declarations are lazy. */
+const lazy_folders = /(?:^|\/)assembly\/(?:(?:body|graphql|guard)\/|decision\/inside\.ts|answers\.ts)/u;
+
 /** Before a text that is for the compiler. */
 const of_compiler = /(?:\b(?:from|import)|\bERROR\(|\boffsetof<\w+>\()\s*$/u;
 
@@ -25,7 +31,8 @@ export async function readEngineSource(name: string, folder: string): Promise<st
   if (!name.endsWith(".ts") || text === null) return text;
   // Libraries have texts for the compiler alone.
   const packed = name.includes("node_modules") ? text : packTexts(text.replaceAll("@version@", manifest.version));
-  return packed.replace(/^\/\/ (@inline|@external\(.*\))$/gm, "$1");
+  const lazy = lazy_folders.test(name) ? packed.replace(/^(?:export )?(?:const(?! enum)|let) /gm, "@lazy $&") : packed;
+  return lazy.replace(/^\/\/ (@inline|@external\(.*\))$/gm, "$1");
 }
 
 /**

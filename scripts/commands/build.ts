@@ -1,6 +1,6 @@
 /** `sallyport build`: the engine with a policy inside, ready for Envoy. */
 import type { Command } from "commander";
-import { loadEngine } from "../policy/build.ts";
+import { loadEngineFor } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { embedImage, leftOutCallbacks } from "../policy/module/embed.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions, shadowWords } from "./compile.ts";
@@ -25,7 +25,7 @@ export function registerBuild(program: Command): void {
     .action((path: string, { output, format, ...options }: BuildOptions) => {
       const keys = readTrustKeys(options);
       const { policy, image, warnings } = compileToShip(path, options);
-      const module = embedImage(loadEngine(), image, keys);
+      const module = embedImage(loadEngineFor(image), image, keys);
       writeOutput(output, module, "Wasm module");
       const rules = policy.rules.length;
       if (format === "json") {

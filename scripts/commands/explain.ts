@@ -4,7 +4,7 @@ import { Engine, isSourceAddress, type Verdict } from "../evaluate/engine.ts";
 import { type Explanation, explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
-import { loadEngine } from "../policy/build.ts";
+import { loadEngineFor } from "../policy/build.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
 import { type Prepared, prepare, withoutSvids } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
@@ -87,7 +87,7 @@ function collectHeader(text: string, headers: [string, string][]): [string, stri
 
 function run(policy: TestPolicy, options: ExplainOptions): Explanation {
   const { request, image } = prepareRequest(policy, options);
-  const evaluator = new Engine(loadEngine()).start(image, options.at);
+  const evaluator = new Engine(loadEngineFor(image)).start(image, options.at);
   warnOf("--caller", callerFault(options.caller ?? null));
   warnOf("--request", pathFault(options.request.path));
   return explain(

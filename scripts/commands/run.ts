@@ -20,7 +20,7 @@ import { principalFilter } from "../envoy/principal.ts";
 import { EnvoyStartError } from "../envoy/process.ts";
 import { type Credential, type Suggestions, suggest } from "../envoy/suggestions.ts";
 import type { AuditRecord } from "../evaluate/record.ts";
-import { compilePolicyFile, loadEngine } from "../policy/build.ts";
+import { compilePolicyFile, loadEngineFor } from "../policy/build.ts";
 import { privateKeyPath } from "../policy/check/example.ts";
 import { embedImage } from "../policy/module/embed.ts";
 import { reasonOf } from "../policy/source/read.ts";
@@ -99,7 +99,7 @@ function isCertificate(pem: string): boolean {
 async function run(policyPath: string, options: RunOptions): Promise<number> {
   const { policy, image, warnings } = compilePolicyFile(policyPath);
   showFindings(warnings, "warning");
-  const wasm = embedImage(loadEngine(), image);
+  const wasm = embedImage(loadEngineFor(image), image);
   const examples = callerExamples(policy);
   const fetches = keyFetches(policy);
   const interrupt = catchInterrupt();

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { compilePolicyFile, loadEngine } from "../policy/build.ts";
+import { compilePolicyFile, loadEngineFor } from "../policy/build.ts";
 import { embedImage } from "../policy/module/embed.ts";
 import { reasonOf } from "../policy/source/read.ts";
 import { AdminError, askAdmin, isLocal, parseAdmin } from "../status/admin.ts";
@@ -123,7 +123,7 @@ function judgeFile(path: string, source: ModuleSource, wanted: Wanted | undefine
 
 function wantedOf(path: string, trustKeys: readonly Uint8Array[]): Wanted {
   const { image } = compilePolicyFile(path);
-  const module = embedImage(loadEngine(), image, trustKeys);
+  const module = embedImage(loadEngineFor(image), image, trustKeys);
   return { facts: readFacts(image)!, moduleSha256: createHash("sha256").update(module).digest("hex") };
 }
 

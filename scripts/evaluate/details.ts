@@ -82,6 +82,30 @@ const words: Readonly<Record<DetailName, string>> = {
   header_bytes: "names and values of all headers, pseudo-headers among them, are more than the rule's `maxHeaderBytes`",
   hops: "the request has made more hops than `most` of the limit, or its header that counts them cannot be read",
   query_bytes: "what stands behind the `?` is more than the rule's `maxQueryBytes`",
+  content_type:
+    "there is no one `content-type` of JSON: `application/json`, or `application/…+json`, with no charset but UTF-8",
+  content_encoding: "the body is compressed, or encoded otherwise: a rule that reads it takes it as it is alone",
+  expect:
+    "the client waits to be asked for the body (`expect: 100-continue`), and Envoy has the upstream ask (`proxy_100_continue`), which sees nothing before the decision",
+  body_empty: "there is no body, and a rule reads it",
+  json: "the body is no JSON (RFC 8259)",
+  member_case:
+    "a member's name differs in case alone from one that the filter reads, for which some readers take it: `Method` for `method`",
+  jsonrpc: 'a message is not of JSON-RPC 2.0: an object with `"jsonrpc": "2.0"` and a `method`, or the answer to one',
+  batch: "the request has more calls than the policy's `batch`, or than the filter reads",
+  call_name: "the call does not say what it is for: `params.name` of a tool or a prompt, `params.uri` of a resource",
+  graphql_syntax: "the document is not of GraphQL's grammar (October 2021), or defines types",
+  graphql_operation:
+    "which operation is meant cannot be told: there are several without `operationName`, or none of that name, or the request is of another form",
+  graphql_fragment: "a fragment is missing, is defined twice, or spreads itself",
+  graphql_depth: "the operation selects deeper than the policy's `depth`",
+  graphql_aliases: "the operation has more aliases than the policy's `aliases`",
+  graphql_introspection:
+    "the operation asks for the schema (`__schema`, `__type`), and the policy has `introspection: deny`",
+  graphql_persisted: "the document that is named is none of the policy's `persisted`, or not the one that comes along",
+  graphql_method: "a mutation or a subscription came by GET, or a document stands in the query beside the body",
+  fleet_limits:
+    "the calls of the request are under several rules with limits of the fleet, which is asked once a request",
   tenant: "the tenant that `iss` names is not among the `tenants` of the issuer",
 };
 

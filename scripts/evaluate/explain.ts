@@ -19,6 +19,7 @@ export const part_names = [
   "time",
   "token",
   "scopes",
+  "body",
   "when",
   "limit",
 ] as const;

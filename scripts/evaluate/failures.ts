@@ -18,6 +18,9 @@ export const failures: Readonly<Record<FailureName, string>> = {
   get_property: refused,
   get_current_time: refused,
   set_property: refused,
+  get_buffer_bytes: refused,
+  answer_unreadable:
+    "the upstream's answer to `tools/list` of MCP is no JSON and no events, is encoded or larger than is read, or the host refuses to have it changed: is `proxy_set_buffer_bytes` allowed?",
   increment_metric: refused,
   remove_header_map_value: refused,
   replace_header_map_value: refused,

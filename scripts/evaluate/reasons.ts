@@ -35,6 +35,9 @@ export const responses = {
   },
   body: { meaning: "a body that is larger than the rule allows", grpc: 8, headers: "" },
   malformed: { meaning: "malformed request", grpc: 3, headers: "" },
+  type: { meaning: "a body of another type than the rule reads", grpc: 3, headers: "" },
+  slow: { meaning: "a body that did not come in time", grpc: 4, headers: "" },
+  hold: { meaning: "a body that the host does not hand over", grpc: 14, headers: "" },
   identity: { meaning: "no acceptable identity", grpc: 7, headers: "" },
   token: { meaning: "no acceptable token", grpc: 16, headers: "`WWW-Authenticate` (RFC 6750 §3)" },
   quarantine: { meaning: "denied too often", grpc: 7, headers: "`Retry-After`" },
@@ -48,7 +51,7 @@ export const responses = {
 } as const;
 
 /** The parts of a rule that a reason may be about. */
-export type FailedPart = "size" | "time" | "token" | "scopes" | "when" | "limit";
+export type FailedPart = "size" | "time" | "token" | "scopes" | "body" | "when" | "limit";
 
 /** What there is to say of a reason. */
 interface ReasonEntry {
@@ -124,6 +127,24 @@ export const reasons: Readonly<Record<ReasonName, ReasonEntry>> = {
   },
   token_binding: { words: "the token is bound to another caller or certificate", response: "token", part: "token" },
   scope_missing: { words: "a scope the rule asks for is not in the token", response: "scope", part: "scopes" },
+  body_unavailable: {
+    words: "the host does not hand over the body while the headers are held, or the client waits to be asked for it",
+    response: "hold",
+    part: "body",
+    keys: [],
+  },
+  body_timeout: { words: "the body did not come in time", response: "slow", part: "body", keys: [] },
+  body_unsupported: { words: "the body is not JSON, by its headers", response: "type", part: "body", keys: [] },
+  body_malformed: {
+    words: "the body is no JSON, or none that all readers take alike, or has no calls of its protocol",
+    response: "malformed",
+    part: "body",
+    keys: [],
+  },
+  call_refused: {
+    words: "the request has more calls, or larger ones, than the policy admits, or a call that it admits to nobody",
+    response: "policy",
+  },
   condition_false: { words: "its `when` does not hold", response: "condition", part: "when" },
   condition_error: {
     words: "its `when` or its `cost` could not be evaluated",

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import program from "../../package.json" with { type: "json" };
 import type { Holding } from "../envoy/holding.ts";
-import { type CompiledPolicy, loadEngine } from "../policy/build.ts";
+import { type CompiledPolicy, loadEngineFor } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { openFormsOf } from "../policy/image/name.ts";
 import { embedImage } from "../policy/module/embed.ts";
@@ -112,7 +112,7 @@ export async function makeManifest(
 }
 
 function sourceOf(given: GivenOptions, { image }: CompiledPolicy): ModuleSource {
-  return moduleSource(given, () => sha256Of(embedImage(loadEngine(), image, given.trustKey)));
+  return moduleSource(given, () => sha256Of(embedImage(loadEngineFor(image), image, given.trustKey)));
 }
 
 function gatewayOf({ gateway }: GivenOptions): string {

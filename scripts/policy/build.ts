@@ -7,7 +7,7 @@ import { writeImage } from "./image/image.ts";
 import { BoundError } from "./index/bounds.ts";
 import type { Policy } from "./language/model.ts";
 import { type OnProgress, parsePolicy } from "./language/parse.ts";
-import { embedImage } from "./module/embed.ts";
+import { embedImage, readsBodies } from "./module/embed.ts";
 import { type Diagnostic, Findings, PolicyError, Reporter } from "./source/diagnostic.ts";
 import { readSource } from "./source/read.ts";
 
@@ -79,16 +79,29 @@ export function compilePolicyFile(path: string, options?: LoadOptions): Compiled
  * @throws Error that says how to build it
  */
 export function loadEngine(): Uint8Array {
-  const path = findPackaged("engine.wasm", "build/engine.wasm");
+  return readEngine(findPackaged("engine.wasm", "build/engine.wasm"));
+}
+
+/**
+ * The engine that an image needs, without a policy: the one that reads bodies where the policy does.
+ * @throws Error that says how to build it
+ */
+export function loadEngineFor(image: Uint8Array): Uint8Array {
+  if (!readsBodies(image)) return loadEngine();
+  return readEngine(findPackaged("engine.bodies.wasm", "build/engine.bodies.wasm"));
+}
+
+function readEngine(path: string | undefined): Uint8Array {
   if (path === undefined) throw new Error("the engine is not built yet: run `npm run build` first");
   return new Uint8Array(readFileSync(path));
 }
 
 /**
  * The module to load into Envoy: the engine with the policy of a file in it.
- * @param engine an engine without a policy; by default the one that was built
+ * @param engine an engine without a policy; by default the one that was built and that the policy needs
  * @throws PolicyError for the policy; Error when there is no engine
  */
-export async function buildModule(policyPath: string, engine = loadEngine()): Promise<Uint8Array> {
-  return embedImage(engine, compilePolicyFile(policyPath).image);
+export async function buildModule(policyPath: string, engine?: Uint8Array): Promise<Uint8Array> {
+  const { image } = compilePolicyFile(policyPath);
+  return embedImage(engine ?? loadEngineFor(image), image);
 }

@@ -20,6 +20,7 @@ const chosen: Record<string, string> = {
   lease_divisor: "a ratio",
   count_tick_milliseconds: "a period",
   shortage_retry_seconds: "a period",
+  body_bytes_usual: "what holds where the policy does not say",
 };
 
 /** What identifies the format, and sizes of what is no record. */
@@ -51,6 +52,7 @@ const values: Record<string, string[]> = {
   as: ["plain", "comma", "json", "base64url"],
   sizes: ["headers", "query", "body"],
   limit: ["rate", "concurrency", "hops"],
+  protocol: ["mcp", "jsonrpc", "a2a", "graphql"],
 };
 /** Values that stand alone. */
 const lone = [
@@ -71,7 +73,8 @@ const packing = ["index_mask", "from_end", "prefix_shift", "suffix_shift", "text
 );
 /** Bits that a mask may have. */
 const masks: Record<string, string[]> = {
-  needs: ["body", "response", "ticks", "hops"],
+  needs: ["body", "response", "ticks", "hops", "hold", "answers"],
+  reads: ["body", "call", "endpoint"],
   form: ["slash", "encoded_slash", "empty", "semicolon", "dots", "distinct", "case", "read"],
 };
 

@@ -168,3 +168,14 @@ test("manifest takes one policy for a mesh, and says what is missing", (context)
   assert.match(problem("--for", "istio", "a.yaml"), /say where the module is/u);
   assert.match(problem("--for", "ratelimit", "a.yaml", "--helm"), /--helm is not for ratelimit/u);
 });
+
+test("manifest --gateway-listener is for policies that read bodies", (context) => {
+  const folder = folderWith(context, { "policy.yaml": plain_policy });
+  const place = ["--gateway", "edge", "--namespace", "gateways", "--url", "https://example.org/shop.wasm"];
+  const { code, stderr } = sallyport(
+    ["manifest", "--for", "envoy-gateway", "policy.yaml", ...place, "--gateway-listener", "mtls", "-o", "out"],
+    { cwd: folder },
+  );
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /--gateway-listener is for policies that read bodies/u);
+});

@@ -408,7 +408,7 @@ class ImageWriter extends ProtocolSections {
         forms: formsOfRule(rule),
         sizes: rule.mostBytes === undefined ? 0 : this.words(sizesOf(rule.mostBytes)) + 1,
         reads: readBits(readsOf(rule)),
-        tools: this.textRun(rule.action === "allow" ? sorted(toolsOf(rule)) : []),
+        tools: this.textRun(sorted(toolsOf(rule))),
         cost_condition: this.instructionRun(rule.costFrom?.instructions ?? []),
       });
     }

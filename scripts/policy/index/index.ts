@@ -3,12 +3,11 @@
  * names things has no meaning, so it has none here either: everything is put into byte order first, and equal policies
  * give equal images.
  */
+import { call_method, offer_method } from "../../../assembly/policy/callmethods.ts";
 import {
-  call_method,
   caller_segment,
   host_any,
   no_segment,
-  offer_method,
   variable_from_end,
   variable_prefix_shift,
   variable_suffix_shift,

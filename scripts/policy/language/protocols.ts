@@ -2,7 +2,7 @@
  * Protocols whose calls share one path: what is said of them in a policy (`mcp`, `a2a`, `jsonrpc`, `graphql`), the methods that they
  * have, and what stands for them where rules are compared. How an endpoint names a call is in call.ts.
  */
-import { call_method, offer_method } from "../../../assembly/policy/layout.ts";
+import { call_method, offer_method } from "../../../assembly/policy/callmethods.ts";
 import type { Located } from "../source/yaml.ts";
 import { integer, list, mapping, optional, type Read, required, text, word } from "./shape.ts";
 

@@ -14,7 +14,9 @@ import {
   image_magic,
   image_version,
   magic_at,
+  needs_answers,
   needs_body,
+  needs_hold,
   needs_response,
   policy_needs_at,
   policy_record_bytes,
@@ -51,7 +53,13 @@ import {
 const callbacks: readonly (readonly [bit: number, name: string])[] = [
   [needs_body, "proxy_on_request_body"],
   [needs_response, "proxy_on_response_headers"],
+  [needs_hold, "proxy_on_request_trailers"],
+  [needs_answers, "proxy_on_response_body"],
+  [needs_answers, "proxy_on_response_trailers"],
 ];
+
+/** What tells the engine that reads bodies from the other one. */
+const bodies_export = "proxy_on_request_trailers";
 
 /** What tells the engine from other filters. */
 const engine_export = "sallyport_inspect";
@@ -78,6 +86,9 @@ export function embedImage(engine: Uint8Array, image: Uint8Array, trustKeys: rea
     mostPages: memory.mostPages === undefined ? undefined : Math.min(memory.mostPages + pages, pages_max),
   };
   if (grown.initialPages > pages_max) throw new WasmError("engine and image together pass 4 GiB of memory");
+  if (readsBodies(image) && !readExports(engine, sections).includes(bodies_export)) {
+    throw new WasmError("the policy reads bodies, for which there is an engine of its own: `engine.bodies.wasm`");
+  }
   const left = callbacksWithout(image);
   const segment = dataSegment({ image, trustKeys, spanBytes, left }, grown.initialPages * page_bytes);
   return assemble(engine, sections, grown, segment, left);
@@ -85,14 +96,26 @@ export function embedImage(engine: Uint8Array, image: Uint8Array, trustKeys: rea
 
 /** The names of the callbacks that a module with this image is made without. */
 export function leftOutCallbacks(image: Uint8Array): string[] {
-  return callbacksWithout(image).map(([, name]) => name);
+  // The engine that reads no bodies never had the others.
+  const isThere = (bit: number): boolean => readsBodies(image) || bit === needs_body || bit === needs_response;
+  return callbacksWithout(image).flatMap(([bit, name]) => (isThere(bit) ? [name] : []));
 }
 
 function callbacksWithout(image: Uint8Array): typeof callbacks {
+  const needed = needsOfImage(image);
+  return callbacks.filter(([bit]) => (needed & bit) === 0);
+}
+
+/** Whether an image is of a policy that reads bodies: it needs the engine that does. */
+export function readsBodies(image: Uint8Array): boolean {
+  return (needsOfImage(image) & needs_hold) !== 0;
+}
+
+/** What an image needs of the module, as bits of `policy_needs_at`. */
+function needsOfImage(image: Uint8Array): number {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   const policy = view.getUint32(sections_at + section_policy * 8, true);
-  const needed = view.getUint32(policy + policy_needs_at, true);
-  return callbacks.filter(([bit]) => (needed & bit) === 0);
+  return view.getUint32(policy + policy_needs_at, true);
 }
 
 /**
