@@ -1,7 +1,9 @@
 /** `sallyport build`: the engine with a policy inside, ready for Envoy. */
 import type { Command } from "commander";
+import { holding_member } from "../envoy/holding.ts";
 import { loadEngineFor } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
+import { readBodyBytesOf } from "../policy/image/name.ts";
 import { embedImage, leftOutCallbacks } from "../policy/module/embed.ts";
 import { compileToShip, exampleKeysOption, type ShipOptions, shadowWords } from "./compile.ts";
 import { counted, formatOption, type OutputFormat, printJson, showFindings, writeOutput } from "./output.ts";
@@ -37,6 +39,7 @@ export function registerBuild(program: Command): void {
           bytes: module.length,
           imageBytes: image.length,
           checksum: imageChecksum(image),
+          readsBodyBytes: readBodyBytesOf(image) ?? null,
           leftOut: leftOutCallbacks(image),
           ...trustOf(keys, policy),
           warnings,
@@ -48,6 +51,12 @@ export function registerBuild(program: Command): void {
       process.stdout.write(
         `${output}: ${counted(module.length, "byte")}: ${parts}, image ${imageChecksum(image)}${shadowWords(policy)}\n`,
       );
+      const bodyBytes = readBodyBytesOf(image);
+      if (bodyBytes !== undefined) {
+        process.stdout.write(
+          `  the engine with bodies: the policy reads them, up to ${counted(bodyBytes, "byte")}. The plugin's configuration needs \`${holding_member}: true\` (Envoy 1.35), as \`manifest\` writes it; without it such requests are answered 503\n`,
+        );
+      }
       const left = leftOutCallbacks(image);
       if (left.length > 0) {
         const names = left.join(", ");

@@ -10,7 +10,7 @@ import { parseReference, type Reference } from "../oci/reference.ts";
 import { Registry } from "../oci/registry.ts";
 import { findRevision } from "../oci/revision.ts";
 import { RegistryError } from "../oci/transport.ts";
-import { loadEngine } from "../policy/build.ts";
+import { loadEngineFor } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { embedImage } from "../policy/module/embed.ts";
@@ -101,7 +101,7 @@ function buildModule(
 ): { built: Built; notes: string[]; warnings: Diagnostic[] } {
   const keys = readTrustKeys(ship);
   const { policy, image, warnings, files } = compileToShip(path, ship);
-  const engine = loadEngine();
+  const engine = loadEngineFor(image);
   const { named, notes } = revisionOf(files, revision);
   if (holdsCredential(policy))
     notes.push(

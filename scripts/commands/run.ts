@@ -13,6 +13,7 @@ import { curlCommand } from "../envoy/curl.ts";
 import { findSigners } from "../envoy/exampletokens.ts";
 import { filterLog } from "../envoy/filterlog.ts";
 import { EnvoyNotFoundError, findEnvoy } from "../envoy/find.ts";
+import { holdingOf } from "../envoy/holding.ts";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import { type KeyFetch, keyFetches } from "../envoy/keyfetches.ts";
 import { type LocalEnvoy, type StoredIdentity, startLocalEnvoy } from "../envoy/local.ts";
@@ -109,8 +110,10 @@ async function run(policyPath: string, options: RunOptions): Promise<number> {
     // No caller without a certificate can connect, unless some rule lets in those who have none, or a JWT-SVID says who it is.
     const requireClientCertificate = policy.svids.length === 0 && !admitsAnonymous(policy);
     const { filterState } = policy;
+    const holds = holdingOf(image);
     const opened = await startLocalEnvoy({
       wasm,
+      ...(holds !== undefined && { holds }),
       envoyPath,
       requireClientCertificate,
       listenerPort: options.port,

@@ -1,7 +1,8 @@
 /**
  * What Envoy is set to for a filter that holds a request until its body has come. Without the first of these every request with a body that
- * such a filter holds would wait for ever (docs/bodies-in-envoy.md).
+ * such a filter holds would wait until the filter answers it with 503 (docs/bodies-in-envoy.md).
  */
+import { readBodyBytesOf } from "../policy/image/name.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: Envoy's schema has thousands of messages; the few touched here are checked when used.
 type Json = any;
@@ -10,6 +11,18 @@ type Json = any;
 export interface Holding {
   /** The most bytes of a body that the policy reads (`maxBodyBytes`). */
   bodyBytes: number;
+}
+
+/** What the policy in an image needs of its place; undefined where it reads no bodies. */
+export function holdingOf(image: Uint8Array): Holding | undefined {
+  const bodyBytes = readBodyBytesOf(image);
+  return bodyBytes === undefined ? undefined : { bodyBytes };
+}
+
+/** The larger of what two policies need. */
+export function bothHold(one: Holding | undefined, other: Holding | undefined): Holding | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one.bodyBytes < other.bodyBytes ? other : one;
 }
 
 /** The member of `PluginConfig` by which a filter may hold headers while body callbacks come; Envoy 1.35 and later. */

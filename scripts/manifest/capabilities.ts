@@ -1,5 +1,5 @@
 /** The capability list of a policy: what its module calls and exports, and nothing that it has no use for. */
-import { needs_body, needs_hops, needs_response, needs_ticks } from "../../assembly/policy/layout.ts";
+import { needs_body, needs_hold, needs_hops, needs_response, needs_ticks } from "../../assembly/policy/layout.ts";
 import { needsOf } from "../policy/image/image.ts";
 import type { Issuer, Policy } from "../policy/language/model.ts";
 
@@ -30,10 +30,9 @@ const always = [
 
 /**
  * Names of exports and imports, sorted. Without one that the policy needs the filter refuses its configuration, or denies (docs/operations.md).
- * @param holds whether the filter holds requests until their bodies have come: without the body's and the trailers' callbacks Envoy would let
- *   what is held go on undecided
+ * Where it holds requests until their bodies have come, Envoy would let them go on undecided without the body's and the trailers' callbacks.
  */
-export function capabilitiesOf(policy: Policy, holds = false): string[] {
+export function capabilitiesOf(policy: Policy): string[] {
   const needs = needsOf(policy);
   const issuers = [...policy.issuers, ...policy.svids];
   const fetches = issuers.some(({ keySet }) => keySet.source !== undefined);
@@ -50,8 +49,8 @@ export function capabilitiesOf(policy: Policy, holds = false): string[] {
     ...when(changesHeaders, "proxy_remove_header_map_value"),
     ...when(changesHeaders || tells, "proxy_replace_header_map_value"),
     ...when(tells, "proxy_on_response_headers"),
-    ...when(holds || (needs & needs_body) !== 0, "proxy_on_request_body"),
-    ...when(holds, "proxy_on_request_trailers"),
+    ...when((needs & needs_body) !== 0, "proxy_on_request_body"),
+    ...when((needs & needs_hold) !== 0, "proxy_on_request_trailers"),
   ].sort();
 }
 

@@ -6,7 +6,7 @@ import { isIP } from "node:net";
 import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { trustDomainOf } from "../envoy/callers.ts";
 import { enforcementCheck } from "../envoy/enforcement.ts";
-import { allowHolding, type Holding, holding_member, keepBodies } from "../envoy/holding.ts";
+import { allowHolding, bothHold, type Holding, holding_member, keepBodies } from "../envoy/holding.ts";
 import { addPlainGrpc, speakOnly } from "../envoy/plain.ts";
 import { principalFilter } from "../envoy/principal.ts";
 import type { Policy } from "../policy/language/model.ts";
@@ -63,11 +63,9 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   if (shadow !== undefined) logShadow(example, shadow);
   const [filter, , router] = manager.http_filters;
   const tried = shadow && shadowOf(filter, shadow);
-  restrict(filter, policy, place.module, place.holds !== undefined);
-  if (place.holds !== undefined) {
-    allowHolding(filter.typed_config.config);
-    for (const host of manager.route_config.virtual_hosts) keepBodies(host, place.holds);
-  }
+  restrict(filter, policy, place.module, place.holds);
+  const kept = bothHold(place.holds, shadow?.holds);
+  if (kept !== undefined) for (const host of manager.route_config.virtual_hosts) keepBodies(host, kept);
   if (place.configuration !== undefined) configure(filter, place.configuration);
   manager.http_filters = [
     ...(shadow === undefined ? [] : [discovered(filter, shadow.record)]),
@@ -162,7 +160,7 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
 function holdingReasons(holds: Holding | undefined): Reason[] {
   if (holds === undefined) return [];
   const text =
-    "The policy reads bodies: requests are held until theirs has come. Without this (Envoy 1.35) they would wait for ever.";
+    "The policy reads bodies: requests are held until theirs has come. Without this (Envoy 1.35) they would wait until the filter\nanswers them with 503.";
   return [[[...config_path, holding_member], text]];
 }
 
@@ -192,11 +190,17 @@ function discovered({ typed_config }: Json, record?: string): Json {
 }
 
 /** Has a filter run this module, with what the policy needs of the host and nothing else. */
-function restrict({ typed_config: { config } }: Json, policy: Policy, module: string, holds = false): void {
+function restrict(
+  { typed_config: { config } }: Json,
+  policy: Policy,
+  module: string,
+  holds: Holding | undefined,
+): void {
   config.vm_config.code.local.filename = `${folder}/${module}`;
   config.capability_restriction_config = {
-    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy, holds).map((name) => [name, {}])),
+    allowed_capabilities: Object.fromEntries(capabilitiesOf(policy).map((name) => [name, {}])),
   };
+  if (holds !== undefined) allowHolding(config);
 }
 
 function configure({ typed_config: { config } }: Json, configuration: string): void {
@@ -204,9 +208,9 @@ function configure({ typed_config: { config } }: Json, configuration: string): v
 }
 
 /** The filter that tries a policy, like the one that enforces. */
-function shadowOf(filter: Json, { policy, configuration, module }: ShadowFilter<string>): Json {
+function shadowOf(filter: Json, { policy, configuration, module, holds }: ShadowFilter<string>): Json {
   const tried = structuredClone(filter);
-  restrict(tried, policy, module);
+  restrict(tried, policy, module, holds);
   configure(tried, configuration);
   return tried;
 }

@@ -4,7 +4,7 @@
  */
 import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { markRange } from "../envoy/enforcement.ts";
-import { type Holding, holding_member, keptBytes } from "../envoy/holding.ts";
+import { bothHold, type Holding, holding_member, keptBytes } from "../envoy/holding.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type Reason, yamlFile } from "./files.ts";
 import { kustomization } from "./kustomization.ts";
@@ -154,15 +154,18 @@ export async function gatewayManifest(policy: Policy, place: GatewayPlace): Prom
         ],
       },
     ),
-    ...(place.holds === undefined ? [] : [holdingPatch(name, place)]),
+    ...(bothHold(place.holds, place.shadow?.holds) === undefined ? [] : [holdingPatch(name, place)]),
     roles(name),
   ];
   return { applied, others: [parameters(name), kustomization("envoy-gateway", applied)] };
 }
 
 /** Envoy Gateway's API has no word for what lets a filter hold requests (its issue 8382), so the listener that it makes is patched. */
-function holdingPatch(name: string, { namespace, gateway, listener, shadow }: GatewayPlace): ManifestFile {
-  const filter = `envoy.filters.http.wasm/envoyextensionpolicy/${namespace}/${name}/wasm/${shadow === undefined ? 0 : 1}`;
+function holdingPatch(name: string, { namespace, gateway, listener, shadow, holds }: GatewayPlace): ManifestFile {
+  // The filters in their order, as in the EnvoyExtensionPolicy.
+  const filters = [...(shadow === undefined ? [] : [shadow.holds]), holds].flatMap((held, index) =>
+    held === undefined ? [] : [`envoy.filters.http.wasm/envoyextensionpolicy/${namespace}/${name}/wasm/${index}`],
+  );
   return yamlFile(
     "envoy-gateway",
     "45-holding.yaml",
@@ -180,18 +183,16 @@ function holdingPatch(name: string, { namespace, gateway, listener, shadow }: Ga
         spec: {
           targetRef: { group, kind: "Gateway", name: gateway },
           type: "JSONPatch",
-          jsonPatches: [
-            {
-              type: "type.googleapis.com/envoy.config.listener.v3.Listener",
-              name: `${namespace}/${gateway}/${listener}`,
-              operation: {
-                op: "add",
-                jsonPath: `$..http_filters[?(@.name=='${filter}')].typed_config.config`,
-                path: holding_member,
-                value: true,
-              },
+          jsonPatches: filters.map((filter) => ({
+            type: "type.googleapis.com/envoy.config.listener.v3.Listener",
+            name: `${namespace}/${gateway}/${listener}`,
+            operation: {
+              op: "add",
+              jsonPath: `$..http_filters[?(@.name=='${filter}')].typed_config.config`,
+              path: holding_member,
+              value: true,
             },
-          ],
+          })),
         },
       },
     },
@@ -223,7 +224,8 @@ export function checkExpression(policy: string): string {
 const atLeast = (bytes: number, holds: Holding | undefined): number =>
   holds === undefined ? bytes : Math.max(bytes, keptBytes(holds));
 
-function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops, holds }: GatewayPlace): Json {
+function clientTraffic(policy: Policy, example: Bootstrap, { forms, hops, holds: own, shadow }: GatewayPlace): Json {
+  const holds = bothHold(own, shadow?.holds);
   const [listener] = example.static_resources.listeners;
   const manager = managerFor(example, policy, forms, hops);
   const [connections] = example.overload_manager.resource_monitors.map(

@@ -277,16 +277,16 @@ function shadowPlugin(name: string, place: IstioPlace, shadow: ShadowFilter<Modu
 
 /** A WasmPlugin cannot hold requests; what stands in its place knows no Secrets, and comes before every plugin. */
 function refuseForHolding({ holds, module, shadow }: IstioPlace): void {
+  if (shadow !== undefined && (holds ?? shadow.holds) !== undefined)
+    throw new ManifestError(
+      "a policy that reads bodies cannot be tried beside another in Istio, nor another beside it: begin with `mode: shadow`",
+    );
   if (holds === undefined) return;
   if (module.pullSecret !== undefined) {
     throw new ManifestError(
       "a policy that reads bodies comes to Istio as an EnvoyFilter, which has no Secrets for images: leave out --pull-secret, and use --url or a registry that asks for no credential",
     );
   }
-  if (shadow !== undefined)
-    throw new ManifestError(
-      "a policy that reads bodies cannot be tried beside another in Istio: begin with `mode: shadow`",
-    );
 }
 
 /** Has Envoy keep as much of a body as the policy reads. */

@@ -1,7 +1,7 @@
 /** A policy and what an operator says of its place → the files that the system is given. */
 import { createHash } from "node:crypto";
 import program from "../../package.json" with { type: "json" };
-import type { Holding } from "../envoy/holding.ts";
+import { holdingOf } from "../envoy/holding.ts";
 import { type CompiledPolicy, loadEngineFor } from "../policy/build.ts";
 import { imageChecksum } from "../policy/image/image.ts";
 import { openFormsOf } from "../policy/image/name.ts";
@@ -33,7 +33,7 @@ const usual_listener = "https";
 const usual_upstream = "http://127.0.0.1:8080";
 
 /** What is tried beside the policy: by a module of its own, which in a mesh is fetched like the policy's. */
-export interface Tried extends Omit<ShadowFilter<string>, "module"> {
+export interface Tried extends Omit<ShadowFilter<string>, "module" | "holds"> {
   /** The policy that will be in force: its servers have to be there. */
   next: CompiledPolicy;
   /** Where its module is: with `envoy`, its file. */
@@ -46,7 +46,6 @@ export interface Tried extends Omit<ShadowFilter<string>, "module"> {
  * @param file with `envoy`, the module's file beside the others
  * @param configuration with `envoy`, the filter's own: JSON with another image of the policy than the module has
  * @param tried a policy to try beside it
- * @param holds where the policy reads bodies, so that the filter holds requests
  * @throws ManifestError where an option is missing or makes no sense, or what is asked for would not be safe
  */
 export async function makeManifest(
@@ -56,11 +55,12 @@ export async function makeManifest(
   {
     file = usual_file,
     configuration,
-    tried,
-    holds,
-  }: { file?: string; configuration?: string | undefined; tried?: Tried | undefined; holds?: Holding | undefined } = {},
+    tried: trial,
+  }: { file?: string; configuration?: string | undefined; tried?: Tried | undefined } = {},
 ): Promise<Manifest> {
   const { policy, image } = compiled;
+  const tried = trial && { ...trial, holds: holdingOf(trial.next.image) };
+  const holds = holdingOf(image);
   const everywhere = {
     servers: serversOf(
       [policy, ...(tried === undefined ? [] : [tried.next.policy])],
@@ -89,7 +89,8 @@ export async function makeManifest(
   const namespace = kubernetesName("--namespace", given.namespace ?? "default");
   const chosen = system === "istio" ? parseSelector(given.selector) : gatewayOf(given);
   const listener = kubernetesName("--gateway-listener", given.gatewayListener ?? usual_listener);
-  if (system === "envoy-gateway" && holds === undefined && given.gatewayListener !== undefined)
+  const isHolding = holds !== undefined || tried?.holds !== undefined;
+  if (system === "envoy-gateway" && !isHolding && given.gatewayListener !== undefined)
     throw new ManifestError("--gateway-listener is for policies that read bodies: leave it out");
   const make = async (at: { module: ModuleSource; namespace: string; chosen: unknown }): Promise<Manifest> => {
     const { chosen: labels, ...place } = { ...everywhere, shadow, ...at };
@@ -99,7 +100,7 @@ export async function makeManifest(
   };
   const plain = await make({ module, namespace, chosen });
   if (given.helm !== true) return plain;
-  if (system === "envoy-gateway" && holds !== undefined) {
+  if (system === "envoy-gateway" && isHolding) {
     throw new ManifestError(
       "the patch of a policy that reads bodies names the Gateway's listener by its namespace and name, which a chart cannot leave open: leave out --helm",
     );

@@ -1,5 +1,6 @@
 /** A second filter in front of the one that enforces: it judges the same requests by another policy in shadow mode, for `rollout`. */
 import type { Bootstrap } from "../envoy/bootstrap.ts";
+import type { Holding } from "../envoy/holding.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { accessLogFormat } from "./manager.ts";
 
@@ -12,6 +13,8 @@ export interface ShadowFilter<Module> {
   /** The record's name: filter state `wasm.sallyport.NAME`. Also the member of the access log, and the end of the filter's own name. */
   record: string;
   module: Module;
+  /** Where its policy reads bodies. */
+  holds: Holding | undefined;
 }
 
 /** What the file of such a filter says of it. */

@@ -52,6 +52,13 @@ export const status_codes = {
     meaning: "the same, under Envoy Gateway, whose API has nothing against it",
   },
   capability_missing: { meaning: "the capability list lacks what the policy needs" },
+  holding_unset: {
+    meaning:
+      "the policy reads bodies, and the plugin's configuration lacks `allow_on_headers_stop_iteration`: what it holds for its body is answered 503",
+  },
+  bodies_unavailable: {
+    meaning: "by its counters the filter has denied requests because Envoy handed over no bodies (`body_unavailable`)",
+  },
   check_missing: { meaning: "no enforcement check stands behind the filter" },
   check_not_next: {
     meaning:

@@ -3,7 +3,7 @@
 import { op_source_ip, op_source_port } from "../../assembly/policy/instructions.ts";
 import * as layout from "../../assembly/policy/layout.ts";
 import { imageChecksum } from "../policy/image/image.ts";
-import { openFormsOf, policyNameOf } from "../policy/image/name.ts";
+import { openFormsOf, policyNameOf, readBodyBytesOf } from "../policy/image/name.ts";
 import { certificate_attribute } from "../policy/language/identity.ts";
 
 /** A key set that is fetched. */
@@ -31,6 +31,8 @@ export interface PolicyFacts {
   /** The forms of paths that some rule takes. */
   forms: { encodedSlash: boolean; emptySegments: boolean };
   fetched: FetchedSet[];
+  /** The most bytes of a body that it reads; undefined where it reads none. */
+  readsBodyBytes: number | undefined;
   /** What Envoy's capability list must allow. */
   capabilities: string[];
 }
@@ -97,10 +99,13 @@ export function readFacts(image: Uint8Array): PolicyFacts | undefined {
       refreshSeconds: word(at + layout.key_set_refresh_seconds_at),
       hasKeys: word(at + layout.key_set_keys_at + 4) > 0,
     })),
+    readsBodyBytes: readBodyBytesOf(image),
     capabilities: [
       ...base_capabilities,
       ...(changesHeaders ? header_changes : []),
       ...((needs & layout.needs_body) !== 0 ? ["proxy_on_request_body", "proxy_on_delete"] : []),
+      // Without it what is held goes on undecided where trailers come.
+      ...((needs & layout.needs_hold) !== 0 ? ["proxy_on_request_trailers", ...holding] : []),
       ...((needs & layout.needs_response) !== 0 ? ["proxy_on_response_headers", "proxy_on_delete"] : []),
       ...((needs & layout.needs_ticks) !== 0
         ? ["proxy_on_delete", "proxy_on_tick", "proxy_set_tick_period_milliseconds"]

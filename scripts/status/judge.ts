@@ -4,6 +4,7 @@ import { checkAwaited, checkOrder, checkWriters } from "./chain.ts";
 import { type Finding, finding } from "./codes.ts";
 import { type Dump, readDump } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
+import { checkHolding } from "./holding.ts";
 import { checkManager } from "./manager.ts";
 import {
   checkStats,
@@ -197,7 +198,12 @@ function checkPlugin(plugin: Plugin, ours: readonly Plugin[], wanted: Wanted | u
       ),
     );
   else if (failure !== "FAIL_RELOAD") found.push(withoutReload(plugin));
-  return [...found, ...checkSigned(plugin), ...checkCapabilities(plugin, wanted?.facts)];
+  return [
+    ...found,
+    ...checkSigned(plugin),
+    ...checkCapabilities(plugin, wanted?.facts),
+    ...checkHolding(plugin, wanted?.facts),
+  ];
 }
 
 /** What follows from a `failure_policy` that has no VM built again. */

@@ -2,6 +2,7 @@
 import { type Finding, finding } from "./codes.ts";
 import type { Dump, HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
+import { checkBodies } from "./holding.ts";
 import { Node } from "./node.ts";
 
 /** Counters and gauges by their full names. A text that Envoy counts among them is no number. */
@@ -130,6 +131,7 @@ export function checkStats(
           `No image of policy "${name}" is in force any more: all its gauges \`sallyport_policy_info\` are 0, so that every request is denied (503), or refused by the enforcement check. Look for \`configuration refused\` in Envoy's log; where it has \`which was in force in this Envoy\`, roll out a signed image of a newer version.`,
         ),
       );
+    found.push(...checkBodies(stats, name));
     for (const set of facts?.fetched ?? []) found.push(...checkKeySet(stats, name, set));
     const failed = [...stats].filter(
       ([stat, count]) => stat.startsWith(`${prefix}failures.policy.${name};.cause.`) && count > 0,

@@ -9,9 +9,11 @@ import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bootstrap } from "../../scripts/envoy/bootstrap.ts";
 import type { Identity } from "../../scripts/envoy/certificates.ts";
+import { holdingOf } from "../../scripts/envoy/holding.ts";
 import { principalFilter } from "../../scripts/envoy/principal.ts";
 import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
+import { readsBodies } from "../../scripts/policy/module/embed.ts";
 import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
@@ -19,8 +21,13 @@ import { runTest } from "../../scripts/policytest/run.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const folder = "tests/policy/cases";
-const wasm = loadEngine();
-const engine = new Engine(wasm);
+const engines = new Map<boolean, Engine>();
+/** The engine that an image needs, compiled once. */
+function engineFor(image: Uint8Array): Engine {
+  const engine = engines.get(readsBodies(image)) ?? new Engine(loadEngineFor(image));
+  engines.set(readsBodies(image), engine);
+  return engine;
+}
 
 function keepPaths(bootstrap: Bootstrap): void {
   const manager = managerOf(bootstrap);
@@ -67,8 +74,10 @@ for (const name of readdirSync(folder).sort()) {
       const open = envoys.get(image);
       if (open !== undefined) return open;
       const configuration = JSON.parse(pluginConfiguration(image));
+      const holds = holdingOf(image);
       const envoy = startTestEnvoy({
-        wasm,
+        wasm: loadEngineFor(image),
+        ...(holds !== undefined && { holds }),
         pluginConfiguration: configuration,
         requireClientCertificate: false,
         adjust: (bootstrap) => {
@@ -124,7 +133,7 @@ for (const name of readdirSync(folder).sort()) {
         const { caller } = draft.request;
         const digest = caller === null ? "" : digestOf(await identityOf(envoy, caller));
         const concrete = concreteTests(file, policy, { now, digestOf: () => digest }).tests[index]!;
-        const { verdict } = runTest(engine, concrete);
+        const { verdict } = runTest(engineFor(concrete.image), concrete);
         const asked = await ask(envoy, concrete);
         const { decision, reason, rule } = verdict;
         assert.deepEqual(

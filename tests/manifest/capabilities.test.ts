@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { capabilitiesOf } from "../../scripts/manifest/capabilities.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
 import { compile, policies } from "./policies.ts";
 
 const listOf = (name: string): string[] => capabilitiesOf(compile(policies[name]!).policy);
@@ -26,6 +26,7 @@ const added: Readonly<Record<string, string[]>> = {
   ],
   "requests in flight": ["proxy_continue_stream"],
   hops: ["proxy_remove_header_map_value", "proxy_replace_header_map_value"],
+  bodies: ["proxy_continue_stream", "proxy_on_request_body", "proxy_on_request_trailers"],
   "bounds of bodies": ["proxy_on_request_body"],
   "headers of limits": ["proxy_on_response_headers", "proxy_replace_header_map_value"],
   "trusted proxies": [],
@@ -41,7 +42,8 @@ for (const [name, more] of Object.entries(added)) {
 }
 
 test("all lists together are what the engine calls and exports", () => {
-  const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
+  const reading = compile(policies.bodies!).image;
+  const module = new WebAssembly.Module(loadEngineFor(reading) as Uint8Array<ArrayBuffer>);
   const used = [...WebAssembly.Module.imports(module), ...WebAssembly.Module.exports(module)]
     .map(({ name }) => name)
     .filter((name) => /^(proxy_(?!abi_version)|random_get$)/u.test(name));

@@ -2,18 +2,20 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { parse } from "yaml";
-import type { Holding } from "../../scripts/envoy/holding.ts";
 import { type Manifest, ManifestError, type System, systems } from "../../scripts/manifest/files.ts";
 import { makeManifest } from "../../scripts/manifest/manifest.ts";
 import type { GivenOptions } from "../../scripts/manifest/options.ts";
+import type { CompiledPolicy } from "../../scripts/policy/build.ts";
+import { planRollout, type Side } from "../../scripts/rollout/steps.ts";
 import { loadSchemas, problemsOf } from "./crds.ts";
 import { compile, digest, enough, manifestOf, type Resource, resourceOf, resourcesOf } from "./policies.ts";
 
 const body_bytes = 100_000;
 const kept_bytes = body_bytes + 65_536;
-const holds: Holding = { bodyBytes: body_bytes };
+const reading = { rule: `when: body.a == 1\n    maxBodyBytes: ${body_bytes}` };
+const holding_policy = compile(reading);
 const holding = (system: System, given: GivenOptions = {}): Promise<Manifest> =>
-  makeManifest(system, compile({}), { ...enough[system], ...given }, { holds });
+  makeManifest(system, holding_policy, { ...enough[system], ...given });
 
 test("no other policy has anything of it", async () => {
   for (const system of systems) {
@@ -34,6 +36,48 @@ describe("Envoy", () => {
     for (const name of ["proxy_on_request_body", "proxy_on_request_trailers"]) assert.ok(allowed.includes(name), name);
     const manager = of("lds.yaml").filter_chains[0].filters.at(-1).typed_config;
     for (const host of manager.route_config.virtual_hosts) assert.equal(host.request_body_buffer_limit, kept_bytes);
+  });
+});
+
+describe("beside another policy that is tried", () => {
+  const plain = compile({});
+  const sideOf = (compiled: CompiledPolicy, system: System): Side => ({
+    path: "policy.yaml",
+    compiled,
+    given: enough[system],
+  });
+  /** The first step's file of this name, in Envoy's words. */
+  const shadowOf = async (system: System, before: CompiledPolicy, after: CompiledPolicy, name: string) => {
+    const { shadow } = await planRollout(system, sideOf(before, system), sideOf(after, system));
+    return parse(shadow.files.find((file) => file.name.endsWith(`/${name}`))?.text ?? "null");
+  };
+
+  test("Envoy lets each hold that reads bodies, and keeps them for both", async () => {
+    const trial = await shadowOf("envoy", plain, holding_policy, "ecds-next.yaml");
+    assert.equal(trial.resources[0].typed_config.config.allow_on_headers_stop_iteration, true);
+    const listener = await shadowOf("envoy", plain, holding_policy, "lds.yaml");
+    const [host] = listener.resources[0].filter_chains[0].filters.at(-1).typed_config.route_config.virtual_hosts;
+    assert.equal(host.request_body_buffer_limit, kept_bytes);
+    const other = await shadowOf("envoy", holding_policy, plain, "ecds-next.yaml");
+    assert.equal(other.resources[0].typed_config.config.allow_on_headers_stop_iteration, undefined);
+  });
+
+  test("Envoy Gateway gets a patch for each", async () => {
+    const pathsOf = async (before: CompiledPolicy, after: CompiledPolicy): Promise<string[]> => {
+      const { spec } = await shadowOf("envoy-gateway", before, after, "45-holding.yaml");
+      return spec.jsonPatches.map(({ operation }: Resource) => /wasm\/\d/u.exec(operation.jsonPath)![0]);
+    };
+    assert.deepEqual(await pathsOf(plain, holding_policy), ["wasm/0"]);
+    assert.deepEqual(await pathsOf(holding_policy, plain), ["wasm/1"]);
+    assert.deepEqual(await pathsOf(holding_policy, compile({ rule: "when: body.a == 2" })), ["wasm/0", "wasm/1"]);
+  });
+
+  test("Istio cannot", async () => {
+    for (const [before, after] of [
+      [plain, holding_policy],
+      [holding_policy, plain],
+    ] as const)
+      await assert.rejects(planRollout("istio", sideOf(before, "istio"), sideOf(after, "istio")), ManifestError);
   });
 });
 

@@ -18,6 +18,7 @@ import {
   other,
   Parts,
   plain,
+  reading,
   signed,
   trusting,
   type,
@@ -90,6 +91,13 @@ describe("nothing is found", () => {
         manager.http_filters.unshift(trial);
       },
       wanted: plain.wanted,
+    },
+    "where the policy reads bodies and the filter may hold requests": {
+      break: ({ wasm }) => {
+        wasm.allow_on_headers_stop_iteration = true;
+      },
+      module: reading.module,
+      wanted: reading.wanted,
     },
     "in shadow mode where that is the policy's": {
       break: ({ wasm }) => {

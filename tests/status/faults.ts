@@ -14,6 +14,7 @@ import {
   nothing,
   other,
   plain,
+  reading,
   signed,
   trusting,
   type,
@@ -169,6 +170,19 @@ export const faults: Record<StatusCode, Fault> = {
   capability_missing: {
     break: ({ wasm }) => void delete wasm.capability_restriction_config.allowed_capabilities.proxy_on_request_headers,
     says: /proxy_on_request_headers/,
+  },
+  holding_unset: {
+    break: nothing,
+    module: reading.module,
+    says: /lacks `allow_on_headers_stop_iteration: true`/,
+  },
+  bodies_unavailable: {
+    break: ({ stats, wasm }) => {
+      wasm.allow_on_headers_stop_iteration = true;
+      stats["wasmcustom.sallyport_denials.policy.shop;.reason.body_unavailable"] = 7;
+    },
+    module: reading.module,
+    says: /denied 7 requests.*the host hands over no bodies/,
   },
   check_missing: { break: ({ filters }) => void filters.splice(1, 1), says: /No enforcement check/ },
   check_not_next: {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { compilePolicyFile, loadEngine } from "../../scripts/policy/build.ts";
+import { compilePolicyFile, loadEngine, loadEngineFor } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import type { Finding, StatusCode } from "../../scripts/status/codes.ts";
 import { readFacts } from "../../scripts/status/facts.ts";
@@ -27,7 +27,7 @@ function built(rule: string, head = ""): { module: Uint8Array; image: Uint8Array
     `version: 1\nname: shop\ntrust: { domains: [example.org] }\n${head}rules: [{ name: reads, allow: ["GET /**"], ${rule} }]\n`,
   );
   const { image } = compilePolicyFile(path);
-  const module = embedImage(engine, image);
+  const module = embedImage(loadEngineFor(image), image);
   const moduleSha256 = createHash("sha256").update(module).digest("hex");
   return { module, image, wanted: { facts: readFacts(image)!, moduleSha256 } };
 }
@@ -36,6 +36,7 @@ export const plain = built("callers: [spiffe://example.org/web]");
 export const other = built("callers: [spiffe://example.org/other]");
 export const byAddress = built('callers: [any], when: source.ip == "10.0.0.1"');
 export const anonymous = built("callers: [anonymous]");
+export const reading = built("callers: [any], when: body.a == 1");
 export const fetching = built(
   "callers: [any], token: idp",
   'issuers: { idp: { issuer: "https://idp.example.org", audiences: [a], algorithms: [ES256], keys: { url: "https://idp.example.org/jwks.json", cluster: idp, refresh: 300s } } }\n',

@@ -17,11 +17,13 @@ import {
   type Target,
   tlsRefusal,
 } from "../../scripts/envoy/client.ts";
+import { holdingOf } from "../../scripts/envoy/holding.ts";
 import { type LocalIssuer, makeIssuer } from "../../scripts/envoy/issuer.ts";
 import { type LocalEnvoy, type LocalEnvoyOptions, startLocalEnvoy } from "../../scripts/envoy/local.ts";
 import type { ReceivedRequest } from "../../scripts/envoy/upstream.ts";
 import type { AuditRecord } from "../../scripts/evaluate/record.ts";
 import { buildModule } from "../../scripts/policy/build.ts";
+import { extractImage } from "../../scripts/policy/module/embed.ts";
 
 /** What to test. Exactly one of `policyYaml`, `policyDir` and `wasm` says which module runs. */
 export interface TestEnvoyOptions extends Omit<LocalEnvoyOptions, "wasm"> {
@@ -122,7 +124,8 @@ export async function startTestEnvoy(options: TestEnvoyOptions): Promise<TestEnv
   const given = [policyYaml, policyDir, wasm].filter((source) => source !== undefined);
   if (given.length !== 1) throw new Error("give exactly one of policyYaml, policyDir and wasm");
   const module = wasm ?? (await moduleFor(options));
-  const local = await startLocalEnvoy({ ...envoyOptions, wasm: module });
+  const holds = wasm === undefined ? holdingOf(extractImage(module)!) : undefined;
+  const local = await startLocalEnvoy({ ...(holds !== undefined && { holds }), ...envoyOptions, wasm: module });
 
   // Every request and every refused connection leaves one line.
   let sent = 0;

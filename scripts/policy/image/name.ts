@@ -1,11 +1,14 @@
-/** The name of the policy in an image, and the forms of paths that it takes, without the rest of it. */
+/** What of an image counts without the rest of it: the policy's name, the forms of paths that it takes, how much of bodies it reads. */
 import {
   form_empty,
   form_encoded_slash,
   image_header_bytes,
   image_magic,
   magic_at,
+  needs_hold,
+  policy_body_bytes_at,
   policy_name_at,
+  policy_needs_at,
   policy_open_forms_at,
   section_policy,
   sections_at,
@@ -30,6 +33,14 @@ export function openFormsOf(image: Uint8Array): { encodedSlash: boolean; emptySe
   const field = fieldAt(view, policy_open_forms_at);
   const forms = field === undefined ? 0 : view.getUint32(field, true);
   return { encodedSlash: (forms & form_encoded_slash) !== 0, emptySegments: (forms & form_empty) !== 0 };
+}
+
+/** The most bytes of a body that the policy in an image reads; undefined where it reads none. */
+export function readBodyBytesOf(image: Uint8Array): number | undefined {
+  const view = viewOf(image);
+  const [needs, bytes] = [fieldAt(view, policy_needs_at), fieldAt(view, policy_body_bytes_at)];
+  if (needs === undefined || bytes === undefined || (view.getUint32(needs, true) & needs_hold) === 0) return undefined;
+  return view.getUint32(bytes, true);
 }
 
 const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.byteLength);
