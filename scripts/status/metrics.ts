@@ -1,8 +1,8 @@
 /** What Envoy's statistics tell of the filter. They have no worker: Envoy adds up what its workers count. */
+import { holding_member } from "../envoy/holding.ts";
 import { type Finding, finding } from "./codes.ts";
 import type { Dump, HttpFilter } from "./dump.ts";
 import type { PolicyFacts } from "./facts.ts";
-import { checkBodies } from "./holding.ts";
 import { Node } from "./node.ts";
 
 /** Counters and gauges by their full names. A text that Envoy counts among them is no number. */
@@ -195,6 +195,20 @@ function checkVms(stats: Stats, plugins: number, workers: number | undefined): F
       "worker_without_filter",
       {},
       `Envoy has ${workers} workers, and ${active} Wasm VMs in all: a worker is without the filter, and its requests are refused by the enforcement check, or pass undecided without one. Look for the filter's failure in Envoy's log, and restart Envoy.`,
+    ),
+  ];
+}
+
+/** What the counters tell of bodies that Envoy did not hand over. */
+function checkBodies(stats: Stats, policy: string): Finding[] {
+  const start = `${prefix}denials.policy.${policy};.reason.body_unavailable`;
+  const count = [...stats].reduce((sum, [name, value]) => (name.startsWith(start) ? sum + value : sum), 0);
+  if (count === 0) return [];
+  return [
+    finding(
+      "bodies_unavailable",
+      {},
+      `Policy "${policy}" has denied ${count} requests since Envoy's start because their bodies did not come to the filter (\`body_unavailable\`): look for \`the host hands over no bodies\` in Envoy's log; \`${holding_member}\` in the plugin's configuration is what it names. Requests with \`expect\` that Envoy passes on (\`proxy_100_continue\`) are denied so too.`,
     ),
   ];
 }
