@@ -294,6 +294,7 @@ export const toolFolders: readonly Folder[] = [
     path: "scripts/envoy/",
     purpose: "finding and starting Envoy, certificates, the local Envoy and its upstream",
     imports: [
+      contract,
       "scripts/common/",
       ...before_checks,
       "scripts/policy/check/",

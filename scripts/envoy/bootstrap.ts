@@ -10,7 +10,7 @@ import { keyCluster } from "./cluster.ts";
 import { hasEnforcementChecks, nameEnforcementChecks } from "./enforcement.ts";
 import { envoyVersion, isAtLeast } from "./find.ts";
 import { keepForms } from "./forms.ts";
-import { allowHolding, type Holding, keepBodies } from "./holding.ts";
+import { allowHolding, type Holding, keepAnswers, keepBodies } from "./holding.ts";
 import { addPlainGrpc, everyObject, speakOnly } from "./plain.ts";
 
 /** The example bootstraps, by file name without `.yaml`. */
@@ -159,6 +159,10 @@ export function bootstrapFrom(exampleYaml: string, options: BootstrapOptions): B
   for (const manager of managersOf(bootstrap)) keepForms(manager);
   for (const { virtual_hosts: hosts } of everyObject(options.holds === undefined ? undefined : bootstrap))
     for (const host of (hosts as Json[] | undefined) ?? []) keepBodies(host, options.holds!);
+  if (options.holds !== undefined)
+    for (const listener of listeners)
+      for (const manager of everyObject(listener))
+        if (Array.isArray(manager.http_filters)) keepAnswers(listener, manager, options.holds);
   // Once for what `adjust` reads or moves elsewhere, once for what it put there.
   for (const { http_filters: filters } of managersOf(bootstrap)) nameEnforcementChecks(filters);
   options.adjust?.(bootstrap);

@@ -1,5 +1,12 @@
 /** The capability list of a policy: what its module calls and exports, and nothing that it has no use for. */
-import { needs_body, needs_hold, needs_hops, needs_response, needs_ticks } from "../../assembly/policy/layout.ts";
+import {
+  needs_answers,
+  needs_body,
+  needs_hold,
+  needs_hops,
+  needs_response,
+  needs_ticks,
+} from "../../assembly/policy/layout.ts";
 import { needsOf } from "../policy/image/image.ts";
 import type { Issuer, Policy } from "../policy/language/model.ts";
 
@@ -40,17 +47,19 @@ export function capabilitiesOf(policy: Policy): string[] {
   const isHolding = fetches || asksFleet || (needs & needs_ticks) !== 0;
   const changesHeaders = policy.forwards.length > 0 || (needs & needs_hops) !== 0 || issuers.some(stripsToken);
   const tells = (needs & needs_response) !== 0;
+  const readsAnswers = (needs & needs_answers) !== 0;
   return [
     ...always,
     ...when(issuers.length > 0, "proxy_call_foreign_function"),
     ...when(fetches, "proxy_http_call", "proxy_on_http_call_response"),
     ...when(asksFleet, "proxy_grpc_call", "proxy_on_grpc_close", "proxy_on_grpc_receive"),
     ...when(isHolding, "proxy_continue_stream"),
-    ...when(changesHeaders, "proxy_remove_header_map_value"),
+    ...when(changesHeaders || readsAnswers, "proxy_remove_header_map_value"),
     ...when(changesHeaders || tells, "proxy_replace_header_map_value"),
     ...when(tells, "proxy_on_response_headers"),
     ...when((needs & needs_body) !== 0, "proxy_on_request_body"),
     ...when((needs & needs_hold) !== 0, "proxy_on_request_trailers"),
+    ...when(readsAnswers, "proxy_on_response_body", "proxy_on_response_trailers", "proxy_set_buffer_bytes"),
   ].sort();
 }
 

@@ -6,7 +6,7 @@ import { isIP } from "node:net";
 import type { Bootstrap } from "../envoy/bootstrap.ts";
 import { trustDomainOf } from "../envoy/callers.ts";
 import { enforcementCheck } from "../envoy/enforcement.ts";
-import { allowHolding, bothHold, type Holding, holding_member, keepBodies } from "../envoy/holding.ts";
+import { allowHolding, bothHold, type Holding, holding_member, keepAnswers, keepBodies } from "../envoy/holding.ts";
 import { addPlainGrpc, speakOnly } from "../envoy/plain.ts";
 import { principalFilter } from "../envoy/principal.ts";
 import type { Policy } from "../policy/language/model.ts";
@@ -65,7 +65,10 @@ export async function envoyManifest(policy: Policy, place: EnvoyPlace): Promise<
   const tried = shadow && shadowOf(filter, shadow);
   restrict(filter, policy, place.module, place.holds);
   const kept = bothHold(place.holds, shadow?.holds);
-  if (kept !== undefined) for (const host of manager.route_config.virtual_hosts) keepBodies(host, kept);
+  if (kept !== undefined) {
+    for (const host of manager.route_config.virtual_hosts) keepBodies(host, kept);
+    keepAnswers(listener, manager, kept);
+  }
   if (place.configuration !== undefined) configure(filter, place.configuration);
   manager.http_filters = [
     ...(shadow === undefined ? [] : [discovered(filter, shadow.record)]),

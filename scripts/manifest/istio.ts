@@ -3,7 +3,7 @@
  * installed again, Istio's listener stays without it until the next push, and only the check is left.
  */
 import { enforcementCheck } from "../envoy/enforcement.ts";
-import { allowHolding, type Holding, keepBodies } from "../envoy/holding.ts";
+import { allowHolding, type Holding, keepAnswers, keepBodies } from "../envoy/holding.ts";
 import type { Policy } from "../policy/language/model.ts";
 import { type Manifest, ManifestError, type ManifestFile, type YamlDocument, yamlFile } from "./files.ts";
 import { istioServers } from "./istioservers.ts";
@@ -38,6 +38,8 @@ export async function istioManifest(policy: Policy, place: IstioPlace): Promise<
   const example = await readInbound();
   if (place.shadow !== undefined) logShadow(example, place.shadow);
   const manager = managerFor(example, policy, place.forms, place.hops);
+  // Istio's listeners keep 1 MiB.
+  if (place.holds !== undefined) keepAnswers(undefined, manager, place.holds);
   const name = resourceName(policy.name);
   const { namespace, labels } = place;
   const filters = (suffix: string, patches: Json[]): YamlDocument["content"] => ({

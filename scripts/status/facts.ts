@@ -106,6 +106,9 @@ export function readFacts(image: Uint8Array): PolicyFacts | undefined {
       ...((needs & layout.needs_body) !== 0 ? ["proxy_on_request_body", "proxy_on_delete"] : []),
       // Without it what is held goes on undecided where trailers come.
       ...((needs & layout.needs_hold) !== 0 ? ["proxy_on_request_trailers", ...holding] : []),
+      ...((needs & layout.needs_answers) !== 0
+        ? [...header_changes, "proxy_on_response_body", "proxy_on_response_trailers", "proxy_set_buffer_bytes"]
+        : []),
       ...((needs & layout.needs_response) !== 0 ? ["proxy_on_response_headers", "proxy_on_delete"] : []),
       ...((needs & layout.needs_ticks) !== 0
         ? ["proxy_on_delete", "proxy_on_tick", "proxy_set_tick_period_milliseconds"]

@@ -60,7 +60,7 @@ test("a local Envoy keeps as much of a body as it is told that the policy reads,
   const body_bytes = 200_000;
   const local = await startLocalEnvoy({
     wasm: await compileBodyFilter(),
-    holds: { bodyBytes: body_bytes },
+    holds: { bodyBytes: body_bytes, answerBytes: 0 },
     adjust: (bootstrap) => {
       delete managerOf(bootstrap).http_filters[0].typed_config.config.capability_restriction_config;
     },

@@ -49,6 +49,13 @@ export const policies: Readonly<Record<string, Parts>> = {
   "requests in flight": { head: "limits: { all: { concurrency: 5 } }", rule: "limit: all" },
   hops: { head: "limits: { all: { hops: x-hops, most: 5 } }", rule: "limit: all" },
   bodies: { rule: "when: body.a == 1" },
+  "lists of tools": {
+    head: "mcp: { paths: [/mcp] }",
+    rule: `maxBodyBytes: 1000
+  - name: tools
+    callers: [${web}]
+    allow: [mcp tools/list]`,
+  },
   "bounds of bodies": { rule: "maxBodyBytes: 1000" },
   "headers of limits": { head: "limits: { all: { rate: 10/s, headers: always } }", rule: "limit: all" },
   "trusted proxies": { trust: "domains: [example.org], forwarders: [spiffe://example.org/gateway]" },

@@ -25,6 +25,9 @@ export interface ToolServer {
   stop(): void;
 }
 
+/** More than Envoy keeps of an answer in our configurations, unless a policy has it kept. */
+const list_bytes = 100_000;
+
 /** @param asJson whether it answers calls with JSON, in place of a stream of events */
 export async function startToolServer(asJson: boolean): Promise<ToolServer> {
   const transports = new Map<string, StreamableHTTPServerTransport>();
@@ -35,7 +38,11 @@ export async function startToolServer(asJson: boolean): Promise<ToolServer> {
     const server = new Server({ name: "tools", version: "1" }, { capabilities: { tools: { listChanged: true } } });
     const inputSchema = { type: "object", properties: { text: { type: "string" } } } as const;
     server.setRequestHandler(ListToolsRequestSchema, () => ({
-      tools: ["get_weather", "delete_all"].map((name) => ({ name, inputSchema })),
+      tools: ["get_weather", "delete_all"].map((name) => ({
+        name,
+        description: "x".repeat(list_bytes / 2),
+        inputSchema,
+      })),
     }));
     server.setRequestHandler(CallToolRequestSchema, ({ params: { name, arguments: given } }) => {
       calls.push(name);

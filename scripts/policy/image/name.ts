@@ -5,6 +5,7 @@ import {
   image_header_bytes,
   image_magic,
   magic_at,
+  needs_answers,
   needs_hold,
   policy_body_bytes_at,
   policy_name_at,
@@ -41,6 +42,13 @@ export function readBodyBytesOf(image: Uint8Array): number | undefined {
   const [needs, bytes] = [fieldAt(view, policy_needs_at), fieldAt(view, policy_body_bytes_at)];
   if (needs === undefined || bytes === undefined || (view.getUint32(needs, true) & needs_hold) === 0) return undefined;
   return view.getUint32(bytes, true);
+}
+
+/** Whether the policy in an image has answers read: lists of tools. */
+export function readsAnswers(image: Uint8Array): boolean {
+  const view = viewOf(image);
+  const needs = fieldAt(view, policy_needs_at);
+  return needs !== undefined && (view.getUint32(needs, true) & needs_answers) !== 0;
 }
 
 const viewOf = (image: Uint8Array): DataView => new DataView(image.buffer, image.byteOffset, image.byteLength);
