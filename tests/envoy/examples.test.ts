@@ -21,7 +21,7 @@ import { makeAuthority } from "../../scripts/envoy/certificates.ts";
 import { findEnvoy } from "../../scripts/envoy/find.ts";
 import { EnvoyStartError } from "../../scripts/envoy/process.ts";
 import { metricEntries } from "../../scripts/evaluate/metrics.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { compilePolicyFile, loadEngineFor } from "../../scripts/policy/build.ts";
 import { managerOf, moduleFor, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const policyYaml = `
@@ -278,8 +278,9 @@ for (const example of exampleNames) {
       const allowed = Object.keys(
         managerOf(local).http_filters[0].typed_config.config.capability_restriction_config.allowed_capabilities,
       );
-      // The engine as it is: `build` leaves out what a policy has no use for.
-      const module = new WebAssembly.Module(loadEngine() as Uint8Array<ArrayBuffer>);
+      // The larger engine as it is: `build` leaves out what a policy has no use for.
+      const { image } = compilePolicyFile("tests/policy/policies/callsonly.yaml");
+      const module = new WebAssembly.Module(loadEngineFor(image) as Uint8Array<ArrayBuffer>);
       const used = [
         ...WebAssembly.Module.imports(module).map(({ name }) => name),
         ...WebAssembly.Module.exports(module).map(({ name }) => name),
