@@ -8,8 +8,9 @@ import { handOverCounts } from "./audit/counts";
 import { countDecision, countEvictions, countFailures, countGone } from "./audit/metrics";
 import { amendRecord, writeRecord, writeWaiting } from "./audit/record";
 import { awaitedBytes, beginBody, isAwaited, Phase } from "./body/body";
+import { clearCalls } from "./body/calls";
 import { addHold, countHeld, endHold, Hold, isLate, isUnproved, takeHold } from "./body/holds";
-import { dropListing, isListing, keepListing } from "./body/listing";
+import { clearListing, dropListing, isListing, keepListing } from "./body/listing";
 import { literal } from "./bytes/literal";
 import { isRun } from "./bytes/span";
 import { recover } from "./configure";
@@ -86,6 +87,7 @@ import { stripTokens } from "./upstream/strip";
 /** Decides the request of a stream. */
 export function onRequestHeaders(context: u32, hasBody: bool): Action {
   resetArena();
+  if (isDefined(BODIES)) forgetInside();
   let policy = policyOfStream(context);
   if (policy == null) {
     recover(context);
@@ -142,6 +144,7 @@ export function onRequestBody(context: u32, size_bytes: u32, isEnd: bool): BodyA
   resetArena();
   clearRequest();
   clearFailures();
+  if (isDefined(BODIES)) forgetInside();
   const policy = policyOfRoot(held.root);
   request.rule = held.rule;
   request.isGrpc = held.isGrpc;
@@ -487,11 +490,18 @@ function keepTokens(policy: Policy): void {
  * without, is no failure of the request's.
  */
 function decide(policy: Policy): Reason {
+  if (isDefined(BODIES)) forgetInside();
   countFailures(policy);
   const reason = fixFailure(runStages(policy));
   clearFailures();
   fail(request.failure);
   return reason;
+}
+
+/** Forgets what the request before had inside: its calls are in no record and no answer but its own. */
+function forgetInside(): void {
+  clearCalls();
+  clearListing();
 }
 
 /**

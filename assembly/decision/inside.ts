@@ -11,7 +11,7 @@ import { bodyRecord, forgetAwaited, isAwaited, isToCome, Phase, phaseOf, readBod
 import { beginCalls, callAt, callCount, callKind, chooseCall, clearCalls, leaveCalls } from "../body/calls";
 import { hasGraphqlQuery, readGraphqlBody, readGraphqlQuery } from "../body/graphql";
 import { isMethod, readJsonRpc } from "../body/jsonrpc";
-import { addToListing, beginListing, clearListing, offerAll } from "../body/listing";
+import { addToListing, beginListing, offerAll } from "../body/listing";
 import { findProtocol, near_protocol } from "../body/protocol";
 import { literal } from "../bytes/literal";
 import { clearBytes } from "../bytes/span";
@@ -36,8 +36,6 @@ let billCount: u32 = 0;
 
 /** Decides the request in hand, whose candidates for its plain endpoints are there. */
 export function evaluateRequest(policy: Policy): Reason {
-  clearCalls();
-  clearListing();
   setOfCalls(false);
   if (sectionCount(policy, layout.section_protocols) == 0) return evaluatePlain(policy);
   const protocol = findProtocol(policy);

@@ -158,6 +158,29 @@ describe("calls of MCP", () => {
   });
 });
 
+test("a call is in no other request's answer or record", () => {
+  const world = new World();
+  assertDenied(world.send(tool("secret_tool", {}, "secret-id")), "no_rule");
+  const anonymous = world.host.request(world.root, {
+    ...hostRequest({
+      caller: null,
+      source: "10.1.2.3",
+      method: "POST",
+      path: "/mcp",
+      host: "api.example.org",
+      headers: [],
+      token: null,
+    }),
+    keepOpen: true,
+  });
+  assert.equal(recordOf(anonymous).operation, undefined);
+  assert.doesNotMatch(String(anonymous.localResponse?.body), /secret/u);
+  const malformed = world.open({ path: "/a%2fb", hasBody: false });
+  assertDenied(malformed, "path_ambiguous");
+  assert.equal(recordOf(malformed).operation, undefined);
+  assert.doesNotMatch(String(malformed.localResponse?.body), /secret|jsonrpc/u);
+});
+
 describe("what an upstream could read otherwise", () => {
   const malformed: readonly (readonly [name: string, body: string | Uint8Array, detail: string])[] = [
     ["no JSON", "tools/call", "json"],
