@@ -283,7 +283,14 @@ export const toolFolders: readonly Folder[] = [
   {
     path: "scripts/evaluate/",
     purpose: "a request → the engine's decision, explained",
-    imports: [...image_contract, "scripts/common/", host_parts, "scripts/host/", "scripts/policy/language/"],
+    imports: [
+      ...image_contract,
+      "scripts/common/",
+      host_parts,
+      "scripts/host/",
+      "scripts/policy/language/",
+      "scripts/policy/module/",
+    ],
   },
   {
     path: "scripts/policytest/",

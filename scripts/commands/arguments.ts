@@ -12,14 +12,23 @@ export function parseAt(text: string): number {
   return time;
 }
 
-/** A token argument's text: itself, the content of `@file`, or for `-` standard input, without white space at its ends. */
+/** A token argument's text, as `readArgument` has it, without white space at its ends. */
 export function readTokenArgument(argument: string): string {
-  if (argument !== "-" && !argument.startsWith("@")) return argument;
+  return isReference(argument) ? readArgument(argument, "the token").trim() : argument;
+}
+
+/** An argument's text: itself, the content of `@file`, or for `-` standard input. @param what names it in errors */
+export function readArgument(argument: string, what: string): string {
+  if (!isReference(argument)) return argument;
   const path = argument === "-" ? 0 : argument.slice(1);
   try {
-    return readFileSync(path, "utf8").trim();
+    return readFileSync(path, "utf8");
   } catch (error) {
     const name = path === 0 ? "standard input" : path;
-    throw new UsageError(`cannot read the token from ${name}: ${reasonOf(error)}`);
+    throw new UsageError(`cannot read ${what} from ${name}: ${reasonOf(error)}`);
   }
+}
+
+function isReference(argument: string): boolean {
+  return argument === "-" || argument.startsWith("@");
 }

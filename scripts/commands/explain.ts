@@ -5,14 +5,16 @@ import { type Explanation, explain, type RuleExplanation } from "../evaluate/exp
 import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { loadEngineFor } from "../policy/build.ts";
+import { readsBody } from "../policy/language/reads.ts";
 import { parseCaller } from "../policy/language/spiffe.ts";
+import { parseMcpCall, pathOfCalls, type TestBody, withBodyHeaders } from "../policytest/body.ts";
 import { type Prepared, prepare, withoutSvids } from "../policytest/cases.ts";
 import { parseRequestLine } from "../policytest/file.ts";
 import { callerFault, pathFault } from "../policytest/lint.ts";
 import { MintError } from "../policytest/mint.ts";
 import { loadTestPolicy, type TestPolicy } from "../policytest/policy.ts";
 import { parseSvid, parseToken, type TestSvid, type TestToken } from "../policytest/token.ts";
-import { parseAt, readTokenArgument } from "./arguments.ts";
+import { parseAt, readArgument, readTokenArgument } from "./arguments.ts";
 import { counted, formatOption, type OutputFormat, printJson, UsageError } from "./output.ts";
 import { type Painter, painter, printable, type Style } from "./terminal.ts";
 
@@ -20,12 +22,14 @@ interface ExplainOptions {
   caller?: string;
   svid?: string;
   token?: string;
-  request: ReturnType<typeof parseRequest>;
+  request?: ReturnType<typeof parseRequest>;
   source: string;
   destination?: number;
   at?: number;
   host: string;
   header: [string, string][];
+  body?: string;
+  mcp?: string;
   format: OutputFormat;
 }
 
@@ -44,12 +48,17 @@ export function registerExplain(program: Command): void {
       "--token <token>",
       "the token it carries; @file reads it from a file, - from standard input, {issuer: …, claims: {…}} has one made",
     )
-    .requiredOption("--request <request>", '"METHOD PATH" or "grpc package.Service/Method"', parseRequest)
+    .option("--request <request>", '"METHOD PATH" or "grpc package.Service/Method"', parseRequest)
     .option("--source <ip>", "the caller's address", parseSource, "127.0.0.1")
     .option("--destination <port>", "the port it comes to", parsePort)
     .option("--at <time>", "the clock, such as 2026-11-21T10:00:00Z; left out: now", parseAt)
     .option("--host <host>", "the host the request is for", "localhost")
     .option("--header <header>", '"name: value"; may be given several times', collectHeader, [])
+    .option("--body <body>", "what comes behind the headers; @file and - as with --token")
+    .option(
+      "--mcp <call>",
+      '"METHOD", or "METHOD NAME {ARGUMENTS}": a call of MCP for the body, on the policy\'s own path',
+    )
     .addOption(formatOption())
     .action((policyPath: string, options: ExplainOptions) => {
       const policy = loadTestPolicy(policyPath);
@@ -87,9 +96,11 @@ function collectHeader(text: string, headers: [string, string][]): [string, stri
 
 function run(policy: TestPolicy, options: ExplainOptions): Explanation {
   const { request, image } = prepareRequest(policy, options);
-  const evaluator = new Engine(loadEngineFor(image)).start(image, options.at);
+  const evaluator = new Engine(loadEngineFor).start(image, options.at);
   warnOf("--caller", callerFault(options.caller ?? null));
-  warnOf("--request", pathFault(options.request.path));
+  if (options.request !== undefined) warnOf("--request", pathFault(options.request.path));
+  if (request.body === undefined && policy.model.some(readsBody) && isSentWithBody(request.method))
+    process.stderr.write("note: rules of this policy read bodies; --body or --mcp says what this request has\n");
   return explain(
     evaluator,
     readImage(image),
@@ -109,12 +120,18 @@ function warnOf(option: string, fault: string | undefined): void {
 
 /** The request with its token in it, and the image that is to judge it: the policy's own, but for tokens that we make. */
 function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
-  const { method, path, headers } = options.request;
   const { source, destination, host, at: now = Date.now() } = options;
+  const { method, path, headers } = options.request ?? mcpRequest(policy, options);
+  const body = chosenBody(options);
   if (options.svid !== undefined && policy.svids.size === 0) {
     throw new UsageError(`--svid: ${withoutSvids(policy, "--caller")}`);
   }
-  const request = { source, destination, method, path, host, headers: [...headers, ...options.header] };
+  const given = [...headers, ...options.header];
+  const request = {
+    ...{ source, destination, method, path, host },
+    headers: body === undefined ? given : withBodyHeaders(given, body),
+    ...(body !== undefined && { body: body.text }),
+  };
   try {
     return prepare(policy, request, {
       caller: options.caller ?? null,
@@ -127,6 +144,32 @@ function prepareRequest(policy: TestPolicy, options: ExplainOptions): Prepared {
     const given = [options.token !== undefined && "--token", options.svid !== undefined && "--svid"];
     throw new UsageError(`${given.filter(Boolean).join(", ")}: ${error.message}`);
   }
+}
+
+/** Where a call of MCP goes that no request is given for. */
+function mcpRequest(policy: TestPolicy, { mcp }: ExplainOptions): NonNullable<ExplainOptions["request"]> {
+  if (mcp === undefined) throw new UsageError("give the request: --request, or --mcp for a call of MCP");
+  const path = pathOfCalls(policy, "mcp");
+  if (path === undefined) throw new UsageError("--mcp: the policy has no `mcp`; give the request with --request");
+  return { method: "POST", path, headers: [] };
+}
+
+/** The body. One that begins as a JSON object or list is sent as JSON; other text as it is. */
+function chosenBody({ body, mcp }: ExplainOptions): Pick<TestBody, "text" | "isJson"> | undefined {
+  if (body !== undefined && mcp !== undefined) throw new UsageError("--body and --mcp exclude each other");
+  if (mcp !== undefined) {
+    const call = parseMcpCall(mcp);
+    if (typeof call === "string") throw new UsageError(`--mcp: ${printable(call)}`);
+    return { text: JSON.stringify(call), isJson: true };
+  }
+  if (body === undefined) return undefined;
+  const text = readArgument(body, "the body");
+  return { text, isJson: /^\s*[{[]/u.test(text) };
+}
+
+/** Whether requests of this method have bodies. */
+function isSentWithBody(method: string): boolean {
+  return !["GET", "HEAD", "OPTIONS", "DELETE"].includes(method);
 }
 
 function chooseSvid(text: string | undefined): TestSvid | undefined {
@@ -164,7 +207,10 @@ const outcomeOrder: readonly RuleExplanation["outcome"][] = [
   "not_applicable",
 ];
 
-function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation, { svids }: TestPolicy): string {
+function toText(
+  { verdict, detail, operation, forwarded, quarantines, rules }: Explanation,
+  { svids }: TestPolicy,
+): string {
   const paint = painter(process.stdout);
   const decided = verdict.decision === "allow" ? paint("green", "ALLOW") : paint("red", "DENY");
   const by = verdict.rule === null ? "" : ` (rule ${verdict.rule})`;
@@ -172,7 +218,11 @@ function toText({ verdict, detail, forwarded, quarantines, rules }: Explanation,
   // Of a token that a rule asks for the rule is named.
   const isOfSvid = svids.size > 0 && verdict.rule === null && verdict.reason.startsWith("token_");
   const why = `${isOfSvid ? "its JWT-SVID: " : ""}${reasonWords(verdict.reason)}${detail === null ? "" : `: ${detail}`}`;
-  const lines = [`${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`];
+  const call = operation === undefined ? [] : [`the call: ${printable(operation)}`];
+  const lines = [
+    `${mode}${decided} ${verdict.status} ${verdict.reason}${by}: ${why}${callerWords(forwarded)}`,
+    ...call,
+  ];
   if (quarantines !== undefined) lines.push(`such denials count towards quarantine: ${quarantines.join(", ")}`);
   lines.push("");
   const width = rules.reduce((most, { rule }) => Math.max(most, rule.length), 0);

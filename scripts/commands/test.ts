@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { catchInterrupt } from "../envoy/interrupt.ts";
 import type { Verdict } from "../evaluate/engine.ts";
 import type { RuleExplanation } from "../evaluate/explain.ts";
-import { loadEngine } from "../policy/build.ts";
+import { loadEngineFor } from "../policy/build.ts";
 import { reasonOf } from "../policy/source/read.ts";
 import type { RuleCoverage } from "../policytest/coverage.ts";
 import { expectationWords, junitXml } from "../policytest/junit.ts";
@@ -86,7 +86,7 @@ function test(files: readonly string[], options: TestOptions): number {
   let report: TestReport;
   try {
     report = runPolicyTests(files, {
-      engine: loadEngine(),
+      engine: loadEngineFor,
       onProgress: bar.update,
       withConditions: options.coverage,
     });

@@ -6,7 +6,7 @@ import { readImage } from "../evaluate/image.ts";
 import { reasonWords } from "../evaluate/reasons.ts";
 import { inspectSvid, policyForSvid, policyForSvids, subjectDomain } from "../evaluate/svid.ts";
 import { decodeToken, inspectToken, policyForToken, type TokenReport } from "../evaluate/token.ts";
-import { compilePolicy, loadEngine, loadEngineFor, loadPolicyFile } from "../policy/build.ts";
+import { compilePolicy, loadEngineFor, loadPolicyFile } from "../policy/build.ts";
 import { parseKeySet } from "../policy/check/jwks.ts";
 import { mistakenForToken, paddingHint } from "../policy/check/notkeys.ts";
 import { algorithm_names, svid_algorithm_names } from "../policy/language/algorithms.ts";
@@ -80,7 +80,7 @@ function run(token: string, options: TokenOptions): Judged {
   const choice = options.policy === undefined ? adHoc(token, options.keys!) : chosen(token, options);
   const { policy, issuer, bind } = choice;
   const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
-  const evaluator = new Engine(loadEngineFor(image)).start(image, options.at);
+  const evaluator = new Engine(loadEngineFor).start(image, options.at);
   const index = readImage(image).issuers.findIndex(({ name }) => name === issuer);
   const { report, isKeyless } = inspectToken(evaluator, index, token);
   const isForeign = choice.isGuess === true && report.reason === "token_issuer";
@@ -139,7 +139,7 @@ function svidPolicy(token: string, { keys, policy: path, issuer }: TokenOptions)
 
 function judgedSvid(policy: Policy, token: string, options: TokenOptions): Judged {
   const { image } = compilePolicy({ policy, warnings: [] }, options.policy ?? options.keys!);
-  const { report, isKeyless } = inspectSvid(new Engine(loadEngine()).start(image, options.at), token);
+  const { report, isKeyless } = inspectSvid(new Engine(loadEngineFor).start(image, options.at), token);
   const domain = subjectDomain(report.claims);
   const svid = policy.svids.find(({ name }) => name === domain);
   const hints: string[] = [];

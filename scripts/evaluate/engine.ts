@@ -4,11 +4,12 @@
  */
 
 import { isIP, isIPv4, isIPv6 } from "node:net";
-import { token_bytes_max } from "../../assembly/limits.ts";
+import { body_bytes_max, token_bytes_max } from "../../assembly/limits.ts";
 import { Reason } from "../../assembly/reason.ts";
 import type { Outcome, StartOutcome } from "../host/plugin.ts";
 import { PluginHost } from "../host/plugin.ts";
 import { SharedData } from "../host/shared.ts";
+import { readsBodies } from "../policy/module/embed.ts";
 import { type ReasonName, statusOf } from "./reasons.ts";
 import type { AuditRecord, ShadowVerdict } from "./record.ts";
 import type { Left } from "./told.ts";
@@ -34,6 +35,8 @@ export interface FilterRequest {
   certificateDigest?: string;
   /** Envoy's filter state by its keys, as a listener in front has written it. */
   filterState?: Readonly<Record<string, string>>;
+  /** What comes behind the headers, a text in UTF-8; left out: nothing does. */
+  body?: string | Uint8Array;
 }
 
 /** What the filter decided. */
@@ -57,14 +60,31 @@ export class EngineError extends Error {
 }
 
 const defaultPort = 40000;
+/** What Envoy keeps of a body: more than any policy reads, so that the filter and not Envoy says that one is too large. */
+const buffer_limit_bytes = 2 * body_bytes_max;
 
-/** The engine's module, compiled once for many evaluators. */
+/** An engine's module without a policy, or what finds the one that a policy's image needs. */
+export type EngineSource = Uint8Array | ((image: Uint8Array) => Uint8Array);
+
+/** The engine's modules, each compiled once for many evaluators. */
 export class Engine {
-  readonly #module: WebAssembly.Module;
+  readonly #source: EngineSource;
+  /** By whether they read bodies. */
+  readonly #modules = new Map<boolean, WebAssembly.Module>();
   readonly #evaluators = new WeakMap<Uint8Array, Evaluator>();
 
-  constructor(wasm: Uint8Array) {
-    this.#module = new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>);
+  constructor(source: EngineSource) {
+    this.#source = source;
+  }
+
+  #moduleFor(image: Uint8Array): WebAssembly.Module {
+    const key = readsBodies(image);
+    const known = this.#modules.get(key);
+    if (known !== undefined) return known;
+    const bytes = typeof this.#source === "function" ? this.#source(image) : this.#source;
+    const module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
+    this.#modules.set(key, module);
+    return module;
   }
 
   /**
@@ -72,10 +92,11 @@ export class Engine {
    * @param nowMilliseconds the clock, which stands still; undefined for the machine's
    */
   start(image: Uint8Array, nowMilliseconds?: number): Evaluator {
-    const host = PluginHost.load(
-      this.#module,
-      nowMilliseconds === undefined ? {} : { clock: clockAt(nowMilliseconds) },
-    );
+    const host = PluginHost.load(this.#moduleFor(image), {
+      ...(nowMilliseconds !== undefined && { clock: clockAt(nowMilliseconds) }),
+      allowOnHeadersStopIteration: true,
+      bufferLimitBytes: buffer_limit_bytes,
+    });
     const started = host.startPlugin(pluginConfiguration(image));
     if (!started.ok) throw new EngineError(refusal(started));
     tickFirst(host, started.rootContext);
@@ -132,19 +153,29 @@ export class Evaluator {
 
   /** The verdict on one request. Limits lose tokens by it. */
   ask(request: FilterRequest): Verdict {
-    return verdictOf(this.host.request(this.rootContext, hostRequest(request)));
+    return verdictOf(sendRequest(this.host, this.rootContext, request));
   }
 
   /** As `ask`, with what the engine left of the request, which takes reading. */
   judge(request: FilterRequest): { verdict: Verdict } & Left {
-    const outcome = this.host.request(this.rootContext, hostRequest(request));
+    const outcome = sendRequest(this.host, this.rootContext, request);
     return { verdict: verdictOf(outcome), ...leftOf(outcome) };
   }
 
-  /** The verdict on one request, the lines the engine says about how it came to it, and what it left. */
+  /**
+   * The verdict on one request, the lines the engine says about how it came to it, and what it left. Of a request that was held for its body
+   * they are those of the second time, when it was decided.
+   */
   inspect(request: FilterRequest): { verdict: Verdict; lines: string[] } & Left {
-    const { result, lines } = this.#inspecting(() => this.judge(request));
-    return { ...result, lines };
+    let beforeBody = 0;
+    const { result: outcome, lines } = this.#inspecting(() =>
+      sendRequest(this.host, this.rootContext, request, () => {
+        beforeBody = this.host.logs.length;
+      }),
+    );
+    const later = this.host.logs.slice(beforeBody).filter(({ level }) => level === 0);
+    const decided = later.length > 0 ? later.map(({ message }) => message) : lines;
+    return { verdict: verdictOf(outcome), ...leftOf(outcome), lines: decided };
   }
 
   /**
@@ -182,12 +213,28 @@ export function isSourceAddress(text: string): boolean {
   return match[1] === undefined ? isIPv4(match[2]!) : isIPv6(match[1]);
 }
 
-/** The request as Envoy's filter chain would hand it to the module. */
+/**
+ * Sends a request, with its body in one piece and then its end, as Envoy does for HTTP/1.1.
+ * @param onBody called before the body comes, where one does
+ */
+export function sendRequest(host: PluginHost, root: number, request: FilterRequest, onBody?: () => void): Outcome {
+  if (request.body === undefined) return host.request(root, hostRequest(request));
+  const outcome = host.request(root, { ...hostRequest(request), keepOpen: true });
+  const bytes = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
+  onBody?.();
+  if (bytes.length > 0) host.body(outcome.context, bytes);
+  host.body(outcome.context, new Uint8Array(), true);
+  host.deleteContext(outcome.context);
+  return outcome;
+}
+
+/** The request as Envoy's filter chain would hand it to the module; of its body, whether one follows. */
 export function hostRequest(request: FilterRequest): Parameters<PluginHost["request"]>[1] {
   const hasPort = /^(\[.*\]|[^:]*):\d+$/.test(request.source);
   const address =
     request.source.includes(":") && !request.source.startsWith("[") ? `[${request.source}]` : request.source;
   return {
+    ...(request.body !== undefined && { hasBody: true }),
     headers: [
       [":authority", request.host],
       [":path", request.path],

@@ -85,10 +85,10 @@ export interface RulePart {
   terms?: TracedTerm[];
 }
 
-/** How far a rule got, and the reason; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`. */
+/** How far a rule got, and the reason; for `not_applicable` what does not fit: `caller`, `host`, `path` or `method`, or the `call`. */
 type Reached =
   | { outcome: "allowed" | "denied" | "failed" | "not_reached"; reason: ReasonName }
-  | { outcome: "not_applicable"; reason: PartName };
+  | { outcome: "not_applicable"; reason: PartName | "call" };
 
 /** What became of a rule. */
 export type RuleExplanation = Reached & {
@@ -112,6 +112,8 @@ export interface Explanation {
   verdict: Verdict;
   /** What exactly is wrong with the token, which limit had no room, or what failed, in one line; null where the verdict's reason says all there is. */
   detail: string | null;
+  /** The call that decided, such as `mcp tools/call get_weather`, or the only one; left out where there is none. */
+  operation?: string;
   /** Whom the request counts as from, where a gateway speaks for its caller. */
   forwarded?: { caller: string | null; forwarder: string };
   /** The quarantines that count denials for this reason; left out where there are none. */
@@ -139,6 +141,17 @@ interface Judgement {
   /** What it costs, where that was calculated, 0 where it could not be; and what the instructions of that left. */
   cost: number | undefined;
   costValues: Map<number, string>;
+}
+
+/**
+ * The lines of what decided: of a request that is denied for one of its calls those of that call, which is the last that was looked at; of
+ * any other all of them. The engine names the caller's groups when it begins to match a call.
+ */
+function decidingLines(lines: readonly string[], { decision }: Verdict): readonly string[] {
+  if (decision === "allow") return lines;
+  const isGroup = (line: string | undefined): boolean => line?.startsWith("inspect group ") ?? false;
+  const first = lines.findLastIndex((line, index) => isGroup(line) && !isGroup(lines[index - 1]));
+  return lines.slice(Math.max(first, 0));
 }
 
 /** Reads the lines of one request. */
@@ -210,7 +223,7 @@ export function explain(
 ): Explanation {
   const { verdict, lines, ...left } = evaluator.inspect(request);
   const full = fullLimit(left, limits);
-  const inspection = readLines(lines);
+  const inspection = readLines(decidingLines(lines, verdict));
   // The engine names the hosts a request is for, 0 at the least, when it begins to match; before that no rule has been looked at.
   const reached = inspection.hosts.size > 0;
   const decided = policy.find(({ name }) => name === verdict.rule);
@@ -222,6 +235,7 @@ export function explain(
     const { failed, ...how } = !reached
       ? { outcome: "not_reached" as const, reason: verdict.reason, failed: undefined }
       : outcomeOf(judged, () => mismatch(placed, number, inspection));
+    const told = namingCall(how, rule, left.record?.operation);
     const isUnanswered = how.reason === "internal" && left.record?.cause === "rate_limit_service";
     const stopped = isUnanswered ? "limit" : failed;
     const fullOne =
@@ -236,7 +250,7 @@ export function explain(
     const shadow = placed.isShadow && { shadow: true as const };
     return {
       rule: rule.name,
-      ...how,
+      ...told,
       ...(detail !== undefined && { detail }),
       action: rule.action,
       parts,
@@ -247,7 +261,15 @@ export function explain(
   const detail = toldWords(left, limits, policy);
   const counting = quarantines.filter(({ when }) => when.includes(verdict.reason)).map(({ name }) => name);
   const counted = counting.length > 0 && { quarantines: counting };
-  return { verdict, detail, ...(forwarded && { forwarded }), ...counted, rules };
+  const operation = left.record?.operation;
+  return {
+    verdict,
+    detail,
+    ...(operation !== undefined && { operation }),
+    ...(forwarded && { forwarded }),
+    ...counted,
+    rules,
+  };
 }
 
 /** The one limit that could be full, where a rule has one that denies: of others than the one that decided nothing more is known. */
@@ -380,6 +402,14 @@ function whenOf({ condition }: Rule, judged: Judgement | undefined): Pick<RulePa
   if (condition === undefined || judged === undefined || judged.values.size === 0) return {};
   const terms = termsOf(condition, judged.values, judged.condition);
   return { ...(judged.condition === "error" && { error: true as const }), terms };
+}
+
+/** Of a rule for other calls of the protocol than the one that was made, it is the call that does not fit. */
+function namingCall(how: Reached, { endpoints }: Rule, operation: string | undefined): Reached {
+  if (how.outcome !== "not_applicable" || operation === undefined) return how;
+  const protocol = operation.split(" ", 1)[0];
+  const isOther = how.reason === "path" || how.reason === "method";
+  return isOther && endpoints.some(({ call }) => call?.protocol === protocol) ? { ...how, reason: "call" } : how;
 }
 
 /** The first thing that does not fit, in the order in which the engine looks: caller, host, path, method. */

@@ -27,6 +27,7 @@ export interface AuditRecord {
   host?: string;
   path?: string;
   path_bytes?: number;
+  operation?: string;
   caller?: string;
   presented?: string;
   forwarder?: string;
@@ -54,6 +55,8 @@ export const record_members: Readonly<Record<keyof AuditRecord, string>> = {
   host: "it was read: in lower case without its port; as received where it was refused for its form",
   path: `it was read: decoded, without its query, cut to ${record_path_bytes_max.toLocaleString("en")} bytes; as received where it was refused for its form`,
   path_bytes: "the path is cut: how long it was",
+  operation:
+    "the request is a call of MCP, A2A, JSON-RPC or GraphQL, and the policy has rules for those: the only call, or the one that it was denied for, such as `mcp tools/call get_weather`",
   caller: "the certificate has a URI name; cut to 256 bytes where it is no valid SPIFFE ID",
   presented:
     "the caller's ID is of a trust domain in [`trust.aliases`](policy-language.md#callers): that ID, whose other name is `caller`",

@@ -8,6 +8,7 @@ import type { Place } from "../policy/language/model.ts";
 import type { ErrorCode } from "../policy/source/codes.ts";
 import { PolicyError } from "../policy/source/diagnostic.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
+import { pathOfCalls } from "./body.ts";
 import type { Expectation } from "./expectation.ts";
 import type { PolicyTest, TestFile } from "./file.ts";
 import { type CallerIdentity, certificateDigest, identify } from "./identity.ts";
@@ -93,7 +94,14 @@ function sentRequest(
   { written, now, digestOf, fail }: Making,
 ): Pick<ConcreteTest, "request" | "image"> {
   const { token, svid, caller, source, destination } = test;
-  const unasked = { source, destination, ...test.request };
+  const { callsOf, ...asked } = test.request;
+  if (callsOf !== undefined) {
+    const path = pathOfCalls(policy, callsOf);
+    if (path === undefined)
+      fail("request", `the policy has no \`${callsOf}\`: say the request's \`path\``, test.requestPlace);
+    asked.path = path ?? "/";
+  }
+  const unasked = { source, destination, ...asked };
   if (svid != null && policy.svids.size === 0) {
     fail("svid", `${withoutSvids(policy, "caller")} there`, test.svidPlace);
     return { request: { caller, ...unasked, token: null }, image: policy.image };

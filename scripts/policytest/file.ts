@@ -15,6 +15,7 @@ import { readSource } from "../policy/source/read.ts";
 import { positionOf } from "../policy/source/source.ts";
 import { didYouMean } from "../policy/source/suggest.ts";
 import { type Field, parseYaml, Reader, type Slot } from "../policy/source/yaml.ts";
+import { body_keys, readBody, type ShortProtocol, short_protocols, withBodyHeaders } from "./body.ts";
 import type { Expectation } from "./expectation.ts";
 import { optional, readPort, readSourceAddress, readText, readTime, required } from "./fields.ts";
 import { callerFault, isPolicy, pathFault, warnOfSlips } from "./lint.ts";
@@ -29,6 +30,10 @@ export interface TestRequest {
   host: string;
   /** Names in lower case. */
   headers: readonly (readonly [string, string])[];
+  /** What comes behind them; left out: nothing does. */
+  body?: string;
+  /** The path is the first that the policy has for calls of this protocol; `path` is empty then. */
+  callsOf?: ShortProtocol;
 }
 
 export interface PolicyTest {
@@ -46,6 +51,8 @@ export interface PolicyTest {
   /** Where the token stands. */
   tokenPlace?: Position;
   request: TestRequest;
+  /** Where it stands. */
+  requestPlace?: Position;
   /** The address the request comes from. */
   source: string;
   /** The port it comes to; undefined: nothing is said of it. */
@@ -76,7 +83,7 @@ const repeatMaximum = 1_000_000;
 const fileKeys = ["policy", "now", "defaults", "tests"];
 const defaultsKeys = ["caller", "svid", "source", "destination", "token", "host", "headers"];
 const testKeys = ["name", "caller", "svid", "token", "request", "source", "destination", "now", "repeat", "expect"];
-const requestKeys = ["method", "path", "host", "headers"];
+const requestKeys = ["method", "path", "host", "headers", ...body_keys];
 const expectKeys = ["allow", "deny", "rule", "status"];
 
 type Headers = readonly (readonly [string, string])[];
@@ -192,11 +199,12 @@ function readTest(reader: Reader, slot: Slot, defaults: Defaults, now: number | 
       code: "path_malformed",
       refusal: "request_malformed",
       slot: fields.get("request"),
-      fault: pathFault(request.path),
+      fault: request.callsOf === undefined ? pathFault(request.path) : undefined,
     },
   ]);
   const place = positionOf(reader.reporter.source, reader.at(slot));
-  return { name, ...place, ...test, request, ...expected };
+  const requestPlace = placeOf(fields.get("request"));
+  return { name, ...place, ...test, request, ...(requestPlace && { requestPlace }), ...expected };
 }
 
 function readCaller(reader: Reader, field: Field): string | null | undefined {
@@ -219,11 +227,22 @@ function readRequest(reader: Reader, field: Field, defaults: Defaults): TestRequ
   }
   const fields = reader.fields(field, "`request`", requestKeys);
   if (fields === undefined) return undefined;
-  const path = required(reader, fields, "path", field, "`request`", (one) => readText(reader, one));
-  const method = optional(fields.get("method"), (one) => readText(reader, one)) ?? "GET";
+  const body = readBody(reader, fields);
+  const hasBody = body_keys.some((key) => fields.has(key));
+  const callsOf = fields.has("path") ? undefined : short_protocols.find((key) => fields.has(key));
+  const path =
+    callsOf === undefined ? required(reader, fields, "path", field, "`request`", (one) => readText(reader, one)) : "";
+  const method = optional(fields.get("method"), (one) => readText(reader, one)) ?? (hasBody ? "POST" : "GET");
   const host = optional(fields.get("host"), (one) => readText(reader, one)) ?? defaults.host;
-  const headers = optional(fields.get("headers"), (one) => readHeaders(reader, one)) ?? [];
-  return path === undefined ? undefined : { method, path, host, headers: merge(defaults.headers, headers) };
+  const own = optional(fields.get("headers"), (one) => readHeaders(reader, one)) ?? [];
+  const headers = merge(defaults.headers, own);
+  if (path === undefined) return undefined;
+  return {
+    ...{ method, path, host },
+    headers: body === undefined ? headers : withBodyHeaders(headers, body),
+    ...(body && { body: body.text }),
+    ...(callsOf && { callsOf }),
+  };
 }
 
 /** A request in one line; undefined where it is none. */

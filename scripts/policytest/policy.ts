@@ -4,6 +4,7 @@ import { compilePolicy, compilePolicyFile } from "../policy/build.ts";
 import { algorithmNumber } from "../policy/language/algorithms.ts";
 import { bearer_place } from "../policy/language/location.ts";
 import type { Identity, Issuer, Limit, Place, Policy, Quarantine, Rule } from "../policy/language/model.ts";
+import type { Protocol } from "../policy/language/protocols.ts";
 import { standInKeys } from "./keys.ts";
 import { isBearer } from "./location.ts";
 import type { MintingIssuer } from "./mint.ts";
@@ -36,6 +37,8 @@ export interface TestPolicy {
   limits: readonly Limit[];
   /** Its quarantines. */
   quarantines: readonly Quarantine[];
+  /** What is spoken on which paths. */
+  protocols: readonly Protocol[];
   /** Its issuers by name. */
   issuers: ReadonlyMap<string, TestIssuer>;
   /** What says who the caller is. */
@@ -84,6 +87,7 @@ export function loadTestPolicy(path: string): TestPolicy {
     modelIssuers: policy.issuers,
     limits: policy.limits,
     quarantines: policy.quarantines,
+    protocols: policy.protocols ?? [],
     issuers: new Map(policy.issuers.map((issuer) => [issuer.name, testIssuer(issuer)])),
     identity: policy.identity,
     filterState: policy.filterState,

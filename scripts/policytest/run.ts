@@ -1,5 +1,5 @@
 /** Running policy tests through the engine's own .wasm in the Node host. */
-import { Engine, type Verdict } from "../evaluate/engine.ts";
+import { Engine, type EngineSource, type Verdict } from "../evaluate/engine.ts";
 import { explain, type RuleExplanation } from "../evaluate/explain.ts";
 import { readImage } from "../evaluate/image.ts";
 import { type Left, toldWords } from "../evaluate/told.ts";
@@ -35,8 +35,8 @@ export interface TestReport {
 }
 
 export interface RunOptions {
-  /** The engine's module. */
-  engine: Uint8Array;
+  /** The engine's modules. */
+  engine: EngineSource;
   /** Called after each test. */
   onProgress?: (done: number, total: number) => void;
   /** Count what became of conditions too, for which the engine has to say more. */

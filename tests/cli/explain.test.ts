@@ -30,6 +30,8 @@ const folder = folderOf({
   "policy.yaml": policyText,
   "conditions.yaml": conditions,
   "keys.json": keys,
+  "calls.yaml": readFileSync(fileURLToPath(new URL("../policy/policies/calls.yaml", import.meta.url)), "utf8"),
+  "call.json": '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_weather"}}',
   "token.txt": "a.b.c\n",
 });
 after(folder.remove);
@@ -340,5 +342,53 @@ describe("sallyport explain", () => {
       assert.equal(code, 2, args.join(" "));
       assert.notEqual(stderr, "");
     }
+  });
+});
+
+describe("calls", () => {
+  const asked = (...args: string[]) => {
+    const web = ["--caller", "spiffe://example.org/web"];
+    return sallyport(["explain", folder.path("calls.yaml"), ...web, ...args]);
+  };
+  const told = (...args: string[]): string[] => asked(...args).stdout.split("\n");
+
+  test("says which call was decided, by which rule, and why the others stayed out of it", () => {
+    const lines = told("--mcp", 'tools/call get_weather {"city":"Ulm"}');
+    assert.match(lines[0]!, /^ALLOW 200 allowed \(rule tools\)/u);
+    assert.equal(lines[1], "the call: mcp tools/call get_weather");
+    const other = told("--mcp", "tools/call drop_table");
+    assert.match(other[0]!, /^DENY 403 no_rule/u);
+    assert.ok(other.includes("  tools      does not apply: another call"), other.join("\n"));
+    assert.ok(other.includes("  operators  does not apply: another caller"), other.join("\n"));
+  });
+
+  test("of a batch it is the one that was denied", () => {
+    const batch = ["tools/list", "tools/call"].map((method, id) => ({
+      jsonrpc: "2.0",
+      id,
+      method,
+      params: { name: "x" },
+    }));
+    const lines = told("--request", "POST /mcp", "--body", JSON.stringify(batch));
+    assert.equal(lines[1], "the call: mcp tools/call x");
+    assert.ok(lines.includes("  tools      does not apply: another call"), lines.join("\n"));
+  });
+
+  test("a body from a file, from standard input, and of GraphQL", () => {
+    assert.match(told("--request", "POST /mcp", "--body", `@${folder.path("call.json")}`)[1]!, /get_weather$/u);
+    const query = JSON.stringify({ query: "{ orders { id } }" });
+    const explanation = JSON.parse(asked("--request", "POST /graphql", "--body", query, "--format", "json").stdout);
+    assert.deepEqual([explanation.verdict.rule, explanation.operation], ["fields", "graphql query orders"]);
+  });
+
+  test("without a body that rules may read, a note says how to give one", () => {
+    assert.match(asked("--request", "POST /mcp").stderr, /--body or --mcp/u);
+    assert.equal(asked("--request", "GET /mcp").stderr, "");
+  });
+
+  test("what cannot be asked so is told", () => {
+    assert.match(asked("--mcp", "tools/call x {a").stderr, /METHOD NAME/u);
+    assert.match(asked("--mcp", "ping", "--body", "x").stderr, /exclude each other/u);
+    assert.match(asked().stderr, /--request/u);
   });
 });

@@ -13,7 +13,6 @@ import { holdingOf } from "../../scripts/envoy/holding.ts";
 import { principalFilter } from "../../scripts/envoy/principal.ts";
 import { Engine, pluginConfiguration } from "../../scripts/evaluate/engine.ts";
 import { loadEngineFor } from "../../scripts/policy/build.ts";
-import { readsBodies } from "../../scripts/policy/module/embed.ts";
 import { type ConcreteTest, concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
 import { loadTestPolicy } from "../../scripts/policytest/policy.ts";
@@ -21,13 +20,7 @@ import { runTest } from "../../scripts/policytest/run.ts";
 import { managerOf, startTestEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
 const folder = "tests/policy/cases";
-const engines = new Map<boolean, Engine>();
-/** The engine that an image needs, compiled once. */
-function engineFor(image: Uint8Array): Engine {
-  const engine = engines.get(readsBodies(image)) ?? new Engine(loadEngineFor(image));
-  engines.set(readsBodies(image), engine);
-  return engine;
-}
+const engine = new Engine(loadEngineFor);
 
 function keepPaths(bootstrap: Bootstrap): void {
   const manager = managerOf(bootstrap);
@@ -110,6 +103,7 @@ for (const name of readdirSync(folder).sort()) {
         method: request.method,
         path: request.path,
         headers,
+        ...(request.body !== undefined && { body: String(request.body) }),
         // Node writes HTTP/1.1 methods in capitals, and sends no header twice over HTTP/2.
         http2: !Object.values(headers).some(Array.isArray),
         ...(shown == null ? {} : { identity: await identityOf(envoy, shown) }),
@@ -133,7 +127,7 @@ for (const name of readdirSync(folder).sort()) {
         const { caller } = draft.request;
         const digest = caller === null ? "" : digestOf(await identityOf(envoy, caller));
         const concrete = concreteTests(file, policy, { now, digestOf: () => digest }).tests[index]!;
-        const { verdict } = runTest(engineFor(concrete.image), concrete);
+        const { verdict } = runTest(engine, concrete);
         const asked = await ask(envoy, concrete);
         const { decision, reason, rule } = verdict;
         assert.deepEqual(

@@ -4,9 +4,9 @@ import { readdirSync } from "node:fs";
 import { relative } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
 import { expectationWords } from "../../scripts/policytest/junit.ts";
 import { runPolicyTests } from "../../scripts/policytest/run.ts";
-import { engine } from "../support/plugin.ts";
 
 const folder = fileURLToPath(new URL("../policy/cases/", import.meta.url));
 
@@ -16,7 +16,7 @@ const denying_always = ["fleet.yaml strict"];
 for (const name of readdirSync(folder).sort()) {
   describe(name, () => {
     const path = relative(process.cwd(), `${folder}${name}`);
-    const { results, coverage } = runPolicyTests([path], { engine });
+    const { results, coverage } = runPolicyTests([path], { engine: loadEngineFor });
     for (const result of results) {
       test(result.name, () => {
         const got = JSON.stringify(result.verdict);

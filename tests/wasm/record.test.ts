@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { host_bytes_max, method_bytes_max, record_bytes_max, record_path_bytes_max } from "../../assembly/limits.ts";
-import { hostRequest } from "../../scripts/evaluate/engine.ts";
+import { Engine, hostRequest, sendRequest } from "../../scripts/evaluate/engine.ts";
 import { type AuditRecord, record_members } from "../../scripts/evaluate/record.ts";
 import { WasmResult } from "../../scripts/host/abi.ts";
 import type { Outcome } from "../../scripts/host/plugin.ts";
-import { markOf, recordOf, TestPlugin } from "../support/plugin.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
+import { markOf, policyNamed, recordOf, TestPlugin } from "../support/plugin.ts";
 import { fetchingPolicy, imageOf, jwks, makeTwoKeys, Workers } from "../support/workers.ts";
 
 const textOf = (outcome: Outcome): string => outcome.filterState.get("sallyport")!;
@@ -186,6 +187,13 @@ describe("the members of a record", () => {
     return [1, 2, 3].map(() => plugin.request({ method: "GET", path: "/nothing" })).at(-1)!;
   };
   const ordered = (): Outcome => new TestPlugin("shop").order();
+  const called = (): Outcome => {
+    const { host, rootContext } = new Engine(loadEngineFor).start(policyNamed("calls").image);
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    const headers = [["content-type", "application/json"]] as const;
+    const web = { caller: "spiffe://example.org/web", source: "10.1.2.3", method: "POST", path: "/mcp", host: "h" };
+    return sendRequest(host, rootContext, { ...web, headers, token: null, body });
+  };
   /** For each member a request that has it. */
   const made: Readonly<Record<keyof AuditRecord, readonly [of: () => Outcome, value: unknown]>> = {
     admit: [ordered, true],
@@ -198,6 +206,7 @@ describe("the members of a record", () => {
     host: [ordered, "orders.example.org"],
     path: [ordered, "/orders"],
     path_bytes: [() => new TestPlugin("shop").request({ path: `/${"a".repeat(2000)}` }), 2001],
+    operation: [called, "mcp tools/list"],
     caller: [ordered, "spiffe://example.org/checkout-service"],
     presented: [
       () => new TestPlugin("aliases").request({ caller: "spiffe://x.example/web", method: "GET", path: "/orders" }),
