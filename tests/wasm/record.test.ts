@@ -189,7 +189,7 @@ describe("the members of a record", () => {
   const ordered = (): Outcome => new TestPlugin("shop").order();
   const called = (): Outcome => {
     const { host, rootContext } = new Engine(loadEngineFor).start(policyNamed("calls").image);
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "get_a" } });
     const headers = [["content-type", "application/json"]] as const;
     const web = { caller: "spiffe://example.org/web", source: "10.1.2.3", method: "POST", path: "/mcp", host: "h" };
     return sendRequest(host, rootContext, { ...web, headers, token: null, body });
@@ -206,7 +206,7 @@ describe("the members of a record", () => {
     host: [ordered, "orders.example.org"],
     path: [ordered, "/orders"],
     path_bytes: [() => new TestPlugin("shop").request({ path: `/${"a".repeat(2000)}` }), 2001],
-    operation: [called, "mcp tools/list"],
+    operation: [called, "mcp tools/call get_a"],
     caller: [ordered, "spiffe://example.org/checkout-service"],
     presented: [
       () => new TestPlugin("aliases").request({ caller: "spiffe://x.example/web", method: "GET", path: "/orders" }),

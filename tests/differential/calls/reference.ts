@@ -153,15 +153,21 @@ export class Reference {
     isOffered: (rule: Rule) => boolean,
     bytes: number | undefined,
   ): Answer {
-    if (typeof calls === "string") return this.#evaluate(request, isOffered, { bytes, unread: calls });
+    if (typeof calls === "string") {
+      const answer = this.#evaluate(request, isOffered, { bytes, unread: calls });
+      const hangsOnCalls = this.#policy.rules.some((rule) => rule.name === answer.rule && readsCalls(rule));
+      // What a deny rule cannot read is denied, and why is told by what is wrong with it.
+      return answer.reason === "rule_denied" && hangsOnCalls ? { ...answer, reason: calls } : answer;
+    }
     const isForCall = (call: Call) => (rule: Rule) =>
       isPlain(rule) ||
       (isOfCaller(rule, request) &&
         rule.calls.some(
           ({ protocol, method, name }) =>
             protocol === spoken &&
-            (call.isResponse ||
-              (fits(method, call.method) &&
+            ((call.isResponse && rule.action === "allow") ||
+              (!call.isResponse &&
+                fits(method, call.method) &&
                 (name === undefined || (call.name !== undefined && fits(name, call.name))))),
         ));
     const [only] = calls;
