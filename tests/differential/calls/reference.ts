@@ -159,13 +159,14 @@ export class Reference {
       // What a deny rule cannot read is denied, and why is told by what is wrong with it.
       return answer.reason === "rule_denied" && hangsOnCalls ? { ...answer, reason: calls } : answer;
     }
+    // What answers a call of the server's goes to whom some call is open, if no rule denies all of them.
     const isForCall = (call: Call) => (rule: Rule) =>
       isPlain(rule) ||
       (isOfCaller(rule, request) &&
         rule.calls.some(
           ({ protocol, method, name }) =>
             protocol === spoken &&
-            ((call.isResponse && rule.action === "allow") ||
+            ((call.isResponse && (rule.action === "allow" || method === "*")) ||
               (!call.isResponse &&
                 fits(method, call.method) &&
                 (name === undefined || (call.name !== undefined && fits(name, call.name))))),
