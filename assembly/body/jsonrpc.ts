@@ -89,7 +89,8 @@ function readName(call: Call): Finding {
   if (hasOtherCase(params)) return malformed(Detail.MEMBER_CASE);
   const key = isTool || isPrompt ? name_name : uri_name;
   const name = member(params, key.start, key.size);
-  if (name == absent || kindOf(name) != Kind.STRING) return malformed(Detail.CALL_NAME);
+  // No endpoint names an empty one: a star would not deny what a rule for all of them admits.
+  if (name == absent || kindOf(name) != Kind.STRING || sizeOf(name) == 0) return malformed(Detail.CALL_NAME);
   setName(call, spanOf(startOf(name), sizeOf(name)));
   call.arguments = member(params, arguments_name.start, arguments_name.size);
   return good;

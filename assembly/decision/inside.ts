@@ -19,6 +19,7 @@ import { cost_failed, evaluateCost, no_cost } from "../condition/evaluate";
 import { Detail } from "../detail";
 import { Finding, finding, good, isGood, reasonOf } from "../finding";
 import { clearFailures } from "../host/host";
+import { inspecting, setInspecting } from "../inspect";
 import { awaitsFleet } from "../keys/waiting";
 import { takeLimits } from "../limit/limit";
 import { calls_max } from "../limits";
@@ -118,7 +119,13 @@ function findForCall(policy: Policy, index: u32): Reason {
 function evaluateCalls(policy: Policy): Reason {
   const reason = evaluateEach(policy);
   if (reason != Reason.ALLOWED || callKind != layout.protocol_mcp || !listsTools() || awaitsFleet()) return reason;
-  return collectTools(policy);
+  // What `explain` is told is the decision, not what is looked up for the answer.
+  const wasInspecting = inspecting;
+  setInspecting(false);
+  const collected = collectTools(policy);
+  setInspecting(wasInspecting);
+  if (callCount() == 1) chooseCall(0);
+  return collected;
 }
 
 function evaluateEach(policy: Policy): Reason {

@@ -130,6 +130,15 @@ describe("calls of MCP", () => {
     assertDenied(new World().send(tool("get_secret")), "rule_denied");
   });
 
+  test("a star denies what is as long as the text before it, too", () => {
+    for (const name of ["delete_", "delete_all", "delete_*", "delete_/a"])
+      assertDenied(new World({}, "callstars").send(tool(name)), "rule_denied");
+    for (const method of ["prompts/", "prompts/get"])
+      assertDenied(new World({}, "callstars").send(call(method, { name: "x" })), "rule_denied");
+    const body = tool("other");
+    assertAdmitted(new World({}, "callstars").send(body), body.length);
+  });
+
   test("whoever may call nothing here waits for no body", () => {
     const outcome = new World().open({ caller: "stranger" });
     assert.equal(outcome.paused, true, "a deny rule may hang on the body");
@@ -206,6 +215,7 @@ describe("what an upstream could read otherwise", () => {
     ["a method that is no text", '{"jsonrpc":"2.0","id":1,"method":["tools/list"]}', "jsonrpc"],
     ["a tool without a name", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{}}}', "call_name"],
     ["a name that is no text", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}', "call_name"],
+    ["a name that is empty", tool(""), "call_name"],
     ["a text", '"tools/list"', "jsonrpc"],
     ["nothing", "", "body_empty"],
   ];

@@ -79,6 +79,7 @@ describe("tools/list", () => {
   test("only what the caller may call is left, and what is left is as it was", () => {
     const world = new World();
     const outcome = world.ask();
+    assert.equal(recordOf(outcome).operation, "mcp tools/list");
     assert.equal(new Map(outcome.headers).get("accept-encoding"), "identity");
     const text = world.answer(outcome, json, all);
     assert.deepEqual(namesIn(text), ["get_a", "get_b"]);

@@ -7,7 +7,7 @@ const callers = ["spiffe://example.org/web", "spiffe://example.org/admin", "spif
 const paths: Record<Protocol, string> = { mcp: "/mcp", a2a: "/a2a", jsonrpc: "/rpc", graphql: "/graphql" };
 const protocols = Object.keys(paths) as Protocol[];
 const rpcMethods = ["add", "sum", "sub.mit", "add/two"];
-const tools = ["get_a", "get_b", "get_", "put", "a/b", "%2e"];
+const tools = ["get_a", "get_b", "get_", "put", "a/b", "%2e", ""];
 const fields = ["orders", "order", "other", "__typename", "__schema"];
 
 /** @param random what decides */

@@ -346,5 +346,5 @@ function message(value: Json, protocol: Protocol): Call[] | Fault {
   if (key === undefined) return [{ method, times: 1 }];
   if (!(params instanceof Map) || hasOtherCase(params, members)) return "body_malformed";
   const name = params.get(key);
-  return typeof name === "string" ? [{ method, name, times: 1 }] : "body_malformed";
+  return typeof name === "string" && name !== "" ? [{ method, name, times: 1 }] : "body_malformed";
 }
