@@ -377,6 +377,29 @@ describe("hosts and time", () => {
   });
 });
 
+describe("limits of calls", () => {
+  const list = (...names: string[]): string => `[${names.map((name, index) => tool(name, {}, index)).join()}]`;
+
+  test("a list takes what each of its calls costs", () => {
+    const world = new World({}, "callsfleet");
+    assertAdmitted(world.send(list("c1", "c2", "c3")), list("c1", "c2", "c3").length);
+    assertDenied(world.send(list("c1", "c2")), "limit_exceeded");
+    assertAdmitted(world.send(list("c1")), list("c1").length);
+    assertDenied(world.send(tool("c1")), "limit_exceeded");
+  });
+
+  test("a list that costs more than a limit ever holds is denied, and takes nothing", () => {
+    const world = new World({}, "callsfleet");
+    assertDenied(world.send(list("c1", "c2", "c3", "c4", "c5")), "limit_exceeded");
+    const whole = list("c1", "c2", "c3", "c4");
+    assertAdmitted(world.send(whole), whole.length);
+  });
+
+  test("calls under two rules with limits of the fleet are not in one request", () => {
+    assertDenied(new World({}, "callsfleet").send(list("a", "b")), "call_refused", "fleet_limits");
+  });
+});
+
 describe("GraphQL", () => {
   const ask = (query: string, more: Record<string, unknown> = {}): string => JSON.stringify({ query, ...more });
   const send = (body: string): Outcome => new World({}, "callsonly").send(body, { path: "/graphql" });

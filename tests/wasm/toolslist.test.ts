@@ -152,6 +152,7 @@ describe("tools/list", () => {
       const outcome = world.ask();
       assert.equal(world.answer(outcome, type, text, 100_000, more), "");
       assert.equal(outcome.localResponse?.status, 503);
+      assert.equal(outcome.localResponse?.details, "sallyport_denied{internal}{answer_unreadable}");
       assert.equal(recordOf(outcome).admit, false);
       assert.equal(recordOf(outcome).reason, "internal");
       assert.equal(outcome.trapped, false);
