@@ -1,5 +1,5 @@
 /**
- * Whether tests/policy/cases/conditions.yaml would notice an engine that evaluates conditions wrongly: for each instruction,
+ * Whether tests/policy/cases/conditions.yaml, and bodyconditions.yaml beside it, would notice an engine that evaluates conditions wrongly: for each instruction,
  * the compiled policy is changed as if the engine did something else there, and some case must then fail. These cases
  * run in a real Envoy too, so that nothing here is only known of the Node host.
  */
@@ -8,7 +8,7 @@ import { test } from "node:test";
 import * as code from "../../assembly/policy/instructions.ts";
 import * as layout from "../../assembly/policy/layout.ts";
 import { Engine } from "../../scripts/evaluate/engine.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
 import { hash32 } from "../../scripts/policy/image/hash.ts";
 import { concreteTests } from "../../scripts/policytest/cases.ts";
 import { readTestFile } from "../../scripts/policytest/file.ts";
@@ -133,6 +133,8 @@ const mutants: [op: string, as: string, mutate: Mutate, where?: Where][] = [
   ["op_in_texts", "its size", to(code.op_size)],
   ["op_in_networks", "another list", operand(1, (value) => 1 - value)],
   ["op_in_networks", "its size", to(code.op_size)],
+  ["op_body", "the claims", to(code.op_claims)],
+  ["op_call", "the method", operand(1, () => code.call_method_name), (words) => words[1] !== code.call_method_name],
   ["op_loop", "exists", operand(2, () => code.loop_exists), (words) => words[2] === code.loop_all],
 ];
 /** Ends of `op_choose` and `op_loop`, which are mistaken with them. */
@@ -170,10 +172,12 @@ function seal(image: Uint8Array): void {
   new DataView(image.buffer, image.byteOffset).setUint32(layout.checksum_at, checksum, true);
 }
 
-const path = "tests/policy/cases/conditions.yaml";
-const file = readTestFile(path);
-const { tests } = concreteTests(file, loadTestPolicy(file.policy));
-const engine = new Engine(loadEngine());
+const paths = ["tests/policy/cases/conditions.yaml", "tests/policy/cases/bodyconditions.yaml"];
+const tests = paths.flatMap((path) => {
+  const file = readTestFile(path);
+  return concreteTests(file, loadTestPolicy(file.policy)).tests;
+});
+const engine = new Engine(loadEngineFor);
 
 test("the cases hold for the engine as it is", () => {
   for (const one of tests) assert.ok(runTest(engine, one).ok, one.name);
@@ -203,8 +207,8 @@ for (const [op, as, mutate, where] of mutants) {
       seal(mutant);
       images.set(image, mutant);
     }
-    assert.ok(changed > 0, `no condition in ${file.policy} has it`);
+    assert.ok(changed > 0, `no condition of ${paths.join(" and ")} has it`);
     const caught = tests.filter((one) => !runTest(engine, { ...one, image: images.get(one.image)! }).ok);
-    assert.ok(caught.length > 0, `no case of ${path} fails`);
+    assert.ok(caught.length > 0, `no case of ${paths.join(" and ")} fails`);
   });
 }
