@@ -23,7 +23,7 @@ import { startUpstream, type Upstream } from "../../scripts/envoy/upstream.ts";
 import { checkExpression } from "../../scripts/manifest/envoygateway.ts";
 import { makeManifest } from "../../scripts/manifest/manifest.ts";
 import type { GivenOptions } from "../../scripts/manifest/options.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { compile, manifestOf, type Parts, policies, policyText, resourceOf, web } from "../manifest/policies.ts";
 import { managerOf, startTestEnvoy } from "../support/envoy.ts";
@@ -42,7 +42,7 @@ before(async () => {
 async function installed(parts: Parts, given: GivenOptions, keysCa?: string): Promise<string> {
   const compiled = compile(parts);
   const { applied } = await makeManifest("envoy", compiled, given);
-  const modules = { "sallyport.wasm": embedImage(loadEngine(), compiled.image) };
+  const modules = { "sallyport.wasm": embedImage(loadEngineFor(compiled.image), compiled.image) };
   return install({ files: applied, modules, spiffeId: upstream_id, authority, keysCa });
 }
 

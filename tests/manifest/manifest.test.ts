@@ -9,7 +9,7 @@ import { trustBundleOf } from "../../scripts/manifest/envoygateway.ts";
 import { headingOf, ManifestError, systems } from "../../scripts/manifest/files.ts";
 import { makeManifest } from "../../scripts/manifest/manifest.ts";
 import { resourceName } from "../../scripts/manifest/options.ts";
-import { loadEngine } from "../../scripts/policy/build.ts";
+import { loadEngineFor } from "../../scripts/policy/build.ts";
 import { embedImage } from "../../scripts/policy/module/embed.ts";
 import { compile, digest, enough, manifestOf, type Parts, policies, type Resource, resourceOf } from "./policies.ts";
 
@@ -231,7 +231,7 @@ test("with a URL, the checksum is that of the module that `build` writes", async
   const { image: _, sha256: __, ...rest } = enough.istio;
   const compiled = compile({});
   const manifest = await makeManifest("istio", compiled, { ...rest, url: "https://example.org/sallyport.wasm" });
-  const module = embedImage(loadEngine(), compiled.image);
+  const module = embedImage(loadEngineFor(compiled.image), compiled.image);
   assert.equal(resourceOf(manifest, "WasmPlugin").spec.sha256, createHash("sha256").update(module).digest("hex"));
 });
 
