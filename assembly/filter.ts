@@ -7,7 +7,7 @@
 import { handOverCounts } from "./audit/counts";
 import { countDecision, countEvictions, countFailures, countGone } from "./audit/metrics";
 import { amendRecord, writeRecord, writeWaiting } from "./audit/record";
-import { awaitedBytes, beginBody, isAwaited, Phase } from "./body/body";
+import { awaitedBytes, beginBody, forgetAwaited, isAwaited, Phase } from "./body/body";
 import { clearCalls } from "./body/calls";
 import { addHold, countHeld, endHold, Hold, isLate, isUnproved, takeHold } from "./body/holds";
 import { clearListing, dropListing, isListing, keepListing } from "./body/listing";
@@ -100,7 +100,9 @@ export function onRequestHeaders(context: u32, hasBody: bool): Action {
   beginStream(context);
   if (isDefined(BODIES)) beginBody(hasBody ? Phase.AWAITED : Phase.NONE, 0);
   const reason = decide(policy);
-  if (isDefined(BODIES) && isAwaited && holdStream(policy, context, Hold.BODY)) {
+  if (isDefined(BODIES) && isAwaited) {
+    // What was found so far says nothing: a deny rule may hang on the body.
+    if (!holdStream(policy, context, Hold.BODY)) return denyUnheld(policy, context);
     // Keys that lack are fetched meanwhile.
     awaitKeys(policy, context, false);
     writeWaiting(policy, reason);
@@ -174,12 +176,21 @@ export function onRequestTrailers(context: u32): BodyAction {
 /** Has a stream wait with what is still to come; in a policy that reads bodies, with what comes of its body meanwhile. */
 function waitAction(policy: Policy, context: u32, hasBody: bool): Action {
   if (!isDefined(BODIES) || !hasBody || !needs(policy, needs_hold)) return Action.WAIT;
-  return holdStream(policy, context, Hold.OTHER) ? Action.STOP : Action.WAIT;
+  if (holdStream(policy, context, Hold.OTHER)) return Action.STOP;
+  stopWaiting(context);
+  return denyUnheld(policy, context);
+}
+
+/** Denies a request that there is no room to hold: without its body it would be decided as one that has none. */
+function denyUnheld(policy: Policy, context: u32): Action {
+  fail(Failure.HELD_STREAMS);
+  const action = act(policy, context, fixFailure(Reason.INTERNAL), true);
+  keepTokens(policy);
+  return action;
 }
 
 /**
- * Holds the headers of the stream in hand while its body comes. False where there is no room: the request is then decided as one whose body
- * does not come.
+ * Holds the headers of the stream in hand while its body comes. False where there is no room.
  */
 function holdStream(policy: Policy, context: u32, hold: Hold): bool {
   const held = addHold(policy, context, hold, clientOf(), request.nowNanoseconds);
@@ -545,7 +556,10 @@ function runStages(policy: Policy): Reason {
   reason = fixFailure(isDefined(BODIES) ? evaluateRequest(policy) : evaluateRules(policy));
   // Room for cookies and path without their tokens (upstream/strip.ts), which are no larger than the headers they came in.
   const end = holdBack(request.pairsSize);
+  const isHeld = isDefined(BODIES) && isAwaited;
   evaluateShadowRules(policy);
+  // A rule in shadow mode that reads the body has no request held: it would be denied where no body comes.
+  if (isDefined(BODIES) && !isHeld) forgetAwaited();
   giveBack(end);
   return reason;
 }

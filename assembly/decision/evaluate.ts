@@ -278,7 +278,7 @@ function findBody(policy: Policy, rule: usize): Finding {
   if (!isToCome() && (reads & layout.reads_body) == 0) return good;
   const found = readBody();
   if (!isGood(found) || !isToCome()) return found;
-  // A deny rule has no bound of its own.
+  // No more than there is room for.
   awaitBody(min(bodyBytesMax(policy, rule), load<u32>(head(policy), layout.policy_body_bytes_at)));
   return body_awaited;
 }

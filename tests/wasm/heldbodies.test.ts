@@ -367,6 +367,20 @@ describe("hosts and time", () => {
     assertAdmitted(world.send(body, { caller: "other" }), body.length);
   });
 
+  test("where there is no room to hold a request, a deny rule that reads its body is not passed by", () => {
+    const world = new World();
+    for (let index = 0; index < 16_384; index++) world.open();
+    const outcome = world.open({ caller: "admin" });
+    assertDenied(outcome, "internal");
+    assert.equal(recordOf(outcome).cause, "held_streams");
+  });
+
+  test("a rule in shadow mode that reads the body holds nothing", () => {
+    const outcome = new World({}, "bodyshadow").open({ path: "/payments" });
+    assert.equal(outcome.paused, false);
+    assert.equal(recordOf(outcome).reason, "allowed");
+  });
+
   test("a host that does not give the body denies", () => {
     const world = new World({}, "callsonly");
     const outcome = world.open();
